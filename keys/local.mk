@@ -1,0 +1,1 @@
+# keys: nothing yet

@@ -1,0 +1,57 @@
+/*
+ * envelope: who sent a message and for whom (RFC 5321 2.3.1), with what the
+ * DSN extension asks for (RFC 3461). Built by smtpd from MAIL and RCPT, kept
+ * by queue.
+ */
+#ifndef LIB_ENVELOPE_H
+#define LIB_ENVELOPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/ipc.h"
+
+#define ENVELOPE_RCPT_MAX	1000	/* RFC 5321 4.5.3.1.8 demands 100 */
+#define ENVELOPE_PATH_MAX	254	/* RFC 5321 4.5.3.1.3: 256 with <> */
+#define ENVELOPE_ENVID_MAX	100	/* RFC 3461 4.4 */
+#define ENVELOPE_ORCPT_MAX	500	/* RFC 3461 4.2 */
+
+enum notify {			/* RFC 3461 4.1; 0: the default */
+	NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4,
+	NOTIFY_DELAY = 8
+};
+
+enum ret { RET_UNSET, RET_FULL, RET_HDRS };
+
+struct envelope_rcpt {
+	char	*addr;		/* owned: local@domain */
+	char	*orcpt;		/* owned, "type;xtext" as given, or NULL */
+	uint8_t	 notify;	/* enum notify bits */
+};
+
+struct envelope {
+	char	*return_path;	/* owned: "" is the null return path */
+	char	*envid;		/* owned, xtext as given, or NULL */
+	uint8_t	 ret;		/* enum ret */
+	bool	 body_8bit;	/* content holds bytes above 127 */
+	bool	 utf8;		/* SMTPUTF8 (RFC 6531) */
+	struct envelope_rcpt *rcpts; /* owned */
+	size_t	 nrcpts;
+};
+
+void	 envelope_init(struct envelope *);
+void	 envelope_clear(struct envelope *);
+/* Adds a recipient; strings are copied. orcpt may be NULL. */
+void	 envelope_add_rcpt(struct envelope *, const char *addr,
+	    const char *orcpt, uint8_t notify);
+
+/*
+ * As {str return path, str envid, u8 ret, bool 8bit, bool utf8, u32 n, n x
+ * {str addr, str orcpt, u8 notify}}; "" stands for NULL.
+ */
+void	 envelope_put(const struct envelope *);
+/* Fills a fresh envelope, checking counts, lengths and flags; sets in->bad. */
+void	 envelope_get(struct ipc_in *, struct envelope *);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * ipc_msgs: every message that crosses a boundary between our processes, with
+ * its direction, fields and meaning. Programs meet here and nowhere else. Any
+ * change to a message changes IPC_VERSION.
+ *
+ * Notation: name type, in the order they are put. "ticket" stands for the
+ * fields of lib/ticket.h, "envelope" for those of lib/envelope.h.
+ */
+#ifndef LIB_IPC_MSGS_H
+#define LIB_IPC_MSGS_H
+
+#define IPC_VERSION 1
+
+/* Who a process is; an instance of it is (role, index). */
+enum role {
+	ROLE_PARENT, ROLE_SMTPD, ROLE_AUTH, ROLE_KEYS, ROLE_QUEUE, ROLE_RELAY,
+	ROLE_CTL, ROLES
+};
+
+enum msg {
+	/*
+	 * Parent to child, in this order at birth: M_CONF, M_CONF_USE, M_STATS,
+	 * M_PEER*, M_LISTEN*, M_START. lib/child.c answers all of these; what
+	 * is particular to a program goes through its struct child_ops.
+	 */
+	M_CONF = 1,	/* the child's slice (lib/conf.h). Checked and kept
+			   aside; answered by M_CONF_OK or M_CONF_BAD */
+	M_CONF_USE,	/* the slice kept aside takes effect */
+	M_CONF_DROP,	/* the slice kept aside is forgotten */
+	M_STATS,	/* +fd: this child's page of counters (lib/stats.h) */
+	M_PEER,		/* u32 role, u32 index, +fd: a channel to that process;
+			   replaces an older one to the same */
+	M_LISTEN,	/* str listener name, +fd: accept from this socket */
+	M_START,	/* u32 uid, u32 gid, str chroot ("" for none), bool
+			   sandbox: confine, then serve, then M_READY */
+	M_STOP,		/* finish what is in progress, then exit with 0 */
+
+	/* Child to parent */
+	M_CONF_OK = 32,
+	M_CONF_BAD,	/* str why */
+	M_READY,
+	M_PEER_BAD,	/* u32 role, u32 index, str why: that process broke the
+			   protocol; the parent replaces it */
+
+	/*
+	 * posternctl to parent to the process that owns the verb, and back.
+	 * Rows stream; M_CTL_END closes. id is the request's.
+	 */
+	M_CTL_REQ = 48,	/* u32 n, n x str argument (the verb first), bytes
+			   secret (a password, else empty) */
+	M_CTL_ROW,	/* u32 n, n x {str key, u8 kind ('s' text, 'n' number,
+			   'b' true or false, 't' wall ms), str value} */
+	M_CTL_TEXT,	/* bytes: a piece of plain output */
+	M_CTL_END,	/* u8 exit code (enum ctl_exit), str sentence or "" */
+
+	/* smtpd to auth; id is the session's */
+	M_AUTH_START = 64, /* str mechanism, bool has initial response, bytes
+			   initial response (decoded), str peer address, u32 TLS
+			   strength in bits */
+	M_AUTH_STEP,	/* bytes client response (decoded) */
+	M_AUTH_CANCEL,	/* the client gave up or went away; no answer */
+	/* auth to smtpd */
+	M_AUTH_CHALLENGE, /* bytes (not yet encoded) */
+	M_AUTH_OK,	/* ticket, u32 n, n x str sender pattern: "a@b" or
+			   "@b"; an account may always send as its own name */
+	M_AUTH_NO,	/* u8 enum auth_no */
+
+	/* smtpd to keys, on a blocking channel of its own */
+	M_SIGN = 96,	/* u32 certificate index, u8 enum sign_as, bytes to be
+			   signed, whole */
+	/* keys to smtpd */
+	M_SIGNED,	/* bytes signature */
+	M_SIGN_NO,	/* str why */
+
+	/* smtpd to queue; id is the session's */
+	M_TX_BEGIN = 112, /* ticket, str return path, u64 announced size or 0:
+			   what may this account still send? */
+	M_TX_SPOOL,	/* ticket: a descriptor for a large body, please */
+	M_SUBMIT,	/* ticket, envelope, u64 body size, bool in_spool, bytes
+			   body (empty when in_spool). Answered once durable */
+	M_TX_END,	/* the transaction was given up; frees its spool file */
+	/* queue to smtpd */
+	M_TX_OK,	/* u32 recipients that may be charged now */
+	M_TX_SPOOL_HERE, /* +fd to write to, from offset 0 */
+	M_SUBMITTED,	/* str message id */
+	M_TX_NO,	/* u32 reply code, str enhanced code, str text: the
+			   answer to any of the three */
+
+	/* queue to relay; id is the attempt's */
+	M_DELIVER = 128, /* str message id, str route, str domain ("" when the
+			   route has one next hop), str return path, u8 flags
+			   (enum deliver_flag), str ENVID, u8 RET, u32 n, n x
+			   {u32 index, str address, str ORCPT, u8 NOTIFY}, u64
+			   body size, bytes body, or none and +fd to read */
+	M_DELIVER_STOP,	/* forget attempts not yet on the wire; answered by
+			   M_DELIVER_END without results for what was left */
+	/* relay to queue */
+	M_RCPT_RESULT,	/* u32 index, u8 enum outcome, str enhanced status, str
+			   diagnostic, str remote MTA */
+	M_DELIVER_END	/* str remote MTA, str TLS in words, bool reached: no
+			   more results for this attempt */
+};
+
+/* Why a login did not succeed; smtpd turns it into a reply (RFC 4954 6). */
+enum auth_no {
+	AUTH_NO_CREDENTIALS,	/* 535 5.7.8 */
+	AUTH_NO_MECHANISM,	/* 504 5.5.4 */
+	AUTH_NO_SYNTAX,		/* 501 5.5.2 */
+	AUTH_NO_TEMPORARY,	/* 454 4.7.0 */
+	AUTH_NO_WEAK,		/* 534 5.7.9 */
+	AUTH_NO_PLAINTEXT,	/* 538 5.7.11 */
+	AUTH_NO_REASONS
+};
+
+/* The only signatures that keys makes. */
+enum sign_as {
+	SIGN_ECDSA_SHA256, SIGN_ECDSA_SHA384, SIGN_RSA_PSS_SHA256,
+	SIGN_RSA_PSS_SHA384, SIGN_RSA_PSS_SHA512, SIGN_RSA_PKCS1_SHA256,
+	SIGN_RSA_PKCS1_SHA384, SIGN_RSA_PKCS1_SHA512, SIGN_ED25519, SIGN_KINDS
+};
+
+/* Done, try again, never (RFC 5321 4.2.1). */
+enum outcome { OUTCOME_DELIVERED, OUTCOME_DEFERRED, OUTCOME_FAILED, OUTCOMES };
+
+enum deliver_flag { DELIVER_8BIT = 1, DELIVER_UTF8 = 2 };
+
+/* posternctl's exit codes. */
+enum ctl_exit {
+	CTL_OK,
+	CTL_FAILED,		/* understood, could not be done */
+	CTL_USAGE,		/* no such verb or argument */
+	CTL_NOT_FOUND,		/* no such account, message, ... */
+	CTL_NOT_RUNNING,	/* no daemon at the control socket */
+	CTL_TEMPORARY		/* try again */
+};
+
+#endif

@@ -1,0 +1,24 @@
+# libpostern: the ground that every program stands on. It links nothing but
+# libevent and libseccomp; what needs OpenSSL lives in libraries of its own.
+
+noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a
+%C%_libpostern_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(SECCOMP_CFLAGS)
+%C%_libpostern_a_SOURCES = \
+	%D%/buf.c %D%/buf.h \
+	%D%/child.c %D%/child.h \
+	%D%/conf.c %D%/conf.h \
+	%D%/envelope.c %D%/envelope.h \
+	%D%/ev.c %D%/ev.h \
+	%D%/ipc.c %D%/ipc.h %D%/ipc_msgs.h \
+	%D%/log.c %D%/log.h \
+	%D%/prelude.h \
+	%D%/sandbox.c %D%/sandbox.h \
+	%D%/stats.c %D%/stats.h \
+	%D%/xalloc.c %D%/xalloc.h
+
+# Tickets need an HMAC: libcrypto, without libssl.
+%C%_libticket_a_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+%C%_libticket_a_SOURCES = %D%/ticket.c %D%/ticket.h
+
+LIBPOSTERN = %D%/libpostern.a $(EVENT_LIBS) $(SECCOMP_LIBS)
+LIBTICKET = %D%/libticket.a $(CRYPTO_LIBS)

@@ -1,0 +1,41 @@
+/*
+ * ticket: auth's word to queue, carried by smtpd, that this session of this
+ * worker has logged in as this account. An HMAC-SHA-256 under a key that the
+ * parent makes at start and gives to auth and queue alone; smtpd cannot make
+ * or alter one. auth and queue know the worker from the channel, never from
+ * what smtpd says.
+ */
+#ifndef LIB_TICKET_H
+#define LIB_TICKET_H
+
+#include <stdint.h>
+
+#include "lib/conf.h"
+#include "lib/ipc.h"
+
+#define TICKET_KEY_LEN	32
+#define TICKET_MAC_LEN	32
+#define ACCOUNT_MAX	320	/* bytes of an account's name: an address fits */
+#define CAP_NAME_MAX	64
+
+struct ticket {
+	uint64_t session;
+	uint64_t expires_ms;	/* wall clock */
+	char	 account[ACCOUNT_MAX + 1];
+	char	 cap[CAP_NAME_MAX + 1];
+	uint8_t	 mac[TICKET_MAC_LEN];
+};
+
+/* Computes mac over the other fields and the worker's index. */
+void	 ticket_seal(const struct conf_bytes *key, uint32_t worker,
+	    struct ticket *);
+/* True when the seal is right and the ticket has not expired. */
+bool	 ticket_valid(const struct conf_bytes *key, uint32_t worker,
+	    const struct ticket *, uint64_t wall_ms);
+
+/* As the fields {u64 session, u64 expires_ms, str account, str cap, bytes mac}. */
+void	 ticket_put(const struct ticket *);
+/* Sets in->bad on a misfit. */
+void	 ticket_get(struct ipc_in *, struct ticket *);
+
+#endif

@@ -1,0 +1,1 @@
+# posternctl: nothing yet

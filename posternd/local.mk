@@ -1,0 +1,1 @@
+# posternd: nothing yet

@@ -1,0 +1,7 @@
+#include "lib/prelude.h"
+
+int
+main(void)
+{
+	return 0;
+}

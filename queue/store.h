@@ -1,0 +1,155 @@
+/*
+ * store: every accepted message, durable, and nothing else. One real
+ * implementation (journal as the authority, Berkeley DB as its index) and one
+ * in memory for tests, behind the same calls.
+ *
+ * All calls are made from the main thread and return at once; answers come
+ * from the loop. Disk work happens in the store's own threads. Whatever a call
+ * is given is copied before it returns. The order of calls is the order on
+ * disk: an update of a message may follow its accept at once.
+ *
+ * Each transition of a message is one call:
+ *	nothing -> queued	store_accept()
+ *	queued  -> queued	store_update()  new states, due time, hold
+ *	queued  -> gone		store_remove()  all recipients are settled
+ * A bounce that a transition causes is given along and becomes durable in the
+ * same batch: either both are on disk or neither.
+ *
+ * A write or sync error is not an answer: it ends the process (DESIGN 4); the
+ * parent starts queue again, which recovers from disk.
+ */
+#ifndef QUEUE_STORE_H
+#define QUEUE_STORE_H
+
+#include "lib/conf.h"
+#include "lib/envelope.h"
+#include "lib/ticket.h"
+
+#define STORE_INLINE_MAX (64 * 1024)	/* larger bodies are spool files */
+
+struct store;
+
+enum rcpt_state { RCPT_PENDING, RCPT_DELIVERED, RCPT_FAILED };
+enum hold { HOLD_NONE, HOLD_ADMIN, HOLD_CAP, HOLD_TRIPWIRE };
+
+struct store_rcpt {
+	uint8_t	 state;			/* enum rcpt_state */
+	char	*status;		/* "4.4.1" of the last attempt, or NULL */
+	char	*diag;			/* its diagnostic, one line, or NULL */
+	char	*remote;		/* the MTA that said so, or NULL */
+};
+
+struct store_msg {
+	uint64_t id;			/* from store_new_id() */
+	uint64_t arrived_ms;		/* wall clock, as all times on disk */
+	uint64_t expires_ms;
+	uint64_t due_ms;
+	uint32_t attempts;
+	uint8_t	 hold;			/* enum hold */
+	bool	 warned;		/* a delay DSN was sent */
+	char	*account;		/* owned; "" for our own bounces */
+	char	*cap;			/* owned */
+	struct envelope env;
+	struct store_rcpt *rcpts;	/* owned, env.nrcpts of them */
+	uint64_t charge[LIMIT_KINDS];	/* what this message cost its account */
+	uint64_t size;			/* of the body in bytes */
+	bool	 in_spool;
+	struct conf_bytes body;		/* owned; may be absent after a load */
+};
+
+void	 store_msg_init(struct store_msg *);	/* rcpts follow the envelope */
+void	 store_msg_clear(struct store_msg *);
+/* Fits rcpts to env.nrcpts, all pending, after the envelope has been filled. */
+void	 store_msg_fit(struct store_msg *);
+
+struct store_ops {
+	/* These are now in the index: the caller may forget them until due. */
+	void	(*settled)(const uint64_t *ids, size_t n, void *arg);
+};
+
+struct store_conf {
+	const char *dir;
+	uint32_t segment_bytes;
+	uint32_t cache_bytes;
+	uint64_t min_free_bytes;
+};
+
+/*
+ * Recovers and opens; blocks. After it the index is complete: all messages are
+ * found by store_due() and store_list(). NULL with *errstr, a sentence that
+ * names file and remedy. What recovery did is logged, damage with its place.
+ */
+struct store *store_open(const struct store_conf *, const struct store_ops *,
+	    void *arg, const char **errstr);
+/* The twin for tests; durable as long as the process. */
+struct store *store_open_memory(const struct store_ops *, void *arg);
+/* Writes everything out, makes a checkpoint, ends the threads; blocks. */
+void	 store_close(struct store **);
+
+/* Unique and growing, across restarts too, whatever the wall clock does. */
+uint64_t store_new_id(struct store *);
+/* The short text form, 13 characters, and back; 0: not an id. */
+#define STORE_ID_LEN 13
+void	 store_id_text(uint64_t id, char text[STORE_ID_LEN + 1]);
+uint64_t store_id_parse(const char *);
+
+/* False below the free-space floor: refuse with 452 4.3.1. */
+bool	 store_has_room(struct store *);
+uint64_t store_count(const struct store *);	/* messages queued */
+
+/* The transitions. done (may be NULL) runs once the change is durable. */
+typedef void store_done(void *arg);
+
+/*
+ * A small body is in msg->body. For a large one spool_fd is the descriptor of
+ * store_spool_open(), duplicated by the call: the file is synced and named
+ * before its record is written. bounce may be NULL.
+ */
+void	 store_accept(struct store *, const struct store_msg *, int spool_fd,
+	    store_done *, void *arg);
+void	 store_update(struct store *, const struct store_msg *,
+	    const struct store_msg *bounce, store_done *, void *arg);
+void	 store_remove(struct store *, const struct store_msg *,
+	    const struct store_msg *bounce, store_done *, void *arg);
+
+/* An unnamed file for a large body, CLOEXEC; -1 with errno. */
+int	 store_spool_open(struct store *);
+
+/*
+ * Reading. The callback gets n messages (borrowed; without bodies) once, n
+ * below max means that there are no more.
+ */
+typedef void store_msgs(struct store_msg *const *, size_t n, void *arg);
+
+/*
+ * Up to max messages not on hold and due by until_ms, earliest first, from the
+ * index. The caller skips those that it still holds live.
+ */
+void	 store_due(struct store *, uint64_t until_ms, size_t max,
+	    store_msgs *, void *arg);
+/* Up to max messages with ids above after_id, in order of id; up to date. */
+void	 store_list(struct store *, uint64_t after_id, size_t max,
+	    store_msgs *, void *arg);
+/* One message; n is 0 when there is none with this id. */
+void	 store_load(struct store *, uint64_t id, store_msgs *, void *arg);
+
+/*
+ * A message's body: bytes (borrowed), or a read-only descriptor (the
+ * callee's) when it is in the spool. errstr when it cannot be read or its
+ * checksum is wrong; both are absent then.
+ */
+typedef void store_body_cb(const uint8_t *, size_t len, int fd,
+	    const char *errstr, void *arg);
+void	 store_body(struct store *, uint64_t id, store_body_cb *, void *arg);
+
+/*
+ * What accounts have used, per minute, for windows that reach back at most
+ * back_sec; called for each record, in order of time, before it returns. For
+ * start-up, before the first accept.
+ */
+typedef void store_usage_cb(const char *account, uint64_t minute_start_ms,
+	    const uint64_t used[LIMIT_KINDS], void *arg);
+void	 store_usage(struct store *, uint32_t back_sec, store_usage_cb *,
+	    void *arg);
+
+#endif

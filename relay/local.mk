@@ -1,0 +1,1 @@
+# relay: nothing yet

@@ -1,0 +1,12 @@
+# Tests. Each prints TAP; the harness adds them up. A folder per kind, and a
+# local.mk in each.
+
+TEST_EXTENSIONS = .sh .py
+TAP_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+LOG_DRIVER = $(TAP_DRIVER)
+SH_LOG_DRIVER = $(TAP_DRIVER)
+PY_LOG_DRIVER = $(TAP_DRIVER)
+PY_LOG_COMPILER = /usr/bin/python3
+EXTRA_DIST += %D%/tap.h
+
+include %D%/unit/local.mk

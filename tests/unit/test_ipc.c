@@ -1,0 +1,144 @@
+/* lib/ipc: what is put comes out again, what does not fit is refused. */
+#include "lib/prelude.h"
+
+#include <sys/socket.h>
+
+#include "lib/ev.h"
+#include "lib/ipc.h"
+#include "lib/ipc_msgs.h"
+#include "tests/tap.h"
+
+static unsigned int got_msgs;
+static bool gone, plain_end;
+static const char *gone_why;
+static char got_str[64];
+
+static int
+on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+{
+	uint32_t n = ipc_get_u32(in);
+	const char *s = ipc_get_str(in, sizeof(got_str) - 1);
+
+	if (!ipc_in_end(in))
+		return -1;
+	snprintf(got_str, sizeof(got_str), "%u %s %s", n, s,
+	    in->fd == -1 ? "-" : "fd");
+	got_msgs++;
+	return 0;
+}
+
+static void
+on_gone(struct ipc *ipc, const char *why, void *arg)
+{
+	if (why == NULL)
+		plain_end = true;
+	else {
+		gone = true;
+		gone_why = why;
+	}
+}
+
+static const struct ipc_ops ops = { on_msg, on_gone };
+
+static void
+turn(int n)
+{
+	while (n-- > 0)
+		ev_loop_once(0);
+}
+
+static void
+test_round_trip(void)
+{
+	struct ipc *a, *b;
+	int fd[2], i;
+
+	ok(ipc_pair(fd) == 0, "a pair");
+	a = ipc_new(fd[0], &ops, NULL);
+	b = ipc_new(fd[1], &ops, NULL);
+	ipc_begin(M_STOP, 7);
+	ipc_put_u32(42);
+	ipc_put_str("hello");
+	ipc_send(a, 0);
+	turn(2);
+	is_str(got_str, "42 hello fd", "fields and a descriptor arrive");
+
+	got_msgs = 0;
+	for (i = 0; i < 20000; i++) {
+		ipc_begin(M_STOP, 7);
+		ipc_put_u32((uint32_t)i);
+		ipc_put_str("many");
+		ipc_send(a, -1);
+	}
+	ok(ipc_backlog(a) > 0, "a full socket makes a backlog");
+	turn(2000);
+	is_int(got_msgs, 20000, "all of it arrives");
+	is_int(ipc_backlog(a), 0, "the backlog is gone");
+
+	gone = false;
+	ipc_begin(M_STOP, 7);
+	ipc_put_u32(1);
+	ipc_send(a, -1);
+	turn(2);
+	is_str(gone_why, "malformed message", "a missing field ends it");
+	ok(gone && !ipc_alive(b), "it is dead at the reader");
+	turn(2);
+	ok(plain_end, "the writer sees a plain end");
+	ipc_free(&a);
+	ipc_free(&b);
+}
+
+static void
+test_garbage(void)
+{
+	static const struct {
+		const char *name;
+		uint8_t bytes[32];
+		size_t len;
+	} cases[] = {
+		{ "short header", { 1, 0, 1 }, 3 },
+		{ "wrong version", { 9, 9, 1, 0, 0, 0, 0, 0 }, 16 },
+		{ "length too large", { IPC_VERSION, 0, 1, 0, 200 }, 16 },
+		{ "length too small", { IPC_VERSION, 0, 1, 0, 1 }, 20 },
+		{ "string past the end", { IPC_VERSION, 0, 1, 0, 8, 0, 0, 0,
+		    0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 255, 255, 255, 255 },
+		    24 },
+		{ "string without NUL", { IPC_VERSION, 0, 1, 0, 10, 0, 0, 0,
+		    0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 'a',
+		    'b' }, 26 },
+		{ "string with NUL inside", { IPC_VERSION, 0, 1, 0, 11, 0, 0, 0,
+		    0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 'a', 0,
+		    0 }, 27 },
+		{ "bytes left over", { IPC_VERSION, 0, 1, 0, 11, 0, 0, 0,
+		    0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 'a', 0,
+		    0 }, 27 },
+	};
+	struct ipc *b;
+	size_t i;
+	int fd[2];
+
+	for (i = 0; i < nitems(cases); i++) {
+		if (ipc_pair(fd) == -1)
+			break;
+		b = ipc_new(fd[1], &ops, NULL);
+		gone = false;
+		got_msgs = 0;
+		if (send(fd[0], cases[i].bytes, cases[i].len, 0) == -1)
+			break;
+		turn(2);
+		ok(gone && gone_why != NULL && got_msgs == 0, "%s is refused",
+		    cases[i].name);
+		ipc_free(&b);
+		close(fd[0]);
+	}
+	is_int(i, nitems(cases), "all cases ran");
+}
+
+int
+main(void)
+{
+	ev_init();
+	test_round_trip();
+	test_garbage();
+	return tap_done();
+}
