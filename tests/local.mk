@@ -10,3 +10,9 @@ PY_LOG_COMPILER = /usr/bin/python3
 EXTRA_DIST += %D%/tap.h
 
 include %D%/unit/local.mk
+include %D%/fuzz/local.mk
+include %D%/dialog/local.mk
+include %D%/integration/local.mk
+include %D%/fault/local.mk
+include %D%/bench/local.mk
+include %D%/harness/local.mk

@@ -1,9 +1,15 @@
-# Unit tests, one per file of the sources: tests/unit/test_x.c tests x.c.
+# Unit tests, one per file of the sources: tests/unit/test_x.c tests x.c. Each
+# program's tests are listed in a fragment of their own.
 
 UNIT_TESTS =
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
-UNIT_TESTS += %D%/test_ev %D%/test_ipc
-%C%_test_ev_LDADD = $(LIBPOSTERN)
-%C%_test_ipc_LDADD = $(LIBPOSTERN)
+include %D%/lib.mk
+include %D%/keys.mk
+include %D%/auth.mk
+include %D%/smtpd.mk
+include %D%/store.mk
+include %D%/queue.mk
+include %D%/relay.mk
+include %D%/posternd.mk
