@@ -304,6 +304,7 @@ gone_cb(void *arg)
 	ipc->ops->on_gone(ipc, ipc->why, ipc->arg);
 }
 
+/* The message waits in memory until the peer reads; a copy, descriptor too. */
 static void
 enqueue(struct ipc *ipc, const uint8_t *p, size_t len, int fd)
 {
@@ -344,8 +345,9 @@ ipc_send(struct ipc *ipc, int fd)
 		return;
 	if (full(errno))
 		enqueue(ipc, p, len, fd);
-	else	/* The reading side sees the end, with what was still unread. */
-		log_debug("ipc", "send failed: %s", strerrordesc_np(errno));
+	else if (errno != EPIPE && errno != ECONNRESET)
+		fail_later(ipc, strerrordesc_np(errno));
+	/* A peer that ended: our reading side will say so, after what it sent. */
 }
 
 static void

@@ -1,0 +1,113 @@
+/* lib/ticket and lib/envelope: nothing about a ticket can be altered. */
+#include "lib/prelude.h"
+
+#include "lib/envelope.h"
+#include "lib/ipc_msgs.h"
+#include "lib/ticket.h"
+#include "tests/tap.h"
+
+#define NOW 1700000000000ULL
+
+static uint8_t key_bytes[TICKET_KEY_LEN] = "this key is thirty-two bytes lon";
+static const struct conf_bytes key = { key_bytes, TICKET_KEY_LEN };
+
+static struct ticket
+sealed(void)
+{
+	struct ticket t;
+
+	memset(&t, 0, sizeof(t));
+	t.session = 77;
+	t.expires_ms = NOW + 1000;
+	snprintf(t.account, sizeof(t.account), "alice@example.org");
+	snprintf(t.cap, sizeof(t.cap), "default");
+	ticket_seal(&key, 3, &t);
+	return t;
+}
+
+static void
+test_ticket(void)
+{
+	struct ticket t = sealed();
+	uint8_t other_bytes[TICKET_KEY_LEN] = "that key is thirty-two bytes lon";
+	struct conf_bytes other = { other_bytes, TICKET_KEY_LEN };
+	size_t i;
+
+	ok(ticket_valid(&key, 3, &t, NOW), "a good ticket");
+	ok(!ticket_valid(&key, 4, &t, NOW), "another worker's");
+	ok(!ticket_valid(&other, 3, &t, NOW), "another key's");
+	ok(!ticket_valid(&key, 3, &t, NOW + 1000), "expired to the moment");
+	ok(ticket_valid(&key, 3, &t, NOW + 999), "not a moment sooner");
+	t.session++;
+	ok(!ticket_valid(&key, 3, &t, NOW), "another session's");
+	t = sealed();
+	t.expires_ms++;
+	ok(!ticket_valid(&key, 3, &t, NOW), "prolonged");
+	t = sealed();
+	t.account[0] = 'A';
+	ok(!ticket_valid(&key, 3, &t, NOW), "another account");
+	t = sealed();
+	snprintf(t.account, sizeof(t.account), "alice@example.orgd");
+	snprintf(t.cap, sizeof(t.cap), "efault");
+	ok(!ticket_valid(&key, 3, &t, NOW), "bytes moved between fields");
+	for (i = 0; i < TICKET_MAC_LEN; i++) {
+		t = sealed();
+		t.mac[i] ^= 0x80;
+		ok(!ticket_valid(&key, 3, &t, NOW), "seal damaged at %zu", i);
+	}
+	memset(t.mac, 0, sizeof(t.mac));
+	ok(!ticket_valid(&key, 3, &t, NOW), "no seal at all");
+}
+
+static void
+test_wire(void)
+{
+	struct ticket t = sealed(), got;
+	struct envelope e, back;
+	struct ipc_in in;
+	const uint8_t *p;
+	size_t len;
+
+	envelope_init(&e);
+	e.return_path = strdup("alice@example.org");
+	e.ret = RET_HDRS;
+	e.body_8bit = true;
+	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
+	envelope_add_rcpt(&e, "carol@example.net", "rfc822;c", NOTIFY_FAILURE);
+	envelope_add_rcpt(&e, "dave@example.net", "", NOTIFY_NEVER);
+	ipc_begin(M_SUBMIT, 77);
+	ticket_put(&t);
+	envelope_put(&e);
+	p = ipc_built(&len);
+	ok(ipc_parse(p, len, &in), "a packet");
+	ticket_get(&in, &got);
+	envelope_get(&in, &back);
+	ok(ipc_in_end(&in) && ticket_valid(&key, 3, &got, NOW),
+	    "the ticket survives the way");
+	is_str(back.return_path, "alice@example.org", "the return path");
+	is_int(back.nrcpts, 3, "the recipients");
+	is_str(back.rcpts[1].orcpt, "rfc822;c", "ORCPT");
+	ok(back.rcpts[0].orcpt == NULL && back.rcpts[2].orcpt == NULL &&
+	    back.envid == NULL, "absent stays absent");
+	ok(back.body_8bit && !back.utf8 && back.ret == RET_HDRS, "flags");
+	envelope_clear(&back);
+	envelope_clear(&e);
+
+	e.return_path = strdup("");
+	ipc_begin(M_SUBMIT, 1);
+	envelope_put(&e);
+	p = ipc_built(&len);
+	ok(ipc_parse(p, len, &in), "a packet");
+	envelope_get(&in, &back);
+	ok(in.bad, "an envelope without recipients is refused");
+	envelope_clear(&back);
+	envelope_clear(&e);
+}
+
+int
+main(void)
+{
+	test_ticket();
+	test_wire();
+	return tap_done();
+}
