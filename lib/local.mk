@@ -5,6 +5,15 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a
 %C%_libpostern_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(SECCOMP_CFLAGS)
 %C%_libpostern_a_SOURCES = \
 	%D%/buf.c %D%/buf.h \
+	%D%/addr.c %D%/addr.h \
+	%D%/base64.c %D%/base64.h \
+	%D%/date.c %D%/date.h \
+	%D%/header.c %D%/header.h \
+	%D%/num.c %D%/num.h \
+	%D%/smtp_cmd.c %D%/smtp_cmd.h \
+	%D%/smtp_data.c %D%/smtp_data.h \
+	%D%/smtp_line.c %D%/smtp_line.h \
+	%D%/smtp_reply.c %D%/smtp_reply.h \
 	%D%/child.c %D%/child.h \
 	%D%/conf.c %D%/conf.h \
 	%D%/envelope.c %D%/envelope.h \

@@ -1,0 +1,283 @@
+#include "lib/prelude.h"
+
+#include <arpa/inet.h>
+#include <strings.h>
+
+#include "lib/addr.h"
+
+#define LABEL_MAX 63		/* RFC 1035 2.3.4 */
+
+static bool
+alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9');
+}
+
+/* RFC 5322 3.2.3 */
+static bool
+atext(char c, int flags)
+{
+	return alnum(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c)) ||
+	    ((flags & ADDR_UTF8) && (uint8_t)c >= 0x80);
+}
+
+/* Length of the UTF-8 sequence at p, 0 when ill-formed (RFC 3629 4). */
+static size_t
+utf8_len(const uint8_t *p, size_t n)
+{
+	static const struct {
+		uint8_t lead_min, lead_max, second_min, second_max;
+		size_t len;
+	} rows[] = {
+		{ 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 },
+		{ 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 },
+		{ 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+	size_t i, j;
+
+	if (p[0] < 0x80)
+		return 1;
+	for (i = 0; i < nitems(rows); i++) {
+		if (p[0] < rows[i].lead_min || p[0] > rows[i].lead_max)
+			continue;
+		if (n < rows[i].len || p[1] < rows[i].second_min ||
+		    p[1] > rows[i].second_max)
+			return 0;
+		for (j = 2; j < rows[i].len; j++)
+			if (p[j] < 0x80 || p[j] > 0xbf)
+				return 0;
+		return rows[i].len;
+	}
+	return 0;
+}
+
+bool
+addr_utf8_ok(const char *s, size_t n)
+{
+	const uint8_t *p = (const uint8_t *)s;
+	size_t i = 0, len;
+
+	while (i < n) {
+		if (p[i] < 0x20 || p[i] == 0x7f)
+			return false;
+		/* U+0080..U+009f are controls as well. */
+		if (p[i] == 0xc2 && i + 1 < n && p[i + 1] < 0xa0)
+			return false;
+		len = utf8_len(p + i, n - i);
+		if (len == 0)
+			return false;
+		i += len;
+	}
+	return true;
+}
+
+/* --- domains --------------------------------------------------------------------- */
+
+bool
+addr_is_domain(const char *s, size_t n, int flags)
+{
+	size_t i, label = 0;
+	char last = '.';
+	bool all_digits = true;		/* of the last label: that is no TLD */
+
+	if (n == 0 || n > ADDR_DOMAIN_MAX || !addr_utf8_ok(s, n))
+		return false;
+	for (i = 0; i < n; i++) {
+		char c = s[i];
+
+		if (c == '.') {
+			if (last == '.' || last == '-')
+				return false;
+			label = 0;
+			all_digits = true;
+		} else if (c == '-') {
+			if (last == '.')
+				return false;
+			all_digits = false;
+			label++;
+		} else if (alnum(c) || ((flags & ADDR_UTF8) &&
+		    (uint8_t)c >= 0x80)) {
+			if (c < '0' || c > '9')
+				all_digits = false;
+			label++;
+		} else
+			return false;
+		if (label > LABEL_MAX)
+			return false;
+		last = c;
+	}
+	return last != '.' && last != '-' && !all_digits;
+}
+
+bool
+addr_is_literal(const char *s, size_t n)
+{
+	static const char v6[] = "IPv6:";
+	char text[INET6_ADDRSTRLEN];
+	uint8_t bytes[16];
+	int family = AF_INET;
+
+	if (n < 2 || s[0] != '[' || s[n - 1] != ']')
+		return false;
+	s++;
+	n -= 2;
+	if (n > sizeof(v6) - 1 && strncasecmp(s, v6, sizeof(v6) - 1) == 0) {
+		family = AF_INET6;
+		s += sizeof(v6) - 1;
+		n -= sizeof(v6) - 1;
+	}
+	if (n >= sizeof(text) || memchr(s, '\0', n) != NULL)
+		return false;
+	memcpy(text, s, n);
+	text[n] = '\0';
+	return inet_pton(family, text, bytes) == 1;
+}
+
+/* --- local parts -------------------------------------------------------------------- */
+
+/* A quoted string from s[0] == '"'; the length of it, 0 when ill-formed. */
+static size_t
+quoted_len(const char *s, size_t n, int flags)
+{
+	size_t i;
+
+	for (i = 1; i < n; i++) {
+		uint8_t c = (uint8_t)s[i];
+
+		if (c == '"')
+			return i + 1;
+		if (c == '\\')		/* quoted-pairSMTP: %d92 %d32-126 */
+			c = ++i < n ? (uint8_t)s[i] : 0;
+		if (c < 0x20 || c == 0x7f ||
+		    (c >= 0x80 && !(flags & ADDR_UTF8)))
+			return 0;
+	}
+	return 0;
+}
+
+static size_t
+dot_string_len(const char *s, size_t n, int flags)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (atext(s[i], flags))
+			continue;
+		if (s[i] != '.' || i == 0 || s[i - 1] == '.' || i + 1 == n ||
+		    s[i + 1] == '@')
+			break;
+	}
+	return i;
+}
+
+const char *
+addr_parse(const char *s, size_t n, int flags, struct addr *a)
+{
+	struct addr out;
+
+	if (n == 0)
+		return "address is empty";
+	if (n > ADDR_MAX)
+		return "address is longer than 254 bytes";
+	out.local = s;
+	out.local_len = s[0] == '"' ? quoted_len(s, n, flags) :
+	    dot_string_len(s, n, flags);
+	if (out.local_len == 0)
+		return "local part is malformed";
+	if (out.local_len == n)
+		return "address has no domain";
+	if (s[out.local_len] != '@')
+		return "local part is malformed";
+	if (out.local_len > ADDR_LOCAL_MAX)
+		return "local part is longer than 64 bytes";
+	if ((flags & ADDR_UTF8) && !addr_utf8_ok(s, n))
+		return "address is not valid UTF-8";
+	out.domain = s + out.local_len + 1;
+	out.domain_len = n - out.local_len - 1;
+	if (addr_is_domain(out.domain, out.domain_len, flags))
+		out.kind = ADDR_DOMAIN;
+	else if (addr_is_literal(out.domain, out.domain_len))
+		out.kind = ADDR_LITERAL;
+	else
+		return "domain is malformed";
+	if (a != NULL)
+		*a = out;
+	return NULL;
+}
+
+/* --- comparing ------------------------------------------------------------------------ */
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+char *
+addr_lower(char *s)
+{
+	char *p;
+
+	for (p = s; *p != '\0'; p++)
+		*p = lower(*p);
+	return s;
+}
+
+/* Takes quotes and backslashes off; the bare text never grows. */
+static size_t
+unquote(const struct addr *a, char out[ADDR_LOCAL_MAX])
+{
+	size_t i, n = 0;
+
+	if (a->local[0] != '"') {
+		memcpy(out, a->local, a->local_len);
+		return a->local_len;
+	}
+	for (i = 1; i + 1 < a->local_len; i++) {
+		if (a->local[i] == '\\')
+			i++;
+		out[n++] = a->local[i];
+	}
+	return n;
+}
+
+void
+addr_canonical(const struct addr *a, char out[ADDR_MAX + 2])
+{
+	char bare[ADDR_LOCAL_MAX], *o = out;
+	size_t i, n = unquote(a, bare);
+	bool quote = n == 0 || dot_string_len(bare, n, ADDR_UTF8) != n;
+
+	if (quote)
+		*o++ = '"';
+	for (i = 0; i < n; i++) {
+		if (quote && (bare[i] == '"' || bare[i] == '\\'))
+			*o++ = '\\';
+		*o++ = bare[i];
+	}
+	if (quote)
+		*o++ = '"';
+	*o++ = '@';
+	for (i = 0; i < a->domain_len; i++)
+		*o++ = lower(a->domain[i]);
+	*o = '\0';
+}
+
+const char *
+addr_domain_of(const char *address)
+{
+	const char *at = strrchr(address, '@');
+
+	return at == NULL ? "" : at + 1;
+}
+
+bool
+addr_match(const char *pattern, const char *address)
+{
+	if (pattern[0] == '@')
+		return pattern[1] != '\0' &&
+		    strcasecmp(pattern + 1, addr_domain_of(address)) == 0;
+	return strcasecmp(pattern, address) == 0;
+}

@@ -1,0 +1,30 @@
+/*
+ * smtp_line: the one place that decides what a line is, in both directions
+ * and for both sides. Only CRLF ends a line (RFC 5321 2.3.8); a bare CR, a
+ * bare LF and NUL are errors and end nothing.
+ */
+#ifndef LIB_SMTP_LINE_H
+#define LIB_SMTP_LINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SMTP_COMMAND_MAX 512	/* with CRLF, RFC 5321 4.5.3.1.4, plus what
+				   the announced extensions add: 1024 in all */
+#define SMTP_COMMAND_LONG 1024
+#define SMTP_AUTH_MAX	12288	/* RFC 4954 4.1 */
+#define SMTP_TEXT_MAX	1000	/* content, with CRLF, RFC 5321 4.5.3.1.6 */
+
+enum smtp_line {
+	SMTP_LINE_MORE,		/* no end yet and still within max */
+	SMTP_LINE_OK,		/* *len bytes, *used with the CRLF */
+	SMTP_LINE_BAD,		/* bare CR, bare LF or NUL at *len; *used covers
+				   the line if its CRLF is there, else 0 */
+	SMTP_LINE_LONG		/* max bytes without an end */
+};
+
+/* Looks at the first line of the n bytes; max counts its CRLF. */
+enum smtp_line smtp_line_next(const uint8_t *, size_t n, size_t max,
+	    size_t *len, size_t *used);
+
+#endif
