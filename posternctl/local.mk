@@ -1,1 +1,10 @@
-# posternctl: nothing yet
+# posternctl: the admin's command line. Links nothing but the ground.
+
+sbin_PROGRAMS += %D%/posternctl
+noinst_LIBRARIES += %D%/libposternctl.a
+%C%_libposternctl_a_SOURCES = \
+	%D%/password.c %D%/password.h \
+	%D%/render.c %D%/render.h \
+	%D%/verbs.c %D%/verbs.h
+%C%_posternctl_SOURCES = %D%/main.c
+%C%_posternctl_LDADD = %D%/libposternctl.a $(LIBPOSTERN)

@@ -13,3 +13,4 @@ include %D%/store.mk
 include %D%/queue.mk
 include %D%/relay.mk
 include %D%/posternd.mk
+include %D%/posternctl.mk

@@ -1,0 +1,15 @@
+/* password: asks for one at the terminal, or takes a line of standard input. */
+#ifndef POSTERNCTL_PASSWORD_H
+#define POSTERNCTL_PASSWORD_H
+
+#include "lib/buf.h"
+
+#define PASSWORD_MAX 1024
+
+/*
+ * Fills a fresh buffer, which the caller wipes. At a terminal: without echo
+ * and twice. NULL when there is one, else a sentence.
+ */
+const char *password_read(const char *account, struct buf *);
+
+#endif

@@ -1,0 +1,140 @@
+#include "lib/prelude.h"
+
+#include "posternctl/verbs.h"
+
+static const struct verb verbs[] = {
+	{ "status", "", "is it well: processes, counters, queue",
+	    0, 0, VIEW_TABLE, false, "" },
+	{ "reload", "", "read postern.conf again; all or nothing",
+	    0, 0, VIEW_TABLE, false, "" },
+	{ "stop", "", "finish sessions in progress and end",
+	    0, 0, VIEW_TABLE, false, "" },
+	{ "account add", "NAME [--cap CAP] [--sender ADDRESS|@DOMAIN]...",
+	    "let somebody in; asks for a password", 1, 1, VIEW_TABLE, true,
+	    "cap sender" },
+	{ "account passwd", "NAME", "give an account a new password",
+	    1, 1, VIEW_TABLE, true, "" },
+	{ "account list", "", "all accounts", 0, 0, VIEW_TABLE, false, "" },
+	{ "account show", "NAME", "one account", 1, 1, VIEW_CARD, false, "" },
+	{ "account remove", "NAME", "nobody logs in as this any more",
+	    1, 1, VIEW_TABLE, false, "" },
+	{ "queue list", "", "what waits, and why", 0, 0, VIEW_TABLE, false,
+	    "" },
+	{ "queue show", "ID", "one message, its recipients, its header",
+	    1, 1, VIEW_TABLE, false, "" },
+	{ "queue flush", "[ID]", "try everything, or one message, now",
+	    0, 1, VIEW_TABLE, false, "" },
+	{ "queue remove", "ID", "throw one message away; nobody is told",
+	    1, 1, VIEW_TABLE, false, "" },
+	{ "usage", "[NAME]", "what accounts have sent, and what is left",
+	    0, 1, VIEW_TABLE, false, "" },
+	{ "cap list", "", "the caps and their limits", 0, 0, VIEW_TABLE,
+	    false, "" },
+};
+
+const struct verb *
+verbs_all(size_t *n)
+{
+	*n = nitems(verbs);
+	return verbs;
+}
+
+/* How many of the verb's words stand at the front of argv; 0 unless all do. */
+static int
+matches(const struct verb *v, int argc, char **argv)
+{
+	const char *w = v->words;
+	int used = 0;
+
+	while (*w != '\0') {
+		size_t len = strcspn(w, " ");
+
+		if (used == argc || strlen(argv[used]) != len ||
+		    strncmp(argv[used], w, len) != 0)
+			return 0;
+		used++;
+		w += len + (w[len] == ' ');
+	}
+	return used;
+}
+
+/* Edit distance, for a guess at what was meant. */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t row[64], i, j, la = strlen(a), lb = strlen(b);
+
+	if (lb >= nitems(row) || la >= nitems(row))
+		return SIZE_MAX;
+	for (j = 0; j <= lb; j++)
+		row[j] = j;
+	for (i = 1; i <= la; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (j = 1; j <= lb; j++) {
+			size_t change = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			row[j]++;
+			if (row[j - 1] + 1 < row[j])
+				row[j] = row[j - 1] + 1;
+			if (change < row[j])
+				row[j] = change;
+		}
+	}
+	return row[lb];
+}
+
+static const char *
+guess(int argc, char **argv)
+{
+	char said[64];
+	const char *best = NULL;
+	size_t i, d, least = 4;		/* further off it would be no help */
+
+	if (argc == 0)
+		return NULL;
+	for (i = 0; i < nitems(verbs); i++) {
+		bool two = strchr(verbs[i].words, ' ') != NULL && argc > 1;
+
+		snprintf(said, sizeof(said), "%s%s%s", argv[0],
+		    two ? " " : "", two ? argv[1] : "");
+		d = distance(said, verbs[i].words);
+		if (d < least) {
+			least = d;
+			best = verbs[i].words;
+		}
+	}
+	return best;
+}
+
+const struct verb *
+verbs_find(int argc, char **argv, int *used, const char **nearest)
+{
+	size_t i;
+
+	*nearest = NULL;
+	for (i = 0; i < nitems(verbs); i++) {
+		*used = matches(&verbs[i], argc, argv);
+		if (*used > 0)
+			return &verbs[i];
+	}
+	*nearest = guess(argc, argv);
+	return NULL;
+}
+
+bool
+verb_takes(const struct verb *v, const char *name, size_t len)
+{
+	const char *o = v->options;
+
+	while (*o != '\0') {
+		size_t n = strcspn(o, " ");
+
+		if (n == len && strncmp(o, name, n) == 0)
+			return true;
+		o += n + (o[n] == ' ');
+	}
+	return false;
+}

@@ -1,0 +1,34 @@
+/*
+ * verbs: what can be asked of a running Postern. One table says how a verb is
+ * called, how its answer looks and whether it needs a password.
+ */
+#ifndef POSTERNCTL_VERBS_H
+#define POSTERNCTL_VERBS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "posternctl/render.h"
+
+struct verb {
+	const char *words;	/* "account add" */
+	const char *args;	/* "NAME [--cap CAP]", for the usage text */
+	const char *help;
+	int	 min_args, max_args; /* behind the words; -1: any number */
+	enum view view;
+	bool	 password;	/* of the account named by the first argument */
+	const char *options;	/* "cap sender": --cap X becomes cap=X */
+};
+
+/*
+ * The verb that argv begins with, the longest that fits; *used is the number
+ * of words it took. NULL when there is none; *nearest is then a guess or NULL.
+ */
+const struct verb *verbs_find(int argc, char **argv, int *used,
+	    const char **nearest);
+/* All of them, for --help. */
+const struct verb *verbs_all(size_t *n);
+/* Whether the verb takes --name. */
+bool	 verb_takes(const struct verb *, const char *name, size_t len);
+
+#endif

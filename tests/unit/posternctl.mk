@@ -1,0 +1,3 @@
+UNIT_TESTS += %D%/test_render %D%/test_ctlverbs
+%C%_test_render_LDADD = posternctl/libposternctl.a $(LIBPOSTERN)
+%C%_test_ctlverbs_LDADD = posternctl/libposternctl.a $(LIBPOSTERN)

@@ -1,0 +1,99 @@
+/* posternctl/render: tables align, JSON is JSON, no byte reaches a terminal. */
+#include "lib/prelude.h"
+
+#include "lib/ipc.h"
+#include "lib/ipc_msgs.h"
+#include "posternctl/render.h"
+#include "tests/tap.h"
+
+struct field {
+	const char *key;
+	char	 kind;
+	const char *value;
+};
+
+static int
+row(struct render *r, const struct field *f, uint32_t n)
+{
+	struct ipc_in in;
+	const uint8_t *p;
+	size_t len;
+	uint32_t i;
+
+	ipc_begin(M_CTL_ROW, 1);
+	ipc_put_u32(n);
+	for (i = 0; i < n; i++) {
+		ipc_put_str(f[i].key);
+		ipc_put_u8((uint8_t)f[i].kind);
+		ipc_put_str(f[i].value);
+	}
+	p = ipc_built(&len);
+	return ipc_parse(p, len, &in) ? render_row(r, &in) : -1;
+}
+
+static const struct field rows[][3] = {
+	{ { "id", 's', "abc" }, { "size", 'n', "5" }, { "ok", 'b', "true" } },
+	{ { "id", 's', "long one" }, { "size", 'n', "12345" },
+	    { "ok", 'b', "false" } },
+	{ { "id", 's', "\033[31m\"x\\" }, { "size", 'n', "1" },
+	    { "ok", 'b', "true" } },
+};
+
+static void
+check(enum view view, bool json, const char *want, const char *name)
+{
+	char *text = NULL;
+	size_t i, len;
+	FILE *f = open_memstream(&text, &len);
+	struct render *r = render_new(f, view, json);
+
+	for (i = 0; i < nitems(rows); i++)
+		row(r, rows[i], 3);
+	render_free(&r);
+	fclose(f);
+	is_str(text, want, "%s", name);
+	free(text);
+}
+
+static void
+test_malformed(void)
+{
+	static const struct field bad[] = {
+		{ "a", 'x', "unknown kind" }, { "a", 'n', "12x" },
+		{ "a", 'n', "" }, { "a", 'b', "maybe" }, { "a", 't', "-1" },
+	};
+	char *text = NULL;
+	size_t i, len;
+	FILE *f = open_memstream(&text, &len);
+	struct render *r = render_new(f, VIEW_TABLE, true);
+
+	for (i = 0; i < nitems(bad); i++)
+		ok(row(r, &bad[i], 1) == -1, "kind %c, value \"%s\" is refused",
+		    bad[i].kind, bad[i].value);
+	ok(row(r, bad, 0) == -1, "a row without fields is refused");
+	render_free(&r);
+	fclose(f);
+	is_str(text, "", "and nothing of it is printed");
+	free(text);
+}
+
+int
+main(void)
+{
+	check(VIEW_TABLE, false,
+	    "id             size  ok\n"
+	    "abc               5  yes\n"
+	    "long one      12345  no\n"
+	    "\\x1b[31m\"x\\      1  yes\n", "a table");
+	check(VIEW_CARD, false,
+	    "id:   abc\nsize: 5\nok:   yes\n\n"
+	    "id:   long one\nsize: 12345\nok:   no\n\n"
+	    "id:   \\x1b[31m\"x\\\nsize: 1\nok:   yes\n", "cards");
+	check(VIEW_TABLE, true,
+	    "{\"id\":\"abc\",\"size\":5,\"ok\":true}\n"
+	    "{\"id\":\"long one\",\"size\":12345,\"ok\":false}\n"
+	    "{\"id\":\"\\u001b[31m\\\"x\\\\\",\"size\":1,\"ok\":true}\n",
+	    "JSON");
+	test_malformed();
+	return tap_done();
+}
