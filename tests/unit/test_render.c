@@ -81,9 +81,9 @@ int
 main(void)
 {
 	check(VIEW_TABLE, false,
-	    "id             size  ok\n"
-	    "abc               5  yes\n"
-	    "long one      12345  no\n"
+	    "id            size  ok\n"
+	    "abc              5  yes\n"
+	    "long one     12345  no\n"
 	    "\\x1b[31m\"x\\      1  yes\n", "a table");
 	check(VIEW_CARD, false,
 	    "id:   abc\nsize: 5\nok:   yes\n\n"
