@@ -63,7 +63,11 @@ void	 store_msg_clear(struct store_msg *);
 void	 store_msg_fit(struct store_msg *);
 
 struct store_ops {
-	/* These are now in the index: the caller may forget them until due. */
+	/*
+	 * These are now in the index in the newest state that the caller has
+	 * given: it may forget them until due. A message that was changed or
+	 * removed since is not named.
+	 */
 	void	(*settled)(const uint64_t *ids, size_t n, void *arg);
 };
 
@@ -123,7 +127,8 @@ typedef void store_msgs(struct store_msg *const *, size_t n, void *arg);
 
 /*
  * Up to max messages not on hold and due by until_ms, earliest first, from the
- * index. The caller skips those that it still holds live.
+ * index; never one whose newest state is not there yet or that was removed
+ * before this call. The caller skips those that it still holds live.
  */
 void	 store_due(struct store *, uint64_t until_ms, size_t max,
 	    store_msgs *, void *arg);
