@@ -148,8 +148,11 @@ quoted_len(const char *s, size_t n, int flags)
 
 		if (c == '"')
 			return i + 1;
-		if (c == '\\')		/* quoted-pairSMTP: %d92 %d32-126 */
+		if (c == '\\') {	/* quoted-pairSMTP: %d92 %d32-126 */
 			c = ++i < n ? (uint8_t)s[i] : 0;
+			if (c >= 0x80)	/* RFC 6531 3.3 leaves it so */
+				return 0;
+		}
 		if (c < 0x20 || c == 0x7f ||
 		    (c >= 0x80 && !(flags & ADDR_UTF8)))
 			return 0;

@@ -292,23 +292,28 @@ clear_fields(const struct conf_field *f, void *slice)
 		switch (f->kind) {
 		case CONF_STR:
 			free(*(char **)p);
+			*(char **)p = NULL;
 			break;
 		case CONF_SECRET:
 			str = *(char **)p;
 			xfree_secret(str, str == NULL ? 0 : strlen(str));
+			*(char **)p = NULL;
 			break;
 		case CONF_BYTES:
 			xfree_secret(b->v, b->n);
+			*b = (struct conf_bytes){ NULL, 0 };
 			break;
 		case CONF_STRS:
 			for (i = 0; i < s->n; i++)
 				free(s->v[i]);
 			free(s->v);
+			*s = (struct conf_strs){ NULL, 0 };
 			break;
 		case CONF_LIST:
 			for (i = 0; i < l->n; i++)
 				clear_fields(f->of, (char *)l->v + i * f->size);
 			free(l->v);
+			*l = (struct conf_list){ NULL, 0 };
 			break;
 		default:
 			break;

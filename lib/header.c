@@ -74,11 +74,15 @@ header_find_end(const char *text, size_t n, size_t from, size_t *len)
 	const char *blank;
 
 	*len = 0;
-	if (n >= 2 && memcmp(text, "\r\n", 2) == 0) {
+	if (n < 2)
+		return false;
+	if (memcmp(text, "\r\n", 2) == 0) {
 		*len = 2;
 		return true;
 	}
-	if (from == 0 && memchr(text, '\n', n) != NULL &&
+	/* The first line is looked at once, as soon as it is whole. */
+	if (memchr(text, '\n', from) == NULL &&
+	    memchr(text + from, '\n', n - from) != NULL &&
 	    header_next(text, n, &at, &f) == HEADER_BODY)
 		return true;
 	blank = memmem(text + start, n - start, "\r\n\r\n", 4);

@@ -106,7 +106,7 @@ num_print_wait(uint64_t sec, char text[NUM_TEXT_LEN])
 	/* Two of a unit are worth naming it: 90 minutes, not 2 hours. */
 	while (u->factor > 1 && sec < 2 * u->factor && sec != u->factor)
 		u++;
-	n = (sec + u->factor - 1) / u->factor;
+	n = sec / u->factor + (sec % u->factor != 0);
 	snprintf(text, NUM_TEXT_LEN, "%llu %s%s", n, u->word, n == 1 ? "" : "s");
 	return text;
 }

@@ -32,9 +32,9 @@ keyword_char(char c)
 	    (c >= '0' && c <= '9') || c == '-';
 }
 
-/* esmtp-param: keyword ["=" value], RFC 5321 4.1.2 */
+/* esmtp-param: keyword ["=" value], RFC 5321 4.1.2; UTF-8 by RFC 6531 3.3 */
 static bool
-param_parse(struct span s, struct smtp_param *p)
+param_parse(struct span s, int flags, struct smtp_param *p)
 {
 	size_t i = 0;
 
@@ -53,14 +53,15 @@ param_parse(struct span s, struct smtp_param *p)
 	for (i = 0; i < p->value.n; i++) {
 		uint8_t c = (uint8_t)p->value.p[i];
 
-		if (c <= ' ' || c == '=' || c == 0x7f)
+		if (c <= ' ' || c == '=' || c == 0x7f ||
+		    (c >= 0x80 && !(flags & ADDR_UTF8)))
 			return false;
 	}
-	return true;
+	return addr_utf8_ok(p->value.p, p->value.n);
 }
 
 static enum smtp_path_error
-params_parse(const char *s, size_t n, struct smtp_path *path)
+params_parse(const char *s, size_t n, int flags, struct smtp_path *path)
 {
 	while (n > 0) {
 		const char *space;
@@ -81,7 +82,7 @@ params_parse(const char *s, size_t n, struct smtp_path *path)
 		if (path->nparams == SMTP_PARAMS_MAX)
 			return SMTP_PATH_PARAMS;
 		path->why = "a parameter is malformed";
-		if (!param_parse(one, &path->params[path->nparams]))
+		if (!param_parse(one, flags, &path->params[path->nparams]))
 			return SMTP_PATH_PARAMS;
 		path->nparams++;
 		s += one.n;
@@ -125,8 +126,11 @@ mailbox(const char *s, size_t n, bool null_ok, const char *postmaster_domain,
 		return SMTP_PATH_ROUTE;
 	}
 	if (postmaster_domain != NULL && span_is(whole, "postmaster")) {
-		snprintf(path->addr, sizeof(path->addr), "postmaster@%s",
-		    postmaster_domain);
+		path->why = "the postmaster's address is too long";
+		if (snprintf(path->addr, sizeof(path->addr), "postmaster@%s",
+		    postmaster_domain) > ADDR_MAX)
+			return SMTP_PATH_ADDRESS;
+		path->why = NULL;
 		return SMTP_PATH_OK;
 	}
 	path->why = addr_parse(s, n, flags, &a);
@@ -163,7 +167,8 @@ smtp_path_parse(struct span arg, const char *prefix, bool null_ok,
 	    flags, path);
 	if (e != SMTP_PATH_OK)
 		return e;
-	return params_parse(end + 1, arg.n - (size_t)(end + 1 - s), path);
+	return params_parse(end + 1, arg.n - (size_t)(end + 1 - s), flags,
+	    path);
 }
 
 /* --- xtext ------------------------------------------------------------------------------- */

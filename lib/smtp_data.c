@@ -1,6 +1,6 @@
 /*
  * The receiver looks at line starts and line ends only; what lies between is
- * skipped by memchr and handed on as it stands. States:
+ * skipped by memchr and handed on as it stands, many lines at a time. States:
  *
  *	START	at the start of a line
  *	DOT	a dot at the start of a line, not yet known to be more
@@ -33,9 +33,8 @@ emit(struct smtp_data_in *d, const uint8_t *p, size_t n, smtp_data_sink *sink,
     void *arg)
 {
 	d->size += n;
-	d->line_len += n;
-	if (n > 0 && sink != NULL && d->flaws == 0)
-		sink(p, n, arg);
+	if (n > 0 && sink != NULL && d->flaws == 0 && !d->refused)
+		d->refused = sink(p, n, arg) == -1;
 }
 
 static void
@@ -55,24 +54,6 @@ scan_8bit(struct smtp_data_in *d, const uint8_t *p, size_t n)
 			d->has_8bit = true;
 }
 
-/*
- * Content up to the next CR or the end of input: how much of it there is. Bare
- * LFs and NULs in it are noted.
- */
-static size_t
-text_run(struct smtp_data_in *d, const uint8_t *p, size_t n)
-{
-	const uint8_t *cr = memchr(p, '\r', n);
-	size_t run = cr == NULL ? n : (size_t)(cr - p);
-
-	if (memchr(p, '\n', run) != NULL)
-		d->flaws |= DATA_BARE_LF;
-	if (memchr(p, '\0', run) != NULL)
-		d->flaws |= DATA_NUL;
-	scan_8bit(d, p, run);
-	return run;
-}
-
 static void
 line_end(struct smtp_data_in *d)
 {
@@ -80,6 +61,43 @@ line_end(struct smtp_data_in *d)
 		d->has_long_line = true;
 	d->line_len = 0;
 	d->state = START;
+}
+
+/*
+ * Content from inside a line on, as far as it can be handed over in one piece:
+ * up to a line that begins with a dot, a CR at the very end of the input, or
+ * all of it. Flaws in it are noted and the state is that behind it.
+ */
+static size_t
+text_run(struct smtp_data_in *d, const uint8_t *p, size_t n)
+{
+	size_t i = 0, run;
+	const uint8_t *cr;
+
+	while (i < n && (d->state != START || p[i] != '.')) {
+		d->state = TEXT;
+		cr = memchr(p + i, '\r', n - i);
+		run = cr == NULL ? n - i : (size_t)(cr - p) - i;
+		if (memchr(p + i, '\n', run) != NULL)
+			d->flaws |= DATA_BARE_LF;
+		i += run;
+		d->line_len += run;
+		if (i + 1 >= n)
+			break;
+		i++;
+		d->line_len++;
+		if (p[i] != '\n') {
+			d->flaws |= DATA_BARE_CR;
+			continue;
+		}
+		i++;
+		d->line_len++;
+		line_end(d);
+	}
+	if (memchr(p, '\0', i) != NULL)
+		d->flaws |= DATA_NUL;
+	scan_8bit(d, p, i);
+	return i;
 }
 
 /* One byte after a CR: an LF, or the CR was bare. False: look again. */
@@ -90,6 +108,8 @@ after_cr(struct smtp_data_in *d, uint8_t c, smtp_data_sink *sink, void *arg)
 
 	if (c != '\n') {
 		d->flaws |= DATA_BARE_CR;
+		d->size++;
+		d->line_len++;
 		d->state = c == '\r' ? CR : TEXT;
 		return c == '\r';
 	}
@@ -98,6 +118,7 @@ after_cr(struct smtp_data_in *d, uint8_t c, smtp_data_sink *sink, void *arg)
 		return true;
 	}
 	emit(d, (const uint8_t *)"\r\n", 2, sink, arg);
+	d->line_len += 2;
 	line_end(d);
 	return true;
 }
@@ -131,16 +152,9 @@ smtp_data_in_feed(struct smtp_data_in *d, const uint8_t *p, size_t n,
 			break;
 		case TEXT:
 			run = text_run(d, p + i, n - i);
-			/* Whole CRLFs in reach go along with their line. */
-			if (run + 1 < n - i && p[i + run + 1] == '\n') {
-				emit(d, p + i, run + 2, sink, arg);
-				i += run + 2;
-				line_end(d);
-				break;
-			}
 			emit(d, p + i, run, sink, arg);
 			i += run;
-			if (i < n) {
+			if (d->state == TEXT && i < n) {
 				d->state = CR;
 				i++;
 			}
@@ -159,41 +173,54 @@ smtp_data_out_init(struct smtp_data_out *d)
 	d->bad = false;
 }
 
-/* One line or the part of it that is here; n > 0, LF only as last byte. */
-static int
-put_line(struct smtp_data_out *d, const uint8_t *p, size_t n, struct buf *out)
+/*
+ * The length of the line at p with its CRLF, or of the part of it that is here,
+ * which may end in half of one. 0: it is no strict line.
+ */
+static size_t
+strict_line(const uint8_t *p, size_t n)
 {
-	size_t body = n;
+	const uint8_t *cr = memchr(p, '\r', n);
+	size_t len = cr == NULL ? n : (size_t)(cr - p);
 
-	if (d->last == '\r' && p[0] != '\n')
+	if (memchr(p, '\n', len) != NULL)
+		return 0;
+	if (len + 1 >= n)
+		return n;
+	return p[len + 1] == '\n' ? len + 2 : 0;
+}
+
+/* Lines without a dot in front go in one piece, p[from..i). */
+static int
+put_lines(struct smtp_data_out *d, const uint8_t *p, size_t n, struct buf *out)
+{
+	size_t i = 0, from = 0, line;
+
+	if (memchr(p, '\0', n) != NULL || (d->last == '\r' && p[0] != '\n'))
 		return -1;
-	if (p[n - 1] == '\n') {
-		if ((n > 1 ? p[n - 2] : d->last) != '\r')
+	if (d->last == '\r')
+		i = 1;
+	for (; i < n; i += line) {
+		line = strict_line(p + i, n - i);
+		if (line == 0)
 			return -1;
-		body = n > 1 ? n - 2 : 0;
-	} else if (p[n - 1] == '\r')
-		body = n - 1;
-	if (memchr(p, '\r', body) != NULL || memchr(p, '\0', body) != NULL)
-		return -1;
-	if (d->last == '\n' && p[0] == '.' && buf_addc(out, '.') == -1)
-		return -1;
+		if (p[i] != '.' || (i == 0 && d->last != '\n'))
+			continue;
+		if (buf_add(out, p + from, i - from) == -1 ||
+		    buf_addc(out, '.') == -1)
+			return -1;
+		from = i;
+	}
 	d->last = p[n - 1];
-	return buf_add(out, p, n);
+	return buf_add(out, p + from, n - from);
 }
 
 int
 smtp_data_out_feed(struct smtp_data_out *d, const uint8_t *p, size_t n,
     struct buf *out)
 {
-	while (n > 0 && !d->bad) {
-		const uint8_t *lf = memchr(p, '\n', n);
-		size_t line = lf == NULL ? n : (size_t)(lf - p) + 1;
-
-		if (put_line(d, p, line, out) == -1)
-			d->bad = true;
-		p += line;
-		n -= line;
-	}
+	if (n > 0 && !d->bad)
+		d->bad = put_lines(d, p, n, out) == -1;
 	return d->bad ? -1 : 0;
 }
 
@@ -202,6 +229,7 @@ smtp_data_out_end(struct smtp_data_out *d, struct buf *out)
 {
 	if (d->bad || d->last == '\r')
 		return -1;
+	d->bad = true;		/* nothing may follow the end */
 	if (d->last != '\n' && buf_adds(out, "\r\n") == -1)
 		return -1;
 	return buf_adds(out, ".\r\n");

@@ -21,21 +21,23 @@ enum smtp_data_flaw {		/* what to say 554 or 500 about, at the end */
 struct smtp_data_in {
 	int	 state;
 	size_t	 line_len;	/* of the current line, without dots taken off */
-	uint64_t size;		/* content bytes so far */
+	uint64_t size;		/* content bytes so far, thrown away or not */
 	unsigned int flaws;	/* enum smtp_data_flaw; sticky */
 	bool	 has_8bit;
 	bool	 has_long_line;	/* over SMTP_TEXT_MAX; no flaw: too common */
 	bool	 ended;		/* CRLF.CRLF was seen */
+	bool	 refused;	/* the sink has answered -1 */
 };
 
-/* Takes a piece of content; -1 stops calling it (the caller's own trouble). */
+/* Takes a piece of content; after -1 it is not called again. */
 typedef int smtp_data_sink(const uint8_t *, size_t, void *arg);
 
 void	 smtp_data_in_init(struct smtp_data_in *);
 /*
  * Eats bytes up to the end of the data and says how many. sink gets pieces of
  * the input itself, dots and terminator taken off; NULL throws them away, as
- * does an earlier flaw. The session stays in step whatever the content.
+ * does a flaw, at the latest from the piece it stands in. The session stays in
+ * step whatever the content.
  */
 size_t	 smtp_data_in_feed(struct smtp_data_in *, const uint8_t *, size_t,
 	    smtp_data_sink *, void *arg);
@@ -52,7 +54,7 @@ void	 smtp_data_out_init(struct smtp_data_out *);
  */
 int	 smtp_data_out_feed(struct smtp_data_out *, const uint8_t *, size_t,
 	    struct buf *);
-/* Appends the end: CRLF if the content lacked one, then ".CRLF". */
+/* Appends the end, once: CRLF if the content lacked one, then ".CRLF". */
 int	 smtp_data_out_end(struct smtp_data_out *, struct buf *);
 
 #endif

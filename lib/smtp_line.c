@@ -18,22 +18,19 @@ enum smtp_line
 smtp_line_next(const uint8_t *p, size_t n, size_t max, size_t *len,
     size_t *used)
 {
-	const uint8_t *end = memmem(p, n, "\r\n", 2);
-	size_t whole = end == NULL ? n : (size_t)(end - p);
-	bool cr_last;
+	size_t look = n < max ? n : max;
+	const uint8_t *end = look == 0 ? NULL : memmem(p, look, "\r\n", 2);
+	size_t body = end == NULL ? look : (size_t)(end - p), bad;
 
 	*len = *used = 0;
-	if (end != NULL && whole + 2 > max)
-		return SMTP_LINE_LONG;
-	if (end != NULL) {
-		*used = whole + 2;
-		*len = first_bad(p, whole);
-		return *len < whole ? SMTP_LINE_BAD : SMTP_LINE_OK;
-	}
-	if (n >= max)
-		return SMTP_LINE_LONG;
 	/* A CR at the very end may be half of a CRLF. */
-	cr_last = n > 0 && p[n - 1] == '\r';
-	*len = first_bad(p, n - (cr_last ? 1 : 0));
-	return *len < n - (cr_last ? 1 : 0) ? SMTP_LINE_BAD : SMTP_LINE_MORE;
+	if (end == NULL && body > 0 && p[body - 1] == '\r')
+		body--;
+	bad = first_bad(p, body);
+	if (bad < body || end != NULL) {
+		*len = bad;
+		*used = end == NULL ? 0 : body + 2;
+		return bad < body ? SMTP_LINE_BAD : SMTP_LINE_OK;
+	}
+	return look == max ? SMTP_LINE_LONG : SMTP_LINE_MORE;
 }

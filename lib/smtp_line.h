@@ -23,7 +23,11 @@ enum smtp_line {
 	SMTP_LINE_LONG		/* max bytes without an end */
 };
 
-/* Looks at the first line of the n bytes; max counts its CRLF. */
+/*
+ * Looks at the first line of the n bytes; max counts its CRLF. The first thing
+ * met within max bytes decides (CRLF, a bad byte, max itself), so the result
+ * does not depend on how the bytes arrived; only *used of a bad line does.
+ */
 enum smtp_line smtp_line_next(const uint8_t *, size_t n, size_t max,
 	    size_t *len, size_t *used);
 

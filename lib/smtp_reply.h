@@ -24,7 +24,7 @@ enum smtp_reply_got {
 
 struct smtp_reply {
 	int	 code;		/* 200..599, of the last line */
-	char	 status[12];	/* "5.1.1" of the last line, or "" */
+	char	 status[12];	/* "5.1.1" of the last line that has one, or "" */
 	struct buf text;	/* all lines without codes, joined by '\n' */
 	size_t	 lines;
 	const char *why;
