@@ -1,5 +1,25 @@
 # keyprov is a library of its own, for tests that need nothing else of smtpd.
-noinst_LIBRARIES += %D%/libkeyprov.a
+noinst_LIBRARIES += %D%/libkeyprov.a %D%/libsmtpd.a
 %C%_libkeyprov_a_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
 %C%_libkeyprov_a_SOURCES = %D%/keyprov.c %D%/keyprov.h
 LIBKEYPROV = %D%/libkeyprov.a $(CRYPTO_LIBS)
+
+%C%_libsmtpd_a_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
+%C%_libsmtpd_a_SOURCES = \
+	%D%/cmd_auth.c %D%/cmd_data.c %D%/cmd_ehlo.c %D%/cmd_mail.c \
+	%D%/cmd_misc.c %D%/cmd_rcpt.c %D%/cmd_starttls.c \
+	%D%/content.c %D%/content.h \
+	%D%/crowd.c %D%/crowd.h \
+	%D%/fixup.c %D%/fixup.h \
+	%D%/listener.c %D%/listener.h \
+	%D%/reply.c %D%/reply.h \
+	%D%/server.c %D%/server.h \
+	%D%/session.c %D%/session.h %D%/session_private.h \
+	%D%/smtpd.c %D%/smtpd.h \
+	%D%/tls.c %D%/tls.h \
+	%D%/transaction.c %D%/transaction.h \
+	%D%/tx_no.c %D%/tx_no.h \
+	%D%/upstream.c %D%/upstream.h \
+	%D%/verbs.c %D%/verbs.h
+LIBSMTPD = %D%/libsmtpd.a $(LIBKEYPROV) $(LIBTICKET) $(LIBSTREAM) \
+	$(LIBPOSTERN) $(SSL_LIBS)

@@ -1,0 +1,213 @@
+/*
+ * MAIL, RFC 5321 4.1.1.2: whose message it is, how big, and whether queue
+ * would take it. An account sends as itself or as the addresses that auth
+ * named; anybody may send with the null return path, as bounces and
+ * notifications must (RFC 5321 4.5.5).
+ */
+#include "lib/prelude.h"
+
+#include <strings.h>
+
+#include "lib/log.h"
+#include "lib/num.h"
+#include "smtpd/session_private.h"
+#include "smtpd/tx_no.h"
+#include "smtpd/verbs.h"
+
+/* --- parameters ---------------------------------------------------------------------- */
+
+struct mail_params {
+	uint64_t size;
+};
+
+/* RFC 1870 4 */
+static bool
+take_size(struct span v, struct mail_params *mp)
+{
+	return num_parse(v.p, v.n, 0, UINT64_MAX, &mp->size) == 0;
+}
+
+/* RFC 6152 2. What the content really holds is seen as it comes. */
+static bool
+take_body(struct span v, struct mail_params *mp)
+{
+	return span_is(v, "7BIT") || span_is(v, "8BITMIME");
+}
+
+/* RFC 4954 5: we vouch for nobody but the account, so it changes nothing. */
+static bool
+take_auth(struct span v, struct mail_params *mp)
+{
+	struct buf decoded;
+	int r;
+
+	buf_init(&decoded, SMTP_COMMAND_LONG);
+	r = smtp_xtext_decode(v, &decoded);
+	buf_clear(&decoded);
+	return r == 0;
+}
+
+static const struct {
+	const char *name;
+	bool	(*take)(struct span, struct mail_params *);
+} params[] = {
+	{ "SIZE", take_size },
+	{ "BODY", take_body },
+	{ "AUTH", take_auth },
+};
+
+/* REPLY_NONE, or the reply and the parameter's name in *about. */
+static enum reply
+take_params(const struct smtp_path *path, struct mail_params *mp,
+    struct span *about)
+{
+	unsigned int seen = 0;
+	size_t i, k;
+
+	for (i = 0; i < path->nparams; i++) {
+		const struct smtp_param *p = &path->params[i];
+
+		*about = p->key;
+		for (k = 0; k < nitems(params); k++)
+			if (span_is(p->key, params[k].name))
+				break;
+		if (k == nitems(params))
+			return REPLY_UNKNOWN_PARAM;
+		if ((seen & (1U << k)) != 0 || !p->has_value ||
+		    !params[k].take(p->value, mp))
+			return REPLY_BAD_VALUE;
+		seen |= 1U << k;
+	}
+	return REPLY_NONE;
+}
+
+/* --- the sender ----------------------------------------------------------------------- */
+
+static bool
+may_send_as(const struct login *login, const char *addr)
+{
+	size_t i;
+
+	if (*addr == '\0' || strcasecmp(addr, login->ticket.account) == 0)
+		return true;
+	for (i = 0; i < login->nsenders; i++)
+		if (addr_match(login->senders[i], addr))
+			return true;
+	return false;
+}
+
+/* --- the verb -------------------------------------------------------------------------- */
+
+static void
+begin(struct session *s, const char *return_path, uint64_t announced)
+{
+	s->tx = transaction_new(return_path, announced);
+	s->transactions++;
+	ipc_begin(M_TX_BEGIN, s->id);
+	ticket_put(&s->login->ticket);
+	ipc_put_str(return_path);
+	ipc_put_u64(announced);
+	upstream_send(&s->server->queue);
+	session_set_state(s, SESSION_TX_WAIT);
+}
+
+/* Refuses by what was said; true when there is nothing to object to. */
+static bool
+check(struct session *s, struct span arg, struct smtp_path *path,
+    struct mail_params *mp)
+{
+	enum smtp_path_error e;
+	struct span about;
+	enum reply r;
+	char text[SMTP_COMMAND_LONG];
+
+	if (s->tx != NULL) {
+		session_refuse(s, "MAIL", REPLY_NESTED_MAIL, NULL, NULL);
+		return false;
+	}
+	e = smtp_path_parse(arg, "FROM:", true, NULL, 0, path);
+	if (e != SMTP_PATH_OK) {
+		session_refuse(s, "MAIL", verbs_path_reply(e, REPLY_BAD_SENDER),
+		    e == SMTP_PATH_SYNTAX ? "MAIL FROM:<address>" : path->why,
+		    path->why);
+		return false;
+	}
+	r = take_params(path, mp, &about);
+	if (r != REPLY_NONE) {
+		snprintf(text, sizeof(text), "%s", log_esc(about.p, about.n));
+		session_refuse(s, "MAIL", r, text, text);
+		return false;
+	}
+	return true;
+}
+
+static enum reply
+check_policy(const struct session *s, const struct smtp_path *path,
+    const struct mail_params *mp)
+{
+	if (mp->size > s->server->conf->max_message_bytes)
+		return REPLY_TOO_BIG;	/* RFC 1870 6.1 (1) */
+	if (!may_send_as(s->login, path->addr))
+		return REPLY_NOT_YOUR_SENDER;
+	if (!upstream_alive(&s->server->queue))
+		return REPLY_TROUBLE;
+	return REPLY_NONE;
+}
+
+void
+cmd_mail(struct session *s, struct span arg)
+{
+	struct mail_params mp = { 0 };
+	struct smtp_path path;
+	char text[ADDR_MAX + 32];
+	enum reply r;
+
+	if (!check(s, arg, &path, &mp))
+		return;
+	r = check_policy(s, &path, &mp);
+	if (r == REPLY_NONE) {
+		begin(s, path.addr, mp.size);
+		return;
+	}
+	if (r == REPLY_TOO_BIG)
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)
+		    s->server->conf->max_message_bytes);
+	else
+		snprintf(text, sizeof(text), "%s", log_escs(path.addr));
+	session_refuse(s, "MAIL", r, text, path.addr);
+}
+
+/* --- queue's answers --------------------------------------------------------------------- */
+
+int
+cmd_mail_ok(struct session *s, struct ipc_in *in)
+{
+	s->tx->rcpts_left = ipc_get_u32(in);
+	if (!ipc_in_end(in))
+		return -1;
+	session_set_state(s, SESSION_COMMAND);
+	session_reply(s, REPLY_SENDER_OK);
+	return 0;
+}
+
+int
+cmd_mail_no(struct session *s, struct ipc_in *in)
+{
+	char *line = tx_no_line(in);
+
+	if (line == NULL)
+		return -1;
+	session_set_state(s, SESSION_COMMAND);
+	transaction_free(&s->tx);
+	tx_no_say(s, "MAIL", line);
+	free(line);
+	return 0;
+}
+
+void
+cmd_mail_gone(struct session *s)
+{
+	session_set_state(s, SESSION_COMMAND);
+	transaction_free(&s->tx);
+	session_reply(s, REPLY_TROUBLE);
+}

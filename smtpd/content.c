@@ -1,0 +1,171 @@
+#include "lib/prelude.h"
+
+#include <errno.h>
+
+#include "lib/header.h"
+#include "lib/log.h"
+#include "smtpd/content.h"
+
+/* What one call of content_add() may bring beyond the mark: a stream's worth. */
+#define PIECE_MAX (64 * 1024)
+
+void
+content_init(struct content *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->spool = -1;
+}
+
+void
+content_clear(struct content *c)
+{
+	buf_clear(&c->head);
+	buf_clear(&c->body);
+	if (c->spool != -1 && close(c->spool) == -1)
+		log_warn("spool file");
+	content_init(c);
+}
+
+void
+content_begin(struct content *c, const struct fixup *fx,
+    struct content_limits limits)
+{
+	c->fixup = fx;
+	c->limits = limits;
+	buf_init(&c->head, limits.header_bytes);
+	buf_init(&c->body, CONTENT_INLINE_MAX + FIXUP_ROOM +
+	    limits.header_bytes + PIECE_MAX);
+}
+
+void
+content_refuse(struct content *c, enum reply verdict)
+{
+	c->verdict = verdict;
+	buf_clear(&c->head);
+	buf_clear(&c->body);
+}
+
+/* --- the spool file --------------------------------------------------------------- */
+
+/* The file is queue's and on its disk; a write only reaches the page cache. */
+static void
+flush(struct content *c)
+{
+	const uint8_t *p = c->body.data;
+	size_t left = c->body.len;
+	ssize_t n;
+
+	while (left > 0) {
+		n = write(c->spool, p, left);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1) {
+			log_warn("cannot write to the spool file");
+			content_refuse(c, errno == ENOSPC || errno == EDQUOT ?
+			    REPLY_DISK_FULL : REPLY_TROUBLE);
+			return;
+		}
+		p += n;
+		left -= (size_t)n;
+	}
+	buf_reset(&c->body);
+}
+
+bool
+content_needs_spool(const struct content *c)
+{
+	return c->verdict == REPLY_NONE && c->spool == -1 &&
+	    c->size > CONTENT_INLINE_MAX;
+}
+
+void
+content_spool_to(struct content *c, int fd)
+{
+	c->spool = fd;
+	if (c->verdict == REPLY_NONE)
+		flush(c);
+}
+
+/* --- header and body --------------------------------------------------------------- */
+
+static void
+keep(struct content *c, const uint8_t *p, size_t n)
+{
+	if (buf_add(&c->body, p, n) == -1) {
+		/* Only if the caller did not heed content_needs_spool(). */
+		content_refuse(c, REPLY_TROUBLE);
+		return;
+	}
+	c->size += n;
+	if (c->spool != -1 && c->body.len >= CONTENT_INLINE_MAX)
+		flush(c);
+}
+
+/*
+ * The first len bytes of head are the header, or all of it is what begins with
+ * one: what goes out in its place starts the result.
+ */
+static void
+head_done(struct content *c, size_t len)
+{
+	enum reply verdict;
+
+	verdict = fixup_header(c->fixup, (const char *)c->head.data, len,
+	    &c->body);
+	if (verdict != REPLY_NONE) {
+		content_refuse(c, verdict);
+		return;
+	}
+	c->size = c->body.len;
+	c->in_body = true;
+	if (c->head.len > len)
+		keep(c, c->head.data + len, c->head.len - len);
+	buf_clear(&c->head);
+}
+
+/* Takes what fits of the limit; the bytes up to it decide, however cut. */
+static size_t
+gather_head(struct content *c, const uint8_t *p, size_t n)
+{
+	size_t room = c->limits.header_bytes - c->head.len, len;
+
+	if (room == 0) {
+		content_refuse(c, REPLY_BIG_HEADER);
+		return n;
+	}
+	if (n > room)
+		n = room;
+	buf_add(&c->head, p, n);
+	if (header_find_end((const char *)c->head.data, c->head.len,
+	    c->searched, &len))
+		head_done(c, len == 0 ? c->head.len : len);
+	else if (c->searched > 0 || memchr(p, '\n', n) != NULL)
+		c->searched = c->head.len;
+	return n;
+}
+
+void
+content_add(struct content *c, const uint8_t *p, size_t n)
+{
+	size_t used;
+
+	c->taken += n;
+	if (c->verdict == REPLY_NONE && c->taken > c->limits.bytes)
+		content_refuse(c, REPLY_TOO_BIG);
+	while (n > 0 && c->verdict == REPLY_NONE && !c->in_body) {
+		used = gather_head(c, p, n);
+		p += used;
+		n -= used;
+	}
+	if (n > 0 && c->verdict == REPLY_NONE)
+		keep(c, p, n);
+}
+
+void
+content_end(struct content *c)
+{
+	if (c->verdict == REPLY_NONE && !c->in_body)
+		head_done(c, c->head.len);
+	if (c->verdict == REPLY_NONE && c->spool != -1)
+		flush(c);
+}

@@ -1,0 +1,71 @@
+#include "lib/prelude.h"
+
+#include "smtpd/crowd.h"
+#include "smtpd/server.h"
+#include "smtpd/session_private.h"
+#include "smtpd/tls.h"
+
+#define ID_COUNTER_BITS 40	/* above it: the process, 22 bits on Linux */
+
+void
+server_init(struct server *srv, const struct smtpd_conf *conf)
+{
+	size_t i;
+
+	memset(srv, 0, sizeof(*srv));
+	srv->conf = conf;
+	srv->crowd = crowd_new();
+	srv->last_id = (uint64_t)getpid() << ID_COUNTER_BITS;
+	upstream_init(&srv->auth, srv, ROLE_AUTH);
+	upstream_init(&srv->queue, srv, ROLE_QUEUE);
+	for (i = 0; i < SERVER_BUCKETS; i++)
+		LIST_INIT(&srv->by_id[i]);
+}
+
+static void
+end_quietly(struct session *s, void *arg)
+{
+	session_free(s);
+}
+
+void
+server_clear(struct server *srv)
+{
+	srv->empty = NULL;
+	server_each(srv, end_quietly, NULL);
+	upstream_clear(&srv->auth);
+	upstream_clear(&srv->queue);
+	crowd_free(&srv->crowd);
+	tls_free(&srv->tls);
+}
+
+uint64_t
+server_next_id(struct server *srv)
+{
+	return ++srv->last_id;
+}
+
+struct session *
+server_find(struct server *srv, uint64_t id)
+{
+	struct session *s;
+
+	LIST_FOREACH(s, &srv->by_id[id % SERVER_BUCKETS], by_id)
+		if (s->id == id)
+			return s;
+	return NULL;
+}
+
+void
+server_each(struct server *srv, void (*fn)(struct session *, void *),
+    void *arg)
+{
+	struct session *s, *next;
+	size_t i;
+
+	for (i = 0; i < SERVER_BUCKETS; i++)
+		for (s = LIST_FIRST(&srv->by_id[i]); s != NULL; s = next) {
+			next = LIST_NEXT(s, by_id);
+			fn(s, arg);
+		}
+}

@@ -1,0 +1,505 @@
+/*
+ * The life of a session and its clock. Timers are lazy: each wait notes since
+ * when it lasts, and only when the timer rings is it found out whether it is
+ * due, so that a busy session costs no heap operations.
+ */
+#include "lib/prelude.h"
+
+#include <sys/socket.h>
+#include <arpa/inet.h>
+#include <strings.h>
+
+#include "lib/log.h"
+#include "lib/stats.h"
+#include "lib/xalloc.h"
+#include "smtpd/session_private.h"
+#include "smtpd/tls.h"
+#include "smtpd/verbs.h"
+
+/*
+ * Unread input kept by the stream: a whole AUTH line (RFC 4954 4.1) or a TLS
+ * record fit in it, and pipelined commands beyond it wait in the kernel.
+ */
+#define INPUT_MAX	(16 * 1024)
+/* auth and queue answer in milliseconds, a flush on a tired disk in seconds. */
+#define ANSWER_SEC	120
+/* For a last reply to leave. */
+#define LINGER_MS	2000
+/* What a refused endless line may still bring before we hang up. */
+#define SKIP_MAX	(64 * 1024)
+
+static void	on_readable(struct stream *, void *);
+static void	on_up(struct stream *, void *);
+static void	on_ended(struct stream *, enum stream_end, const char *, void *);
+static void	timer_cb(void *);
+
+static const struct stream_ops stream_ops = {
+	.readable = on_readable, .up = on_up, .ended = on_ended
+};
+
+enum clock { CLOCK_COMMAND_WAIT, CLOCK_DATA_WAIT, CLOCK_ANSWER };
+
+static const struct {
+	const char *name;
+	enum clock clock;
+} states[SESSION_STATES] = {
+	[SESSION_HANDSHAKE] = { "HANDSHAKE", CLOCK_COMMAND_WAIT },
+	[SESSION_COMMAND] = { "COMMAND", CLOCK_COMMAND_WAIT },
+	[SESSION_AUTH_WAIT] = { "AUTH_WAIT", CLOCK_ANSWER },
+	[SESSION_AUTH_LINE] = { "AUTH_LINE", CLOCK_COMMAND_WAIT },
+	[SESSION_TX_WAIT] = { "TX_WAIT", CLOCK_ANSWER },
+	[SESSION_CONTENT] = { "CONTENT", CLOCK_DATA_WAIT },
+	[SESSION_SPOOL_WAIT] = { "SPOOL_WAIT", CLOCK_ANSWER },
+	[SESSION_SUBMIT_WAIT] = { "SUBMIT_WAIT", CLOCK_ANSWER },
+	[SESSION_OVER] = { "OVER", CLOCK_COMMAND_WAIT },
+};
+
+const char *
+session_name(const struct session *s)
+{
+	static char texts[4][32];
+	static unsigned int next;
+	char *text = texts[next++ % nitems(texts)];
+
+	snprintf(text, sizeof(texts[0]), "%llx-%llx",
+	    (unsigned long long)(s->id >> 40),
+	    (unsigned long long)(s->id & 0xffffffffffULL));
+	return text;
+}
+
+/* --- birth and death -------------------------------------------------------------- */
+
+static void
+print_peer(const struct sockaddr *sa, char text[INET6_ADDRSTRLEN])
+{
+	const struct sockaddr_in *in = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+
+	snprintf(text, INET6_ADDRSTRLEN, "local");
+	if (sa->sa_family == AF_INET)
+		inet_ntop(AF_INET, &in->sin_addr, text, INET6_ADDRSTRLEN);
+	else if (sa->sa_family == AF_INET6 &&
+	    IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, text,
+		    INET6_ADDRSTRLEN);
+	else if (sa->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &in6->sin6_addr, text, INET6_ADDRSTRLEN);
+}
+
+struct session *
+session_new(struct server *srv, int fd, bool tls_first,
+    const struct sockaddr *peer)
+{
+	struct session *s = xcalloc(1, sizeof(*s));
+
+	s->server = srv;
+	s->id = server_next_id(srv);
+	s->tls_first = tls_first;
+	s->crowd_key = crowd_key_of(peer);
+	print_peer(peer, s->peer);
+	s->born_ms = ev_now_ms();
+	ev_timer_init(&s->timer, timer_cb, s);
+	LIST_INSERT_HEAD(&srv->by_id[s->id % SERVER_BUCKETS], s, by_id);
+	srv->sessions++;
+	stats_add(STAT_SESSIONS, 1);
+	stats_add(STAT_SESSIONS_NOW, 1);
+	s->stream = stream_new(fd, false, INPUT_MAX, &stream_ops, s);
+	if (tls_first) {
+		session_set_state(s, SESSION_HANDSHAKE);
+		stream_start_tls(s->stream, tls_accept(srv->tls), true);
+	} else {
+		session_set_state(s, SESSION_COMMAND);
+		session_reply(s, REPLY_GREETING);
+	}
+	session_turn(s);
+	return s;
+}
+
+void
+session_login_free(struct login **loginp)
+{
+	struct login *login = *loginp;
+	size_t i;
+
+	if (login == NULL)
+		return;
+	*loginp = NULL;
+	for (i = 0; i < login->nsenders; i++)
+		free(login->senders[i]);
+	free(login->senders);
+	xfree_secret(login, sizeof(*login));
+}
+
+/* Whoever works for this session may stop. */
+static void
+let_go(struct session *s)
+{
+	session_drop_tx(s);
+	if (s->state != SESSION_AUTH_WAIT && s->state != SESSION_AUTH_LINE)
+		return;
+	ipc_begin(M_AUTH_CANCEL, s->id);
+	upstream_send(&s->server->auth);
+}
+
+void
+session_free(struct session *s)
+{
+	struct server *srv = s->server;
+
+	let_go(s);
+	ev_timer_cancel(&s->timer);
+	stream_free_drained(&s->stream, LINGER_MS);
+	LIST_REMOVE(s, by_id);
+	crowd_leave(srv->crowd, s->crowd_key);
+	srv->sessions--;
+	stats_add(STAT_SESSIONS_NOW, -1);
+	session_login_free(&s->login);
+	free(s->client_name);
+	free(s);
+	if (srv->sessions == 0 && srv->empty != NULL)
+		srv->empty(srv);
+}
+
+void
+session_end(struct session *s, const char *why)
+{
+	struct ssl_st *ssl = stream_ssl(s->stream);
+
+	if (s->state == SESSION_OVER)
+		return;
+	log_info("%s end peer=%s account=\"%s\" tls=%s messages=%u errors=%u "
+	    "seconds=%llu why=\"%s\"", session_name(s), s->peer,
+	    s->login == NULL ? "" : log_escs(s->login->ticket.account),
+	    s->tls && ssl != NULL ? tls_version(ssl) : "none", s->accepted,
+	    s->errors,
+	    (unsigned long long)(ev_now_ms() - s->born_ms) / 1000, why);
+	let_go(s);
+	session_set_state(s, SESSION_OVER);
+}
+
+void
+session_stop(struct session *s, bool force)
+{
+	s->stop = true;
+	if (force)
+		session_reply(s, REPLY_STOPPING);
+	session_turn(s);
+}
+
+/* --- state and clock ----------------------------------------------------------------- */
+
+void
+session_set_state(struct session *s, enum session_state state)
+{
+	log_debug("session", "%s %s -> %s", session_name(s),
+	    states[s->state].name, states[state].name);
+	s->state = state;
+	s->since_ms = ev_now_ms();
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* RFC 5321 4.5.3.2.7: five minutes for a command; the rest are ours. */
+static uint64_t
+due_ms(const struct session *s)
+{
+	const struct smtpd_conf *conf = s->server->conf;
+	uint64_t due = s->born_ms + 1000ULL * conf->session_sec;
+
+	switch (states[s->state].clock) {
+	case CLOCK_ANSWER:
+		return s->since_ms + 1000ULL * ANSWER_SEC;
+	case CLOCK_DATA_WAIT:
+		due = earlier(due, s->since_ms + 1000ULL * conf->data_sec);
+		return earlier(due, s->tx->content_ms +
+		    1000ULL * conf->message_sec);
+	case CLOCK_COMMAND_WAIT:
+		due = earlier(due, s->since_ms + 1000ULL * conf->command_sec);
+		break;
+	}
+	if (s->login == NULL)
+		due = earlier(due, s->born_ms + 1000ULL * conf->greeting_sec);
+	return due;
+}
+
+/* The timer may ring early, never late. */
+static void
+arm(struct session *s)
+{
+	uint64_t now = ev_now_ms();
+
+	s->due_ms = due_ms(s);
+	if (!ev_timer_armed(&s->timer) || s->timer.at_ms > s->due_ms)
+		ev_timer_set(&s->timer, s->due_ms > now ? s->due_ms - now : 0);
+}
+
+static void
+timer_cb(void *arg)
+{
+	struct session *s = arg;
+
+	if (ev_now_ms() >= s->due_ms) {
+		if (states[s->state].clock == CLOCK_ANSWER)
+			session_reply(s, REPLY_NO_ANSWER);
+		else
+			session_reply(s, REPLY_TIMEOUT);
+	}
+	session_turn(s);
+}
+
+/* --- output ----------------------------------------------------------------------------- */
+
+void
+session_count_error(struct session *s)
+{
+	stats_add(STAT_REFUSED, 1);
+	s->errors++;
+	if (s->errors >= s->server->conf->max_errors)
+		session_reply(s, REPLY_TOO_MANY_ERRORS);
+}
+
+void
+session_reply_arg(struct session *s, enum reply r, const char *arg)
+{
+	struct buf space;
+	const char *line;
+
+	if (s->state == SESSION_OVER)
+		return;
+	buf_init(&space, REPLY_MAX);
+	line = reply_line(r, s->server->conf->hostname, arg, &space);
+	/* In the middle of a handshake a client could not make sense of it. */
+	if (s->state != SESSION_HANDSHAKE)
+		stream_write(s->stream, line, strlen(line));
+	buf_clear(&space);
+	if (reply_is_end(r))
+		session_end(s, reply_why(r));
+	else if (reply_is_error(r))
+		session_count_error(s);
+}
+
+void
+session_reply(struct session *s, enum reply r)
+{
+	session_reply_arg(s, r, NULL);
+}
+
+void
+session_refuse(struct session *s, const char *verb, enum reply r,
+    const char *arg, const char *about)
+{
+	log_info("%s refused peer=%s verb=%s code=%d account=\"%s\" "
+	    "about=\"%s\"", session_name(s), s->peer, verb, reply_code(r),
+	    s->login == NULL ? "" : log_escs(s->login->ticket.account),
+	    log_escs(about));
+	session_reply_arg(s, r, arg);
+}
+
+void
+session_write(struct session *s, const struct buf *b)
+{
+	if (s->state != SESSION_OVER)
+		stream_write(s->stream, b->data, b->len);
+}
+
+/* --- what ends early --------------------------------------------------------------------- */
+
+void
+session_drop_tx(struct session *s)
+{
+	if (s->tx == NULL)
+		return;
+	if (!s->tx->submitted) {
+		ipc_begin(M_TX_END, s->id);
+		upstream_send(&s->server->queue);
+	}
+	transaction_free(&s->tx);
+}
+
+void
+session_forget(struct session *s)
+{
+	session_drop_tx(s);
+	free(s->client_name);
+	s->client_name = NULL;
+	s->ehlo = s->helo = false;
+}
+
+void
+session_tls_is_up(struct session *s)
+{
+	s->tls = true;
+	session_forget(s);
+	session_set_state(s, SESSION_COMMAND);
+	if (s->tls_first)
+		session_reply(s, REPLY_GREETING);
+}
+
+/* --- input ------------------------------------------------------------------------------- */
+
+/*
+ * A line was refused for its bytes or its length. What is left of it goes the
+ * same way, whether it has arrived or not, so that timing changes nothing.
+ */
+static void
+refuse_line(struct session *s, enum smtp_line what)
+{
+	enum reply r = what == SMTP_LINE_BAD ? REPLY_BAD_BYTES :
+	    s->state == SESSION_AUTH_LINE ? REPLY_LONG_AUTH : REPLY_LONG_LINE;
+
+	if (s->state == SESSION_AUTH_LINE)
+		cmd_auth_abort(s);
+	s->skipping = true;
+	s->skipped = 0;
+	session_refuse(s, "?", r, NULL, NULL);
+}
+
+/* Throws away up to the CRLF. False: there is no more to look at. */
+static bool
+skip(struct session *s)
+{
+	const uint8_t *p, *end;
+	size_t n, gone;
+
+	p = stream_peek(s->stream, &n);
+	if (n == 0)
+		return false;
+	end = memmem(p, n, "\r\n", 2);
+	/* A CR at the end may be half of it. */
+	gone = end != NULL ? (size_t)(end - p) + 2 :
+	    p[n - 1] == '\r' ? n - 1 : n;
+	s->skipping = end == NULL;
+	s->skipped += (uint32_t)gone;
+	stream_consume(s->stream, gone);
+	if (s->skipped > SKIP_MAX)
+		session_reply(s, REPLY_TOO_MANY_ERRORS);
+	return gone > 0;
+}
+
+/* A TLS ClientHello where SMTP in the clear should begin: RFC 8446 5.1. */
+static bool
+looks_like_tls(const struct session *s, const uint8_t *p, size_t n)
+{
+	return !s->tls && n >= 2 && p[0] == 0x16 && p[1] == 0x03;
+}
+
+/* The line is copied out first: the input must be empty for STARTTLS. */
+static void
+run_line(struct session *s, const uint8_t *p, size_t len, size_t used)
+{
+	struct buf line;
+
+	buf_init(&line, SMTP_AUTH_MAX);
+	buf_add(&line, p, len);
+	stream_consume(s->stream, used);
+	if (s->state == SESSION_AUTH_LINE)
+		cmd_auth_line(s, buf_str(&line), len);
+	else
+		verbs_take(s, buf_str(&line), len);
+	buf_wipe(&line);
+}
+
+static size_t
+line_max(const struct session *s, const uint8_t *p, size_t n)
+{
+	if (s->state == SESSION_AUTH_LINE)
+		return SMTP_AUTH_MAX;	/* RFC 4954 4.1, with AUTH's own line */
+	return n >= 5 && strncasecmp((const char *)p, "AUTH ", 5) == 0 ?
+	    SMTP_AUTH_MAX : SMTP_COMMAND_LONG;
+}
+
+static bool
+take_line(struct session *s)
+{
+	size_t n, len, used;
+	const uint8_t *p;
+	enum smtp_line what;
+
+	if (s->skipping)
+		return skip(s);
+	p = stream_peek(s->stream, &n);
+	if (n == 0)
+		return false;
+	if (looks_like_tls(s, p, n)) {
+		session_end(s, "a TLS handshake where STARTTLS was due");
+		return true;
+	}
+	what = smtp_line_next(p, n, line_max(s, p, n), &len, &used);
+	if (what == SMTP_LINE_MORE)
+		return false;
+	s->since_ms = ev_now_ms();
+	if (what == SMTP_LINE_OK)
+		run_line(s, p, len, used);
+	else
+		refuse_line(s, what);
+	return true;
+}
+
+static bool
+between_messages(const struct session *s)
+{
+	return s->tx == NULL && (s->state == SESSION_HANDSHAKE ||
+	    s->state == SESSION_COMMAND || s->state == SESSION_AUTH_LINE);
+}
+
+/* One command or piece of content. False: nothing can be done now. */
+static bool
+step(struct session *s)
+{
+	if (s->stop && between_messages(s)) {
+		session_reply(s, REPLY_STOPPING);
+		return true;
+	}
+	switch (s->state) {
+	case SESSION_COMMAND:
+	case SESSION_AUTH_LINE:
+		return take_line(s);
+	case SESSION_CONTENT:
+		return cmd_data_content(s);
+	default:
+		return false;
+	}
+}
+
+/* The stream bounds what one turn can find, and so how long it lasts. */
+void
+session_turn(struct session *s)
+{
+	while (s->state != SESSION_OVER && step(s))
+		;
+	if (s->state == SESSION_OVER)
+		session_free(s);
+	else
+		arm(s);
+}
+
+/* --- the stream's callbacks ---------------------------------------------------------------- */
+
+static void
+on_readable(struct stream *stream, void *arg)
+{
+	session_turn(arg);
+}
+
+static void
+on_up(struct stream *stream, void *arg)
+{
+	struct session *s = arg;
+
+	session_tls_is_up(s);
+	session_turn(s);
+}
+
+static void
+on_ended(struct stream *stream, enum stream_end end, const char *why,
+    void *arg)
+{
+	struct session *s = arg;
+
+	session_end(s, why);
+	session_turn(s);
+}

@@ -1,0 +1,31 @@
+/*
+ * session: one client's connection, from the socket to the last reply. It owns
+ * its stream, what EHLO and AUTH established, and at most one mail transaction
+ * (smtpd/transaction.h), which has a life of its own. It ends itself; others
+ * can only ask it to.
+ */
+#ifndef SMTPD_SESSION_H
+#define SMTPD_SESSION_H
+
+#include <stdbool.h>
+
+#include "smtpd/server.h"
+
+struct sockaddr;
+struct session;
+
+/*
+ * Takes over a connected socket and greets. tls_first: the TLS handshake comes
+ * before the greeting (RFC 8314 3.3). peer is the other end's address; its
+ * place in the crowd, already entered, goes to the session.
+ */
+struct session *session_new(struct server *, int fd, bool tls_first,
+	    const struct sockaddr *peer);
+
+/*
+ * The worker stops: 421 to a session that is between two messages, now or as
+ * soon as it is. force does not wait for a message under way.
+ */
+void	 session_stop(struct session *, bool force);
+
+#endif

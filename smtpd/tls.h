@@ -1,0 +1,33 @@
+/*
+ * tls: one SSL_CTX per configuration, shared by all sessions of the worker.
+ * TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation, no
+ * compression, no early data. Session tickets are sealed with a key that all
+ * workers share. Private keys are not here: see smtpd/keyprov.h.
+ */
+#ifndef SMTPD_TLS_H
+#define SMTPD_TLS_H
+
+#include <stdint.h>
+
+struct smtpd_conf;
+struct ssl_st;
+struct tls;
+
+/*
+ * Loads of OpenSSL what a confined process could not load later. Once, before
+ * anything else here.
+ */
+void	 tls_init(void);
+
+/* Builds a context from the slice. NULL and a sentence when it cannot be. */
+struct tls *tls_new(const struct smtpd_conf *, const char **why);
+/* Sessions that use it go on with it. */
+void	 tls_free(struct tls **);
+
+/* For one connection, to be given to a stream; NULL when out of memory. */
+struct ssl_st *tls_accept(struct tls *);
+
+const char *tls_version(struct ssl_st *);
+uint32_t tls_bits(struct ssl_st *);
+
+#endif

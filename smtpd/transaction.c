@@ -1,0 +1,31 @@
+#include "lib/prelude.h"
+
+#include "lib/xalloc.h"
+#include "smtpd/transaction.h"
+
+struct transaction *
+transaction_new(const char *return_path, uint64_t announced)
+{
+	struct transaction *tx = xcalloc(1, sizeof(*tx));
+
+	envelope_init(&tx->env);
+	tx->env.return_path = xstrdup(return_path);
+	tx->announced = announced;
+	content_init(&tx->content);
+	return tx;
+}
+
+void
+transaction_free(struct transaction **txp)
+{
+	struct transaction *tx = *txp;
+
+	if (tx == NULL)
+		return;
+	*txp = NULL;
+	envelope_clear(&tx->env);
+	content_clear(&tx->content);
+	free(tx->hostname);
+	free(tx->refusal);
+	free(tx);
+}

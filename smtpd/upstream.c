@@ -1,0 +1,157 @@
+#include "lib/prelude.h"
+
+#include "lib/child.h"
+#include "lib/log.h"
+#include "smtpd/session_private.h"
+#include "smtpd/upstream.h"
+#include "smtpd/verbs.h"
+
+static int	on_msg(struct ipc *, struct ipc_in *, void *);
+static void	on_gone(struct ipc *, const char *, void *);
+
+static const struct ipc_ops upstream_ops = { on_msg, on_gone };
+
+/* Which answer a session may get from whom, by what it waits for. */
+static const struct answer {
+	enum role role;
+	enum msg type;
+	enum session_state waits;
+	int	(*take)(struct session *, struct ipc_in *);
+} answers[] = {
+	{ ROLE_QUEUE, M_TX_OK, SESSION_TX_WAIT, cmd_mail_ok },
+	{ ROLE_QUEUE, M_SUBMITTED, SESSION_SUBMIT_WAIT, cmd_data_submitted },
+	{ ROLE_QUEUE, M_TX_SPOOL_HERE, SESSION_SPOOL_WAIT, cmd_data_spool },
+	{ ROLE_QUEUE, M_TX_NO, SESSION_TX_WAIT, cmd_mail_no },
+	{ ROLE_QUEUE, M_TX_NO, SESSION_SPOOL_WAIT, cmd_data_spool_no },
+	{ ROLE_QUEUE, M_TX_NO, SESSION_SUBMIT_WAIT, cmd_data_submit_no },
+	{ ROLE_AUTH, M_AUTH_CHALLENGE, SESSION_AUTH_WAIT, cmd_auth_challenge },
+	{ ROLE_AUTH, M_AUTH_OK, SESSION_AUTH_WAIT, cmd_auth_ok },
+	{ ROLE_AUTH, M_AUTH_NO, SESSION_AUTH_WAIT, cmd_auth_no },
+};
+
+static bool
+known(enum role role, enum msg type)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(answers); i++)
+		if (answers[i].role == role && answers[i].type == type)
+			return true;
+	return false;
+}
+
+static const struct answer *
+find(enum role role, enum msg type, enum session_state waits)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(answers); i++)
+		if (answers[i].role == role && answers[i].type == type &&
+		    answers[i].waits == waits)
+			return &answers[i];
+	return NULL;
+}
+
+/* An answer for a client that has left meanwhile is no fault of the peer. */
+static int
+on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+{
+	struct upstream *u = arg;
+	struct session *s = server_find(u->server, in->id);
+	const struct answer *a;
+
+	if (s == NULL)
+		return known(u->role, in->type) ? 0 : -1;
+	a = find(u->role, in->type, s->state);
+	if (a == NULL || a->take(s, in) == -1)
+		return -1;
+	session_turn(s);
+	return 0;
+}
+
+/* --- a peer that is gone ------------------------------------------------------------ */
+
+static void
+tell_auth_gone(struct session *s, void *arg)
+{
+	if (s->state == SESSION_AUTH_LINE)
+		s->auth_lost = true;
+	if (s->state != SESSION_AUTH_WAIT)
+		return;
+	cmd_auth_gone(s);
+	session_turn(s);
+}
+
+static void
+tell_queue_gone(struct session *s, void *arg)
+{
+	switch (s->state) {
+	case SESSION_TX_WAIT:
+		cmd_mail_gone(s);
+		break;
+	case SESSION_CONTENT:
+	case SESSION_SPOOL_WAIT:
+	case SESSION_SUBMIT_WAIT:
+		cmd_data_gone(s);
+		break;
+	default:
+		return;
+	}
+	session_turn(s);
+}
+
+static void
+gone(struct upstream *u)
+{
+	ipc_free(&u->ipc);
+	server_each(u->server, u->role == ROLE_AUTH ? tell_auth_gone :
+	    tell_queue_gone, NULL);
+}
+
+static void
+on_gone(struct ipc *ipc, const char *why, void *arg)
+{
+	struct upstream *u = arg;
+
+	log_warnx("%s is gone%s%s; sessions wait for a new one",
+	    u->role == ROLE_AUTH ? "auth" : "queue", why == NULL ? "" : ": ",
+	    why == NULL ? "" : why);
+	if (why != NULL)
+		child_peer_bad(u->role, u->index, why);
+	gone(u);
+}
+
+/* --- life ----------------------------------------------------------------------------- */
+
+void
+upstream_init(struct upstream *u, struct server *srv, enum role role)
+{
+	*u = (struct upstream){ .server = srv, .role = role };
+}
+
+void
+upstream_attach(struct upstream *u, uint32_t index, int fd)
+{
+	if (u->ipc != NULL)
+		gone(u);
+	u->index = index;
+	u->ipc = ipc_new(fd, &upstream_ops, u);
+}
+
+void
+upstream_clear(struct upstream *u)
+{
+	ipc_free(&u->ipc);
+}
+
+bool
+upstream_alive(const struct upstream *u)
+{
+	return ipc_alive(u->ipc);
+}
+
+void
+upstream_send(struct upstream *u)
+{
+	ipc_send(u->ipc, -1);
+}
