@@ -14,13 +14,16 @@ struct sandbox {
 	const char *const *syscalls; /* allowed, by name, NULL at the end, on top
 					of the base table (memory, event loop,
 					channels, time, exit); NULL: no seccomp */
-	const char *const *writable; /* Landlock: directories that may be used,
-					NULL at the end; NULL: no files at all */
+	const char *const *writable; /* Landlock: directories (after chroot) that
+					may be used, NULL at the end; NULL: no
+					files at all */
 	uint32_t max_files;	/* RLIMIT_NOFILE */
 	bool	 no_processes;	/* RLIMIT_NPROC 0: for single-threaded children */
 };
 
 /*
+ * A call outside the table ends the process with SIGSYS. A process without a
+ * table gets no TCP either, where the kernel's Landlock can forbid that.
  * chroot_dir "" leaves the root. enforce false logs what was left out and
  * still drops user and root. Ends the process when something that was asked
  * for fails, except for kernels without seccomp or Landlock: one line logged.

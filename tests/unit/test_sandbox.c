@@ -1,0 +1,318 @@
+/* lib/sandbox: what is forbidden is tried from inside, one process per try. */
+#include "lib/prelude.h"
+
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+
+#include "lib/log.h"
+#include "lib/sandbox.h"
+#include "tests/tap.h"
+
+#define NOBODY 65534
+
+#ifdef POSTERN_SANITIZED
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
+static char dir[] = "/tmp/postern-sandbox-XXXXXX";
+static char inside[64], outside[64];
+static const char *writable[] = { inside, NULL };
+static const char *const no_calls[] = { NULL };
+static const char *const some_calls[] = { "accept4", "socket", NULL };
+
+static const struct sandbox tight = { .syscalls = no_calls, .max_files = 64,
+    .no_processes = true };
+static const struct sandbox listed = { .syscalls = some_calls,
+    .max_files = 64 };
+static const struct sandbox filed = { .writable = writable, .max_files = 64 };
+
+/* --- what is tried: 0 when it worked, else errno ------------------------------------- */
+
+#define TRY(name, call)							\
+static int								\
+name(void)								\
+{									\
+	return (call) == -1 ? errno : 0;				\
+}
+
+TRY(do_open, open("/etc/passwd", O_RDONLY))
+TRY(do_openat, (int)syscall(SYS_openat, AT_FDCWD, "x", O_RDONLY))
+TRY(do_socket, socket(AF_INET, SOCK_STREAM, 0))
+TRY(do_connect, connect(0, NULL, 0))
+TRY(do_bind, bind(0, NULL, 0))
+TRY(do_fork, fork())
+TRY(do_exec, execl("/bin/true", "true", (char *)NULL))
+TRY(do_ptrace, (int)ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+TRY(do_kill, kill(getppid(), 0))
+TRY(do_unlink, unlink("x"))
+TRY(do_chmod, chmod("x", 0777))
+TRY(do_setuid, setuid(0))
+TRY(do_chroot, chroot("/"))
+TRY(do_unshare, unshare(CLONE_NEWUSER))
+TRY(do_prctl, prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+TRY(do_io_uring, (int)syscall(SYS_io_uring_setup, 1, NULL))
+TRY(do_bpf, (int)syscall(SYS_bpf, 0, NULL, 0))
+TRY(do_mount, (int)syscall(SYS_mount, "x", "/", "x", 0, NULL))
+TRY(do_keyctl, (int)syscall(SYS_keyctl, 0, 0, 0, 0, 0))
+TRY(do_process_vm, (int)syscall(SYS_process_vm_readv, 1, NULL, 0, NULL, 0, 0))
+TRY(do_sti, ioctl(0, TIOCSTI, "x"))
+TRY(do_exec_page, mmap(NULL, 4096, PROT_READ | PROT_EXEC,
+    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0)
+
+static int
+do_exec_protect(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return errno;
+	return mprotect(p, 4096, PROT_READ | PROT_EXEC) == -1 ? errno : 0;
+}
+
+/* The daily work of a child must go on; FIONREAD on /dev/null is ENOTTY. */
+static int
+do_daily_work(void)
+{
+	char *p = malloc(1 << 20);
+	int n;
+
+	if (p == NULL)
+		return ENOMEM;
+	memset(p, 1, 1 << 20);
+	free(p);
+	if (ioctl(0, FIONREAD, &n) == -1 && errno != ENOTTY)
+		return errno;
+	return fcntl(0, F_DUPFD_CLOEXEC, 0) == -1 ? errno : 0;
+}
+
+static int
+write_file(const char *name)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (fd == -1)
+		return errno;
+	return write(fd, "x", 1) == 1 && close(fd) == 0 ? 0 : errno;
+}
+
+static int
+do_write_inside(void)
+{
+	char a[128], b[128];
+	int r;
+
+	snprintf(a, sizeof(a), "%s/a", inside);
+	snprintf(b, sizeof(b), "%s/b", inside);
+	r = write_file(a);
+	if (r == 0 && rename(a, b) == -1)
+		r = errno;
+	return r == 0 && truncate(b, 0) == -1 ? errno : r;
+}
+
+static int
+do_write_outside(void)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s/a", outside);
+	return write_file(name);
+}
+
+static int
+do_tcp(void)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+	    .sin_port = htons(9) };
+	int s = socket(AF_INET, SOCK_STREAM, 0);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (s == -1)
+		return errno;
+	return connect(s, (struct sockaddr *)&sin, sizeof(sin)) == -1 ?
+	    errno : 0;
+}
+
+static int
+do_id(void)
+{
+	return getuid() == NOBODY && geteuid() == NOBODY &&
+	    getgid() == NOBODY && getegid() == NOBODY ? 0 : EPERM;
+}
+
+static int
+do_groups(void)
+{
+	gid_t g[8];
+
+	return getgroups(8, g) == 1 && g[0] == NOBODY ? 0 : EPERM;
+}
+
+static int
+do_files_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
+		return errno;
+	return rl.rlim_cur == 64 && rl.rlim_max == 64 ? 0 : EINVAL;
+}
+
+/* --- running it ------------------------------------------------------------------------- */
+
+/* 0 for success, errno, or minus the signal that ended it. */
+static int
+inside_child(const struct sandbox *sb, bool enforce, const char *root,
+    int (*what)(void))
+{
+	pid_t pid;
+	int status;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR);
+
+		if (null == -1 || dup2(null, 0) == -1 || dup2(null, 2) == -1)
+			_exit(200);
+		sandbox_confine(sb, NOBODY, NOBODY, root, enforce);
+		_exit(what());
+	}
+	if (pid == -1 || waitpid(pid, &status, 0) == -1)
+		return ECHILD;
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void
+test_killed(void)
+{
+	static const struct {
+		const char *name;
+		int	(*what)(void);
+		bool	 sanitizer_needs;
+	} calls[] = {
+		{ "open", do_open, true },
+		{ "openat", do_openat, true },
+		{ "socket", do_socket, false },
+		{ "connect", do_connect, false },
+		{ "bind", do_bind, false },
+		{ "fork", do_fork, true },
+		{ "execve", do_exec, false },
+		{ "ptrace", do_ptrace, false },
+		{ "kill", do_kill, false },
+		{ "unlink", do_unlink, false },
+		{ "chmod", do_chmod, false },
+		{ "setuid", do_setuid, false },
+		{ "chroot", do_chroot, false },
+		{ "unshare", do_unshare, false },
+		{ "prctl", do_prctl, true },
+		{ "io_uring_setup", do_io_uring, false },
+		{ "bpf", do_bpf, false },
+		{ "mount", do_mount, false },
+		{ "keyctl", do_keyctl, false },
+		{ "process_vm_readv", do_process_vm, false },
+		{ "ioctl TIOCSTI", do_sti, false },
+		{ "mmap for execution", do_exec_page, true },
+		{ "mprotect for execution", do_exec_protect, true },
+	};
+	size_t i;
+
+	for (i = 0; i < nitems(calls); i++)
+		if (!sanitized || !calls[i].sanitizer_needs)
+			is_int(inside_child(&tight, true, dir, calls[i].what),
+			    -SIGSYS, "%s ends the process", calls[i].name);
+}
+
+static void
+test_allowed(void)
+{
+	is_int(inside_child(&tight, true, dir, do_daily_work), 0,
+	    "memory, descriptors and FIONREAD go on");
+	is_int(inside_child(&tight, true, dir, do_id), 0, "root is gone");
+	is_int(inside_child(&listed, true, dir, do_socket), 0,
+	    "a call of the program's own table");
+	is_int(inside_child(&listed, true, dir, do_connect), -SIGSYS,
+	    "and no other with it");
+	is_int(inside_child(&tight, false, "", do_open), 0,
+	    "sandbox off: no filter");
+	is_int(inside_child(&tight, false, "", do_id), 0,
+	    "sandbox off: root is gone all the same");
+	is_int(inside_child(&tight, false, "", do_groups), 0,
+	    "one group is left");
+	is_int(inside_child(&tight, false, "", do_files_limit), 0,
+	    "the limit of descriptors");
+}
+
+static void
+test_landlock(void)
+{
+	long abi = syscall(444, NULL, 0, 1);	/* landlock_create_ruleset */
+
+	is_int(inside_child(&filed, true, "", do_write_inside), 0,
+	    "files where they are allowed");
+	is_int(inside_child(&filed, false, "", do_write_outside), 0,
+	    "sandbox off: permissions alone");
+	if (abi < 1)
+		return;
+	is_int(inside_child(&filed, true, "", do_write_outside), EACCES,
+	    "none elsewhere, whatever the permissions");
+	is_int(inside_child(&filed, true, "", do_open), EACCES,
+	    "none to read either");
+	if (abi >= 4)
+		is_int(inside_child(&filed, true, "", do_tcp), EACCES,
+		    "no TCP");
+	if (abi >= 6)
+		is_int(inside_child(&filed, true, "", do_kill), EPERM,
+		    "no signals to others");
+}
+
+static void
+tidy(void)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s/b", inside);
+	ok(unlink(name) == 0, "the file inside is there");
+	snprintf(name, sizeof(name), "%s/a", outside);
+	ok(unlink(name) == 0, "the file of the unconfined process is there");
+	ok(rmdir(inside) == 0 && rmdir(outside) == 0 && rmdir(dir) == 0,
+	    "and nothing else");
+}
+
+int
+main(void)
+{
+	if (getuid() != 0) {
+		puts("1..0 # SKIP only root can give up root");
+		return 0;
+	}
+	log_init("test", -1);
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	snprintf(inside, sizeof(inside), "%s/in", dir);
+	snprintf(outside, sizeof(outside), "%s/out", dir);
+	if (chmod(dir, 0755) == -1 || mkdir(inside, 0700) == -1 ||
+	    mkdir(outside, 0700) == -1 ||
+	    chown(inside, NOBODY, NOBODY) == -1 ||
+	    chown(outside, NOBODY, NOBODY) == -1)
+		return 1;
+	test_killed();
+	test_allowed();
+	test_landlock();
+	tidy();
+	return tap_done();
+}
