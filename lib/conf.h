@@ -106,6 +106,7 @@ struct auth_conf {
 struct conf_key {
 	char	*file;			/* for messages only */
 	struct conf_bytes pem;		/* wiped */
+	char	*chain_pem;		/* the certificate it belongs to, or "" */
 };
 
 struct keys_conf {

@@ -44,6 +44,7 @@ struct signing {
 };
 
 static OSSL_LIB_CTX *libctx;
+static OSSL_PROVIDER *theirs, *ours;
 static int channel = -1;
 static uint64_t last_id;
 
@@ -443,16 +444,25 @@ provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
 	return 1;
 }
 
+/* OpenSSL does not let go of built-in providers by itself. */
+static void
+unload(void)
+{
+	OSSL_PROVIDER_unload(ours);
+	OSSL_PROVIDER_unload(theirs);
+}
+
 int
 keyprov_init(OSSL_LIB_CTX *ctx)
 {
 	libctx = ctx;
 	/* The first provider that knows a name wins: OpenSSL's, for all others. */
-	if (OSSL_PROVIDER_load(ctx, "default") == NULL ||
-	    OSSL_PROVIDER_add_builtin(ctx, "postern", provider_init) != 1 ||
-	    OSSL_PROVIDER_load(ctx, "postern") == NULL)
+	theirs = OSSL_PROVIDER_load(ctx, "default");
+	if (theirs == NULL ||
+	    OSSL_PROVIDER_add_builtin(ctx, "postern", provider_init) != 1)
 		return -1;
-	return 0;
+	ours = OSSL_PROVIDER_load(ctx, "postern");
+	return ours == NULL || atexit(unload) != 0 ? -1 : 0;
 }
 
 EVP_PKEY *

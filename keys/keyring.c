@@ -1,0 +1,263 @@
+#include "lib/prelude.h"
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include "keys/keyring.h"
+#include "keys/request.h"
+#include "lib/log.h"
+#include "lib/xalloc.h"
+
+/* OpenSSL puts private numbers here: a few KB per RSA key. */
+#define SECURE_HEAP	(1024 * 1024)
+#define SECURE_HEAP_MIN	16
+#define RSA_BITS_MIN	2048	/* what clients of today accept */
+#define RSA_BITS_MAX	8192
+
+enum key_type { KEY_NONE, KEY_P256, KEY_P384, KEY_RSA, KEY_ED25519 };
+
+struct one_key {
+	EVP_PKEY *pkey;
+	enum key_type type;
+};
+
+struct keyring {
+	struct one_key *keys;
+	size_t	 n;
+};
+
+static char complaint[512];
+
+void
+keyring_start(void)
+{
+	if (CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_HEAP_MIN) != 1)
+		log_warnx("keys=unlocked why=\"no locked memory to be had; "
+		    "raise RLIMIT_MEMLOCK\"");
+}
+
+/* --- loading ---------------------------------------------------------------------- */
+
+/* Nobody is here to be asked for a passphrase. */
+static int
+passphrase_cb(char *buf, int size, int rwflag, void *asked)
+{
+	*(bool *)asked = true;
+	return -1;
+}
+
+static bool
+mentions(const struct conf_bytes *pem, const char *words)
+{
+	return memmem(pem->v, pem->n, words, strlen(words)) != NULL;
+}
+
+static EVP_PKEY *
+read_key(const struct conf_bytes *pem, const char **why)
+{
+	bool asked = false;
+	EVP_PKEY *pkey = NULL;
+	BIO *bio = NULL;
+
+	if (pem->n > 0 && pem->n < INT_MAX)
+		bio = BIO_new_mem_buf(pem->v, (int)pem->n);
+	if (bio != NULL)
+		pkey = PEM_read_bio_PrivateKey(bio, NULL, passphrase_cb, &asked);
+	BIO_free(bio);
+	ERR_clear_error();
+	if (pkey == NULL)
+		*why = asked ? "is encrypted; store it without a passphrase "
+		    "(openssl pkey -in KEY -out PLAIN), readable by root alone" :
+		    pem->n == 0 ? "is empty" :
+		    mentions(pem, "PRIVATE KEY-----") ? "is damaged: the "
+		    "private key in it cannot be read" :
+		    mentions(pem, "BEGIN CERTIFICATE-----") ? "holds a "
+		    "certificate and no private key; give the file with "
+		    "BEGIN PRIVATE KEY" :
+		    "holds no private key in PEM form (BEGIN PRIVATE KEY)";
+	return pkey;
+}
+
+static enum key_type
+type_of(const EVP_PKEY *pkey, const char **why)
+{
+	char group[32] = "";
+
+	if (EVP_PKEY_is_a(pkey, "ED25519"))
+		return KEY_ED25519;
+	if (EVP_PKEY_is_a(pkey, "RSA")) {
+		if (EVP_PKEY_get_bits(pkey) >= RSA_BITS_MIN &&
+		    EVP_PKEY_get_bits(pkey) <= RSA_BITS_MAX)
+			return KEY_RSA;
+		*why = "is an RSA key of the wrong size; 2048 to 8192 bits "
+		    "are taken";
+		return KEY_NONE;
+	}
+	if (EVP_PKEY_is_a(pkey, "EC") &&
+	    EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) == 1) {
+		if (strcmp(group, "prime256v1") == 0)
+			return KEY_P256;
+		if (strcmp(group, "secp384r1") == 0)
+			return KEY_P384;
+	}
+	*why = "is of a type that is not used here; RSA, ECDSA with P-256 or "
+	    "P-384, and Ed25519 are";
+	return KEY_NONE;
+}
+
+/* A pair that does not match would fail every handshake, and say so nowhere. */
+static const char *
+check_chain(EVP_PKEY *pkey, const char *chain_pem)
+{
+	const char *why = NULL;
+	X509 *cert = NULL;
+	BIO *bio;
+
+	if (chain_pem == NULL || *chain_pem == '\0')
+		return NULL;
+	bio = BIO_new_mem_buf(chain_pem, -1);
+	if (bio != NULL)
+		cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	if (cert == NULL)
+		why = "has a certificate beside it that cannot be read";
+	else if (X509_check_private_key(cert, pkey) != 1)
+		why = "does not belong to the certificate; the server's own "
+		    "certificate must be the first in its file";
+	X509_free(cert);
+	ERR_clear_error();
+	return why;
+}
+
+static const char *
+load(struct one_key *key, const struct conf_key *conf)
+{
+	const char *why = NULL;
+
+	key->pkey = read_key(&conf->pem, &why);
+	if (key->pkey != NULL)
+		key->type = type_of(key->pkey, &why);
+	if (why == NULL)
+		why = check_chain(key->pkey, conf->chain_pem);
+	if (conf->pem.n > 0)
+		explicit_bzero(conf->pem.v, conf->pem.n);
+	return why;
+}
+
+struct keyring *
+keyring_new(const struct keys_conf *conf, const char **why)
+{
+	struct keyring *ring = xcalloc(1, sizeof(*ring));
+	const char *bad = NULL;
+	size_t i;
+
+	ring->n = conf->keys.n;
+	ring->keys = xcalloc(ring->n == 0 ? 1 : ring->n, sizeof(*ring->keys));
+	for (i = 0; i < ring->n; i++) {
+		const struct conf_key *k = CONF_AT(conf->keys, struct conf_key, i);
+		const char *now = load(&ring->keys[i], k);
+
+		if (now == NULL || bad != NULL)
+			continue;
+		bad = now;
+		snprintf(complaint, sizeof(complaint), "key %s %s", k->file, bad);
+	}
+	if (bad != NULL) {
+		*why = complaint;
+		keyring_free(&ring);
+	}
+	return ring;
+}
+
+void
+keyring_free(struct keyring **ringp)
+{
+	struct keyring *ring = *ringp;
+	size_t i;
+
+	if (ring == NULL)
+		return;
+	*ringp = NULL;
+	for (i = 0; i < ring->n; i++)
+		EVP_PKEY_free(ring->keys[i].pkey);
+	free(ring->keys);
+	free(ring);
+}
+
+/* --- signing ------------------------------------------------------------------------- */
+
+enum { ON_P256 = 1, ON_P384 = 2, ON_RSA = 4, ON_ED25519 = 8 };
+
+/* RFC 8446 4.2.3 ties a curve to each ECDSA scheme, TLS 1.2 does not. */
+static const struct scheme {
+	const char *digest;
+	unsigned int tls13, tls12;	/* the keys it goes with */
+	bool pss;
+} schemes[SIGN_KINDS] = {
+	[SIGN_ECDSA_SHA256] = { "SHA256", ON_P256, ON_P256 | ON_P384, false },
+	[SIGN_ECDSA_SHA384] = { "SHA384", ON_P384, ON_P256 | ON_P384, false },
+	[SIGN_RSA_PSS_SHA256] = { "SHA256", ON_RSA, ON_RSA, true },
+	[SIGN_RSA_PSS_SHA384] = { "SHA384", ON_RSA, ON_RSA, true },
+	[SIGN_RSA_PSS_SHA512] = { "SHA512", ON_RSA, ON_RSA, true },
+	[SIGN_RSA_PKCS1_SHA256] = { "SHA256", 0, ON_RSA, false },
+	[SIGN_RSA_PKCS1_SHA384] = { "SHA384", 0, ON_RSA, false },
+	[SIGN_RSA_PKCS1_SHA512] = { "SHA512", 0, ON_RSA, false },
+	[SIGN_ED25519] = { NULL, ON_ED25519, ON_ED25519, false },
+};
+
+static unsigned int
+bit_of(enum key_type t)
+{
+	return t == KEY_P256 ? ON_P256 : t == KEY_P384 ? ON_P384 :
+	    t == KEY_RSA ? ON_RSA : t == KEY_ED25519 ? ON_ED25519 : 0;
+}
+
+static bool
+sign(const struct one_key *key, const struct scheme *s, const uint8_t *tbs,
+    size_t n, uint8_t *sig, size_t *sig_len)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *pctx;
+	bool made;
+
+	*sig_len = KEYRING_SIGNATURE_MAX;
+	made = ctx != NULL && EVP_DigestSignInit_ex(ctx, &pctx, s->digest, NULL,
+	    NULL, key->pkey, NULL) == 1;
+	if (made && s->pss)
+		made = EVP_PKEY_CTX_set_rsa_padding(pctx,
+		    RSA_PKCS1_PSS_PADDING) == 1 &&
+		    EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx,
+		    RSA_PSS_SALTLEN_DIGEST) == 1;
+	made = made && EVP_DigestSign(ctx, sig, sig_len, tbs, n) == 1;
+	EVP_MD_CTX_free(ctx);
+	ERR_clear_error();
+	return made;
+}
+
+const char *
+keyring_sign(const struct keyring *ring, uint32_t index, enum sign_as as,
+    const uint8_t *tbs, size_t n, uint8_t sig[KEYRING_SIGNATURE_MAX],
+    size_t *sig_len)
+{
+	enum request_kind kind = request_kind_of(tbs, n);
+	unsigned int fitting;
+
+	if (ring == NULL || index >= ring->n)
+		return "no such certificate";
+	if (as >= SIGN_KINDS)
+		return "no such signature scheme";
+	if (kind == REQUEST_NONE)
+		return "not part of a TLS handshake";
+	fitting = kind == REQUEST_TLS13_VERIFY ? schemes[as].tls13 :
+	    schemes[as].tls12;
+	if ((fitting & bit_of(ring->keys[index].type)) == 0)
+		return "the scheme does not fit the key";
+	if (!sign(&ring->keys[index], &schemes[as], tbs, n, sig, sig_len))
+		return "signing failed";
+	return NULL;
+}

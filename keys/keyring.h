@@ -1,0 +1,37 @@
+/*
+ * keyring: the private keys of one configuration and the signatures made with
+ * them. Keys are immutable; a new configuration is a new keyring. Their secret
+ * numbers live in OpenSSL's secure heap: locked, in no core dump.
+ */
+#ifndef KEYS_KEYRING_H
+#define KEYS_KEYRING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/conf.h"
+#include "lib/ipc_msgs.h"
+
+#define KEYRING_SIGNATURE_MAX 1024	/* RSA with 8192 bits */
+
+struct keyring;
+
+/* Once per process, before the first key and before rights are dropped. */
+void	 keyring_start(void);
+/*
+ * Loads all keys and wipes their PEM. NULL when one is not usable: *why is then
+ * a sentence that names the file, valid until the next call.
+ */
+struct keyring *keyring_new(const struct keys_conf *, const char **why);
+void	 keyring_free(struct keyring **);
+
+/*
+ * Signs the n bytes of a well-formed request (keys/request.h) with the key of
+ * that index. NULL, with the signature in sig and its length in *sig_len; else
+ * why not.
+ */
+const char *keyring_sign(const struct keyring *, uint32_t index,
+	    enum sign_as, const uint8_t *tbs, size_t n,
+	    uint8_t sig[KEYRING_SIGNATURE_MAX], size_t *sig_len);
+
+#endif

@@ -1,0 +1,168 @@
+#include "lib/prelude.h"
+
+#include <sys/queue.h>
+
+#include "keys/keyring.h"
+#include "keys/keys.h"
+#include "lib/log.h"
+#include "lib/stats.h"
+#include "lib/xalloc.h"
+
+/* The longest honest request has 201 bytes; more is read to be refused kindly. */
+#define TBS_MAX		4096
+#define FILES_MAX	256
+
+struct peer {
+	LIST_ENTRY(peer) link;
+	uint32_t index;
+	struct ipc *ipc;
+};
+
+static LIST_HEAD(, peer) peers = LIST_HEAD_INITIALIZER(peers);
+static struct keyring *ring;
+
+/* --- the channels of the workers --------------------------------------------------- */
+
+static void
+peer_free(struct peer *peer)
+{
+	LIST_REMOVE(peer, link);
+	ipc_free(&peer->ipc);
+	free(peer);
+}
+
+static int
+on_sign(struct peer *peer, struct ipc_in *in)
+{
+	uint8_t sig[KEYRING_SIGNATURE_MAX];
+	uint32_t index = ipc_get_u32(in);
+	uint8_t as = ipc_get_u8(in);
+	size_t tbs_len, sig_len;
+	const uint8_t *tbs = ipc_get_bytes(in, TBS_MAX, &tbs_len);
+	const char *why;
+
+	if (!ipc_in_end(in) || in->fd != -1)
+		return -1;
+	why = keyring_sign(ring, index, (enum sign_as)as, tbs, tbs_len, sig,
+	    &sig_len);
+	ipc_begin(why == NULL ? M_SIGNED : M_SIGN_NO, in->id);
+	if (why == NULL) {
+		stats_add(STAT_SIGNATURES, 1);
+		ipc_put_bytes(sig, sig_len);
+	} else {
+		stats_add(STAT_SIGNATURES_REFUSED, 1);
+		log_warnx("smtpd=%u signature=refused cert=%u scheme=%u "
+		    "bytes=%zu why=\"%s\"", peer->index, index, as, tbs_len,
+		    why);
+		ipc_put_str(why);
+	}
+	ipc_send(peer->ipc, -1);
+	return 0;
+}
+
+static int
+on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+{
+	return in->type == M_SIGN ? on_sign(arg, in) : -1;
+}
+
+static void
+on_gone(struct ipc *ipc, const char *why, void *arg)
+{
+	struct peer *peer = arg;
+
+	if (why != NULL) {
+		log_warnx("smtpd=%u channel=closed why=\"%s\"", peer->index,
+		    why);
+		child_peer_bad(ROLE_SMTPD, peer->index, why);
+	}
+	peer_free(peer);
+}
+
+static void
+add_peer(enum role role, uint32_t index, int fd)
+{
+	static const struct ipc_ops ops = { on_msg, on_gone };
+	struct peer *peer, *next;
+
+	if (role != ROLE_SMTPD) {
+		log_warnx("peer=%u: no business here", (unsigned int)role);
+		close(fd);
+		return;
+	}
+	for (peer = LIST_FIRST(&peers); peer != NULL; peer = next) {
+		next = LIST_NEXT(peer, link);
+		if (peer->index == index)
+			peer_free(peer);
+	}
+	peer = xcalloc(1, sizeof(*peer));
+	peer->index = index;
+	peer->ipc = ipc_new(fd, &ops, peer);
+	LIST_INSERT_HEAD(&peers, peer, link);
+}
+
+/* --- the configuration ---------------------------------------------------------------- */
+
+static const char *
+conf_check(const void *slice, void **prepared)
+{
+	static bool begun;
+	const char *why = NULL;
+
+	if (!begun)
+		keyring_start();
+	begun = true;
+	*prepared = keyring_new(slice, &why);
+	return why;
+}
+
+static void
+conf_use(const void *slice, void *prepared)
+{
+	keyring_free(&ring);
+	ring = prepared;
+}
+
+static void
+conf_drop(void *prepared)
+{
+	struct keyring *unused = prepared;
+
+	keyring_free(&unused);
+}
+
+static void
+stop(void)
+{
+	while (!LIST_EMPTY(&peers))
+		peer_free(LIST_FIRST(&peers));
+	keyring_free(&ring);
+	child_exit();
+}
+
+/*
+ * On top of the base: OpenSSL looks whether it was forked and seeds itself; a
+ * page of counters may arrive with a reload.
+ */
+static const char *const syscalls[] = {
+	"getpid", "getrandom", "madvise", "mlock", "munlock", NULL
+};
+
+static const struct sandbox sandbox = {
+	.syscalls = syscalls,
+	.max_files = FILES_MAX,
+	.no_processes = true,
+};
+
+const struct child_ops keys_ops = {
+	.role = ROLE_KEYS,
+	.name = "keys",
+	.sandbox = &sandbox,
+	.conf_fields = keys_conf_fields,
+	.conf_size = sizeof(struct keys_conf),
+	.conf_check = conf_check,
+	.conf_use = conf_use,
+	.conf_drop = conf_drop,
+	.peer = add_peer,
+	.stop = stop,
+};
