@@ -1,1 +1,5 @@
-# unit tests of smtpd
+UNIT_TESTS += %D%/test_smtpd_reply %D%/test_fixup %D%/test_content %D%/test_crowd
+%C%_test_smtpd_reply_LDADD = $(LIBSMTPD)
+%C%_test_fixup_LDADD = $(LIBSMTPD)
+%C%_test_content_LDADD = $(LIBSMTPD)
+%C%_test_crowd_LDADD = $(LIBSMTPD)
