@@ -42,13 +42,13 @@ stats_use(int fd)
 }
 
 void
-stats_add(enum stat s, int64_t n)
+stats_add(enum stat_id s, int64_t n)
 {
 	mine[s] += (uint64_t)n;
 }
 
 void
-stats_set(enum stat s, uint64_t v)
+stats_set(enum stat_id s, uint64_t v)
 {
 	mine[s] = v;
 }

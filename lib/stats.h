@@ -25,7 +25,7 @@
 	X(SIGNATURES_REFUSED, "signatures_refused", "signatures refused") \
 	X(CONNECTIONS_NOW, "connections_now", "connections to next hops")
 
-enum stat {
+enum stat_id {
 #define X(id, name, help) STAT_##id,
 	STATS(X)
 #undef X
@@ -38,7 +38,7 @@ extern const char *const stats_names[STATS_COUNT];
 volatile uint64_t *stats_make(int *fd);
 /* Maps a received page for writing; until then counts go nowhere. */
 void	 stats_use(int fd);
-void	 stats_add(enum stat, int64_t);
-void	 stats_set(enum stat, uint64_t);
+void	 stats_add(enum stat_id, int64_t);
+void	 stats_set(enum stat_id, uint64_t);
 
 #endif

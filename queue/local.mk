@@ -1,1 +1,31 @@
-# queue: nothing yet
+# postern-queue: the single writer of accepted mail. It alone links Berkeley DB
+# for the queue, and libcrypto for the seal of tickets; no network.
+
+noinst_LIBRARIES += %D%/libqueue.a
+%C%_libqueue_a_SOURCES = \
+	%D%/caps.c %D%/caps.h \
+	%D%/clock.c %D%/clock.h \
+	%D%/ctl.c %D%/ctl.h \
+	%D%/dispatch.c %D%/dispatch.h \
+	%D%/dsn.c %D%/dsn.h \
+	%D%/feed.c %D%/feed.h \
+	%D%/life.c %D%/life.h \
+	%D%/live.c %D%/live.h \
+	%D%/program.c %D%/program.h \
+	%D%/queue.c %D%/queue.h \
+	%D%/route.c %D%/route.h \
+	%D%/sched.c %D%/sched.h \
+	%D%/submit.c %D%/submit.h \
+	%D%/table.c %D%/table.h
+
+noinst_LIBRARIES += %D%/libstore.a
+%C%_libstore_a_SOURCES = \
+	%D%/store.c %D%/store.h %D%/store_private.h \
+	%D%/store_memory.c
+
+LIBSTORE = %D%/libstore.a
+LIBQUEUE = %D%/libqueue.a $(LIBSTORE) $(LIBTICKET) $(LIBPOSTERN)
+
+daemon_PROGRAMS += postern-queue
+postern_queue_SOURCES = %D%/main.c
+postern_queue_LDADD = $(LIBQUEUE)

@@ -62,6 +62,9 @@ void	 store_msg_clear(struct store_msg *);
 /* Fits rcpts to env.nrcpts, all pending, after the envelope has been filled. */
 void	 store_msg_fit(struct store_msg *);
 
+/* A deep copy into *to, which holds nothing yet; without the body. */
+void	 store_msg_copy(struct store_msg *to, const struct store_msg *from);
+
 struct store_ops {
 	/*
 	 * These are now in the index in the newest state that the caller has

@@ -1,0 +1,710 @@
+#include "lib/prelude.h"
+
+#include <sys/random.h>
+
+#include "lib/log.h"
+#include "lib/num.h"
+#include "lib/stats.h"
+#include "lib/xalloc.h"
+#include "queue/clock.h"
+#include "queue/dispatch.h"
+#include "queue/dsn.h"
+#include "queue/feed.h"
+#include "queue/life.h"
+#include "queue/route.h"
+
+/* A message that took so many relays with it waits like a failed one. */
+#define LOSSES_MAX	3
+#define STATUS_MAX	16
+
+static void	round_over(struct live_msg *);
+static void	settle(struct live_msg *, const uint8_t *, size_t, bool whole);
+
+static const char *
+name_of(const struct live_msg *lm)
+{
+	static char text[4][STORE_ID_LEN + 1];
+	static unsigned int turn;
+	char *t = text[turn++ % nitems(text)];
+
+	store_id_text(lm->m.id, t);
+	return t;
+}
+
+static void
+count_queued(struct queue *q)
+{
+	stats_set(STAT_QUEUED_NOW, store_count(q->store));
+}
+
+/* The message leaves memory; feed may have been waiting for the room. */
+static void
+let_go(struct live_msg *lm)
+{
+	struct queue *q = lm->q;
+
+	live_drop(lm);
+	feed_room(q->feed);
+}
+
+/* --- birth ------------------------------------------------------------------------ */
+
+static void
+due_cb(void *arg)
+{
+	life_try(arg, false);
+}
+
+struct live_msg *
+life_accept(struct queue *q, struct store_msg *m, const uint8_t *body,
+    size_t len, int spool_fd, store_done *done, void *arg)
+{
+	struct live_msg *lm = live_add(q, m);
+
+	ev_timer_init(&lm->due, due_cb, lm);
+	/* Lent for the call, which copies it. */
+	lm->m.body.v = (uint8_t *)(uintptr_t)body;
+	lm->m.body.n = len;
+	store_accept(q->store, &lm->m, spool_fd, done, arg);
+	lm->m.body = (struct conf_bytes){ 0 };
+	if (spool_fd == -1)
+		live_keep_body(lm, body, len);
+	return lm;
+}
+
+void
+life_stored(struct live_msg *lm)
+{
+	count_queued(lm->q);
+	live_set_state(lm, LIVE_TRYING);
+	if (lm->removing)
+		life_remove(lm);
+	else
+		life_try(lm, false);
+}
+
+void
+life_resume(struct queue *q, const struct store_msg *stored)
+{
+	uint64_t now = clock_wall_ms();
+	struct store_msg m;
+	struct live_msg *lm;
+
+	if (live_find(q->live, stored->id) != NULL)
+		return;
+	store_msg_copy(&m, stored);
+	lm = live_add(q, &m);
+	ev_timer_init(&lm->due, due_cb, lm);
+	live_set_indexed(lm, true);
+	live_set_state(lm, LIVE_RESTING);
+	ev_timer_set(&lm->due, lm->m.due_ms > now ? lm->m.due_ms - now : 0);
+}
+
+/* --- a round of attempts -------------------------------------------------------------- */
+
+static struct live_job *
+find_job(const struct live_msg *lm, uint64_t hash, const char *route,
+    const char *domain)
+{
+	struct live_job *j;
+
+	TAILQ_FOREACH(j, &lm->jobs, link)
+		if (j->hop_hash == hash && j->n < LIFE_JOB_RCPTS &&
+		    strcmp(j->route, route) == 0 &&
+		    strcmp(j->domain, domain) == 0)
+			return j;
+	return NULL;
+}
+
+static void
+keep(char **to, const char *from, size_t max)
+{
+	free(*to);
+	*to = *from == '\0' ? NULL : xstrndup(from, max);
+}
+
+/* Writes a word down in memory, without counting or logging it. */
+static void
+set_word(struct live_msg *lm, uint32_t i, enum live_word word,
+    const char *status, const char *diag, const char *remote)
+{
+	struct store_rcpt *r = &lm->m.rcpts[i];
+
+	lm->words[i] = word;
+	keep(&r->status, status, STATUS_MAX);
+	keep(&r->diag, diag, LIFE_DIAG_MAX);
+	keep(&r->remote, remote, LIFE_DIAG_MAX);
+	if (word == WORD_DELIVERED)
+		r->state = RCPT_DELIVERED;
+	if (word == WORD_FAILED)
+		r->state = RCPT_FAILED;
+	if (word == WORD_DEFERRED)
+		lm->not_before_ms = 0;
+}
+
+static void
+no_route(struct live_msg *lm, uint32_t i)
+{
+	char diag[ENVELOPE_PATH_MAX + 64];
+
+	snprintf(diag, sizeof(diag), "no route is configured for mail from %s",
+	    lm->m.env.return_path);
+	log_warnx("%s deferred to=<%s> status=4.4.4 why=\"%s\"; add a route "
+	    "without senders to postern.conf", name_of(lm),
+	    log_escs(lm->m.env.rcpts[i].addr), log_escs(diag));
+	stats_add(STAT_DEFERRED, 1);
+	set_word(lm, i, WORD_DEFERRED, "4.4.4", diag, "");
+}
+
+/* Adds recipient i to the job for its next hop. */
+static void
+assign(struct live_msg *lm, uint32_t i, struct buf *domain, struct buf *hop)
+{
+	const struct queue_conf *conf = lm->q->conf;
+	const char *rcpt = lm->m.env.rcpts[i].addr;
+	const struct conf_queue_route *r = route_choose(&conf->routes,
+	    lm->m.env.return_path, rcpt);
+	struct live_job *j;
+	uint64_t hash;
+
+	if (r == NULL) {
+		no_route(lm, i);
+		return;
+	}
+	route_domain(r, rcpt, conf->hostname, domain);
+	route_hop(r->name, buf_str(domain), hop);
+	hash = table_hash(buf_str(hop), hop->len);
+	j = find_job(lm, hash, r->name, buf_str(domain));
+	if (j == NULL)
+		j = live_job_add(lm, r->name, buf_str(domain), hash);
+	live_job_rcpt(j, i);
+}
+
+static uint32_t
+at_once(const struct queue *q, const char *route)
+{
+	const struct conf_queue_route *r;
+	size_t i;
+
+	for (i = 0; i < q->conf->routes.n; i++) {
+		r = CONF_AT(q->conf->routes, struct conf_queue_route, i);
+		if (strcmp(r->name, route) == 0)
+			return r->connections;
+	}
+	return 1;
+}
+
+static void
+enqueue(struct live_job *j, bool first, bool force)
+{
+	struct queue *q = j->msg->q;
+	struct buf hop;
+
+	buf_init(&hop, ROUTE_HOP_MAX);
+	route_hop(j->route, j->domain, &hop);
+	sched_add(q->sched, &j->sched, buf_str(&hop), at_once(q, j->route),
+	    j->msg->m.account, first);
+	if (force)
+		sched_unblock(q->sched, buf_str(&hop));
+	buf_clear(&hop);
+}
+
+void
+life_try(struct live_msg *lm, bool force)
+{
+	struct buf domain, hop;
+	struct live_job *j;
+	uint32_t i;
+
+	ev_timer_cancel(&lm->due);
+	live_set_state(lm, LIVE_TRYING);
+	memset(lm->words, WORD_NONE, lm->m.env.nrcpts);
+	lm->losses = 0;
+	lm->not_before_ms = UINT64_MAX;
+	buf_init(&domain, ROUTE_HOP_MAX);
+	buf_init(&hop, ROUTE_HOP_MAX);
+	for (i = 0; i < lm->m.env.nrcpts; i++)
+		if (lm->m.rcpts[i].state == RCPT_PENDING)
+			assign(lm, i, &domain, &hop);
+	buf_clear(&domain);
+	buf_clear(&hop);
+	TAILQ_FOREACH(j, &lm->jobs, link)
+		enqueue(j, false, force);
+	if (lm->njobs == 0)
+		round_over(lm);
+	else
+		dispatch_kick(lm->q->dispatch);
+}
+
+/* --- words of a job ---------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	const char *status;		/* when the relay gave none */
+	enum live_word word;
+	enum stat_id stat;
+} outcomes[OUTCOMES] = {
+	[OUTCOME_DELIVERED] = { "delivered", "2.0.0", WORD_DELIVERED,
+	    STAT_DELIVERED },
+	[OUTCOME_DEFERRED] = { "deferred", "4.0.0", WORD_DEFERRED,
+	    STAT_DEFERRED },
+	[OUTCOME_FAILED] = { "failed", "5.0.0", WORD_FAILED, STAT_FAILED },
+};
+
+void
+life_result(struct live_job *j, uint32_t i, enum outcome o, const char *status,
+    const char *diag, const char *remote)
+{
+	struct live_msg *lm = j->msg;
+	uint64_t now = clock_wall_ms();
+
+	if (*status == '\0')
+		status = outcomes[o].status;
+	stats_add(outcomes[o].stat, 1);
+	log_info("%s %s to=<%s> route=%s relay=%s status=%s after_ms=%llu "
+	    "answer=\"%s\"", name_of(lm), outcomes[o].name,
+	    log_escs(lm->m.env.rcpts[i].addr), j->route,
+	    *remote == '\0' ? "none" : log_escs(remote), log_escs(status),
+	    (unsigned long long)(now > lm->m.arrived_ms ?
+	    now - lm->m.arrived_ms : 0), log_escs(diag));
+	set_word(lm, i, outcomes[o].word, status, diag, remote);
+}
+
+/* Puts what was delivered on disk while other jobs are still under way. */
+static void
+write_progress(struct live_msg *lm)
+{
+	size_t i;
+
+	/* Failures wait for the end of the round and its report. */
+	for (i = 0; i < lm->m.env.nrcpts; i++)
+		if (lm->words[i] == WORD_FAILED)
+			lm->m.rcpts[i].state = RCPT_PENDING;
+	live_set_indexed(lm, false);
+	store_update(lm->q->store, &lm->m, NULL, NULL, NULL);
+	for (i = 0; i < lm->m.env.nrcpts; i++)
+		if (lm->words[i] == WORD_FAILED)
+			lm->m.rcpts[i].state = RCPT_FAILED;
+}
+
+static bool
+job_delivered(const struct live_job *j)
+{
+	size_t k;
+
+	for (k = 0; k < j->n; k++)
+		if (j->msg->words[j->rcpts[k]] == WORD_DELIVERED)
+			return true;
+	return false;
+}
+
+/* Drops the recipients that have had their word; true if any is left. */
+static bool
+only_wordless(struct live_job *j)
+{
+	size_t k, n = 0;
+
+	for (k = 0; k < j->n; k++)
+		if (j->msg->words[j->rcpts[k]] == WORD_NONE)
+			j->rcpts[n++] = j->rcpts[k];
+	j->n = n;
+	return n > 0;
+}
+
+static void
+job_end(struct live_job *j)
+{
+	struct live_msg *lm = j->msg;
+	bool delivered = job_delivered(j);
+
+	live_job_free(j);
+	if (lm->njobs == 0)
+		round_over(lm);
+	else if (delivered && !lm->removing)
+		write_progress(lm);
+}
+
+/* What a dead relay had not answered goes to the front of its line again. */
+static bool
+try_again(struct live_job *j)
+{
+	struct live_msg *lm = j->msg;
+	bool delivered = job_delivered(j);
+
+	if (lm->removing || lm->losses >= LOSSES_MAX || !only_wordless(j))
+		return false;
+	if (delivered)
+		write_progress(lm);
+	enqueue(j, true, false);
+	dispatch_kick(lm->q->dispatch);
+	return true;
+}
+
+void
+life_over(struct live_job *j, enum sched_end end, const char *why)
+{
+	struct live_msg *lm = j->msg;
+	size_t k;
+
+	lm->nsent--;
+	sched_done(lm->q->sched, &j->sched, end, why, ev_now_ms());
+	dispatch_kick(lm->q->dispatch);
+	if (end == SCHED_LOST) {
+		lm->losses++;
+		if (try_again(j))
+			return;
+	}
+	for (k = 0; k < j->n; k++)
+		if (lm->words[j->rcpts[k]] == WORD_NONE)
+			life_result(j, j->rcpts[k], OUTCOME_DEFERRED, "4.4.2",
+			    why, "");
+	job_end(j);
+}
+
+void
+life_blocked(struct live_job *j, uint64_t until_ms)
+{
+	struct live_msg *lm = j->msg;
+	uint64_t not_before = lm->not_before_ms;
+	const char *why = sched_why(&j->sched);
+	size_t k;
+
+	log_info("%s deferred recipients=%zu route=%s%s%s status=4.4.1 "
+	    "why=\"%s\" (next hop not reached lately, not tried)", name_of(lm),
+	    j->n, j->route, *j->domain == '\0' ? "" : " domain=",
+	    log_escs(j->domain), log_escs(why));
+	stats_add(STAT_DEFERRED, (int64_t)j->n);
+	for (k = 0; k < j->n; k++)
+		set_word(lm, j->rcpts[k], WORD_DEFERRED, "4.4.1", why, "");
+	lm->not_before_ms = not_before < until_ms ? not_before : until_ms;
+	job_end(j);
+}
+
+/* --- the end of a round --------------------------------------------------------------------- */
+
+static bool
+any_pending(const struct live_msg *lm)
+{
+	size_t i;
+
+	for (i = 0; i < lm->m.env.nrcpts; i++)
+		if (lm->m.rcpts[i].state == RCPT_PENDING)
+			return true;
+	return false;
+}
+
+static void
+expire(struct live_msg *lm)
+{
+	char diag[LIFE_DIAG_MAX + 64], days[NUM_TEXT_LEN];
+	struct store_rcpt *r;
+	uint32_t i;
+
+	if (!sched_expired(lm->q->sched, lm->m.attempts, lm->m.arrived_ms,
+	    lm->m.expires_ms, clock_wall_ms()))
+		return;
+	num_print_wait((lm->m.expires_ms - lm->m.arrived_ms) / 1000, days);
+	for (i = 0; i < lm->m.env.nrcpts; i++) {
+		r = &lm->m.rcpts[i];
+		if (r->state != RCPT_PENDING)
+			continue;
+		snprintf(diag, sizeof(diag), "not delivered within %s; the "
+		    "last try ended with: %s", days,
+		    r->diag != NULL ? r->diag : "no answer");
+		log_info("%s failed to=<%s> status=4.4.7 why=\"%s\"",
+		    name_of(lm), log_escs(lm->m.env.rcpts[i].addr),
+		    log_escs(diag));
+		stats_add(STAT_FAILED, 1);
+		/* RFC 3463 3.5, X.4.7. The words are ours, not a remote MTA's. */
+		set_word(lm, i, WORD_FAILED, "4.4.7", diag, "");
+	}
+}
+
+static bool
+report_wanted(const struct live_msg *lm, size_t i)
+{
+	return lm->words[i] == WORD_FAILED && dsn_wanted(&lm->m, i);
+}
+
+static bool
+any_report(const struct live_msg *lm)
+{
+	size_t i;
+
+	for (i = 0; i < lm->m.env.nrcpts; i++)
+		if (report_wanted(lm, i))
+			return true;
+	return false;
+}
+
+static void
+log_unreported(const struct live_msg *lm)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < lm->m.env.nrcpts; i++)
+		n += lm->words[i] == WORD_FAILED && !report_wanted(lm, i);
+	if (n > 0)
+		log_info("%s unreported recipients=%zu why=\"%s\"", name_of(lm),
+		    n, *lm->m.env.return_path == '\0' ?
+		    "a bounce is never bounced" : "NOTIFY asks for none");
+}
+
+/*
+ * For a report the beginning of a large body is read here, in the loop: one
+ * read of some kilobytes that were written or sent not long ago, on the rare
+ * way of a failure, is cheaper than a thread for it.
+ */
+static void
+body_cb(const uint8_t *body, size_t len, int fd, const char *errstr, void *arg)
+{
+	struct live_msg *lm = arg;
+	uint8_t *head;
+	ssize_t n;
+
+	if (errstr != NULL)
+		log_warnx("%s body=unreadable why=\"%s\"; the report goes "
+		    "without it", name_of(lm), errstr);
+	if (fd == -1) {
+		settle(lm, body, body == NULL ? 0 : len, true);
+		return;
+	}
+	head = xmalloc(DSN_FULL_MAX);
+	n = pread(fd, head, DSN_FULL_MAX, 0);
+	close(fd);
+	settle(lm, head, n == -1 ? 0 : (size_t)n,
+	    n != -1 && (uint64_t)n == lm->m.size);
+	free(head);
+}
+
+static void
+round_over(struct live_msg *lm)
+{
+	if (lm->removing) {
+		life_remove(lm);
+		return;
+	}
+	lm->m.attempts++;
+	expire(lm);
+	if (any_report(lm) && lm->m.body.v == NULL) {
+		live_set_state(lm, LIVE_SETTLING);
+		store_body(lm->q->store, lm->m.id, body_cb, lm);
+	} else
+		settle(lm, lm->m.body.v, lm->m.body.n, true);
+}
+
+static void
+bounce_stored_cb(void *arg)
+{
+	life_stored(arg);
+}
+
+static void
+write_report(struct live_msg *lm, const struct store_msg *bounce,
+    const uint8_t *original, size_t len, bool whole, struct buf *out,
+    bool *eightbit)
+{
+	const struct queue_conf *conf = lm->q->conf;
+	bool *report = xcalloc(lm->m.env.nrcpts, sizeof(*report));
+	char id[STORE_ID_LEN + 1], boundary[64];
+	uint64_t dice[2];
+	size_t i;
+
+	if (getrandom(dice, sizeof(dice), 0) != sizeof(dice))
+		fatal("getrandom");
+	snprintf(boundary, sizeof(boundary), "=_%016llx%016llx",
+	    (unsigned long long)dice[0], (unsigned long long)dice[1]);
+	store_id_text(bounce->id, id);
+	for (i = 0; i < lm->m.env.nrcpts; i++)
+		report[i] = report_wanted(lm, i);
+	dsn_write(&(struct dsn){ .hostname = conf->hostname,
+	    .postmaster = conf->postmaster, .id = id, .boundary = boundary,
+	    .now_ms = bounce->arrived_ms, .msg = &lm->m,
+	    .msg_id = name_of(lm), .report = report, .original = original,
+	    .original_len = len, .original_whole = whole }, out, eightbit);
+	free(report);
+}
+
+/* The report about what failed in this round, with its body still to be kept. */
+static struct live_msg *
+make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
+    bool whole)
+{
+	struct queue *q = lm->q;
+	struct store_msg m;
+	struct live_msg *b;
+	struct buf out;
+
+	store_msg_init(&m);
+	m.id = store_new_id(q->store);
+	m.arrived_ms = m.due_ms = clock_wall_ms();
+	m.expires_ms = m.arrived_ms + q->conf->expire_sec * 1000ULL;
+	m.account = xstrdup("");
+	m.cap = xstrdup("");
+	m.env.return_path = xstrdup("");
+	m.env.utf8 = lm->m.env.utf8;
+	envelope_add_rcpt(&m.env, lm->m.env.return_path, NULL, NOTIFY_NEVER);
+	store_msg_fit(&m);
+	buf_init(&out, DSN_MAX);
+	write_report(lm, &m, original, len, whole, &out, &m.env.body_8bit);
+	m.size = out.len;
+	b = live_add(q, &m);
+	ev_timer_init(&b->due, due_cb, b);
+	b->m.body.v = (uint8_t *)buf_steal(&out, &b->m.body.n);
+	log_info("%s bounced as=%s to=<%s>", name_of(lm), name_of(b),
+	    log_escs(lm->m.env.return_path));
+	stats_add(STAT_BOUNCES, 1);
+	return b;
+}
+
+/* After the store has copied it. */
+static void
+keep_bounce_body(struct live_msg *b)
+{
+	struct conf_bytes body = b->m.body;
+
+	b->m.body = (struct conf_bytes){ 0 };
+	live_keep_body(b, body.v, body.n);
+	free(body.v);
+}
+
+/* Nothing is due after the expiry but the last try. */
+static void
+set_due(struct live_msg *lm)
+{
+	uint64_t wall = clock_wall_ms(), now = ev_now_ms();
+	uint64_t in_ms = sched_backoff_ms(lm->q->sched, lm->m.attempts);
+
+	if (lm->not_before_ms != UINT64_MAX && lm->not_before_ms > now + in_ms)
+		in_ms = lm->not_before_ms - now;
+	if (wall < lm->m.expires_ms && wall + in_ms > lm->m.expires_ms)
+		in_ms = lm->m.expires_ms - wall;
+	lm->m.due_ms = wall + in_ms;
+	ev_timer_set(&lm->due, in_ms);
+}
+
+static void
+rest(struct live_msg *lm, struct live_msg *bounce)
+{
+	char wait[NUM_TEXT_LEN];
+
+	set_due(lm);
+	log_info("%s waits attempts=%u next_try=\"in %s\"", name_of(lm),
+	    lm->m.attempts, num_print_wait((lm->m.due_ms - clock_wall_ms() +
+	    999) / 1000, wait));
+	live_set_state(lm, LIVE_RESTING);
+	live_drop_body(lm);
+	live_set_indexed(lm, false);
+	store_update(lm->q->store, &lm->m, bounce == NULL ? NULL : &bounce->m,
+	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
+}
+
+static void
+finish(struct live_msg *lm, struct live_msg *bounce)
+{
+	struct queue *q = lm->q;
+
+	store_remove(q->store, &lm->m, bounce == NULL ? NULL : &bounce->m,
+	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
+	count_queued(q);
+	let_go(lm);
+}
+
+static void
+settle(struct live_msg *lm, const uint8_t *original, size_t len, bool whole)
+{
+	struct live_msg *bounce = NULL;
+
+	live_set_state(lm, LIVE_TRYING);
+	if (lm->removing) {
+		life_remove(lm);
+		return;
+	}
+	log_unreported(lm);
+	if (any_report(lm))
+		bounce = make_bounce(lm, original, len, whole);
+	if (any_pending(lm))
+		rest(lm, bounce);
+	else
+		finish(lm, bounce);
+	if (bounce != NULL)
+		keep_bounce_body(bounce);
+}
+
+/* --- from the store and the admin --------------------------------------------------------- */
+
+static bool
+untouched(const struct live_msg *lm)
+{
+	size_t i;
+
+	for (i = 0; i < lm->m.env.nrcpts; i++)
+		if (lm->words[i] != WORD_NONE)
+			return false;
+	return lm->nsent == 0;
+}
+
+/* Whether feed will bring it back in time, and memory is better used else. */
+static bool
+may_forget(const struct live_msg *lm)
+{
+	if (lm->removing)
+		return false;
+	if (lm->state == LIVE_RESTING)
+		return lm->m.due_ms > clock_wall_ms() + LIFE_HORIZON_MS;
+	return lm->state == LIVE_TRYING &&
+	    live_count(lm->q->live) > LIVE_MSGS_MAX && untouched(lm);
+}
+
+void
+life_settled(struct queue *q, const uint64_t *ids, size_t n)
+{
+	struct live_msg *lm;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		lm = live_find(q->live, ids[i]);
+		if (lm == NULL || lm->state == LIVE_GONE)
+			continue;
+		live_set_indexed(lm, true);
+		if (may_forget(lm))
+			let_go(lm);
+	}
+}
+
+static void
+cancel_waiting(struct live_msg *lm)
+{
+	struct live_job *j, *next;
+
+	for (j = TAILQ_FIRST(&lm->jobs); j != NULL; j = next) {
+		next = TAILQ_NEXT(j, link);
+		if (j->sched.state == SCHED_WAITING)
+			live_job_free(j);
+	}
+}
+
+void
+life_remove(struct live_msg *lm)
+{
+	lm->removing = true;
+	if (lm->state == LIVE_TRYING)
+		cancel_waiting(lm);
+	/* The store or a relay has it in hand: that answer comes first. */
+	if (lm->state == LIVE_STORING || lm->state == LIVE_SETTLING ||
+	    lm->njobs > 0)
+		return;
+	log_info("%s removed by=admin", name_of(lm));
+	finish(lm, NULL);
+}
+
+void
+life_remove_stored(struct queue *q, const struct store_msg *m)
+{
+	char id[STORE_ID_LEN + 1];
+
+	store_id_text(m->id, id);
+	log_info("%s removed by=admin", id);
+	store_remove(q->store, m, NULL, NULL, NULL);
+	count_queued(q);
+}

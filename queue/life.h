@@ -1,0 +1,58 @@
+/*
+ * life: every decision about a message from its acceptance to its end, and the
+ * only caller of the store's transitions. The way of a message:
+ *
+ *	STORING -> TRYING -> RESTING -> TRYING -> ... -> gone
+ *		      \-> SETTLING -/ (when a report needs the body)
+ *
+ * A round is one attempt for each recipient still pending. What is delivered
+ * is written down as soon as a job ends, so that a crash repeats as little as
+ * can be. What failed is written down at the end of the round, together with
+ * the report about it: a crash before that tries again, and nobody is told of
+ * a failure twice or never.
+ */
+#ifndef QUEUE_LIFE_H
+#define QUEUE_LIFE_H
+
+#include "lib/ipc_msgs.h"
+#include "queue/live.h"
+
+/* Mail due no later than this stays in memory, or is fetched by feed. */
+#define LIFE_HORIZON_MS 60000
+/* RFC 5321 4.5.3.1.8: more in one transaction need not be taken. */
+#define LIFE_JOB_RCPTS	100
+#define LIFE_DIAG_MAX	500	/* bytes of a diagnostic that are kept */
+
+/*
+ * Begins to make it durable; takes over what *m holds. A small body is
+ * borrowed, a large one in spool_fd, else -1. done(arg) comes from the loop;
+ * it must end with life_stored().
+ */
+struct live_msg *life_accept(struct queue *, struct store_msg *m,
+	    const uint8_t *body, size_t len, int spool_fd, store_done *,
+	    void *arg);
+void	 life_stored(struct live_msg *);
+/* The index names this one (borrowed) as due; ignored when it is live. */
+void	 life_resume(struct queue *, const struct store_msg *);
+/* A round begins now. force: even hops that are blocked are tried. */
+void	 life_try(struct live_msg *, bool force);
+
+/* --- from dispatch: a job's words, then its end. The end frees the job. -------- */
+
+/* remote and diag may be "". */
+void	 life_result(struct live_job *, uint32_t index, enum outcome,
+	    const char *status, const char *diag, const char *remote);
+/* Recipients without a word are tried again (LOST) or deferred with why. */
+void	 life_over(struct live_job *, enum sched_end, const char *why);
+/* Its hop is blocked: everything is deferred. */
+void	 life_blocked(struct live_job *, uint64_t until_ms);
+
+/* --- from the store and the admin -------------------------------------------------- */
+
+void	 life_settled(struct queue *, const uint64_t *ids, size_t n);
+/* Goes at once, or as soon as no relay has it. Nobody is told. */
+void	 life_remove(struct live_msg *);
+/* The same for one that is in the store alone. */
+void	 life_remove_stored(struct queue *, const struct store_msg *);
+
+#endif

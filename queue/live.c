@@ -1,0 +1,209 @@
+#include "lib/prelude.h"
+
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "queue/live.h"
+
+static const char *const state_names[] = {
+	[LIVE_STORING] = "storing", [LIVE_TRYING] = "trying",
+	[LIVE_SETTLING] = "settling", [LIVE_RESTING] = "resting",
+	[LIVE_GONE] = "gone",
+};
+
+struct live *
+live_new(void)
+{
+	struct live *l = xcalloc(1, sizeof(*l));
+
+	table_init(&l->msgs);
+	STAILQ_INIT(&l->gone);
+	return l;
+}
+
+size_t
+live_count(const struct live *l)
+{
+	return l->msgs.n;
+}
+
+/* --- messages ------------------------------------------------------------------- */
+
+struct live_msg *
+live_add(struct queue *q, struct store_msg *m)
+{
+	struct live_msg *lm = xcalloc(1, sizeof(*lm));
+
+	lm->q = q;
+	lm->m = *m;
+	store_msg_init(m);
+	lm->words = xcalloc(lm->m.env.nrcpts, sizeof(*lm->words));
+	TAILQ_INIT(&lm->jobs);
+	table_add(&q->live->msgs, &lm->node, &lm->m.id, sizeof(lm->m.id));
+	return lm;
+}
+
+struct live_msg *
+live_find(const struct live *l, uint64_t id)
+{
+	return (struct live_msg *)table_find(&l->msgs, &id, sizeof(id));
+}
+
+void
+live_set_state(struct live_msg *lm, enum live_state state)
+{
+	char id[STORE_ID_LEN + 1];
+
+	if (lm->state == state)
+		return;
+	store_id_text(lm->m.id, id);
+	log_debug("queue", "%s %s -> %s", id, state_names[lm->state],
+	    state_names[state]);
+	lm->state = state;
+}
+
+void
+live_set_indexed(struct live_msg *lm, bool indexed)
+{
+	struct live *l = lm->q->live;
+
+	if (lm->indexed != indexed)
+		l->n_indexed += indexed ? 1 : (size_t)-1;
+	lm->indexed = indexed;
+}
+
+static void
+msg_free(struct live_msg *lm)
+{
+	table_remove(&lm->q->live->msgs, &lm->node);
+	store_msg_clear(&lm->m);
+	free(lm->words);
+	free(lm);
+}
+
+void
+live_drop(struct live_msg *lm)
+{
+	struct live *l = lm->q->live;
+
+	while (!TAILQ_EMPTY(&lm->jobs))
+		live_job_free(TAILQ_FIRST(&lm->jobs));
+	ev_timer_cancel(&lm->due);
+	live_drop_body(lm);
+	live_set_indexed(lm, false);
+	live_set_state(lm, LIVE_GONE);
+	if (l->reads > 0)
+		STAILQ_INSERT_TAIL(&l->gone, lm, gone);
+	else
+		msg_free(lm);
+}
+
+void
+live_free(struct live **lp)
+{
+	struct live *l = *lp;
+	struct live_msg *lm;
+
+	if (l == NULL)
+		return;
+	while ((lm = (struct live_msg *)table_next(&l->msgs, NULL)) != NULL) {
+		if (lm->state != LIVE_GONE) {
+			l->reads = 1;
+			live_drop(lm);
+		}
+		msg_free(lm);
+	}
+	table_clear(&l->msgs);
+	free(l);
+	*lp = NULL;
+}
+
+/* --- bodies ------------------------------------------------------------------------ */
+
+void
+live_keep_body(struct live_msg *lm, const uint8_t *body, size_t len)
+{
+	struct live *l = lm->q->live;
+
+	if (len > LIVE_BODY_BYTES_MAX - l->body_bytes)
+		return;
+	lm->m.body.v = xmemdup(body, len);
+	lm->m.body.n = len;
+	l->body_bytes += len;
+}
+
+void
+live_drop_body(struct live_msg *lm)
+{
+	if (lm->m.body.v == NULL)
+		return;
+	lm->q->live->body_bytes -= lm->m.body.n;
+	free(lm->m.body.v);
+	lm->m.body = (struct conf_bytes){ 0 };
+}
+
+/* --- reads in progress --------------------------------------------------------------- */
+
+void
+live_read_begin(struct live *l)
+{
+	l->reads++;
+}
+
+void
+live_read_end(struct live *l)
+{
+	struct live_msg *lm;
+
+	if (--l->reads > 0)
+		return;
+	while ((lm = STAILQ_FIRST(&l->gone)) != NULL) {
+		STAILQ_REMOVE_HEAD(&l->gone, gone);
+		msg_free(lm);
+	}
+}
+
+/* --- jobs -------------------------------------------------------------------------------- */
+
+struct live_job *
+live_job_add(struct live_msg *lm, const char *route, const char *domain,
+    uint64_t hop_hash)
+{
+	struct live_job *j = xcalloc(1, sizeof(*j));
+
+	j->msg = lm;
+	j->hop_hash = hop_hash;
+	j->route = xstrdup(route);
+	j->domain = xstrdup(domain);
+	TAILQ_INSERT_TAIL(&lm->jobs, j, link);
+	lm->njobs++;
+	return j;
+}
+
+/* Grows at powers of two, so that the size need not be kept. */
+void
+live_job_rcpt(struct live_job *j, uint32_t index)
+{
+	if ((j->n & (j->n - 1)) == 0)
+		j->rcpts = xreallocarray(j->rcpts, j->n == 0 ? 1 : j->n * 2,
+		    sizeof(*j->rcpts));
+	j->rcpts[j->n++] = index;
+}
+
+void
+live_job_free(struct live_job *j)
+{
+	sched_cancel(j->msg->q->sched, &j->sched);
+	TAILQ_REMOVE(&j->msg->jobs, j, link);
+	j->msg->njobs--;
+	free(j->route);
+	free(j->domain);
+	free(j->rcpts);
+	free(j);
+}
+
+struct live_job *
+live_job_of(struct table_node *node)
+{
+	return (struct live_job *)((char *)node -
+	    offsetof(struct live_job, node));
+}

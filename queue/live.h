@@ -1,0 +1,105 @@
+/*
+ * live: the messages that are in memory: those just accepted, at a relay, or
+ * due soon. Everything else is in the store alone. live keeps them and their
+ * jobs; what becomes of them is life's business.
+ */
+#ifndef QUEUE_LIVE_H
+#define QUEUE_LIVE_H
+
+#include <sys/queue.h>
+
+#include "lib/ev.h"
+#include "queue/queue.h"
+#include "queue/table.h"
+
+/* Bodies of fresh mail in memory; beyond it they are read again. */
+#define LIVE_BODY_BYTES_MAX (64 * 1024 * 1024)
+/* Above this the queue forgets what it can read again from the index. */
+#define LIVE_MSGS_MAX	20000
+
+struct live_msg;
+struct relay;
+
+enum live_state {
+	LIVE_STORING,		/* being made durable for the first time */
+	LIVE_TRYING,		/* jobs are in line or at a relay */
+	LIVE_SETTLING,		/* tried; its body is being read for a report */
+	LIVE_RESTING,		/* the timer runs until it is due */
+	LIVE_GONE		/* over; see live_read_begin() */
+};
+
+/* Recipients of one message for one next hop. */
+struct live_job {
+	struct sched_job sched;		/* first */
+	TAILQ_ENTRY(live_job) link;
+	struct live_msg *msg;
+	struct table_node node;		/* in its relay's table of attempts */
+	struct relay *relay;		/* while it is there */
+	uint64_t attempt;
+	uint64_t hop_hash;		/* of route and domain, to group by */
+	char	*route;			/* owned */
+	char	*domain;		/* owned; "" for a single next hop */
+	size_t	 n;
+	uint32_t *rcpts;		/* owned: indexes, rising */
+};
+
+/* What this round of attempts has said about a recipient. */
+enum live_word { WORD_NONE, WORD_DEFERRED, WORD_DELIVERED, WORD_FAILED };
+
+struct live_msg {
+	struct table_node node;		/* first */
+	STAILQ_ENTRY(live_msg) gone;
+	struct queue *q;
+	struct store_msg m;		/* owned; with its body while kept */
+	enum live_state state;
+	bool	 indexed;		/* the store could name it again */
+	bool	 removing;		/* the admin wants it gone */
+	uint8_t	*words;			/* enum live_word per recipient */
+	TAILQ_HEAD(, live_job) jobs;
+	size_t	 njobs, nsent;		/* nsent: at a relay, or on the way */
+	uint32_t losses;		/* relays that died with it, this round */
+	uint64_t not_before_ms;		/* monotonic: all hops blocked till then */
+	struct ev_timer due;
+};
+
+struct live {
+	struct table msgs;		/* by id */
+	size_t	 n_indexed;
+	size_t	 body_bytes;
+	unsigned int reads;		/* reads of the store in progress */
+	STAILQ_HEAD(, live_msg) gone;
+};
+
+struct live *live_new(void);
+void	 live_free(struct live **);
+size_t	 live_count(const struct live *);
+
+/* Takes over what *m holds and leaves it empty. The state is LIVE_STORING. */
+struct live_msg *live_add(struct queue *, struct store_msg *m);
+/* Those that are gone are found too: the store's word about them is old. */
+struct live_msg *live_find(const struct live *, uint64_t id);
+void	 live_set_state(struct live_msg *, enum live_state);
+void	 live_set_indexed(struct live_msg *, bool);
+/* Frees it, or keeps it as LIVE_GONE for as long as reads are in progress. */
+void	 live_drop(struct live_msg *);
+
+/* Gives the message its body to keep if the budget allows. */
+void	 live_keep_body(struct live_msg *, const uint8_t *, size_t);
+void	 live_drop_body(struct live_msg *);
+
+/*
+ * Brackets around every asynchronous read of the store: what it names may have
+ * been removed by us in between, and must then be found as LIVE_GONE.
+ */
+void	 live_read_begin(struct live *);
+void	 live_read_end(struct live *);
+
+struct live_job *live_job_add(struct live_msg *, const char *route,
+	    const char *domain, uint64_t hop_hash);
+void	 live_job_rcpt(struct live_job *, uint32_t index);
+/* A waiting job leaves its line; a running one must be over. */
+void	 live_job_free(struct live_job *);
+/* The job whose node in a relay's table this is. */
+struct live_job *live_job_of(struct table_node *);
+
+#endif

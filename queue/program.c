@@ -1,0 +1,150 @@
+#include "lib/prelude.h"
+
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "queue/ctl.h"
+#include "queue/dispatch.h"
+#include "queue/program.h"
+#include "queue/submit.h"
+
+/* Attempts on the wire at a stop are waited for so long, not longer. */
+#define STOP_WAIT_MS	3000
+#define STOP_LOOK_MS	20
+/* Channels, index, journal, and a spool file per session with a large body. */
+#define MAX_FILES	16384
+
+static struct queue the_queue;
+static const struct queue_conf *the_conf;
+static bool is_open;
+/* Channels that come before the start wait: the store is not open yet. */
+static struct early {
+	enum role role;
+	uint32_t index;
+	int	 fd;
+} *early;
+static size_t nearly;
+
+/* For as long as the disk's store is being built: nothing survives this process. */
+static struct store *
+open_store(struct queue *q, const char **errstr)
+{
+	log_warnx("store=memory: accepted mail is LOST when this process ends; "
+	    "this build is for testing only");
+	return store_open_memory(&queue_store_ops, q);
+}
+
+static const char *
+conf_check(const void *slice, void **prepared)
+{
+	return queue_conf_check(slice);
+}
+
+static void
+conf_use(const void *slice, void *prepared)
+{
+	the_conf = slice;
+	if (is_open)
+		queue_reconf(&the_queue, slice);
+}
+
+static void
+take_peer(enum role role, uint32_t index, int fd)
+{
+	if (role == ROLE_SMTPD)
+		submit_peer(the_queue.submit, index, fd);
+	else if (role == ROLE_RELAY)
+		dispatch_peer(the_queue.dispatch, index, fd);
+	else
+		close(fd);	/* auth has nothing to say to us yet */
+}
+
+static void
+peer(enum role role, uint32_t index, int fd)
+{
+	if (is_open) {
+		take_peer(role, index, fd);
+		return;
+	}
+	early = xreallocarray(early, nearly + 1, sizeof(*early));
+	early[nearly++] = (struct early){ role, index, fd };
+}
+
+static const char *
+start(void)
+{
+	const char *why = queue_open(&the_queue, the_conf, open_store);
+	size_t i;
+
+	if (why != NULL)
+		return why;
+	is_open = true;
+	for (i = 0; i < nearly; i++)
+		take_peer(early[i].role, early[i].index, early[i].fd);
+	free(early);
+	early = NULL;
+	return NULL;
+}
+
+/*
+ * Whatever is being made durable is answered, and what is on the wire gets a
+ * moment to end: a message cut off there would be sent twice.
+ */
+static void
+stop_cb(void *arg)
+{
+	struct queue *q = arg;
+
+	if (ev_now_ms() < q->stop_at_ms && (submit_pending(q->submit) > 0 ||
+	    dispatch_sent(q->dispatch) > 0)) {
+		ev_timer_set(&q->stop, STOP_LOOK_MS);
+		return;
+	}
+	if (dispatch_sent(q->dispatch) > 0)
+		log_warnx("stop attempts=%zu still under way; they are made "
+		    "again at the next start", dispatch_sent(q->dispatch));
+	queue_close(q);
+	child_exit();
+}
+
+static void
+stop(void)
+{
+	struct queue *q = &the_queue;
+
+	if (q->stopping)
+		return;
+	q->stopping = true;
+	q->stop_at_ms = ev_now_ms() + STOP_WAIT_MS;
+	dispatch_stop(q->dispatch);
+	ev_timer_init(&q->stop, stop_cb, q);
+	ev_timer_set(&q->stop, 0);
+}
+
+static void
+ctl(uint64_t id, size_t argc, const char *const *argv, const uint8_t *secret,
+    size_t secret_len)
+{
+	if (is_open)
+		ctl_request(&the_queue, id, argc, argv);
+	else
+		child_ctl_end(id, CTL_TEMPORARY, "the queue is starting");
+}
+
+static const struct sandbox sandbox = {
+	.syscalls = NULL,	/* threads and Berkeley DB: no table */
+	.max_files = MAX_FILES,
+};
+
+const struct child_ops program_ops = {
+	.role = ROLE_QUEUE,
+	.name = "queue",
+	.sandbox = &sandbox,
+	.conf_fields = queue_conf_fields,
+	.conf_size = sizeof(struct queue_conf),
+	.conf_check = conf_check,
+	.conf_use = conf_use,
+	.peer = peer,
+	.start = start,
+	.stop = stop,
+	.ctl = ctl,
+};

@@ -1,0 +1,136 @@
+#include "lib/prelude.h"
+
+#include <sys/random.h>
+
+#include "lib/log.h"
+#include "lib/ticket.h"
+#include "queue/clock.h"
+#include "queue/dispatch.h"
+#include "queue/feed.h"
+#include "queue/life.h"
+#include "queue/submit.h"
+
+#define SWEEP_EVERY_MS	(10 * 60 * 1000)
+
+/* --- configuration ------------------------------------------------------------- */
+
+static const char *
+check_cap(const struct conf_cap *cap)
+{
+	size_t i;
+
+	for (i = 0; i < cap->limits.n; i++) {
+		const struct conf_limit *l = CONF_AT(cap->limits,
+		    struct conf_limit, i);
+
+		if (l->what >= LIMIT_KINDS || l->window_sec == 0)
+			return "a cap has a limit without a kind or a window";
+	}
+	return NULL;
+}
+
+const char *
+queue_conf_check(const struct queue_conf *c)
+{
+	bool fallback = false;
+	const char *why;
+	size_t i;
+
+	if (c->ticket_key.n != TICKET_KEY_LEN)
+		return "the key for tickets has the wrong length";
+	if (c->routes.n == 0)
+		return "there is no route: mail could go nowhere";
+	if (c->retry_first_sec == 0 || c->retry_max_sec < c->retry_first_sec)
+		return "retry-first must be above 0 and at most retry-max";
+	for (i = 0; i < c->caps.n; i++) {
+		const struct conf_cap *cap = CONF_AT(c->caps, struct conf_cap,
+		    i);
+
+		if ((why = check_cap(cap)) != NULL)
+			return why;
+		if (strcmp(cap->name, CAPS_DEFAULT) == 0)
+			fallback = true;
+	}
+	return fallback ? NULL : "there is no cap named \"default\"";
+}
+
+void
+queue_reconf(struct queue *q, const struct queue_conf *conf)
+{
+	q->conf = conf;
+	caps_configure(q->caps, &conf->caps);
+	sched_configure(q->sched, conf->retry_first_sec, conf->retry_max_sec);
+}
+
+/* --- opening and closing ------------------------------------------------------------ */
+
+static void
+settled(const uint64_t *ids, size_t n, void *arg)
+{
+	life_settled(arg, ids, n);
+}
+
+const struct store_ops queue_store_ops = { settled };
+
+static void
+replay_cb(const char *account, uint64_t minute_ms,
+    const uint64_t used[LIMIT_KINDS], void *arg)
+{
+	struct queue *q = arg;
+
+	caps_replay(q->caps, account, minute_ms, used, clock_steady_ms());
+}
+
+static void
+sweep_cb(void *arg)
+{
+	struct queue *q = arg;
+
+	caps_sweep(q->caps, clock_steady_ms());
+	sched_sweep(q->sched, ev_now_ms());
+	ev_timer_set(&q->sweep, SWEEP_EVERY_MS);
+}
+
+const char *
+queue_open(struct queue *q, const struct queue_conf *conf,
+    struct store *(*open_store)(struct queue *, const char **))
+{
+	const char *errstr = NULL;
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return "the kernel gives no random numbers";
+	memset(q, 0, sizeof(*q));
+	clock_start();
+	q->caps = caps_new();
+	q->sched = sched_new(conf->retry_first_sec, conf->retry_max_sec, seed);
+	q->live = live_new();
+	q->submit = submit_new(q);
+	q->dispatch = dispatch_new(q);
+	q->feed = feed_new(q);
+	queue_reconf(q, conf);
+	q->store = open_store(q, &errstr);
+	if (q->store == NULL)
+		return errstr;
+	store_usage(q->store, caps_back_sec(q->caps), replay_cb, q);
+	log_info("queue=open messages=%llu",
+	    (unsigned long long)store_count(q->store));
+	ev_timer_init(&q->sweep, sweep_cb, q);
+	ev_timer_set(&q->sweep, SWEEP_EVERY_MS);
+	feed_start(q->feed);
+	return NULL;
+}
+
+void
+queue_close(struct queue *q)
+{
+	ev_timer_cancel(&q->sweep);
+	ev_timer_cancel(&q->stop);
+	store_close(&q->store);
+	submit_free(&q->submit);
+	feed_free(&q->feed);
+	dispatch_free(&q->dispatch);
+	live_free(&q->live);
+	sched_free(&q->sched);
+	caps_free(&q->caps);
+}

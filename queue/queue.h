@@ -1,0 +1,57 @@
+/*
+ * queue: the rooms of postern-queue and how they know each other. There is one
+ * struct queue in the process; tests make their own.
+ *
+ * submit takes mail from smtpd and hands it to life. life owns every decision
+ * about a message from its acceptance to its end and is alone in calling the
+ * store's transitions. sched says which job goes next, dispatch carries it to
+ * a relay and brings life the answers. feed brings life what the index says is
+ * due. ctl answers posternctl.
+ */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include "lib/child.h"
+#include "lib/conf.h"
+#include "lib/ev.h"
+#include "queue/caps.h"
+#include "queue/sched.h"
+#include "queue/store.h"
+
+struct dispatch;
+struct feed;
+struct live;
+struct submit;
+
+struct queue {
+	const struct queue_conf *conf;	/* the slice in effect */
+	struct store *store;
+	struct caps *caps;
+	struct sched *sched;
+	struct live *live;
+	struct submit *submit;
+	struct dispatch *dispatch;
+	struct feed *feed;
+	struct ev_timer sweep;
+	struct ev_timer stop;		/* runs while stopping */
+	uint64_t stop_at_ms;		/* at the latest */
+	bool	 stopping;
+};
+
+/* NULL: acceptable, else a sentence. */
+const char *queue_conf_check(const struct queue_conf *);
+/*
+ * Opens all rooms around the store that open_store() gives, replays usage and
+ * begins to deliver. NULL, or a sentence.
+ */
+const char *queue_open(struct queue *, const struct queue_conf *,
+	    struct store *(*open_store)(struct queue *, const char **errstr));
+/* Another slice takes effect. */
+void	 queue_reconf(struct queue *, const struct queue_conf *);
+/* Closes the store, which blocks until all is written, and frees the rooms. */
+void	 queue_close(struct queue *);
+
+/* What the store is to call; arg is the struct queue. */
+extern const struct store_ops queue_store_ops;
+
+#endif

@@ -1,0 +1,367 @@
+#include "lib/prelude.h"
+
+#include "lib/xalloc.h"
+#include "queue/sched.h"
+#include "queue/table.h"
+
+#define AT_ONCE_FIRST	2	/* before a hop has shown that it answers */
+#define JITTER_PARTS	5	/* give or take a fifth */
+
+TAILQ_HEAD(jobs, sched_job);
+
+/*
+ * A hop stands in the ready list as long as sched_next() may take from it:
+ * something waits, and there is room or all of it is to come out as blocked.
+ */
+struct sched_hop {
+	struct table_node node;
+	TAILQ_ENTRY(sched_hop) link;
+	TAILQ_HEAD(, sched_lane) lanes;	/* those with waiting jobs */
+	bool	 ready;
+	uint32_t running, limit, window; /* window: jobs at once for now */
+	uint32_t failures;		/* in a row */
+	uint64_t blocked_ms;		/* until then, 0: not blocked */
+	char	*why;
+	char	 name[];
+};
+
+struct sched_lane {
+	struct table_node node;
+	TAILQ_ENTRY(sched_lane) link;
+	struct jobs jobs;
+	size_t	 key_len;
+	char	 key[];			/* address of the hop, account */
+};
+
+struct sched {
+	uint64_t retry_first_ms, retry_max_ms;
+	uint64_t dice;
+	struct table hops, lanes;
+	TAILQ_HEAD(, sched_hop) ready;
+};
+
+struct sched *
+sched_new(uint32_t retry_first_sec, uint32_t retry_max_sec, uint64_t seed)
+{
+	struct sched *s = xcalloc(1, sizeof(*s));
+
+	s->dice = seed | 1;
+	table_init(&s->hops);
+	table_init(&s->lanes);
+	TAILQ_INIT(&s->ready);
+	sched_configure(s, retry_first_sec, retry_max_sec);
+	return s;
+}
+
+void
+sched_configure(struct sched *s, uint32_t retry_first_sec,
+    uint32_t retry_max_sec)
+{
+	s->retry_first_ms = retry_first_sec * 1000ULL;
+	s->retry_max_ms = retry_max_sec * 1000ULL;
+}
+
+static void
+hop_free(struct sched *s, struct sched_hop *h)
+{
+	if (h->ready)
+		TAILQ_REMOVE(&s->ready, h, link);
+	table_remove(&s->hops, &h->node);
+	free(h->why);
+	free(h);
+}
+
+void
+sched_free(struct sched **sp)
+{
+	struct sched *s = *sp;
+	struct table_node *n;
+
+	if (s == NULL)
+		return;
+	*sp = NULL;
+	while ((n = table_next(&s->hops, NULL)) != NULL)
+		hop_free(s, (struct sched_hop *)n);
+	table_clear(&s->hops);
+	table_clear(&s->lanes);
+	free(s);
+}
+
+/* --- hops and lanes ------------------------------------------------------------ */
+
+static struct sched_hop *
+hop_find(const struct sched *s, const char *name)
+{
+	return (struct sched_hop *)table_find(&s->hops, name, strlen(name));
+}
+
+static struct sched_hop *
+hop_make(struct sched *s, const char *name)
+{
+	size_t len = strlen(name);
+	struct sched_hop *h = hop_find(s, name);
+
+	if (h != NULL)
+		return h;
+	h = xcalloc(1, sizeof(*h) + len + 1);
+	memcpy(h->name, name, len);
+	h->window = AT_ONCE_FIRST;
+	TAILQ_INIT(&h->lanes);
+	table_add(&s->hops, &h->node, h->name, len);
+	return h;
+}
+
+/* A hop that failed is remembered: the next failure weighs more. */
+static bool
+hop_unused(const struct sched_hop *h)
+{
+	return TAILQ_EMPTY(&h->lanes) && h->running == 0;
+}
+
+static bool
+hop_has_room(const struct sched_hop *h)
+{
+	uint32_t most = h->window < h->limit ? h->window : h->limit;
+
+	return h->blocked_ms != 0 || h->running < most;
+}
+
+static void
+hop_review(struct sched *s, struct sched_hop *h)
+{
+	bool ready = !TAILQ_EMPTY(&h->lanes) && hop_has_room(h);
+
+	if (ready && !h->ready)
+		TAILQ_INSERT_TAIL(&s->ready, h, link);
+	else if (!ready && h->ready)
+		TAILQ_REMOVE(&s->ready, h, link);
+	h->ready = ready;
+}
+
+static struct sched_lane *
+lane_make(struct sched *s, struct sched_hop *h, const char *account)
+{
+	size_t account_len = strlen(account);
+	size_t len = sizeof(h) + account_len;
+	struct sched_lane *lane = xmalloc(sizeof(*lane) + len);
+	struct table_node *old;
+
+	memcpy(lane->key, &h, sizeof(h));
+	memcpy(lane->key + sizeof(h), account, account_len);
+	old = table_find(&s->lanes, lane->key, len);
+	if (old != NULL) {
+		free(lane);
+		return (struct sched_lane *)old;
+	}
+	TAILQ_INIT(&lane->jobs);
+	lane->key_len = len;
+	table_add(&s->lanes, &lane->node, lane->key, len);
+	TAILQ_INSERT_TAIL(&h->lanes, lane, link);
+	return lane;
+}
+
+static void
+lane_take(struct sched *s, struct sched_job *j)
+{
+	struct sched_lane *lane = j->lane;
+
+	TAILQ_REMOVE(&lane->jobs, j, link);
+	TAILQ_REMOVE(&j->hop->lanes, lane, link);
+	j->lane = NULL;
+	if (!TAILQ_EMPTY(&lane->jobs)) {
+		TAILQ_INSERT_TAIL(&j->hop->lanes, lane, link);
+		return;
+	}
+	table_remove(&s->lanes, &lane->node);
+	free(lane);
+}
+
+/* --- jobs ------------------------------------------------------------------------- */
+
+void
+sched_add(struct sched *s, struct sched_job *j, const char *hop,
+    uint32_t at_once, const char *account, bool first)
+{
+	struct sched_hop *h = hop_make(s, hop);
+
+	h->limit = at_once == 0 ? 1 : at_once;
+	j->hop = h;
+	j->lane = lane_make(s, h, account);
+	j->state = SCHED_WAITING;
+	if (first)
+		TAILQ_INSERT_HEAD(&j->lane->jobs, j, link);
+	else
+		TAILQ_INSERT_TAIL(&j->lane->jobs, j, link);
+	hop_review(s, h);
+}
+
+void
+sched_cancel(struct sched *s, struct sched_job *j)
+{
+	struct sched_hop *h = j->hop;
+
+	if (j->state != SCHED_WAITING)
+		return;
+	lane_take(s, j);
+	j->state = SCHED_IDLE;
+	j->hop = NULL;
+	hop_review(s, h);
+	if (hop_unused(h) && h->failures == 0)
+		hop_free(s, h);
+}
+
+/* The time of a block may be over: then one job may probe. */
+static void
+hop_wake(struct sched *s, struct sched_hop *h, uint64_t now_ms)
+{
+	if (h->blocked_ms == 0 || now_ms < h->blocked_ms)
+		return;
+	h->blocked_ms = 0;
+	h->window = 1;
+	hop_review(s, h);
+}
+
+enum sched_verdict
+sched_next(struct sched *s, uint64_t now_ms, struct sched_job **jp,
+    uint64_t *until_ms)
+{
+	struct sched_hop *h;
+	struct sched_job *j;
+
+	while ((h = TAILQ_FIRST(&s->ready)) != NULL) {
+		hop_wake(s, h, now_ms);
+		if (h->ready)
+			break;
+	}
+	if (h == NULL)
+		return SCHED_NONE;
+	j = TAILQ_FIRST(&TAILQ_FIRST(&h->lanes)->jobs);
+	lane_take(s, j);
+	TAILQ_REMOVE(&s->ready, h, link);
+	TAILQ_INSERT_TAIL(&s->ready, h, link);
+	*jp = j;
+	if (h->blocked_ms == 0)
+		h->running++;
+	hop_review(s, h);
+	j->state = h->blocked_ms == 0 ? SCHED_RUNNING : SCHED_IDLE;
+	*until_ms = h->blocked_ms;
+	return h->blocked_ms == 0 ? SCHED_GO : SCHED_BLOCKED;
+}
+
+static void
+hop_block(struct sched *s, struct sched_hop *h, const char *why,
+    uint64_t now_ms)
+{
+	/* Attempts that ran side by side failed for one reason: count one. */
+	if (h->blocked_ms > now_ms)
+		return;
+	h->failures++;
+	h->blocked_ms = now_ms + sched_backoff_ms(s, h->failures);
+	free(h->why);
+	h->why = xstrdup(why);
+}
+
+void
+sched_done(struct sched *s, struct sched_job *j, enum sched_end end,
+    const char *why, uint64_t now_ms)
+{
+	struct sched_hop *h = j->hop;
+
+	h->running--;
+	j->state = SCHED_IDLE;
+	j->hop = NULL;
+	if (end == SCHED_UNREACHED)
+		hop_block(s, h, why, now_ms);
+	if (end == SCHED_REACHED) {
+		h->failures = 0;
+		h->blocked_ms = 0;
+		if (h->window < AT_ONCE_FIRST)
+			h->window = AT_ONCE_FIRST;
+		else if (h->window < h->limit)
+			h->window++;
+	}
+	hop_review(s, h);
+	if (hop_unused(h) && h->failures == 0)
+		hop_free(s, h);
+}
+
+const char *
+sched_why(const struct sched_job *j)
+{
+	return j->hop->why;
+}
+
+void
+sched_unblock(struct sched *s, const char *hop)
+{
+	struct table_node *n = NULL;
+	struct sched_hop *h;
+
+	if (hop != NULL) {
+		if ((h = hop_find(s, hop)) != NULL)
+			hop_wake(s, h, UINT64_MAX);
+		return;
+	}
+	while ((n = table_next(&s->hops, n)) != NULL)
+		hop_wake(s, (struct sched_hop *)n, UINT64_MAX);
+}
+
+void
+sched_sweep(struct sched *s, uint64_t now_ms)
+{
+	struct table_node *n, *next;
+	struct sched_hop *h;
+
+	for (n = table_next(&s->hops, NULL); n != NULL; n = next) {
+		next = table_next(&s->hops, n);
+		h = (struct sched_hop *)n;
+		if (hop_unused(h) && h->blocked_ms + s->retry_max_ms < now_ms)
+			hop_free(s, h);
+	}
+}
+
+/* --- when to try again ------------------------------------------------------------- */
+
+/* xorshift64*: spreads retries, keeps no secret. */
+static uint64_t
+dice(struct sched *s)
+{
+	s->dice ^= s->dice >> 12;
+	s->dice ^= s->dice << 25;
+	s->dice ^= s->dice >> 27;
+	return s->dice * 2685821657736338717ULL;
+}
+
+static uint64_t
+plain_backoff(const struct sched *s, uint32_t attempts)
+{
+	uint64_t ms = s->retry_first_ms;
+
+	while (attempts-- > 1 && ms < s->retry_max_ms)
+		ms *= 2;
+	return ms < s->retry_max_ms ? ms : s->retry_max_ms;
+}
+
+uint64_t
+sched_backoff_ms(struct sched *s, uint32_t attempts)
+{
+	uint64_t ms = plain_backoff(s, attempts), fifth = ms / JITTER_PARTS;
+
+	return ms - fifth + dice(s) % (2 * fifth + 1);
+}
+
+bool
+sched_expired(const struct sched *s, uint32_t attempts, uint64_t arrived_ms,
+    uint64_t expires_ms, uint64_t wall_ms)
+{
+	uint64_t half = expires_ms > arrived_ms ?
+	    (expires_ms - arrived_ms) / 2 : 0, t = 0;
+	uint32_t n;
+
+	if (wall_ms < expires_ms)
+		return false;
+	/* Attempts at 0, first, first + 2 * first, ...; fewer than asked: wait. */
+	for (n = 1; n <= attempts; n++)
+		t += plain_backoff(s, n);
+	return t >= half;
+}

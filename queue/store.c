@@ -1,0 +1,201 @@
+#include "lib/prelude.h"
+
+#include "lib/xalloc.h"
+#include "queue/store_private.h"
+
+/* --- messages in memory --------------------------------------------------------- */
+
+void
+store_msg_init(struct store_msg *m)
+{
+	memset(m, 0, sizeof(*m));
+	envelope_init(&m->env);
+}
+
+void
+store_msg_clear(struct store_msg *m)
+{
+	size_t i;
+
+	for (i = 0; m->rcpts != NULL && i < m->env.nrcpts; i++) {
+		free(m->rcpts[i].status);
+		free(m->rcpts[i].diag);
+		free(m->rcpts[i].remote);
+	}
+	free(m->rcpts);
+	envelope_clear(&m->env);
+	free(m->account);
+	free(m->cap);
+	free(m->body.v);
+	store_msg_init(m);
+}
+
+void
+store_msg_fit(struct store_msg *m)
+{
+	m->rcpts = xcalloc(m->env.nrcpts, sizeof(*m->rcpts));
+}
+
+static char *
+copy_str(const char *s)
+{
+	return s == NULL ? NULL : xstrdup(s);
+}
+
+static void
+copy_envelope(struct envelope *to, const struct envelope *from)
+{
+	size_t i;
+
+	envelope_init(to);
+	to->return_path = copy_str(from->return_path);
+	to->envid = copy_str(from->envid);
+	to->ret = from->ret;
+	to->body_8bit = from->body_8bit;
+	to->utf8 = from->utf8;
+	for (i = 0; i < from->nrcpts; i++)
+		envelope_add_rcpt(to, from->rcpts[i].addr,
+		    from->rcpts[i].orcpt, from->rcpts[i].notify);
+}
+
+void
+store_msg_copy(struct store_msg *to, const struct store_msg *from)
+{
+	size_t i;
+
+	*to = *from;
+	to->account = copy_str(from->account);
+	to->cap = copy_str(from->cap);
+	to->body = (struct conf_bytes){ 0 };
+	copy_envelope(&to->env, &from->env);
+	store_msg_fit(to);
+	for (i = 0; i < from->env.nrcpts; i++) {
+		to->rcpts[i].state = from->rcpts[i].state;
+		to->rcpts[i].status = copy_str(from->rcpts[i].status);
+		to->rcpts[i].diag = copy_str(from->rcpts[i].diag);
+		to->rcpts[i].remote = copy_str(from->rcpts[i].remote);
+	}
+}
+
+/* --- ids as text ---------------------------------------------------------------------- */
+
+/* Five bits a letter; without i, l, o and u, which people misread. */
+static const char letters[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+void
+store_id_text(uint64_t id, char text[STORE_ID_LEN + 1])
+{
+	int i;
+
+	for (i = STORE_ID_LEN - 1; i >= 0; i--, id >>= 5)
+		text[i] = letters[id & 31];
+	text[STORE_ID_LEN] = '\0';
+}
+
+uint64_t
+store_id_parse(const char *text)
+{
+	uint64_t id = 0;
+	const char *l;
+	size_t i;
+
+	if (strlen(text) != STORE_ID_LEN)
+		return 0;
+	for (i = 0; i < STORE_ID_LEN; i++) {
+		l = strchr(letters, text[i]);
+		/* 13 letters hold 65 bits: the first has but four. */
+		if (l == NULL || (i == 0 && l - letters > 15))
+			return 0;
+		id = id << 5 | (uint64_t)(l - letters);
+	}
+	return id;
+}
+
+/* --- the way in -------------------------------------------------------------------------- */
+
+void
+store_close(struct store **sp)
+{
+	struct store *s = *sp;
+
+	*sp = NULL;
+	if (s != NULL)
+		s->backend->close(s);
+}
+
+uint64_t
+store_new_id(struct store *s)
+{
+	return s->backend->new_id(s);
+}
+
+bool
+store_has_room(struct store *s)
+{
+	return s->backend->has_room(s);
+}
+
+uint64_t
+store_count(const struct store *s)
+{
+	return s->backend->count(s);
+}
+
+void
+store_accept(struct store *s, const struct store_msg *m, int spool_fd,
+    store_done *done, void *arg)
+{
+	s->backend->accept(s, m, spool_fd, done, arg);
+}
+
+void
+store_update(struct store *s, const struct store_msg *m,
+    const struct store_msg *bounce, store_done *done, void *arg)
+{
+	s->backend->update(s, m, bounce, done, arg);
+}
+
+void
+store_remove(struct store *s, const struct store_msg *m,
+    const struct store_msg *bounce, store_done *done, void *arg)
+{
+	s->backend->remove(s, m, bounce, done, arg);
+}
+
+int
+store_spool_open(struct store *s)
+{
+	return s->backend->spool_open(s);
+}
+
+void
+store_due(struct store *s, uint64_t until_ms, size_t max, store_msgs *cb,
+    void *arg)
+{
+	s->backend->due(s, until_ms, max, cb, arg);
+}
+
+void
+store_list(struct store *s, uint64_t after_id, size_t max, store_msgs *cb,
+    void *arg)
+{
+	s->backend->list(s, after_id, max, cb, arg);
+}
+
+void
+store_load(struct store *s, uint64_t id, store_msgs *cb, void *arg)
+{
+	s->backend->load(s, id, cb, arg);
+}
+
+void
+store_body(struct store *s, uint64_t id, store_body_cb *cb, void *arg)
+{
+	s->backend->body(s, id, cb, arg);
+}
+
+void
+store_usage(struct store *s, uint32_t back_sec, store_usage_cb *cb, void *arg)
+{
+	s->backend->usage(s, back_sec, cb, arg);
+}

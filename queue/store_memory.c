@@ -1,0 +1,428 @@
+/*
+ * The store's twin for tests: everything in memory, no threads, and the same
+ * promises as to order. Answers come one turn of the loop later; what was
+ * changed is "settled" right after it is done.
+ */
+#include "lib/prelude.h"
+
+#include <sys/mman.h>
+#include <sys/queue.h>
+#include <fcntl.h>
+
+#include "lib/ev.h"
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "queue/store_private.h"
+
+struct kept {
+	struct store_msg m;	/* with its body when that is not in fd */
+	int	 fd;		/* the spool file, or -1 */
+	uint64_t changes, done;	/* settled when both are the same */
+};
+
+struct used {
+	char	*account;
+	uint64_t minute_ms;
+	uint64_t amount[LIMIT_KINDS];
+};
+
+/* A call whose answer is due. */
+struct call {
+	TAILQ_ENTRY(call) link;
+	void	(*answer)(struct store *, struct call *);
+	uint64_t id;		/* of the message, or where a list begins */
+	uint64_t until_ms;
+	size_t	 max;
+	void	*cb, *arg;
+};
+
+struct memory {
+	struct store store;	/* first */
+	const struct store_ops *ops;
+	void	*arg;
+	struct kept **v;	/* by id, rising */
+	size_t	 n, size;
+	struct used *used;
+	size_t	 nused;
+	uint64_t last_id;
+	TAILQ_HEAD(calls, call) calls;
+	struct ev_timer timer;
+};
+
+static const struct store_backend backend;
+
+static struct memory *
+memory(struct store *s)
+{
+	return (struct memory *)s;
+}
+
+/* The first message with an id of at least this. */
+static size_t
+position(const struct memory *s, uint64_t id)
+{
+	size_t lo = 0, hi = s->n, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (s->v[mid]->m.id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static struct kept *
+find(const struct memory *s, uint64_t id)
+{
+	size_t i = position(s, id);
+
+	return i < s->n && s->v[i]->m.id == id ? s->v[i] : NULL;
+}
+
+/* --- answers, one turn later ------------------------------------------------------ */
+
+static void
+timer_cb(void *arg)
+{
+	struct memory *s = arg;
+	struct call *c, *last = TAILQ_LAST(&s->calls, calls);
+
+	do {
+		c = TAILQ_FIRST(&s->calls);
+		TAILQ_REMOVE(&s->calls, c, link);
+		c->answer(&s->store, c);
+		free(c);
+	} while (c != last);
+	if (!TAILQ_EMPTY(&s->calls))
+		ev_timer_set(&s->timer, 0);
+}
+
+static struct call *
+later(struct memory *s, void (*answer)(struct store *, struct call *),
+    uint64_t id, void *cb, void *arg)
+{
+	struct call *c = xcalloc(1, sizeof(*c));
+
+	c->answer = answer;
+	c->id = id;
+	c->cb = cb;
+	c->arg = arg;
+	if (TAILQ_EMPTY(&s->calls))
+		ev_timer_set(&s->timer, 0);
+	TAILQ_INSERT_TAIL(&s->calls, c, link);
+	return c;
+}
+
+static void
+answer_done(struct store *st, struct call *c)
+{
+	struct memory *s = memory(st);
+	struct kept *k;
+
+	if (c->cb != NULL)
+		((store_done *)c->cb)(c->arg);
+	k = find(s, c->id);
+	if (k == NULL || ++k->done < k->changes)
+		return;
+	if (s->ops != NULL && s->ops->settled != NULL)
+		s->ops->settled(&c->id, 1, s->arg);
+}
+
+/* --- transitions ---------------------------------------------------------------------- */
+
+static struct kept *
+insert(struct memory *s, const struct store_msg *m)
+{
+	struct kept *k = xcalloc(1, sizeof(*k));
+	size_t i = position(s, m->id);
+
+	if (s->n == s->size) {
+		s->size = s->size == 0 ? 64 : s->size * 2;
+		s->v = xreallocarray(s->v, s->size, sizeof(*s->v));
+	}
+	memmove(s->v + i + 1, s->v + i, (s->n - i) * sizeof(*s->v));
+	s->v[i] = k;
+	s->n++;
+	store_msg_copy(&k->m, m);
+	k->m.body.v = xmemdup(m->body.v, m->body.n);
+	k->m.body.n = m->body.n;
+	k->fd = -1;
+	k->changes = 1;
+	return k;
+}
+
+static void
+use(struct memory *s, const struct store_msg *m)
+{
+	uint64_t minute = m->arrived_ms - m->arrived_ms % 60000;
+	struct used *u;
+	int i;
+
+	if (*m->account == '\0')
+		return;
+	s->used = xreallocarray(s->used, s->nused + 1, sizeof(*s->used));
+	u = &s->used[s->nused++];
+	u->account = xstrdup(m->account);
+	u->minute_ms = minute;
+	for (i = 0; i < LIMIT_KINDS; i++)
+		u->amount[i] = m->charge[i];
+}
+
+static void
+mem_accept(struct store *st, const struct store_msg *m, int spool_fd,
+    store_done *done, void *arg)
+{
+	struct memory *s = memory(st);
+	struct kept *k = insert(s, m);
+
+	if (spool_fd != -1) {
+		k->fd = fcntl(spool_fd, F_DUPFD_CLOEXEC, 0);
+		if (k->fd == -1)
+			fatal("cannot keep a spool file");
+	}
+	use(s, m);
+	later(s, answer_done, m->id, (void *)done, arg);
+}
+
+static void
+accept_bounce(struct memory *s, const struct store_msg *bounce)
+{
+	if (bounce == NULL)
+		return;
+	insert(s, bounce);
+	later(s, answer_done, bounce->id, NULL, NULL);
+}
+
+static void
+mem_update(struct store *st, const struct store_msg *m,
+    const struct store_msg *bounce, store_done *done, void *arg)
+{
+	struct memory *s = memory(st);
+	struct kept *k = find(s, m->id);
+	struct conf_bytes body;
+
+	if (k == NULL)
+		fatalx("update of a message that is not stored");
+	body = k->m.body;
+	k->m.body = (struct conf_bytes){ 0 };
+	store_msg_clear(&k->m);
+	store_msg_copy(&k->m, m);
+	k->m.body = body;
+	k->changes++;
+	accept_bounce(s, bounce);
+	later(s, answer_done, m->id, (void *)done, arg);
+}
+
+static void
+kept_free(struct kept *k)
+{
+	store_msg_clear(&k->m);
+	if (k->fd != -1)
+		close(k->fd);
+	free(k);
+}
+
+static void
+mem_remove(struct store *st, const struct store_msg *m,
+    const struct store_msg *bounce, store_done *done, void *arg)
+{
+	struct memory *s = memory(st);
+	size_t i = position(s, m->id);
+
+	if (i == s->n || s->v[i]->m.id != m->id)
+		fatalx("removal of a message that is not stored");
+	kept_free(s->v[i]);
+	s->n--;
+	memmove(s->v + i, s->v + i + 1, (s->n - i) * sizeof(*s->v));
+	accept_bounce(s, bounce);
+	later(s, answer_done, m->id, (void *)done, arg);
+}
+
+/* --- reading ------------------------------------------------------------------------------ */
+
+static int
+earlier(const void *a, const void *b)
+{
+	const struct store_msg *x = *(struct store_msg *const *)a;
+	const struct store_msg *y = *(struct store_msg *const *)b;
+
+	if (x->due_ms != y->due_ms)
+		return x->due_ms < y->due_ms ? -1 : 1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static void
+answer_due(struct store *st, struct call *c)
+{
+	struct memory *s = memory(st);
+	struct store_msg **v = xcalloc(s->n, sizeof(*v));
+	size_t i, n = 0;
+
+	for (i = 0; i < s->n; i++)
+		if (s->v[i]->m.hold == HOLD_NONE &&
+		    s->v[i]->m.due_ms <= c->until_ms &&
+		    s->v[i]->done == s->v[i]->changes)
+			v[n++] = &s->v[i]->m;
+	qsort(v, n, sizeof(*v), earlier);
+	((store_msgs *)c->cb)(v, n < c->max ? n : c->max, c->arg);
+	free(v);
+}
+
+static void
+mem_due(struct store *st, uint64_t until_ms, size_t max, store_msgs *cb,
+    void *arg)
+{
+	struct call *c = later(memory(st), answer_due, 0, (void *)cb, arg);
+
+	c->until_ms = until_ms;
+	c->max = max;
+}
+
+static void
+answer_list(struct store *st, struct call *c)
+{
+	struct memory *s = memory(st);
+	size_t i = position(s, c->id), n = 0;
+	struct store_msg **v = xcalloc(c->max, sizeof(*v));
+
+	for (; i < s->n && n < c->max; i++)
+		v[n++] = &s->v[i]->m;
+	((store_msgs *)c->cb)(v, n, c->arg);
+	free(v);
+}
+
+static void
+mem_list(struct store *st, uint64_t after_id, size_t max, store_msgs *cb,
+    void *arg)
+{
+	later(memory(st), answer_list, after_id + 1, (void *)cb, arg)->max =
+	    max;
+}
+
+static void
+answer_load(struct store *st, struct call *c)
+{
+	struct kept *k = find(memory(st), c->id);
+	struct store_msg *m = k == NULL ? NULL : &k->m;
+
+	((store_msgs *)c->cb)(&m, k != NULL, c->arg);
+}
+
+static void
+mem_load(struct store *st, uint64_t id, store_msgs *cb, void *arg)
+{
+	later(memory(st), answer_load, id, (void *)cb, arg);
+}
+
+static void
+answer_body(struct store *st, struct call *c)
+{
+	struct kept *k = find(memory(st), c->id);
+	store_body_cb *cb = (store_body_cb *)c->cb;
+	char path[64];
+	int fd;
+
+	if (k == NULL) {
+		cb(NULL, 0, -1, "there is no such message", c->arg);
+		return;
+	}
+	if (k->fd == -1) {
+		cb(k->m.body.v, k->m.body.n, -1, NULL, c->arg);
+		return;
+	}
+	/* A descriptor of its own, with its own offset. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", k->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	cb(NULL, 0, fd, fd == -1 ? "cannot open the spool file" : NULL, c->arg);
+}
+
+static void
+mem_body(struct store *st, uint64_t id, store_body_cb *cb, void *arg)
+{
+	later(memory(st), answer_body, id, (void *)cb, arg);
+}
+
+static void
+mem_usage(struct store *st, uint32_t back_sec, store_usage_cb *cb, void *arg)
+{
+	struct memory *s = memory(st);
+	uint64_t now = ev_wall_ms(), back = back_sec * 1000ULL;
+	size_t i;
+
+	for (i = 0; i < s->nused; i++)
+		if (s->used[i].minute_ms + back >= now)
+			cb(s->used[i].account, s->used[i].minute_ms,
+			    s->used[i].amount, arg);
+}
+
+/* --- the rest ------------------------------------------------------------------------------- */
+
+static uint64_t
+mem_new_id(struct store *st)
+{
+	struct memory *s = memory(st);
+	uint64_t id = ev_wall_ms() << 20;
+
+	s->last_id = id > s->last_id ? id : s->last_id + 1;
+	return s->last_id;
+}
+
+static bool
+mem_has_room(struct store *st)
+{
+	return true;
+}
+
+static uint64_t
+mem_count(const struct store *st)
+{
+	return ((const struct memory *)st)->n;
+}
+
+static int
+mem_spool_open(struct store *st)
+{
+	return memfd_create("postern-spool", MFD_CLOEXEC);
+}
+
+static void
+mem_close(struct store *st)
+{
+	struct memory *s = memory(st);
+	struct call *c;
+	size_t i;
+
+	ev_timer_cancel(&s->timer);
+	while ((c = TAILQ_FIRST(&s->calls)) != NULL) {
+		TAILQ_REMOVE(&s->calls, c, link);
+		free(c);
+	}
+	for (i = 0; i < s->n; i++)
+		kept_free(s->v[i]);
+	for (i = 0; i < s->nused; i++)
+		free(s->used[i].account);
+	free(s->used);
+	free(s->v);
+	free(s);
+}
+
+static const struct store_backend backend = {
+	mem_close, mem_new_id, mem_has_room, mem_count, mem_accept, mem_update,
+	mem_remove, mem_spool_open, mem_due, mem_list, mem_load, mem_body,
+	mem_usage,
+};
+
+struct store *
+store_open_memory(const struct store_ops *ops, void *arg)
+{
+	struct memory *s = xcalloc(1, sizeof(*s));
+
+	s->store.backend = &backend;
+	s->ops = ops;
+	s->arg = arg;
+	TAILQ_INIT(&s->calls);
+	ev_timer_init(&s->timer, timer_cb, s);
+	return &s->store;
+}

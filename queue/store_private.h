@@ -1,0 +1,36 @@
+/*
+ * store_private: what the kinds of store share. Each begins with a struct
+ * store that points at its functions; store.c is the way in to all of them.
+ */
+#ifndef QUEUE_STORE_PRIVATE_H
+#define QUEUE_STORE_PRIVATE_H
+
+#include "queue/store.h"
+
+struct store_backend {		/* as the calls of store.h */
+	void	(*close)(struct store *);
+	uint64_t (*new_id)(struct store *);
+	bool	(*has_room)(struct store *);
+	uint64_t (*count)(const struct store *);
+	void	(*accept)(struct store *, const struct store_msg *, int spool_fd,
+		    store_done *, void *arg);
+	void	(*update)(struct store *, const struct store_msg *,
+		    const struct store_msg *bounce, store_done *, void *arg);
+	void	(*remove)(struct store *, const struct store_msg *,
+		    const struct store_msg *bounce, store_done *, void *arg);
+	int	(*spool_open)(struct store *);
+	void	(*due)(struct store *, uint64_t until_ms, size_t max,
+		    store_msgs *, void *arg);
+	void	(*list)(struct store *, uint64_t after_id, size_t max,
+		    store_msgs *, void *arg);
+	void	(*load)(struct store *, uint64_t id, store_msgs *, void *arg);
+	void	(*body)(struct store *, uint64_t id, store_body_cb *, void *arg);
+	void	(*usage)(struct store *, uint32_t back_sec, store_usage_cb *,
+		    void *arg);
+};
+
+struct store {
+	const struct store_backend *backend;
+};
+
+#endif

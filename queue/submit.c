@@ -1,0 +1,562 @@
+#include "lib/prelude.h"
+
+#include <sys/stat.h>
+
+#include "lib/addr.h"
+#include "lib/log.h"
+#include "lib/num.h"
+#include "lib/stats.h"
+#include "lib/ticket.h"
+#include "lib/xalloc.h"
+#include "queue/clock.h"
+#include "queue/life.h"
+#include "queue/submit.h"
+#include "queue/table.h"
+
+struct worker {
+	struct submit *s;
+	uint32_t index;
+	struct ipc *ipc;	/* NULL: absent, the parent is replacing it */
+	uint64_t channel;	/* counts the channels that it has had */
+	const char *fault;	/* why it is about to be dropped */
+	struct table spools;	/* struct spool by session */
+};
+
+/* Where the worker writes the large body of a session's transaction. */
+struct spool {
+	struct table_node node;	/* first */
+	uint64_t session;
+	int	 fd;
+};
+
+struct submit {
+	struct queue *q;
+	struct worker **workers; /* by index; never shrinks */
+	size_t	 nworkers;
+	size_t	 pending;
+};
+
+/*
+ * An answer that waits for the disk. A new worker may stand at the place of
+ * the one that asked by then, on another channel.
+ */
+struct pending {
+	struct worker *worker;
+	uint64_t channel;
+	uint64_t session;
+	struct live_msg *msg;
+};
+
+static int	on_msg(struct ipc *, struct ipc_in *, void *);
+static void	on_gone(struct ipc *, const char *, void *);
+
+static const struct ipc_ops worker_ops = { on_msg, on_gone };
+
+struct submit *
+submit_new(struct queue *q)
+{
+	struct submit *s = xcalloc(1, sizeof(*s));
+
+	s->q = q;
+	return s;
+}
+
+static void
+spool_free(struct worker *w, struct spool *sp)
+{
+	table_remove(&w->spools, &sp->node);
+	close(sp->fd);
+	free(sp);
+}
+
+static void
+worker_lost(struct worker *w)
+{
+	struct table_node *n;
+
+	ipc_free(&w->ipc);
+	while ((n = table_next(&w->spools, NULL)) != NULL)
+		spool_free(w, (struct spool *)n);
+	w->fault = NULL;
+}
+
+void
+submit_free(struct submit **sp)
+{
+	struct submit *s = *sp;
+	size_t i;
+
+	if (s == NULL)
+		return;
+	*sp = NULL;
+	for (i = 0; i < s->nworkers; i++) {
+		worker_lost(s->workers[i]);
+		table_clear(&s->workers[i]->spools);
+		free(s->workers[i]);
+	}
+	free(s->workers);
+	free(s);
+}
+
+size_t
+submit_pending(const struct submit *s)
+{
+	return s->pending;
+}
+
+static struct worker *
+worker_at(struct submit *s, uint32_t index)
+{
+	while (s->nworkers <= index) {
+		struct worker *w = xcalloc(1, sizeof(*w));
+
+		w->s = s;
+		w->index = (uint32_t)s->nworkers;
+		table_init(&w->spools);
+		s->workers = xreallocarray(s->workers, s->nworkers + 1,
+		    sizeof(*s->workers));
+		s->workers[s->nworkers++] = w;
+	}
+	return s->workers[index];
+}
+
+void
+submit_peer(struct submit *s, uint32_t index, int fd)
+{
+	struct worker *w = worker_at(s, index);
+
+	worker_lost(w);
+	w->ipc = ipc_new(fd, &worker_ops, w);
+	w->channel++;
+}
+
+static void
+on_gone(struct ipc *ipc, const char *why, void *arg)
+{
+	struct worker *w = arg;
+
+	if (why != NULL) {
+		if (w->fault != NULL)
+			why = w->fault;
+		log_warnx("smtpd=%u broke the protocol: %s", w->index, why);
+		child_peer_bad(ROLE_SMTPD, w->index, why);
+	}
+	worker_lost(w);
+}
+
+/* --- answers --------------------------------------------------------------------- */
+
+static void
+say_no(struct worker *w, uint64_t session, uint32_t code, const char *status,
+    const char *fmt, ...) PRINTFLIKE(5, 6);
+
+static void
+say_no(struct worker *w, uint64_t session, uint32_t code, const char *status,
+    const char *fmt, ...)
+{
+	char text[400];		/* fits one reply line of RFC 5321 4.5.3.1.5 */
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	ipc_begin(M_TX_NO, session);
+	ipc_put_u32(code);
+	ipc_put_str(status);
+	ipc_put_str(text);
+	ipc_send(w->ipc, -1);
+}
+
+/* Remembers what the peer did and ends the channel. */
+static int
+fault(struct worker *w, const char *what)
+{
+	w->fault = what;
+	return -1;
+}
+
+/* --- what every request needs ----------------------------------------------------------- */
+
+enum admit { ADMIT_YES, ADMIT_ANSWERED, ADMIT_FAULT };
+
+/*
+ * A seal that is wrong was forged, or belongs to another session or worker.
+ * One that was right and has run out is no fault: sessions may be long.
+ */
+static enum admit
+admit(struct worker *w, uint64_t session, const struct ticket *t)
+{
+	struct queue *q = w->s->q;
+
+	if (t->session != session) {
+		fault(w, "a ticket of another session");
+		return ADMIT_FAULT;
+	}
+	if (!ticket_valid(&q->conf->ticket_key, w->index, t, 0)) {
+		fault(w, "a ticket that auth has not sealed");
+		return ADMIT_FAULT;
+	}
+	if (t->expires_ms <= ev_wall_ms()) {
+		say_no(w, session, 451, "4.7.0", "Your login has expired; "
+		    "please connect and log in again");
+		return ADMIT_ANSWERED;
+	}
+	if (q->stopping) {
+		say_no(w, session, 451, "4.3.2", "The queue is restarting; "
+		    "please try again in a minute");
+		return ADMIT_ANSWERED;
+	}
+	if (!store_has_room(q->store)) {
+		say_no(w, session, 452, "4.3.1", "The server's disk is nearly "
+		    "full; please try again later");
+		return ADMIT_ANSWERED;
+	}
+	return ADMIT_YES;
+}
+
+/* RFC 3463 3.8, X.7.1: a policy, but one that lifts by itself. */
+static void
+say_later(struct worker *w, uint64_t session, const struct caps_refusal *why)
+{
+	char window[NUM_TEXT_LEN], wait[NUM_TEXT_LEN];
+
+	say_no(w, session, 451, "4.7.1", "You have sent %llu %s of the %llu "
+	    "allowed within %s. Try again in %s",
+	    (unsigned long long)why->used, caps_kinds[why->limit->what],
+	    (unsigned long long)why->limit->count,
+	    num_print_wait(why->limit->window_sec, window),
+	    num_print_wait(why->retry_sec, wait));
+}
+
+/* No waiting helps: the message alone is more than a whole window holds. */
+static void
+say_never(struct worker *w, uint64_t session, const struct caps_refusal *why)
+{
+	char window[NUM_TEXT_LEN];
+	unsigned long long count = why->limit->count;
+
+	num_print_wait(why->limit->window_sec, window);
+	if (why->limit->what == LIMIT_BYTES)
+		say_no(w, session, 552, "5.3.4", "This message is larger than "
+		    "all you may send within %s, %llu bytes", window, count);
+	else if (why->limit->what == LIMIT_RECIPIENTS && count > 0)
+		say_no(w, session, 452, "4.5.3", "Too many recipients: you may "
+		    "address %llu within %s", count, window);
+	else
+		say_no(w, session, 550, "5.7.1", "You may not send mail here: "
+		    "the limit on %s is %llu", caps_kinds[why->limit->what],
+		    count);
+}
+
+static bool
+within_cap(struct worker *w, const struct ticket *t, const struct conf_cap *cap,
+    const uint64_t amount[LIMIT_KINDS])
+{
+	struct caps_refusal why;
+	enum caps_verdict v = caps_check(w->s->q->caps, cap, t->account,
+	    amount, clock_steady_ms(), &why);
+
+	if (v == CAPS_OK)
+		return true;
+	stats_add(STAT_OVER_CAP, 1);
+	log_info("smtpd=%u session=%llu over_cap account=%s cap=%s limit=%s "
+	    "used=%llu of=%llu window_sec=%u retry_sec=%llu", w->index,
+	    (unsigned long long)t->session, log_escs(t->account), cap->name,
+	    caps_kinds[why.limit->what], (unsigned long long)why.used,
+	    (unsigned long long)why.limit->count, why.limit->window_sec,
+	    (unsigned long long)why.retry_sec);
+	if (v == CAPS_LATER)
+		say_later(w, t->session, &why);
+	else
+		say_never(w, t->session, &why);
+	return false;
+}
+
+/* --- M_TX_BEGIN, M_TX_SPOOL, M_TX_END ------------------------------------------------------ */
+
+static uint32_t
+recipients_left(struct queue *q, const struct conf_cap *cap,
+    const struct ticket *t)
+{
+	uint32_t max = ENVELOPE_RCPT_MAX;
+
+	if (cap->recipients_per_message > 0 &&
+	    cap->recipients_per_message < max)
+		max = cap->recipients_per_message;
+	return caps_recipients_left(q->caps, cap, t->account,
+	    clock_steady_ms(), max);
+}
+
+static int
+on_begin(struct worker *w, struct ipc_in *in)
+{
+	struct queue *q = w->s->q;
+	const struct conf_cap *cap;
+	uint64_t amount[LIMIT_KINDS] = { [LIMIT_MESSAGES] = 1,
+	    [LIMIT_RECIPIENTS] = 1 };
+	struct ticket t;
+	enum admit a;
+
+	ticket_get(in, &t);
+	ipc_get_str(in, ENVELOPE_PATH_MAX);
+	amount[LIMIT_BYTES] = ipc_get_u64(in);
+	if (!ipc_in_end(in))
+		return fault(w, "a malformed M_TX_BEGIN");
+	a = admit(w, in->id, &t);
+	if (a != ADMIT_YES)
+		return a == ADMIT_FAULT ? -1 : 0;
+	cap = caps_find(q->caps, t.cap);
+	if (!within_cap(w, &t, cap, amount))
+		return 0;
+	ipc_begin(M_TX_OK, in->id);
+	ipc_put_u32(recipients_left(q, cap, &t));
+	ipc_send(w->ipc, -1);
+	return 0;
+}
+
+static struct spool *
+spool_find(const struct worker *w, uint64_t session)
+{
+	return (struct spool *)table_find(&w->spools, &session,
+	    sizeof(session));
+}
+
+static void
+spool_drop(struct worker *w, uint64_t session)
+{
+	struct spool *sp = spool_find(w, session);
+
+	if (sp != NULL)
+		spool_free(w, sp);
+}
+
+static int
+on_spool(struct worker *w, struct ipc_in *in)
+{
+	struct spool *sp;
+	struct ticket t;
+	enum admit a;
+	int fd;
+
+	ticket_get(in, &t);
+	if (!ipc_in_end(in))
+		return fault(w, "a malformed M_TX_SPOOL");
+	a = admit(w, in->id, &t);
+	if (a != ADMIT_YES)
+		return a == ADMIT_FAULT ? -1 : 0;
+	spool_drop(w, in->id);
+	fd = store_spool_open(w->s->q->store);
+	if (fd == -1) {
+		log_warn("cannot make a spool file");
+		say_no(w, in->id, 452, "4.3.1", "The server cannot store a "
+		    "large message now; please try again later");
+		return 0;
+	}
+	sp = xcalloc(1, sizeof(*sp));
+	sp->session = in->id;
+	sp->fd = fd;
+	table_add(&w->spools, &sp->node, &sp->session, sizeof(sp->session));
+	ipc_begin(M_TX_SPOOL_HERE, in->id);
+	ipc_send(w->ipc, fd);
+	return 0;
+}
+
+static int
+on_end(struct worker *w, struct ipc_in *in)
+{
+	if (!ipc_in_end(in))
+		return fault(w, "a malformed M_TX_END");
+	spool_drop(w, in->id);
+	return 0;
+}
+
+/* --- M_SUBMIT -------------------------------------------------------------------------------- */
+
+/* RFC 3461 4: what may stand in ENVID and ORCPT; CR and LF never. */
+static bool
+printable(const char *s, bool utf8)
+{
+	if (s == NULL)
+		return true;
+	if (utf8)
+		return addr_utf8_ok(s, strlen(s));
+	for (; *s != '\0'; s++)
+		if (*s < 0x21 || *s > 0x7e)
+			return false;
+	return true;
+}
+
+static bool
+mailbox(const char *s, bool utf8)
+{
+	return addr_parse(s, strlen(s), utf8 ? ADDR_UTF8 : 0, NULL) == NULL;
+}
+
+/* Relays put these on the wire: what no grammar allows ends here. */
+static bool
+sound(const struct envelope *e)
+{
+	size_t i;
+
+	if ((*e->return_path != '\0' && !mailbox(e->return_path, e->utf8)) ||
+	    !printable(e->envid, false))
+		return false;
+	for (i = 0; i < e->nrcpts; i++)
+		if (!mailbox(e->rcpts[i].addr, e->utf8) ||
+		    !printable(e->rcpts[i].orcpt, e->utf8))
+			return false;
+	return true;
+}
+
+struct request {
+	struct ticket ticket;
+	struct store_msg m;
+	const uint8_t *body;	/* borrowed from the channel */
+	size_t	 len;
+	int	 spool_fd;	/* -1: the body is here */
+};
+
+/* False, with the fault noted, when it is not what a sound worker sends. */
+static bool
+read_request(struct worker *w, struct ipc_in *in, struct request *r)
+{
+	struct spool *sp;
+	struct stat st;
+
+	ticket_get(in, &r->ticket);
+	envelope_get(in, &r->m.env);
+	r->m.size = ipc_get_u64(in);
+	r->m.in_spool = ipc_get_bool(in);
+	r->body = ipc_get_bytes(in, STORE_INLINE_MAX, &r->len);
+	r->spool_fd = -1;
+	w->fault = "a malformed M_SUBMIT";
+	if (!ipc_in_end(in))
+		return false;
+	w->fault = "an envelope that no MAIL and RCPT can have made";
+	if (!sound(&r->m.env))
+		return false;
+	w->fault = "a body of another size than said";
+	if (!r->m.in_spool)
+		return r->len == r->m.size;
+	sp = spool_find(w, in->id);
+	if (sp == NULL || r->len != 0 || fstat(sp->fd, &st) == -1 ||
+	    (uint64_t)st.st_size != r->m.size)
+		return false;
+	r->spool_fd = sp->fd;
+	return true;
+}
+
+/* False after an answer: the message is not taken now. */
+static bool
+chargeable(struct worker *w, struct request *r)
+{
+	struct queue *q = w->s->q;
+	const struct conf_cap *cap = caps_find(q->caps, r->ticket.cap);
+	uint64_t session = r->ticket.session;
+
+	if (r->m.size > q->conf->max_message_bytes) {
+		say_no(w, session, 552, "5.3.4", "The message is larger than "
+		    "this server takes, %llu bytes",
+		    (unsigned long long)q->conf->max_message_bytes);
+		return false;
+	}
+	if (cap->recipients_per_message > 0 &&
+	    r->m.env.nrcpts > cap->recipients_per_message) {
+		say_no(w, session, 452, "4.5.3", "Too many recipients: %u in "
+		    "one message is the most", cap->recipients_per_message);
+		return false;
+	}
+	r->m.charge[LIMIT_MESSAGES] = 1;
+	r->m.charge[LIMIT_RECIPIENTS] = r->m.env.nrcpts;
+	r->m.charge[LIMIT_BYTES] = r->m.size;
+	return within_cap(w, &r->ticket, cap, r->m.charge);
+}
+
+static void
+durable_cb(void *arg)
+{
+	struct pending *p = arg;
+	struct live_msg *lm = p->msg;
+	struct worker *w = p->worker;
+	char id[STORE_ID_LEN + 1];
+
+	store_id_text(lm->m.id, id);
+	stats_add(STAT_ACCEPTED, 1);
+	log_info("%s accepted account=%s from=<%s> recipients=%zu size=%llu",
+	    id, log_escs(lm->m.account), log_escs(lm->m.env.return_path),
+	    lm->m.env.nrcpts, (unsigned long long)lm->m.size);
+	if (w->channel == p->channel) {
+		ipc_begin(M_SUBMITTED, p->session);
+		ipc_put_str(id);
+		ipc_send(w->ipc, -1);
+	}
+	w->s->pending--;
+	free(p);
+	life_stored(lm);
+}
+
+/* Charges and hands over; from here on only the disk is waited for. */
+static void
+take(struct worker *w, struct request *r)
+{
+	struct queue *q = w->s->q;
+	struct pending *p = xcalloc(1, sizeof(*p));
+	struct store_msg *m = &r->m;
+
+	m->id = store_new_id(q->store);
+	m->arrived_ms = m->due_ms = clock_wall_ms();
+	m->expires_ms = m->arrived_ms + q->conf->expire_sec * 1000ULL;
+	m->account = xstrdup(r->ticket.account);
+	m->cap = xstrdup(r->ticket.cap);
+	store_msg_fit(m);
+	caps_charge(q->caps, caps_find(q->caps, m->cap), m->account,
+	    m->charge, clock_steady_ms());
+	p->worker = w;
+	p->channel = w->channel;
+	p->session = r->ticket.session;
+	w->s->pending++;
+	p->msg = life_accept(q, m, r->body, r->len, r->spool_fd, durable_cb,
+	    p);
+}
+
+static int
+on_submit(struct worker *w, struct ipc_in *in)
+{
+	struct request r;
+	enum admit a = ADMIT_FAULT;
+
+	memset(&r, 0, sizeof(r));
+	store_msg_init(&r.m);
+	if (read_request(w, in, &r)) {
+		w->fault = NULL;
+		a = admit(w, in->id, &r.ticket);
+	}
+	if (a == ADMIT_YES && chargeable(w, &r))
+		take(w, &r);
+	store_msg_clear(&r.m);
+	if (a != ADMIT_FAULT)
+		spool_drop(w, in->id);
+	return a == ADMIT_FAULT ? -1 : 0;
+}
+
+static const struct {
+	enum msg type;
+	int	(*handle)(struct worker *, struct ipc_in *);
+} handlers[] = {
+	{ M_SUBMIT, on_submit },
+	{ M_TX_BEGIN, on_begin },
+	{ M_TX_SPOOL, on_spool },
+	{ M_TX_END, on_end },
+};
+
+static int
+on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+{
+	struct worker *w = arg;
+	size_t i;
+
+	for (i = 0; i < nitems(handlers); i++)
+		if (handlers[i].type == in->type)
+			return handlers[i].handle(w, in);
+	return fault(w, "a message that is not for the queue");
+}

@@ -1,0 +1,24 @@
+/*
+ * submit: the channels to the workers of smtpd. A worker is the part that
+ * strangers talk to, so nothing it says is taken for granted: mail is taken
+ * only with auth's ticket for this worker and this session, caps are charged
+ * to the account in the ticket, and every field is checked again. A worker
+ * that says what no sound one could is dropped and reported to the parent.
+ *
+ * "Submitted" is said only once the store has said durable (RFC 5321 6.1).
+ */
+#ifndef QUEUE_SUBMIT_H
+#define QUEUE_SUBMIT_H
+
+#include "queue/queue.h"
+
+struct submit;
+
+struct submit *submit_new(struct queue *);
+void	 submit_free(struct submit **);
+/* A channel to this worker, taken over; replaces an older one. */
+void	 submit_peer(struct submit *, uint32_t index, int fd);
+/* Accepted but not yet durable, over all workers. */
+size_t	 submit_pending(const struct submit *);
+
+#endif

@@ -1,0 +1,371 @@
+/*
+ * queue/submit: honest mail is taken once it is durable; what a captured
+ * worker can think of is not.
+ */
+#include "lib/prelude.h"
+
+#include "tests/unit/queue_world.h"
+
+static struct world_peer smtpd;
+
+static void
+test_honest(void)
+{
+	struct world_no no;
+	struct ipc_in in;
+	struct ticket t = world_ticket(0, 7, "alice@example.org");
+	char id[STORE_ID_LEN + 1] = "";
+
+	ipc_begin(M_TX_BEGIN, 7);
+	ticket_put(&t);
+	ipc_put_str("alice@example.org");
+	ipc_put_u64(1000);
+	ipc_send(smtpd.ipc, -1);
+	ok(world_next(&smtpd, &in) != NULL && in.type == M_TX_OK &&
+	    in.id == 7, "a transaction may begin");
+	is_int(ipc_get_u32(&in), 100, "with as many recipients as the cap says");
+	world_submit(&smtpd, 7, "alice@example.org", "bob@example.net");
+	ok(world_submitted(&smtpd, &no, id), "the message is taken");
+	ok(store_id_parse(id) != 0, "and has an id");
+	is_int(store_count(world.store), 1, "the store has it");
+	ok(strstr(world_log, "accepted account=alice@example.org") != NULL,
+	    "it is logged");
+}
+
+static void
+test_spool(void)
+{
+	struct ticket t = world_ticket(0, 8, "alice@example.org");
+	struct envelope e;
+	struct world_msg *m;
+	struct world_no no;
+	struct ipc_in in;
+	char block[1000];
+	int i;
+
+	ipc_begin(M_TX_SPOOL, 8);
+	ticket_put(&t);
+	ipc_send(smtpd.ipc, -1);
+	m = world_next(&smtpd, &in);
+	ok(m != NULL && in.type == M_TX_SPOOL_HERE && m->fd != -1,
+	    "a descriptor for a large body");
+	memset(block, 'x', sizeof(block));
+	for (i = 0; m != NULL && i < 100; i++)
+		if (write(m->fd, block, sizeof(block)) != sizeof(block))
+			break;
+	is_int(i, 100, "it can be written");
+	envelope_init(&e);
+	e.return_path = xstrdup("alice@example.org");
+	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
+	ipc_begin(M_SUBMIT, 8);
+	ticket_put(&t);
+	envelope_put(&e);
+	ipc_put_u64(100 * 1000);
+	ipc_put_bool(true);
+	ipc_put_bytes(NULL, 0);
+	ipc_send(smtpd.ipc, -1);
+	envelope_clear(&e);
+	ok(world_submitted(&smtpd, &no, NULL), "a large message is taken");
+	ipc_begin(M_TX_END, 8);
+	ipc_send(smtpd.ipc, -1);
+	world_turn(5);
+	ok(!smtpd.gone, "an end without a spool file is fine");
+}
+
+/* --- a captured worker --------------------------------------------------------- */
+
+static void
+no_ticket(struct ticket *t)
+{
+	memset(t, 0, sizeof(*t));
+	t->session = 9;
+}
+
+static void
+forged(struct ticket *t)
+{
+	t->mac[5] ^= 1;
+}
+
+static void
+other_worker(struct ticket *t)
+{
+	*t = world_ticket(1, 9, "alice@example.org");
+}
+
+static void
+other_session(struct ticket *t)
+{
+	*t = world_ticket(0, 10, "alice@example.org");
+}
+
+static void
+session_rewritten(struct ticket *t)
+{
+	*t = world_ticket(0, 10, "alice@example.org");
+	t->session = 9;
+}
+
+static void
+other_account(struct ticket *t)
+{
+	snprintf(t->account, sizeof(t->account), "boss@example.org");
+}
+
+static void
+other_cap(struct ticket *t)
+{
+	snprintf(t->cap, sizeof(t->cap), "unlimited");
+}
+
+static void
+prolonged(struct ticket *t)
+{
+	t->expires_ms += 86400000;
+}
+
+static const struct {
+	const char *name;
+	void	(*spoil)(struct ticket *);
+} forgeries[] = {
+	{ "no ticket at all", no_ticket },
+	{ "a forged seal", forged },
+	{ "another worker's ticket", other_worker },
+	{ "another session's ticket", other_session },
+	{ "another session's ticket with the session rewritten",
+	    session_rewritten },
+	{ "another account in the ticket", other_account },
+	{ "another cap in the ticket", other_cap },
+	{ "a ticket made to live longer", prolonged },
+};
+
+static void
+send_begin(const struct ticket *t)
+{
+	ipc_begin(M_TX_BEGIN, 9);
+	ticket_put(t);
+	ipc_put_str("alice@example.org");
+	ipc_put_u64(0);
+	ipc_send(smtpd.ipc, -1);
+}
+
+static void
+send_spool(const struct ticket *t)
+{
+	ipc_begin(M_TX_SPOOL, 9);
+	ticket_put(t);
+	ipc_send(smtpd.ipc, -1);
+}
+
+static void
+send_submit(const struct ticket *t)
+{
+	struct envelope e;
+
+	envelope_init(&e);
+	e.return_path = xstrdup("alice@example.org");
+	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
+	ipc_begin(M_SUBMIT, 9);
+	ticket_put(t);
+	envelope_put(&e);
+	ipc_put_u64(2);
+	ipc_put_bool(false);
+	ipc_put_bytes("\r\n", 2);
+	ipc_send(smtpd.ipc, -1);
+	envelope_clear(&e);
+}
+
+static void	(*const requests[])(const struct ticket *) = {
+	send_begin, send_spool, send_submit,
+};
+
+static void
+test_captured(void)
+{
+	uint64_t before = store_count(world.store);
+	struct ticket t;
+	struct ipc_in in;
+	size_t i, j;
+
+	for (i = 0; i < nitems(forgeries); i++)
+		for (j = 0; j < nitems(requests); j++) {
+			world_disconnect(&smtpd);
+			world_connect(&smtpd, ROLE_SMTPD, 0);
+			t = world_ticket(0, 9, "alice@example.org");
+			forgeries[i].spoil(&t);
+			requests[j](&t);
+			ok(world_next(&smtpd, &in) == NULL && smtpd.gone,
+			    "%s (%zu): dropped", forgeries[i].name, j);
+		}
+	is_int(store_count(world.store), before, "nothing got in");
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+}
+
+static void
+test_expired(void)
+{
+	struct ticket t = world_ticket(0, 9, "alice@example.org");
+	struct world_no no;
+
+	t.expires_ms = ev_wall_ms();
+	ticket_seal(&world_conf.ticket_key, 0, &t);
+	send_submit(&t);
+	ok(!world_submitted(&smtpd, &no, NULL) && no.code == 451,
+	    "an honest ticket that has run out is refused");
+	is_str(no.status, "4.7.0", "with its code");
+	ok(!smtpd.gone, "but is no crime");
+}
+
+static const struct {
+	const char *name, *from, *rcpt, *orcpt, *envid;
+	uint64_t size;
+} bad_envelopes[] = {
+	{ "a recipient with CRLF", "a@example.org",
+	    "b@x>\r\nRCPT TO:<c@y", NULL, NULL, 2 },
+	{ "a recipient without domain", "a@example.org", "b", NULL, NULL, 2 },
+	{ "a sender with CRLF", "a@x>\r\nDATA", "b@example.net", NULL, NULL,
+	    2 },
+	{ "an ORCPT with CRLF", "a@example.org", "b@example.net",
+	    "rfc822;x\r\nQUIT", NULL, 2 },
+	{ "an ENVID with a space", "a@example.org", "b@example.net", NULL,
+	    "x RET=FULL", 2 },
+	{ "8-bit bytes without SMTPUTF8", "a@example.org",
+	    "b\xc3\xbc@example.net", NULL, NULL, 2 },
+	{ "a body longer than said", "a@example.org", "b@example.net", NULL,
+	    NULL, 1 },
+	{ "a body shorter than said", "a@example.org", "b@example.net", NULL,
+	    NULL, 3 },
+};
+
+static void
+test_bad_envelopes(void)
+{
+	struct ticket t = world_ticket(0, 9, "alice@example.org");
+	uint64_t before = store_count(world.store);
+	struct envelope e;
+	struct ipc_in in;
+	size_t i;
+
+	for (i = 0; i < nitems(bad_envelopes); i++) {
+		world_disconnect(&smtpd);
+		world_connect(&smtpd, ROLE_SMTPD, 0);
+		envelope_init(&e);
+		e.return_path = xstrdup(bad_envelopes[i].from);
+		if (bad_envelopes[i].envid != NULL)
+			e.envid = xstrdup(bad_envelopes[i].envid);
+		envelope_add_rcpt(&e, bad_envelopes[i].rcpt,
+		    bad_envelopes[i].orcpt, 0);
+		ipc_begin(M_SUBMIT, 9);
+		ticket_put(&t);
+		envelope_put(&e);
+		ipc_put_u64(bad_envelopes[i].size);
+		ipc_put_bool(false);
+		ipc_put_bytes("\r\n", 2);
+		ipc_send(smtpd.ipc, -1);
+		envelope_clear(&e);
+		ok(world_next(&smtpd, &in) == NULL && smtpd.gone, "%s: dropped",
+		    bad_envelopes[i].name);
+	}
+	is_int(store_count(world.store), before, "nothing got in");
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+}
+
+/* --- caps ------------------------------------------------------------------------- */
+
+static void
+test_over_cap(void)
+{
+	struct world_no no;
+	int i, taken = 0;
+
+	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, 5, 60 };
+	world_step(120000);
+	for (i = 0; i < 7; i++) {
+		world_submit(&smtpd, 20 + (uint64_t)i, "carl@example.org",
+		    "bob@example.net");
+		taken += world_submitted(&smtpd, &no, NULL);
+	}
+	is_int(taken, 5, "as many as the cap allows");
+	is_int(no.code, 451, "then a temporary refusal");
+	is_str(no.status, "4.7.1", "for policy");
+	is_str(no.text, "You have sent 5 messages of the 5 allowed within "
+	    "1 minute. Try again in 61 seconds", "which says when");
+	world_submit(&smtpd, 40, "dora@example.org", "bob@example.net");
+	ok(world_submitted(&smtpd, &no, NULL), "others are not concerned");
+	world_step(60999);
+	world_submit(&smtpd, 41, "carl@example.org", "bob@example.net");
+	ok(!world_submitted(&smtpd, &no, NULL), "not a moment sooner");
+	world_step(1);
+	world_submit(&smtpd, 42, "carl@example.org", "bob@example.net");
+	ok(world_submitted(&smtpd, &no, NULL), "and exactly then");
+	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, 1000, 60 };
+}
+
+/* A hundred sessions that all ask first and then all submit. */
+static void
+test_interleaved(void)
+{
+	struct ticket t;
+	struct world_no no;
+	struct ipc_in in;
+	uint64_t s;
+	int began = 0, taken = 0;
+
+	world_limits[0] = (struct conf_limit){ LIMIT_RECIPIENTS, 37, 3600 };
+	for (s = 100; s < 200; s++) {
+		t = world_ticket(0, s, "eve@example.org");
+		ipc_begin(M_TX_BEGIN, s);
+		ticket_put(&t);
+		ipc_put_str("eve@example.org");
+		ipc_put_u64(0);
+		ipc_send(smtpd.ipc, -1);
+	}
+	world_turn(20);
+	while (world_next(&smtpd, &in) != NULL)
+		began += in.type == M_TX_OK && ipc_get_u32(&in) == 37;
+	is_int(began, 100, "a hundred sessions are told that 37 are left");
+	for (s = 100; s < 200; s++)
+		world_submit(&smtpd, s, "eve@example.org", "bob@example.net");
+	for (s = 100; s < 200; s++)
+		taken += world_submitted(&smtpd, &no, NULL);
+	is_int(taken, 37, "exactly 37 get through");
+	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, 1000, 60 };
+}
+
+static void
+test_worker_dies(void)
+{
+	uint64_t before = store_count(world.store);
+	struct world_no no;
+
+	world_submit(&smtpd, 50, "alice@example.org", "bob@example.net");
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_turn(20);
+	world_submit(&smtpd, 51, "alice@example.org", "bob@example.net");
+	ok(world_submitted(&smtpd, &no, NULL), "a new worker is served");
+	ok(smtpd.n == 1 && smtpd.v[0]->id == 51,
+	    "the old one's answer does not reach it");
+	ok(store_count(world.store) > before, "what was taken stays taken");
+}
+
+int
+main(void)
+{
+	world_defaults();
+	world_open();
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	test_honest();
+	test_spool();
+	test_captured();
+	test_expired();
+	test_bad_envelopes();
+	test_over_cap();
+	test_interleaved();
+	test_worker_dies();
+	world_disconnect(&smtpd);
+	world_close();
+	return tap_done();
+}
