@@ -1,0 +1,312 @@
+/* queue/sched: time is stepped, nothing sleeps. */
+#include "lib/prelude.h"
+
+#include "queue/sched.h"
+#include "tests/tap.h"
+
+#define JOBS 64
+
+static struct sched *s;
+static struct sched_job jobs[JOBS];
+
+static void
+fresh(void)
+{
+	sched_free(&s);
+	s = sched_new(300, 14400, 42);
+	memset(jobs, 0, sizeof(jobs));
+}
+
+static void
+add(int i, const char *hop, uint32_t at_once, const char *account)
+{
+	sched_add(s, &jobs[i], hop, at_once, account, false);
+}
+
+/* The index of the next job, -1: none, or 1000 + index when it is blocked. */
+static int
+next(uint64_t now)
+{
+	struct sched_job *j;
+	uint64_t until;
+
+	switch (sched_next(s, now, &j, &until)) {
+	case SCHED_GO:
+		return (int)(j - jobs);
+	case SCHED_BLOCKED:
+		return 1000 + (int)(j - jobs);
+	case SCHED_NONE:
+		break;
+	}
+	return -1;
+}
+
+static void
+done(int i, enum sched_end end, uint64_t now)
+{
+	sched_done(s, &jobs[i], end, "connection refused", now);
+}
+
+static void
+test_order(void)
+{
+	fresh();
+	is_int(next(0), -1, "an empty schedule");
+	add(0, "a", 10, "alice");
+	add(1, "a", 10, "alice");
+	is_int(next(0), 0, "first come");
+	is_int(next(0), 1, "first served");
+	is_int(next(0), -1, "and no more");
+	done(0, SCHED_REACHED, 0);
+	done(1, SCHED_REACHED, 0);
+}
+
+static void
+test_concurrency(void)
+{
+	int i, got[8];
+
+	fresh();
+	for (i = 0; i < 12; i++)
+		add(i, "a", 4, "alice");
+	got[0] = next(0);
+	got[1] = next(0);
+	is_int(next(0), -1, "two at once before the hop has answered");
+	done(got[0], SCHED_REACHED, 0);
+	for (i = 0; next(0) >= 0; i++)
+		;
+	is_int(i, 2, "one more after an answer");
+	done(1, SCHED_REACHED, 0);
+	for (i = 0; next(0) >= 0; i++)
+		;
+	is_int(i, 2, "and one more");
+	done(2, SCHED_REACHED, 0);
+	for (i = 0; next(0) >= 0; i++)
+		;
+	is_int(i, 1, "up to the limit of four and no further");
+	for (i = 3; i < 7; i++)
+		done(i, SCHED_REACHED, 0);
+	for (i = 0; next(0) >= 0; i++)
+		;
+	is_int(i, 4, "all four again");
+	for (i = 7; i < 11; i++)
+		done(i, SCHED_LOST, 0);
+	is_int(next(0), 11, "a lost job gives its place free");
+	done(11, SCHED_REACHED, 0);
+}
+
+static void
+test_fair_hops(void)
+{
+	int i, b = 0;
+
+	fresh();
+	for (i = 0; i < 10; i++)
+		add(i, "slow", 2, "alice");
+	for (i = 10; i < 14; i++)
+		add(i, "quick", 2, "alice");
+	is_int(next(0), 0, "the slow hop");
+	is_int(next(0), 10, "the quick hop");
+	next(0);
+	next(0);
+	is_int(next(0), -1, "both have what they may");
+	done(10, SCHED_REACHED, 0);
+	done(11, SCHED_REACHED, 0);
+	while ((i = next(0)) >= 0)
+		b += i >= 12;
+	is_int(b, 2, "the slow hop does not hold up the quick one");
+	for (i = 0; i < 14; i++)
+		if (jobs[i].state == SCHED_RUNNING)
+			done(i, SCHED_REACHED, 0);
+	while ((i = next(0)) >= 0)
+		done(i, SCHED_REACHED, 0);
+}
+
+static void
+test_fair_accounts(void)
+{
+	int i, at;
+
+	fresh();
+	for (i = 0; i < 20; i++)
+		add(i, "a", 1, "newsletter");
+	add(20, "a", 1, "bob");
+	add(21, "a", 1, "carol");
+	is_int(next(0), 0, "the newsletter began");
+	done(0, SCHED_REACHED, 0);
+	for (at = 0; at < 3; at++) {
+		i = next(0);
+		if (i == 21)
+			break;
+		done(i, SCHED_REACHED, 0);
+	}
+	ok(at < 3, "carol waits for one of each, not for the newsletter");
+	done(21, SCHED_REACHED, 0);
+	while ((i = next(0)) >= 0)
+		done(i, SCHED_REACHED, 0);
+}
+
+static void
+test_block(void)
+{
+	int i, n = 0;
+
+	fresh();
+	for (i = 0; i < 30; i++)
+		add(i, "dead", 10, "alice");
+	add(30, "live", 10, "alice");
+	is_int(next(1000), 0, "a first try");
+	is_int(next(1000), 30, "next to another hop");
+	is_int(next(1000), 1, "a second");
+	done(0, SCHED_UNREACHED, 1000);
+	while ((i = next(1000)) >= 1000)
+		n++;
+	is_int(n, 28, "all that waits comes out as blocked, untried");
+	is_str(sched_why(&jobs[5]), "connection refused", "with the reason");
+	done(1, SCHED_UNREACHED, 1000);
+	done(30, SCHED_REACHED, 1000);
+	add(2, "dead", 10, "alice");
+	is_int(next(1000 + 239999), 1002, "blocked for at least 4 minutes");
+	add(2, "dead", 10, "alice");
+	add(3, "dead", 10, "alice");
+	is_int(next(1000 + 360001), 2, "after 6 one job probes");
+	is_int(next(1000 + 360001), -1, "and just one");
+	done(2, SCHED_UNREACHED, 400000);
+	is_int(next(400000), 1003, "still dead: the other comes out");
+	add(3, "dead", 10, "alice");
+	is_int(next(400000 + 479999), 1003, "the next block is twice as long");
+	add(3, "dead", 10, "alice");
+	add(4, "dead", 10, "alice");
+	add(5, "dead", 10, "alice");
+	is_int(next(400000 + 720001), 3, "a probe again");
+	done(3, SCHED_REACHED, 1200000);
+	ok(next(1200000) == 4 && next(1200000) == 5, "alive: as before");
+	done(4, SCHED_REACHED, 1200000);
+	done(5, SCHED_REACHED, 1200000);
+}
+
+static void
+test_unblock(void)
+{
+	fresh();
+	add(0, "dead", 10, "alice");
+	next(0);
+	done(0, SCHED_UNREACHED, 0);
+	add(0, "dead", 10, "alice");
+	sched_unblock(s, "other");
+	is_int(next(1), 1000, "another hop's unblocking does not help");
+	add(0, "dead", 10, "alice");
+	sched_unblock(s, "dead");
+	is_int(next(1), 0, "its own does");
+	done(0, SCHED_UNREACHED, 1);
+	add(0, "dead", 10, "alice");
+	sched_unblock(s, NULL);
+	is_int(next(2), 0, "or that of all");
+	done(0, SCHED_REACHED, 2);
+}
+
+static void
+test_cancel(void)
+{
+	fresh();
+	add(0, "a", 1, "alice");
+	add(1, "a", 1, "bob");
+	sched_cancel(s, &jobs[0]);
+	sched_cancel(s, &jobs[0]);
+	is_int(next(0), 1, "what was cancelled does not come");
+	add(2, "a", 1, "alice");
+	sched_cancel(s, &jobs[2]);
+	done(1, SCHED_REACHED, 0);
+	is_int(next(0), -1, "nothing is left");
+	add(0, "a", 1, "alice");
+	add(1, "a", 1, "alice");
+	sched_add(s, &jobs[2], "a", 1, "alice", true);
+	is_int(next(0), 2, "what was lost goes first");
+	done(2, SCHED_REACHED, 0);
+	sched_cancel(s, &jobs[0]);
+	sched_cancel(s, &jobs[1]);
+}
+
+static void
+test_sweep(void)
+{
+	fresh();
+	add(0, "dead", 10, "alice");
+	next(0);
+	done(0, SCHED_UNREACHED, 0);
+	sched_sweep(s, 400000);
+	add(0, "dead", 10, "alice");
+	is_int(next(400000), 0, "a probe");
+	done(0, SCHED_UNREACHED, 400000);
+	add(0, "dead", 10, "alice");
+	is_int(next(400000 + 400000), 1000, "its past was not swept away");
+	sched_sweep(s, 400000 + 800000 + 14400000);
+	add(0, "dead", 10, "alice");
+	add(1, "dead", 10, "alice");
+	ok(next(16000000) == 0 && next(16000000) == 1, "in the end it is");
+	done(0, SCHED_REACHED, 0);
+	done(1, SCHED_REACHED, 0);
+}
+
+static void
+test_backoff(void)
+{
+	static const struct {
+		uint32_t attempts;
+		uint64_t sec;
+	} cases[] = { { 0, 300 }, { 1, 300 }, { 2, 600 }, { 3, 1200 },
+	    { 4, 2400 }, { 5, 4800 }, { 6, 9600 }, { 7, 14400 }, { 8, 14400 },
+	    { 1000, 14400 }, { UINT32_MAX, 14400 } };
+	uint64_t ms, least, most;
+	size_t i, k;
+	bool fits, differ;
+
+	fresh();
+	for (i = 0; i < nitems(cases); i++) {
+		fits = true;
+		least = UINT64_MAX;
+		most = 0;
+		for (k = 0; k < 200; k++) {
+			ms = sched_backoff_ms(s, cases[i].attempts);
+			fits &= ms >= cases[i].sec * 800 &&
+			    ms <= cases[i].sec * 1200;
+			least = ms < least ? ms : least;
+			most = ms > most ? ms : most;
+		}
+		differ = most - least > cases[i].sec * 200;
+		ok(fits && differ, "after %u attempts about %llu seconds",
+		    cases[i].attempts, (unsigned long long)cases[i].sec);
+	}
+}
+
+static void
+test_expiry(void)
+{
+	const uint64_t t0 = 1800000000000, day = 86400000, five = t0 + 5 * day;
+
+	fresh();
+	ok(!sched_expired(s, 40, t0, five, five - 1), "not before its time");
+	ok(sched_expired(s, 30, t0, five, five), "in its time");
+	ok(!sched_expired(s, 3, t0, five, t0 + 365 * day),
+	    "not when the clock leapt a year");
+	ok(!sched_expired(s, 0, t0, five, five), "not untried");
+	ok(sched_expired(s, 1, t0, t0 + 1000, t0 + 1000), "a short life");
+	ok(sched_expired(s, 1, t0, t0 - 1000, t0), "none at all");
+}
+
+int
+main(void)
+{
+	test_order();
+	test_concurrency();
+	test_fair_hops();
+	test_fair_accounts();
+	test_block();
+	test_unblock();
+	test_cancel();
+	test_sweep();
+	test_backoff();
+	test_expiry();
+	sched_free(&s);
+	return tap_done();
+}
