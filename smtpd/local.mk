@@ -23,3 +23,7 @@ LIBKEYPROV = %D%/libkeyprov.a $(CRYPTO_LIBS)
 	%D%/verbs.c %D%/verbs.h
 LIBSMTPD = %D%/libsmtpd.a $(LIBKEYPROV) $(LIBTICKET) $(LIBSTREAM) \
 	$(LIBPOSTERN) $(SSL_LIBS)
+
+daemon_PROGRAMS += %D%/postern-smtpd
+%C%_postern_smtpd_SOURCES = %D%/main.c
+%C%_postern_smtpd_LDADD = $(LIBSMTPD)

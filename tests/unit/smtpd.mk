@@ -3,3 +3,8 @@ UNIT_TESTS += %D%/test_smtpd_reply %D%/test_fixup %D%/test_content %D%/test_crow
 %C%_test_fixup_LDADD = $(LIBSMTPD)
 %C%_test_content_LDADD = $(LIBSMTPD)
 %C%_test_crowd_LDADD = $(LIBSMTPD)
+
+UNIT_TESTS += %D%/test_stream
+EXTRA_DIST += %D%/tls_pair.h
+%C%_test_stream_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
+%C%_test_stream_LDADD = $(LIBSTREAM) $(LIBPOSTERN) $(SSL_LIBS)

@@ -1,0 +1,602 @@
+/*
+ * Our own buffers on a descriptor, with OpenSSL straight on the socket. A
+ * libevent bufferevent would do the same, but adds and removes an epoll watch
+ * for each reply; here output waits for the end of the loop's turn (the kick
+ * timer), leaves in one write, and EV_OUT is watched only when the kernel has
+ * no room. Idle streams hold no buffers.
+ *
+ * Reads are bounded by in_max per turn, so a fast peer cannot hold the loop.
+ * What OpenSSL has read ahead makes no descriptor readable, so whenever reading
+ * resumes it is asked first.
+ */
+#include "lib/prelude.h"
+
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "lib/buf.h"
+#include "lib/ev.h"
+#include "lib/log.h"
+#include "lib/stream.h"
+#include "lib/xalloc.h"
+
+#define OUT_MARK	(64 * 1024)	/* unsent above: no more input */
+#define OUT_MAX		(64 * 1024 * 1024)
+#define PIECE		(16 * 1024)	/* a TLS record */
+
+struct stream {
+	const struct stream_ops *ops;	/* NULL: nobody listens any more */
+	void	*arg;
+	int	 fd;
+	SSL	*ssl;
+	struct ev_fd ev;
+	struct ev_timer kick;		/* work to do at the end of the turn */
+	struct ev_timer linger;
+	size_t	 in_max, in_off, out_off;
+	struct buf in, out;
+	bool	 connecting;
+	bool	 tls_pending;		/* starts when the output has left */
+	bool	 tls_server;
+	bool	 handshaking;
+	bool	 secure;		/* the handshake is done */
+	bool	 held;
+	bool	 blocked;		/* waits for EV_OUT */
+	bool	 read_blocked;		/* TLS must write before it can read */
+	bool	 overflow;		/* output was lost: the stream is broken */
+	bool	 ended;			/* and said so */
+	bool	 draining;		/* to be freed when the output has left */
+	bool	 shut;			/* draining: our side is closed */
+	bool	 eof;			/* draining: theirs is */
+	bool	 report;		/* unread input, held back before */
+	bool	*freed;			/* set when freed inside a callback */
+};
+
+static uint8_t piece[PIECE];
+
+static void	io_cb(void *, int);
+static void	kick_cb(void *);
+static void	linger_cb(void *);
+
+/* --- what is waited for --------------------------------------------------------- */
+
+static size_t
+unread(const struct stream *st)
+{
+	return st->in.len - st->in_off;
+}
+
+size_t
+stream_unsent(const struct stream *st)
+{
+	return st->out.len - st->out_off;
+}
+
+static bool
+may_read(const struct stream *st)
+{
+	if (st->connecting || st->ended || st->tls_pending || st->eof)
+		return false;
+	if (st->draining || st->handshaking)
+		return true;
+	return !st->held && unread(st) < st->in_max &&
+	    stream_unsent(st) <= OUT_MARK;
+}
+
+static void
+want(struct stream *st)
+{
+	if (st->fd != -1)
+		ev_fd_want(&st->ev, (may_read(st) ? EV_IN : 0) |
+		    (st->connecting || st->blocked ? EV_OUT : 0));
+}
+
+static void
+kick(struct stream *st)
+{
+	if (!ev_timer_armed(&st->kick))
+		ev_timer_set(&st->kick, 0);
+}
+
+/* --- life ------------------------------------------------------------------------- */
+
+struct stream *
+stream_new(int fd, bool connecting, size_t in_max,
+    const struct stream_ops *ops, void *arg)
+{
+	struct stream *st = xcalloc(1, sizeof(*st));
+	int fl = fcntl(fd, F_GETFL), on = 1;
+
+	if (fl == -1 || fcntl(fd, F_SETFL, fl | O_NONBLOCK) == -1)
+		fatal("stream descriptor %d", fd);
+	/* Fails on what is not TCP, where it is not needed either. */
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1)
+		log_debug("stream", "no TCP_NODELAY on descriptor %d", fd);
+	st->ops = ops;
+	st->arg = arg;
+	st->fd = fd;
+	st->in_max = in_max;
+	st->connecting = connecting;
+	buf_init(&st->in, in_max);
+	buf_init(&st->out, OUT_MAX);
+	ev_timer_init(&st->kick, kick_cb, st);
+	ev_timer_init(&st->linger, linger_cb, st);
+	ev_fd_init(&st->ev, fd, io_cb, st);
+	want(st);
+	return st;
+}
+
+void
+stream_free(struct stream **stp)
+{
+	struct stream *st = *stp;
+
+	if (st == NULL)
+		return;
+	*stp = NULL;
+	if (st->freed != NULL)
+		*st->freed = true;
+	ev_timer_cancel(&st->kick);
+	ev_timer_cancel(&st->linger);
+	ev_fd_clear(&st->ev);
+	if (st->secure && !st->ended && !st->shut)
+		SSL_shutdown(st->ssl);	/* once; whether it leaves is luck */
+	SSL_free(st->ssl);
+	ERR_clear_error();
+	if (close(st->fd) == -1)
+		log_warn("closing a connection");
+	buf_wipe(&st->in);
+	buf_wipe(&st->out);
+	free(st);
+}
+
+/*
+ * Our side is closed when all has left; then we read on for the peer's end, as
+ * a close with unread input would reset the connection under our last words.
+ */
+static void
+shut_when_drained(struct stream *st)
+{
+	if (st->shut || stream_unsent(st) > 0)
+		return;
+	st->shut = true;
+	if (st->secure)
+		SSL_shutdown(st->ssl);
+	ERR_clear_error();
+	if (shutdown(st->fd, SHUT_WR) == -1 && errno != ENOTCONN)
+		log_warn("shutdown");
+}
+
+void
+stream_free_drained(struct stream **stp, uint64_t linger_ms)
+{
+	struct stream *st = *stp;
+
+	if (st == NULL)
+		return;
+	if (st->ended || st->connecting || st->handshaking || linger_ms == 0) {
+		stream_free(stp);
+		return;
+	}
+	*stp = NULL;
+	if (st->freed != NULL)
+		*st->freed = true;
+	st->freed = NULL;
+	st->ops = NULL;
+	st->draining = true;
+	st->tls_pending = false;
+	buf_wipe(&st->in);
+	st->in_off = 0;
+	ev_timer_set(&st->linger, linger_ms);
+	kick(st);
+	want(st);
+}
+
+static void
+linger_cb(void *arg)
+{
+	struct stream *st = arg;
+
+	stream_free(&st);
+}
+
+/* --- callbacks: each may free the stream; false: it did ------------------------------ */
+
+static bool
+tell(struct stream *st, void (*cb)(struct stream *, void *))
+{
+	bool freed = false;
+
+	if (cb == NULL)
+		return true;
+	st->freed = &freed;
+	cb(st, st->arg);
+	if (!freed)
+		st->freed = NULL;
+	return !freed;
+}
+
+/* The stream is of no more use after this; the owner frees it, now or later. */
+static void
+end(struct stream *st, enum stream_end how, const char *why)
+{
+	if (st->draining) {
+		stream_free(&st);
+		return;
+	}
+	if (st->ended)
+		return;
+	st->ended = true;
+	st->blocked = false;
+	want(st);
+	st->ops->ended(st, how, why, st->arg);
+}
+
+/* --- TLS ------------------------------------------------------------------------------ */
+
+static const char *
+tls_why(void)
+{
+	const char *why = ERR_reason_error_string(ERR_peek_error());
+
+	return why == NULL ? "TLS failed" : why;
+}
+
+/* What OpenSSL's -1 means. True: wait; else the stream has ended. */
+static bool
+tls_waits(struct stream *st, int r)
+{
+	int err = SSL_get_error(st->ssl, r), saved = errno;
+
+	switch (err) {
+	case SSL_ERROR_WANT_READ:
+		return true;
+	case SSL_ERROR_WANT_WRITE:
+		st->blocked = true;
+		return true;
+	case SSL_ERROR_ZERO_RETURN:
+		end(st, STREAM_EOF, "closed by the peer");
+		return false;
+	case SSL_ERROR_SYSCALL:
+		if (st->handshaking)
+			end(st, STREAM_TLS_FAILED, saved == 0 ?
+			    "closed in the TLS handshake" :
+			    strerrordesc_np(saved));
+		else if (saved == 0)
+			end(st, STREAM_EOF, "closed by the peer");
+		else
+			end(st, STREAM_ERROR, strerrordesc_np(saved));
+		return false;
+	default:
+		end(st, STREAM_TLS_FAILED, tls_why());
+		return false;
+	}
+}
+
+void
+stream_start_tls(struct stream *st, struct ssl_st *ssl, bool server)
+{
+	if (unread(st) > 0 || st->ssl != NULL)
+		fatalx("stream_start_tls with input unread or TLS active");
+	st->ssl = ssl;
+	st->tls_server = server;
+	st->tls_pending = true;
+	SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
+	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_set_read_ahead(ssl, 1);	/* a record in one read(2), not two */
+	kick(st);
+	want(st);
+}
+
+struct ssl_st *
+stream_ssl(const struct stream *st)
+{
+	return st->secure ? st->ssl : NULL;
+}
+
+static void
+handshake(struct stream *st)
+{
+	int r;
+
+	ERR_clear_error();
+	errno = 0;
+	r = SSL_do_handshake(st->ssl);
+	if (r != 1) {
+		if (tls_waits(st, r))
+			want(st);
+		return;
+	}
+	st->handshaking = false;
+	st->secure = true;
+	if (tell(st, st->ops->up)) {
+		kick(st);	/* data may have come along */
+		want(st);
+	}
+}
+
+static void
+begin_tls(struct stream *st)
+{
+	st->tls_pending = false;
+	st->handshaking = true;
+	if (SSL_set_fd(st->ssl, st->fd) != 1) {
+		end(st, STREAM_TLS_FAILED, "out of memory");
+		return;
+	}
+	if (st->tls_server)
+		SSL_set_accept_state(st->ssl);
+	else
+		SSL_set_connect_state(st->ssl);
+	if (st->tls_server)
+		want(st);	/* the client speaks first */
+	else
+		handshake(st);
+}
+
+/* --- output ------------------------------------------------------------------------------ */
+
+void
+stream_write(struct stream *st, const void *p, size_t n)
+{
+	if (st->ended || n == 0)
+		return;
+	if (buf_add(&st->out, p, n) == -1)
+		st->overflow = true;
+	kick(st);
+}
+
+/* Writes some. False: no more now, or the stream has ended. */
+static bool
+write_some(struct stream *st)
+{
+	const uint8_t *p = st->out.data + st->out_off;
+	size_t n = stream_unsent(st), done = 0;
+	ssize_t r;
+
+	errno = 0;
+	if (st->secure) {
+		ERR_clear_error();
+		if (SSL_write_ex(st->ssl, p, n, &done) != 1) {
+			tls_waits(st, 0);
+			return false;
+		}
+	} else {
+		r = send(st->fd, p, n, MSG_NOSIGNAL);
+		if (r == -1 && (errno == EAGAIN || errno == EINTR)) {
+			st->blocked = true;
+			return false;
+		}
+		if (r == -1) {
+			end(st, STREAM_ERROR, strerrordesc_np(errno));
+			return false;
+		}
+		done = (size_t)r;
+	}
+	st->out_off += done;
+	return stream_unsent(st) > 0;
+}
+
+/* False: the stream may be gone. */
+static bool
+flush(struct stream *st)
+{
+	bool freed = false;
+
+	if (stream_unsent(st) == 0 || st->connecting || st->handshaking || st->ended)
+		return !st->ended;
+	st->blocked = false;
+	st->freed = &freed;
+	while (write_some(st))
+		;
+	if (freed)
+		return false;
+	st->freed = NULL;
+	if (st->ended)
+		return false;
+	if (stream_unsent(st) > 0)
+		return true;
+	buf_wipe(&st->out);
+	st->out_off = 0;
+	return st->ops == NULL || tell(st, st->ops->drained);
+}
+
+/* --- input -------------------------------------------------------------------------------- */
+
+const uint8_t *
+stream_peek(struct stream *st, size_t *len)
+{
+	*len = unread(st);
+	return st->in.data == NULL ? (const uint8_t *)"" :
+	    st->in.data + st->in_off;
+}
+
+void
+stream_consume(struct stream *st, size_t n)
+{
+	st->in_off += n < unread(st) ? n : unread(st);
+	if (unread(st) == 0) {
+		buf_wipe(&st->in);	/* it may have been a password */
+		st->in_off = 0;
+	}
+	if (st->secure && SSL_has_pending(st->ssl))
+		kick(st);
+	want(st);
+}
+
+void
+stream_hold(struct stream *st, bool held)
+{
+	st->held = held;
+	st->report = !held && unread(st) > 0;
+	if (!held)
+		kick(st);
+	want(st);
+}
+
+/* Bytes read, 0: none now, -1: the stream has ended and may be gone. */
+static ssize_t
+read_plain(struct stream *st, size_t max)
+{
+	ssize_t n = recv(st->fd, piece, max, 0);
+
+	if (n > 0)
+		return n;
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n == 0)
+		end(st, STREAM_EOF, "closed by the peer");
+	else
+		end(st, STREAM_ERROR, strerrordesc_np(errno));
+	return -1;
+}
+
+static ssize_t
+read_tls(struct stream *st, size_t max)
+{
+	size_t n;
+
+	ERR_clear_error();
+	errno = 0;
+	st->read_blocked = false;
+	if (SSL_read_ex(st->ssl, piece, max, &n) == 1)
+		return (ssize_t)n;
+	if (!tls_waits(st, 0))
+		return -1;
+	st->read_blocked = st->blocked;
+	return 0;
+}
+
+/*
+ * Reads what fits, once, and on while OpenSSL has more in its hands. An end
+ * behind data is left for the next turn, so that the data is seen first.
+ */
+static void
+fill(struct stream *st)
+{
+	size_t room;
+	ssize_t n;
+	bool got = false;
+
+	buf_drop(&st->in, st->in_off);
+	st->in_off = 0;
+	do {
+		room = st->in_max - st->in.len;
+		if (room > sizeof(piece))
+			room = sizeof(piece);
+		n = st->secure ? read_tls(st, room) : read_plain(st, room);
+		if (n == -1)
+			return;
+		buf_add(&st->in, piece, (size_t)n);
+		explicit_bzero(piece, (size_t)n);
+		got = got || n > 0;
+	} while (n > 0 && st->in.len < st->in_max && st->secure &&
+	    SSL_pending(st->ssl) > 0);
+	if (got && !tell(st, st->ops->readable))
+		return;
+	if (n > 0 && st->secure && SSL_has_pending(st->ssl) && may_read(st))
+		kick(st);
+	want(st);
+}
+
+/* A stream that nobody listens to: the rest of the input is of no interest. */
+static void
+discard(struct stream *st)
+{
+	ssize_t n = recv(st->fd, piece, sizeof(piece), 0);
+
+	if (n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	if (st->shut || n == -1) {
+		stream_free(&st);
+		return;
+	}
+	st->eof = true;
+	want(st);
+}
+
+/* --- the loop's side -------------------------------------------------------------------------- */
+
+static void
+connected(struct stream *st)
+{
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (getsockopt(st->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
+		err = errno;
+	if (err != 0) {
+		end(st, STREAM_ERROR, strerrordesc_np(err));
+		return;
+	}
+	st->connecting = false;
+	if (tell(st, st->ops->up)) {
+		kick(st);
+		want(st);
+	}
+}
+
+static void
+io_cb(void *arg, int what)
+{
+	struct stream *st = arg;
+
+	if (st->connecting) {
+		connected(st);
+		return;
+	}
+	st->blocked = st->blocked && (what & EV_OUT) == 0;
+	if (st->handshaking)
+		handshake(st);
+	else if (what & EV_OUT)
+		kick_cb(st);
+	else if (st->draining)
+		discard(st);
+	else
+		fill(st);
+}
+
+static void
+kick_draining(struct stream *st)
+{
+	shut_when_drained(st);
+	if (st->shut && st->eof)
+		stream_free(&st);
+	else
+		want(st);
+}
+
+static void
+kick_cb(void *arg)
+{
+	struct stream *st = arg;
+
+	if (st->overflow) {
+		end(st, STREAM_ERROR, "the peer does not read");
+		return;
+	}
+	if (!flush(st))
+		return;
+	if (st->draining) {
+		kick_draining(st);
+		return;
+	}
+	if (st->tls_pending && stream_unsent(st) == 0) {
+		begin_tls(st);
+		return;
+	}
+	if (st->report && !st->held) {
+		st->report = false;
+		if (!tell(st, st->ops->readable))
+			return;
+	}
+	if (st->secure && may_read(st) &&
+	    (st->read_blocked || SSL_has_pending(st->ssl)))
+		fill(st);
+	else
+		want(st);
+}
