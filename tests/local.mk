@@ -7,7 +7,7 @@ LOG_DRIVER = $(TAP_DRIVER)
 SH_LOG_DRIVER = $(TAP_DRIVER)
 PY_LOG_DRIVER = $(TAP_DRIVER)
 PY_LOG_COMPILER = /usr/bin/python3
-EXTRA_DIST += %D%/tap.h
+EXTRA_DIST += %D%/tap.h %D%/show.h
 
 include %D%/unit/local.mk
 include %D%/fuzz/local.mk
