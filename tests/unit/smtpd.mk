@@ -8,3 +8,7 @@ UNIT_TESTS += %D%/test_stream
 EXTRA_DIST += %D%/tls_pair.h
 %C%_test_stream_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %C%_test_stream_LDADD = $(LIBSTREAM) $(LIBPOSTERN) $(SSL_LIBS)
+
+UNIT_TESTS += %D%/test_session
+EXTRA_DIST += %D%/smtpd_world.h
+%C%_test_session_LDADD = $(LIBSMTPD)
