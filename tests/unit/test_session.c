@@ -36,6 +36,12 @@ codes(struct client *c)
 	return out;
 }
 
+static void
+say(struct client *c, const char *text)
+{
+	client_send(c, text, strlen(text));
+}
+
 static const struct dialog {
 	const char *name;
 	bool	 tls;
@@ -288,14 +294,12 @@ test_message(void)
 
 	world.ends = 0;
 	client_open(&c, true);
-	client_send(&c, AUTH, strlen(AUTH));
+	say(&c, AUTH);
 	is_str(world.response, "good", "the response is decoded");
-	client_send(&c, "MAIL FROM:<alice@example.org> SIZE=77\r\n" RCPT
-	    "RCPT TO:<Carol@EXAMPLE.net>\r\nDATA\r\n",
-	    strlen("MAIL FROM:<alice@example.org> SIZE=77\r\n" RCPT
-	    "RCPT TO:<Carol@EXAMPLE.net>\r\nDATA\r\n"));
+	say(&c, "MAIL FROM:<alice@example.org> SIZE=77\r\n" RCPT
+	    "RCPT TO:<Carol@EXAMPLE.net>\r\nDATA\r\n");
 	is_int(world.announced, 77, "queue hears the announced size");
-	client_send(&c, "Subject: x\r\nBcc: z\r\n\r\n..hi\r\n.\r\n", 33);
+	say(&c, "Subject: x\r\nBcc: z\r\n\r\n..hi\r\n.\r\n");
 	is_str(world.envelope, "alice@example.org>bob@example.net,"
 	    "Carol@example.net", "the envelope");
 	ok(strstr(buf_str(&world.body), "\r\nSubject: x\r\n") != NULL &&
@@ -330,32 +334,32 @@ test_large(void)
 
 	world.spools = world.submits = 0;
 	client_open(&c, true);
-	client_send(&c, start, sizeof(start) - 1);
+	say(&c, start);
 	codes(&c);
 	send_large(&c, 200000);
 	is_str(codes(&c), "250 2.0.0", "a large message");
 	is_int(world.spools, 1, "went through one spool file");
 	ok(world.body.len > 200000, "whole");
-	client_send(&c, MAIL RCPT "DATA\r\n", strlen(MAIL RCPT "DATA\r\n"));
+	say(&c, MAIL RCPT "DATA\r\n");
 	codes(&c);
 	send_large(&c, 310000);
 	is_str(codes(&c), "552 5.3.4", "too large a message");
 	is_int(world.submits, 1, "is not submitted");
-	client_send(&c, "NOOP\r\n", 6);
+	say(&c, "NOOP\r\n");
 	is_str(codes(&c), "250 2.0.0", "and the session is in step");
 
 	world.no_spool = 452;
-	client_send(&c, MAIL RCPT "DATA\r\n", strlen(MAIL RCPT "DATA\r\n"));
+	say(&c, MAIL RCPT "DATA\r\n");
 	codes(&c);
 	send_large(&c, 200000);
 	is_str(codes(&c), "452 4.7.1", "no spool file: queue's own words");
 	world.no_spool = 0;
-	client_send(&c, "QUIT\r\n", 6);
+	say(&c, "QUIT\r\n");
 	is_str(codes(&c), "221 2.0.0!", "in step again");
 	client_close(&c);
 
 	client_open(&c, true);
-	client_send(&c, start, sizeof(start) - 1);
+	say(&c, start);
 	codes(&c);
 	send_large(&c, 6000000);
 	is_str(codes(&c), "421 4.3.4!", "an endless message");
@@ -370,24 +374,24 @@ test_queue_says_no(void)
 	struct client c;
 
 	client_open(&c, true);
-	client_send(&c, AUTH, strlen(AUTH));
+	say(&c, AUTH);
 	codes(&c);
 	world.no_begin = 450;
-	client_send(&c, MAIL RCPT, strlen(MAIL RCPT));
+	say(&c, MAIL RCPT);
 	is_str(codes(&c), "450 4.7.1,503 5.5.1", "over the cap at MAIL");
 	world.no_begin = 0;
 	world.rcpts = 1;
-	client_send(&c, MAIL RCPT RCPT, strlen(MAIL RCPT RCPT));
+	say(&c, MAIL RCPT RCPT);
 	is_str(codes(&c), "250 2.1.0,250 2.1.5,452 4.5.3",
 	    "over the cap at RCPT");
 	world.rcpts = 100;
 	world.no_submit = 550;
-	client_send(&c, "DATA\r\n.\r\nNOOP\r\n", 15);
+	say(&c, "DATA\r\n.\r\nNOOP\r\n");
 	is_str(codes(&c), "354,550 5.7.1,250 2.0.0", "refused at the end");
 	world.no_submit = 0;
-	client_send(&c, "MAIL FROM:<>\r\n", 14);
+	say(&c, "MAIL FROM:<>\r\n");
 	world.ends = 0;
-	client_send(&c, "RSET\r\n", 6);
+	say(&c, "RSET\r\n");
 	is_int(world.ends, 1, "RSET tells queue");
 	client_close(&c);
 }
@@ -408,39 +412,39 @@ test_queue_gone(void)
 	struct client c;
 
 	client_open(&c, true);
-	client_send(&c, AUTH, strlen(AUTH));
+	say(&c, AUTH);
 	codes(&c);
 	world.queue_silent = true;
-	client_send(&c, MAIL "NOOP\r\n", strlen(MAIL "NOOP\r\n"));
+	say(&c, MAIL "NOOP\r\n");
 	is_str(codes(&c), "", "waits, and commands behind it too");
 	queue_again();
 	client_read(&c);
 	is_str(codes(&c), "451 4.3.0,250 2.0.0", "gone at MAIL");
 	world.queue_silent = false;
-	client_send(&c, MAIL RCPT "DATA\r\n", strlen(MAIL RCPT "DATA\r\n"));
+	say(&c, MAIL RCPT "DATA\r\n");
 	codes(&c);
 	queue_again();
-	client_send(&c, "x: y\r\n\r\n.\r\n", 11);
+	say(&c, "x: y\r\n\r\n.\r\n");
 	is_str(codes(&c), "250 2.0.0", "gone while content comes: no matter");
-	client_send(&c, MAIL RCPT "DATA\r\n", strlen(MAIL RCPT "DATA\r\n"));
+	say(&c, MAIL RCPT "DATA\r\n");
 	codes(&c);
 	world.queue_silent = true;
-	client_send(&c, ".\r\n", 3);
+	say(&c, ".\r\n");
 	queue_again();
 	client_read(&c);
 	is_str(codes(&c), "451 4.3.0", "gone at the commit");
 	ipc_free(&world.queue);
 	world_settle();
-	client_send(&c, MAIL, strlen(MAIL));
+	say(&c, MAIL);
 	is_str(codes(&c), "451 4.3.0", "there is no queue");
 	queue_again();
 	world.queue_silent = false;
-	client_send(&c, MAIL, strlen(MAIL));
+	say(&c, MAIL);
 	is_str(codes(&c), "250 2.1.0", "and there is again");
 	client_close(&c);
 
 	client_open(&c, true);
-	client_send(&c, start, sizeof(start) - 1);
+	say(&c, start);
 	codes(&c);
 	world.queue_silent = true;
 	send_large(&c, 70000);
@@ -458,28 +462,28 @@ test_auth_gone(void)
 	struct client c;
 
 	client_open(&c, true);
-	client_send(&c, "EHLO c\r\n", 8);
+	say(&c, "EHLO c\r\n");
 	codes(&c);
 	world.auth_silent = true;
-	client_send(&c, "AUTH PLAIN Z29vZA==\r\n", 21);
+	say(&c, "AUTH PLAIN Z29vZA==\r\n");
 	is_str(codes(&c), "", "waits");
 	world_connect(&world.srv.auth, &world.auth, &world_auth_ops);
 	world_settle();
 	client_read(&c);
 	is_str(codes(&c), "454 4.7.0", "auth gone");
 	world.auth_silent = false;
-	client_send(&c, "AUTH LOGIN\r\n", 12);
+	say(&c, "AUTH LOGIN\r\n");
 	is_str(codes(&c), "334", "challenge");
 	world_connect(&world.srv.auth, &world.auth, &world_auth_ops);
 	world_settle();
-	client_send(&c, "Z29vZA==\r\n", 10);
+	say(&c, "Z29vZA==\r\n");
 	is_str(codes(&c), "454 4.7.0", "auth gone in the exchange");
-	client_send(&c, "AUTH PLAIN Z29vZA==\r\n", 21);
+	say(&c, "AUTH PLAIN Z29vZA==\r\n");
 	is_str(codes(&c), "235 2.7.0", "a new auth");
 	world.auth_cancels = 0;
 	client_close(&c);
 	client_open(&c, true);
-	client_send(&c, "EHLO c\r\nAUTH LOGIN\r\n", 20);
+	say(&c, "EHLO c\r\nAUTH LOGIN\r\n");
 	client_close(&c);
 	is_int(world.auth_cancels, 1, "a client that left: auth is told");
 }
@@ -491,7 +495,7 @@ test_mad_queue(void)
 	struct client c;
 
 	client_open(&c, true);
-	client_send(&c, AUTH, strlen(AUTH));
+	say(&c, AUTH);
 	codes(&c);
 	ipc_begin(M_SUBMITTED, c.session->id);
 	ipc_put_str("forged");
@@ -501,7 +505,7 @@ test_mad_queue(void)
 	is_str(codes(&c), "", "an answer without a question");
 	ok(!upstream_alive(&world.srv.queue), "ends the channel");
 	queue_again();
-	client_send(&c, "NOOP\r\n", 6);
+	say(&c, "NOOP\r\n");
 	is_str(codes(&c), "250 2.0.0", "not the session");
 	client_close(&c);
 }
@@ -526,50 +530,49 @@ test_time(void)
 	codes(&c);
 	step_sec(&c, 59);
 	is_str(codes(&c), "", "59 s without login");
-	client_send(&c, "NOOP\r\n", 6);
+	say(&c, "NOOP\r\n");
 	step_sec(&c, 2);
 	is_str(codes(&c), "250 2.0.0,421 4.4.2!", "61 s without login");
 	client_close(&c);
 
 	client_open(&c, true);
-	client_send(&c, AUTH, strlen(AUTH));
+	say(&c, AUTH);
 	codes(&c);
 	step_sec(&c, 299);
 	is_str(codes(&c), "", "299 s idle");
-	client_send(&c, "NOOP\r\n", 6);
+	say(&c, "NOOP\r\n");
 	step_sec(&c, 299);
 	is_str(codes(&c), "250 2.0.0", "a command starts the clock again");
-	client_send(&c, "NO", 2);
+	say(&c, "NO");
 	step_sec(&c, 2);
 	is_str(codes(&c), "421 4.4.2!", "half a command does not");
 	client_close(&c);
 
 	client_open(&c, true);
-	client_send(&c, AUTH MAIL RCPT "DATA\r\n",
-	    strlen(AUTH MAIL RCPT "DATA\r\n"));
+	say(&c, AUTH MAIL RCPT "DATA\r\n");
 	codes(&c);
 	for (i = 0; i < 25; i++) {
-		client_send(&c, "x", 1);
+		say(&c, "x");
 		step_sec(&c, 150);
 	}
 	is_str(codes(&c), "421 4.4.2!", "drops of content for an hour");
 	client_close(&c);
 
 	client_open(&c, true);
-	client_send(&c, AUTH, strlen(AUTH));
+	say(&c, AUTH);
 	codes(&c);
 	for (i = 0; i < 60; i++) {
-		client_send(&c, "NOOP\r\n", 6);
+		say(&c, "NOOP\r\n");
 		step_sec(&c, 250);
 	}
 	ok(strstr(codes(&c), ",421 4.4.2!") != NULL, "NOOPs for four hours");
 	client_close(&c);
 
 	client_open(&c, true);
-	client_send(&c, AUTH, strlen(AUTH));
+	say(&c, AUTH);
 	codes(&c);
 	world.queue_silent = true;
-	client_send(&c, MAIL, strlen(MAIL));
+	say(&c, MAIL);
 	step_sec(&c, 121);
 	is_str(codes(&c), "421 4.3.0!", "a queue that does not answer");
 	world.queue_silent = false;
@@ -593,8 +596,8 @@ test_stop(void)
 	client_open(&busy, true);
 	client_open(&stuck, true);
 	codes(&idle);
-	client_send(&busy, AUTH MAIL RCPT, strlen(AUTH MAIL RCPT));
-	client_send(&stuck, AUTH MAIL, strlen(AUTH MAIL));
+	say(&busy, AUTH MAIL RCPT);
+	say(&stuck, AUTH MAIL);
 	codes(&busy);
 	codes(&stuck);
 	server_each(&world.srv, stop_one, NULL);
@@ -603,7 +606,7 @@ test_stop(void)
 	client_read(&busy);
 	is_str(codes(&idle), "421 4.3.2!", "an idle session");
 	is_str(codes(&busy), "", "one with a message");
-	client_send(&busy, "DATA\r\nx: y\r\n\r\n.\r\n", 19);
+	say(&busy, "DATA\r\nx: y\r\n\r\n.\r\n");
 	is_str(codes(&busy), "354,250 2.0.0,421 4.3.2!", "finishes it");
 	server_each(&world.srv, stop_one, &world);
 	world_settle();
@@ -631,7 +634,7 @@ test_long_lines(void)
 	codes(&c);
 	client_send(&c, b.data, b.len);
 	is_str(codes(&c), "500 5.5.2,250 2.0.0", "a command of 1,100 bytes");
-	client_send(&c, "EHLO c\r\nAUTH LOGIN\r\n", 20);
+	say(&c, "EHLO c\r\nAUTH LOGIN\r\n");
 	codes(&c);
 	buf_reset(&b);
 	while (b.len < 12280)
@@ -639,7 +642,7 @@ test_long_lines(void)
 	buf_adds(&b, "\r\n");
 	client_send(&c, b.data, b.len);
 	is_str(codes(&c), "535 5.7.8", "a response of 12,282 bytes");
-	client_send(&c, "AUTH LOGIN\r\n", 12);
+	say(&c, "AUTH LOGIN\r\n");
 	codes(&c);
 	buf_reset(&b);
 	while (b.len < 13000)
@@ -662,17 +665,17 @@ test_offers(void)
 	struct client c;
 
 	client_open(&c, false);
-	client_send(&c, "EHLO c\r\n", 8);
+	say(&c, "EHLO c\r\n");
 	ok(strstr(buf_str(&c.got), "AUTH") == NULL, "no AUTH before TLS");
 	client_close(&c);
 	client_open(&c, true);
-	client_send(&c, "EHLO c\r\n", 8);
+	say(&c, "EHLO c\r\n");
 	ok(strstr(buf_str(&c.got), "250-AUTH PLAIN LOGIN\r\n") != NULL,
 	    "AUTH under TLS");
 	ok(strstr(buf_str(&c.got), "STARTTLS") == NULL, "no STARTTLS then");
 	ok(strstr(buf_str(&c.got), "250-SIZE 300000\r\n") != NULL, "SIZE");
 	buf_reset(&c.got);
-	client_send(&c, AUTH "EHLO c\r\n", strlen(AUTH "EHLO c\r\n"));
+	say(&c, AUTH "EHLO c\r\n");
 	ok(strstr(strstr(buf_str(&c.got), "235 "), "AUTH") == NULL ||
 	    strstr(strstr(buf_str(&c.got), "235 ") + 30, "250-AUTH") == NULL,
 	    "no AUTH when logged in");
