@@ -119,7 +119,7 @@ ipc_alive(const struct ipc *ipc)
 size_t
 ipc_backlog(const struct ipc *ipc)
 {
-	return ipc->backlog;
+	return ipc == NULL ? 0 : ipc->backlog;
 }
 
 static void

@@ -51,7 +51,7 @@ struct ipc *ipc_new(int fd, const struct ipc_ops *, void *arg);
 void	 ipc_free(struct ipc **);
 /* False once the peer is gone; sending then quietly does nothing. */
 bool	 ipc_alive(const struct ipc *);
-/* Bytes waiting for the peer to read. */
+/* Bytes waiting for the peer to read; 0 without one. */
 size_t	 ipc_backlog(const struct ipc *);
 /* Stops and resumes reading, for back-pressure. */
 void	 ipc_pause(struct ipc *, bool paused);

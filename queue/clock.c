@@ -21,7 +21,7 @@ clock_steady_ms(void)
 }
 
 uint64_t
-clock_wall_ms(void)
+clock_due_ms(void)
 {
 	uint64_t wall = ev_wall_ms(), reckoned = clock_steady_ms() + ahead_ms;
 

@@ -1,13 +1,15 @@
 /*
- * clock: the two times that the queue reckons in, both in milliseconds since
- * 1970 and both deaf to a wall clock that is set back while we run.
+ * clock: two times for what must not be upset by a wall clock that is set
+ * while we run, both in milliseconds since 1970.
  *
- * wall goes to disk: arrival, due and expiry. It follows the wall clock
- * forwards. Set back an hour, the wall clock would else keep mail waiting that
- * long; and times given out before and after would not compare.
+ * due is for due times, which go to disk: it follows the wall clock forwards
+ * but never back. A clock set back an hour would else keep mail waiting that
+ * long.
  *
  * steady measures windows of caps: it starts with the wall clock and then
  * counts elapsed time only, so that setting the clock frees no cap.
+ *
+ * What tells of the real time, such as when a message arrived, is ev_wall_ms().
  */
 #ifndef QUEUE_CLOCK_H
 #define QUEUE_CLOCK_H
@@ -16,7 +18,7 @@
 
 /* Takes the wall clock's word once; before the first of the others. */
 void	 clock_start(void);
-uint64_t clock_wall_ms(void);
+uint64_t clock_due_ms(void);
 uint64_t clock_steady_ms(void);
 
 #endif

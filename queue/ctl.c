@@ -278,13 +278,10 @@ queue_flush(struct queue *q, uint64_t id, const char *arg)
 static void
 found_remove(struct asked *a, const struct store_msg *m)
 {
-	struct live_msg *lm = live_find(a->q->live, m->id);
+	struct live_msg *lm;
 
-	if (lm == NULL) {
-		life_remove_stored(a->q, m);
-		END(a, CTL_OK, "Removed.");
-		return;
-	}
+	life_resume(a->q, m);
+	lm = live_find(a->q->live, m->id);
 	if (lm->state == LIVE_GONE) {
 		END(a, CTL_NOT_FOUND, "the message has just been delivered");
 		return;

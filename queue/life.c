@@ -86,7 +86,7 @@ life_stored(struct live_msg *lm)
 void
 life_resume(struct queue *q, const struct store_msg *stored)
 {
-	uint64_t now = clock_wall_ms();
+	uint64_t now = clock_due_ms(), wait_ms;
 	struct store_msg m;
 	struct live_msg *lm;
 
@@ -97,7 +97,11 @@ life_resume(struct queue *q, const struct store_msg *stored)
 	ev_timer_init(&lm->due, due_cb, lm);
 	live_set_indexed(lm, true);
 	live_set_state(lm, LIVE_RESTING);
-	ev_timer_set(&lm->due, lm->m.due_ms > now ? lm->m.due_ms - now : 0);
+	wait_ms = lm->m.due_ms > now ? lm->m.due_ms - now : 0;
+	/* We never set it so far off: the clock was wrong then, or is now. */
+	if (wait_ms > sched_backoff_longest_ms(q->sched))
+		wait_ms = 0;
+	ev_timer_set(&lm->due, wait_ms);
 }
 
 /* --- a round of attempts -------------------------------------------------------------- */
@@ -256,7 +260,7 @@ life_result(struct live_job *j, uint32_t i, enum outcome o, const char *status,
     const char *diag, const char *remote)
 {
 	struct live_msg *lm = j->msg;
-	uint64_t now = clock_wall_ms();
+	uint64_t now = ev_wall_ms();
 
 	if (*status == '\0')
 		status = outcomes[o].status;
@@ -401,7 +405,7 @@ expire(struct live_msg *lm)
 	uint32_t i;
 
 	if (!sched_expired(lm->q->sched, lm->m.attempts, lm->m.arrived_ms,
-	    lm->m.expires_ms, clock_wall_ms()))
+	    lm->m.expires_ms, ev_wall_ms()))
 		return;
 	num_print_wait((lm->m.expires_ms - lm->m.arrived_ms) / 1000, days);
 	for (i = 0; i < lm->m.env.nrcpts; i++) {
@@ -537,7 +541,8 @@ make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
 
 	store_msg_init(&m);
 	m.id = store_new_id(q->store);
-	m.arrived_ms = m.due_ms = clock_wall_ms();
+	m.arrived_ms = ev_wall_ms();
+	m.due_ms = clock_due_ms();
 	m.expires_ms = m.arrived_ms + q->conf->expire_sec * 1000ULL;
 	m.account = xstrdup("");
 	m.cap = xstrdup("");
@@ -572,14 +577,14 @@ keep_bounce_body(struct live_msg *b)
 static void
 set_due(struct live_msg *lm)
 {
-	uint64_t wall = clock_wall_ms(), now = ev_now_ms();
+	uint64_t wall = ev_wall_ms(), now = ev_now_ms();
 	uint64_t in_ms = sched_backoff_ms(lm->q->sched, lm->m.attempts);
 
 	if (lm->not_before_ms != UINT64_MAX && lm->not_before_ms > now + in_ms)
 		in_ms = lm->not_before_ms - now;
 	if (wall < lm->m.expires_ms && wall + in_ms > lm->m.expires_ms)
 		in_ms = lm->m.expires_ms - wall;
-	lm->m.due_ms = wall + in_ms;
+	lm->m.due_ms = clock_due_ms() + in_ms;
 	ev_timer_set(&lm->due, in_ms);
 }
 
@@ -590,7 +595,7 @@ rest(struct live_msg *lm, struct live_msg *bounce)
 
 	set_due(lm);
 	log_info("%s waits attempts=%u next_try=\"in %s\"", name_of(lm),
-	    lm->m.attempts, num_print_wait((lm->m.due_ms - clock_wall_ms() +
+	    lm->m.attempts, num_print_wait((lm->m.due_ms - clock_due_ms() +
 	    999) / 1000, wait));
 	live_set_state(lm, LIVE_RESTING);
 	live_drop_body(lm);
@@ -651,7 +656,7 @@ may_forget(const struct live_msg *lm)
 	if (lm->removing)
 		return false;
 	if (lm->state == LIVE_RESTING)
-		return lm->m.due_ms > clock_wall_ms() + LIFE_HORIZON_MS;
+		return lm->m.due_ms > clock_due_ms() + LIFE_HORIZON_MS;
 	return lm->state == LIVE_TRYING &&
 	    live_count(lm->q->live) > LIVE_MSGS_MAX && untouched(lm);
 }
@@ -696,15 +701,4 @@ life_remove(struct live_msg *lm)
 		return;
 	log_info("%s removed by=admin", name_of(lm));
 	finish(lm, NULL);
-}
-
-void
-life_remove_stored(struct queue *q, const struct store_msg *m)
-{
-	char id[STORE_ID_LEN + 1];
-
-	store_id_text(m->id, id);
-	log_info("%s removed by=admin", id);
-	store_remove(q->store, m, NULL, NULL, NULL);
-	count_queued(q);
 }

@@ -52,7 +52,5 @@ void	 life_blocked(struct live_job *, uint64_t until_ms);
 void	 life_settled(struct queue *, const uint64_t *ids, size_t n);
 /* Goes at once, or as soon as no relay has it. Nobody is told. */
 void	 life_remove(struct live_msg *);
-/* The same for one that is in the store alone. */
-void	 life_remove_stored(struct queue *, const struct store_msg *);
 
 #endif

@@ -97,26 +97,6 @@ live_drop(struct live_msg *lm)
 		msg_free(lm);
 }
 
-void
-live_free(struct live **lp)
-{
-	struct live *l = *lp;
-	struct live_msg *lm;
-
-	if (l == NULL)
-		return;
-	while ((lm = (struct live_msg *)table_next(&l->msgs, NULL)) != NULL) {
-		if (lm->state != LIVE_GONE) {
-			l->reads = 1;
-			live_drop(lm);
-		}
-		msg_free(lm);
-	}
-	table_clear(&l->msgs);
-	free(l);
-	*lp = NULL;
-}
-
 /* --- bodies ------------------------------------------------------------------------ */
 
 void
@@ -160,6 +140,23 @@ live_read_end(struct live *l)
 		STAILQ_REMOVE_HEAD(&l->gone, gone);
 		msg_free(lm);
 	}
+}
+
+void
+live_free(struct live **lp)
+{
+	struct live *l = *lp;
+	struct table_node *n;
+
+	if (l == NULL)
+		return;
+	l->reads = 1;
+	live_read_end(l);
+	while ((n = table_next(&l->msgs, NULL)) != NULL)
+		live_drop((struct live_msg *)n);
+	table_clear(&l->msgs);
+	free(l);
+	*lp = NULL;
 }
 
 /* --- jobs -------------------------------------------------------------------------------- */

@@ -94,7 +94,7 @@ stop_cb(void *arg)
 {
 	struct queue *q = arg;
 
-	if (ev_now_ms() < q->stop_at_ms && (submit_pending(q->submit) > 0 ||
+	if (ev_now_ms() < q->stop_at_ms && (submit_busy(q->submit) ||
 	    dispatch_sent(q->dispatch) > 0)) {
 		ev_timer_set(&q->stop, STOP_LOOK_MS);
 		return;

@@ -350,6 +350,12 @@ sched_backoff_ms(struct sched *s, uint32_t attempts)
 	return ms - fifth + dice(s) % (2 * fifth + 1);
 }
 
+uint64_t
+sched_backoff_longest_ms(const struct sched *s)
+{
+	return s->retry_max_ms + s->retry_max_ms / JITTER_PARTS;
+}
+
 bool
 sched_expired(const struct sched *s, uint32_t attempts, uint64_t arrived_ms,
     uint64_t expires_ms, uint64_t wall_ms)

@@ -80,6 +80,8 @@ void	 sched_sweep(struct sched *, uint64_t now_ms);
 
 /* retry_first * 2^(attempts - 1), at most retry_max, give or take a fifth. */
 uint64_t sched_backoff_ms(struct sched *, uint32_t attempts);
+/* The longest that sched_backoff_ms() can say. */
+uint64_t sched_backoff_longest_ms(const struct sched *);
 /*
  * Whether a message has had its time: its expiry has passed, and it has been
  * tried as often as it would have been in half of that time. A clock set

@@ -90,6 +90,9 @@ struct store *store_open(const struct store_conf *, const struct store_ops *,
 	    void *arg, const char **errstr);
 /* The twin for tests; durable as long as the process. */
 struct store *store_open_memory(const struct store_ops *, void *arg);
+/* As if the process had ended and opened it again: owed answers are dropped. */
+void	 store_memory_reopen(struct store *, const struct store_ops *,
+	    void *arg);
 /* Writes everything out, makes a checkpoint, ends the threads; blocks. */
 void	 store_close(struct store **);
 

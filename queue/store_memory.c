@@ -388,17 +388,24 @@ mem_spool_open(struct store *st)
 }
 
 static void
-mem_close(struct store *st)
+drop_calls(struct memory *s)
 {
-	struct memory *s = memory(st);
 	struct call *c;
-	size_t i;
 
 	ev_timer_cancel(&s->timer);
 	while ((c = TAILQ_FIRST(&s->calls)) != NULL) {
 		TAILQ_REMOVE(&s->calls, c, link);
 		free(c);
 	}
+}
+
+static void
+mem_close(struct store *st)
+{
+	struct memory *s = memory(st);
+	size_t i;
+
+	drop_calls(s);
 	for (i = 0; i < s->n; i++)
 		kept_free(s->v[i]);
 	for (i = 0; i < s->nused; i++)
@@ -425,4 +432,17 @@ store_open_memory(const struct store_ops *ops, void *arg)
 	TAILQ_INIT(&s->calls);
 	ev_timer_init(&s->timer, timer_cb, s);
 	return &s->store;
+}
+
+void
+store_memory_reopen(struct store *st, const struct store_ops *ops, void *arg)
+{
+	struct memory *s = memory(st);
+	size_t i;
+
+	drop_calls(s);
+	s->ops = ops;
+	s->arg = arg;
+	for (i = 0; i < s->n; i++)
+		s->v[i]->done = s->v[i]->changes;
 }

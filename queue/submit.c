@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include <sys/queue.h>
 #include <sys/stat.h>
 
 #include "lib/addr.h"
@@ -29,22 +30,23 @@ struct spool {
 	int	 fd;
 };
 
-struct submit {
-	struct queue *q;
-	struct worker **workers; /* by index; never shrinks */
-	size_t	 nworkers;
-	size_t	 pending;
-};
-
 /*
  * An answer that waits for the disk. A new worker may stand at the place of
  * the one that asked by then, on another channel.
  */
 struct pending {
+	TAILQ_ENTRY(pending) link;
 	struct worker *worker;
 	uint64_t channel;
 	uint64_t session;
 	struct live_msg *msg;
+};
+
+struct submit {
+	struct queue *q;
+	struct worker **workers; /* by index; never shrinks */
+	size_t	 nworkers;
+	TAILQ_HEAD(, pending) pending;
 };
 
 static int	on_msg(struct ipc *, struct ipc_in *, void *);
@@ -58,6 +60,7 @@ submit_new(struct queue *q)
 	struct submit *s = xcalloc(1, sizeof(*s));
 
 	s->q = q;
+	TAILQ_INIT(&s->pending);
 	return s;
 }
 
@@ -84,6 +87,7 @@ void
 submit_free(struct submit **sp)
 {
 	struct submit *s = *sp;
+	struct pending *p;
 	size_t i;
 
 	if (s == NULL)
@@ -95,13 +99,17 @@ submit_free(struct submit **sp)
 		free(s->workers[i]);
 	}
 	free(s->workers);
+	while ((p = TAILQ_FIRST(&s->pending)) != NULL) {
+		TAILQ_REMOVE(&s->pending, p, link);
+		free(p);
+	}
 	free(s);
 }
 
-size_t
-submit_pending(const struct submit *s)
+bool
+submit_busy(const struct submit *s)
 {
-	return s->pending;
+	return !TAILQ_EMPTY(&s->pending);
 }
 
 static struct worker *
@@ -490,7 +498,7 @@ durable_cb(void *arg)
 		ipc_put_str(id);
 		ipc_send(w->ipc, -1);
 	}
-	w->s->pending--;
+	TAILQ_REMOVE(&w->s->pending, p, link);
 	free(p);
 	life_stored(lm);
 }
@@ -504,7 +512,8 @@ take(struct worker *w, struct request *r)
 	struct store_msg *m = &r->m;
 
 	m->id = store_new_id(q->store);
-	m->arrived_ms = m->due_ms = clock_wall_ms();
+	m->arrived_ms = ev_wall_ms();
+	m->due_ms = clock_due_ms();
 	m->expires_ms = m->arrived_ms + q->conf->expire_sec * 1000ULL;
 	m->account = xstrdup(r->ticket.account);
 	m->cap = xstrdup(r->ticket.cap);
@@ -514,7 +523,7 @@ take(struct worker *w, struct request *r)
 	p->worker = w;
 	p->channel = w->channel;
 	p->session = r->ticket.session;
-	w->s->pending++;
+	TAILQ_INSERT_TAIL(&w->s->pending, p, link);
 	p->msg = life_accept(q, m, r->body, r->len, r->spool_fd, durable_cb,
 	    p);
 }

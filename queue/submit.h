@@ -18,7 +18,7 @@ struct submit *submit_new(struct queue *);
 void	 submit_free(struct submit **);
 /* A channel to this worker, taken over; replaces an older one. */
 void	 submit_peer(struct submit *, uint32_t index, int fd);
-/* Accepted but not yet durable, over all workers. */
-size_t	 submit_pending(const struct submit *);
+/* Whether mail is on its way to the disk. */
+bool	 submit_busy(const struct submit *);
 
 #endif

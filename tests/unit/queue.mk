@@ -1,7 +1,10 @@
 # unit tests of queue, its store excepted
-UNIT_TESTS += %D%/test_caps %D%/test_route %D%/test_sched %D%/test_submit
+UNIT_TESTS += %D%/test_caps %D%/test_life %D%/test_route %D%/test_sched \
+	%D%/test_submit
 
 %C%_test_caps_LDADD = $(LIBQUEUE)
+%C%_test_life_SOURCES = %D%/test_life.c %D%/queue_world.h
+%C%_test_life_LDADD = $(LIBQUEUE)
 %C%_test_route_LDADD = $(LIBQUEUE)
 %C%_test_sched_LDADD = $(LIBQUEUE)
 %C%_test_submit_SOURCES = %D%/test_submit.c %D%/queue_world.h

@@ -1,0 +1,636 @@
+/*
+ * queue/life, dispatch and feed: a message's way from acceptance to its end,
+ * with the test as its relays.
+ */
+#include "lib/prelude.h"
+
+#include "queue/clock.h"
+#include "queue/ctl.h"
+#include "tests/unit/queue_world.h"
+
+#define HOUR	3600000ULL
+#define DAY	(24 * HOUR)
+
+static struct world_peer smtpd, relay;
+static uint64_t session = 1000;
+
+static void
+submit(const char *rcpts)
+{
+	struct world_no no;
+
+	world_submit(&smtpd, session++, "alice@example.org", rcpts);
+	if (!world_submitted(&smtpd, &no, NULL))
+		ok(false, "submission of %s: %u %s", rcpts, no.code, no.text);
+}
+
+static uint64_t
+queued(void)
+{
+	return store_count(world.store);
+}
+
+static void
+test_delivered(void)
+{
+	struct world_job j;
+
+	submit("bob@example.net");
+	ok(world_job(&relay, &j), "a job comes to the relay");
+	is_str(j.route, "up", "by its route");
+	is_str(j.return_path, "alice@example.org", "from its sender");
+	is_int(j.n, 1, "for one");
+	is_str(j.rcpts[0].addr, "bob@example.net", "recipient");
+	is_str(j.body, WORLD_BODY, "with its body");
+	is_int(j.size, strlen(WORLD_BODY), "of its size");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "250 ok");
+	is_int(queued(), 0, "delivered and gone");
+	is_int(live_count(world.live), 0, "from memory too");
+}
+
+static void
+test_deferred(void)
+{
+	struct world_job j;
+	int tries = 0;
+
+	submit("bob@example.net");
+	while (world_job(&relay, &j) && tries < 4) {
+		world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2",
+		    "452 mailbox full");
+		world_turn(10);
+		ok(!world_job(&relay, &j), "not at once again");
+		world_step((300000ULL << tries) * 8 / 10 - 1000);
+		ok(!world_job(&relay, &j), "not much too soon");
+		world_step((300000ULL << tries) * 4 / 10 + 61000);
+		tries++;
+	}
+	is_int(tries, 4, "again and again, ever more slowly");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "250 ok");
+	is_int(queued(), 0, "delivered in the end");
+}
+
+static void
+test_partial(void)
+{
+	struct world_job j;
+
+	submit("a@example.net b@example.net c@example.net");
+	ok(world_job(&relay, &j) && j.n == 3, "three in one job");
+	world_say(&relay, &j, 0, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_say(&relay, &j, 1, OUTCOME_DEFERRED, "4.0.0", "later");
+	world_say(&relay, &j, 2, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_end(&relay, &j, true);
+	is_int(queued(), 1, "one is left");
+	world_step(10 * 60000);
+	ok(world_job(&relay, &j) && j.n == 1 && j.rcpts[0].index == 1,
+	    "and only that is tried again");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(queued(), 0, "gone");
+}
+
+static void
+test_wordless_end(void)
+{
+	struct world_job j;
+
+	submit("a@example.net b@example.net");
+	ok(world_job(&relay, &j), "a job");
+	world_say(&relay, &j, 0, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_end(&relay, &j, true);
+	is_int(queued(), 1, "a recipient without a word is not lost");
+	world_step(10 * 60000);
+	ok(world_job(&relay, &j) && j.n == 1 && j.rcpts[0].index == 1,
+	    "but tried later");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+}
+
+static void
+test_bounce(void)
+{
+	struct world_job j, b;
+
+	submit("a@example.net b@example.net");
+	ok(world_job(&relay, &j), "a job");
+	world_say(&relay, &j, 0, OUTCOME_FAILED, "5.1.1", "550 no such user");
+	world_say(&relay, &j, 1, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_end(&relay, &j, true);
+	is_int(queued(), 1, "the bounce takes the message's place");
+	ok(world_job(&relay, &b), "it is delivered like all mail");
+	is_str(b.return_path, "", "from the null return path");
+	is_str(b.rcpts[0].addr, "alice@example.org", "to the sender");
+	ok(strstr(b.body, "Final-Recipient: rfc822;a@example.net\r\n") != NULL,
+	    "about whom it failed for");
+	ok(strstr(b.body, "b@example.net") == NULL, "and about nobody else");
+	ok(strstr(b.body, "Subject: hello\r\n") != NULL, "with the header");
+	world_answer(&relay, &b, OUTCOME_FAILED, "5.1.1", "550 nobody");
+	is_int(queued(), 0, "a bounce is never bounced");
+	ok(strstr(world_log, "a bounce is never bounced") != NULL,
+	    "which is logged");
+}
+
+static void
+test_notify(void)
+{
+	static const struct {
+		uint8_t notify;
+		bool	bounce;
+	} cases[] = { { 0, true }, { NOTIFY_NEVER, false },
+	    { NOTIFY_FAILURE, true }, { NOTIFY_SUCCESS, false },
+	    { NOTIFY_DELAY, false }, { NOTIFY_SUCCESS | NOTIFY_FAILURE, true } };
+	struct envelope e;
+	struct world_job j;
+	struct world_no no;
+	struct ticket t;
+	size_t i;
+
+	for (i = 0; i < nitems(cases); i++) {
+		t = world_ticket(0, session++, "alice@example.org");
+		envelope_init(&e);
+		e.return_path = xstrdup("alice@example.org");
+		envelope_add_rcpt(&e, "a@example.net", NULL, cases[i].notify);
+		world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+		envelope_clear(&e);
+		ok(world_submitted(&smtpd, &no, NULL), "taken");
+		if (!world_job(&relay, &j))
+			break;
+		is_int(j.rcpts[0].notify, cases[i].notify, "NOTIFY travels");
+		world_answer(&relay, &j, OUTCOME_FAILED, "5.0.0", "no");
+		is_int(queued(), cases[i].bounce, "NOTIFY %u bounces: %d",
+		    cases[i].notify, cases[i].bounce);
+		if (world_job(&relay, &j))
+			world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0",
+			    "ok");
+	}
+}
+
+static void
+test_expiry(void)
+{
+	struct world_job j;
+	int tries = 0, i;
+
+	submit("a@example.net");
+	for (i = 0; i < 200; i++) {
+		if (!world_job(&relay, &j)) {
+			world_step(HOUR);
+			continue;
+		}
+		if (*j.return_path == '\0')
+			break;
+		tries++;
+		world_answer(&relay, &j, OUTCOME_DEFERRED, "4.4.3",
+		    "no name server answers");
+	}
+	ok(i - tries >= 119 && i - tries <= 121 && tries > 20, "given up after five days "
+	    "(%d hours, %d tries)", i - tries, tries);
+	ok(strstr(j.body, "Status: 4.4.7\r\n") != NULL, "for its age");
+	ok(strstr(j.body, "no name server answers") != NULL,
+	    "with the last reason");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(queued(), 0, "nothing is left");
+}
+
+/* --- relays ------------------------------------------------------------------ */
+
+static void
+test_relay_dies(void)
+{
+	struct world_job j;
+	int i;
+
+	submit("a@example.net b@example.net");
+	ok(world_job(&relay, &j), "a job");
+	world_say(&relay, &j, 0, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_turn(5);
+	free(j.body);
+	world_disconnect(&relay);
+	world_turn(10);
+	is_int(queued(), 1, "the relay died: nothing is lost");
+	world_connect(&relay, ROLE_RELAY, 0);
+	ok(world_job(&relay, &j), "its successor gets the job");
+	ok(j.n == 1 && j.rcpts[0].index == 1, "without what had its word");
+	is_str(j.body, WORLD_BODY, "and with its body, read again");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(queued(), 0, "delivered");
+
+	submit("poison@example.net");
+	for (i = 0; i < 10 && world_job(&relay, &j); i++) {
+		free(j.body);
+		world_disconnect(&relay);
+		world_turn(10);
+		world_connect(&relay, ROLE_RELAY, 0);
+	}
+	is_int(i, 3, "what kills three relays waits like what failed");
+	is_int(queued(), 1, "it is still there");
+	world_step(10 * 60000);
+	ok(world_job(&relay, &j), "and tried later");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+}
+
+static void
+test_no_relay(void)
+{
+	struct world_job j;
+
+	world_disconnect(&relay);
+	world_turn(5);
+	submit("a@example.net");
+	world_turn(10);
+	is_int(queued(), 1, "without a relay mail is taken");
+	world_connect(&relay, ROLE_RELAY, 0);
+	ok(world_job(&relay, &j), "and goes when one comes");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+}
+
+static void
+test_two_relays(void)
+{
+	struct world_peer other;
+	struct world_job j;
+	int at_first = 0, at_other = 0, i;
+	char rcpt[64];
+
+	world_routes[0].by_domain = true;
+	world_connect(&other, ROLE_RELAY, 1);
+	for (i = 0; i < 40; i++) {
+		snprintf(rcpt, sizeof(rcpt), "a@d%d.example", i);
+		submit(rcpt);
+	}
+	while (world_job(&relay, &j)) {
+		at_first++;
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	}
+	while (world_job(&other, &j)) {
+		at_other++;
+		free(j.body);
+	}
+	ok(at_first > 5 && at_other > 5, "two relays share the hops");
+	world_disconnect(&other);
+	world_turn(10);
+	while (world_job(&relay, &j)) {
+		at_first++;
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	}
+	is_int(at_first, 40, "one takes over what the other leaves");
+	is_int(queued(), 0, "all delivered");
+	world_routes[0].by_domain = false;
+}
+
+/* What a captured relay may try; each ends its channel and loses nothing. */
+static void
+lie(int which, const struct world_job *j)
+{
+	ipc_begin(which == 4 ? M_SUBMIT : M_RCPT_RESULT,
+	    which == 0 ? j->attempt + 1 : j->attempt);
+	ipc_put_u32(which == 1 ? 7 : 0);
+	ipc_put_u8(which == 2 ? 3 : OUTCOME_DELIVERED);
+	ipc_put_str(which == 3 ? "2.0.0 and so on, far too long to be a "
+	    "status" : "2.0.0");
+	ipc_put_str("ok");
+	ipc_put_str("mx");
+	if (which == 5)
+		ipc_put_u8(1);
+	ipc_send(relay.ipc, -1);
+}
+
+static void
+test_lying_relay(void)
+{
+	static const char *const names[] = { "an attempt that is not its own",
+	    "a recipient of another job", "an unknown outcome",
+	    "an overlong status", "another message", "bytes left over",
+	    "a second word about a recipient" };
+	struct world_job j;
+	int i;
+
+	submit("a@example.net b@example.net");
+	for (i = 0; i < (int)nitems(names); i++) {
+		world_job(&relay, &j);
+		if (i == 6) {
+			lie(6, &j);
+			lie(6, &j);
+		} else
+			lie(i, &j);
+		world_turn(10);
+		ok(relay.gone, "%s ends the channel", names[i]);
+		free(j.body);
+		world_disconnect(&relay);
+		world_connect(&relay, ROLE_RELAY, 0);
+		if (i % 2 == 1)
+			world_step(HOUR);
+	}
+	world_step(HOUR);
+	ok(world_job(&relay, &j), "the message is still there");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(queued(), 0, "and is delivered");
+}
+
+/* --- next hops ------------------------------------------------------------------ */
+
+static void
+test_unreached(void)
+{
+	struct world_job j;
+	int i, jobs = 0;
+
+	for (i = 0; i < 50; i++)
+		submit("a@example.net");
+	while (world_job(&relay, &j)) {
+		jobs++;
+		world_say(&relay, &j, 0, OUTCOME_DEFERRED, "4.4.1",
+		    "connection refused");
+		world_end(&relay, &j, false);
+	}
+	ok(jobs <= 4, "a dead hop is tried by a few (%d), not by all", jobs);
+	is_int(queued(), 50, "all wait");
+	ok(strstr(world_log, "connection refused") != NULL, "with the reason");
+	submit("a@example.net");
+	ok(!world_job(&relay, &j), "new mail does not try either");
+	jobs = 0;
+	for (i = 0; i < 60; i++) {
+		world_step(60000);
+		while (world_job(&relay, &j)) {
+			jobs++;
+			world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0",
+			    "ok");
+		}
+	}
+	is_int(jobs, 51, "when it is back, all of it goes");
+	is_int(queued(), 0, "delivered");
+}
+
+static void
+test_domains(void)
+{
+	struct world_job a, b;
+
+	world_routes[0].by_domain = true;
+	submit("a@one.example b@two.example c@ONE.example");
+	ok(world_job(&relay, &a) && world_job(&relay, &b), "two jobs");
+	is_str(a.domain, "one.example", "one per domain");
+	is_int(a.n, 2, "whatever its case");
+	is_str(b.domain, "two.example", "and the other");
+	world_answer(&relay, &a, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_answer(&relay, &b, OUTCOME_FAILED, "5.0.0", "no");
+	is_int(queued(), 1, "the bounce alone is left");
+	ok(world_job(&relay, &a), "a bounce");
+	world_answer(&relay, &a, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_routes[0].by_domain = false;
+}
+
+static void
+test_many_recipients(void)
+{
+	struct world_job j;
+	char *rcpts = xmalloc(100 * 32);
+	int i, n = 0, got = 0;
+
+	world_caps[0].recipients_per_message = 0;
+	for (i = 0; i < 100; i++)
+		n += snprintf(rcpts + n, 32, "%sr%d@example.net",
+		    i == 0 ? "" : " ", i);
+	submit(rcpts);
+	while (world_job(&relay, &j)) {
+		ok(j.n <= LIFE_JOB_RCPTS, "a job holds what any server takes");
+		got += (int)j.n;
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	}
+	is_int(got, 100, "all are served");
+	free(rcpts);
+	world_caps[0].recipients_per_message = 100;
+}
+
+static void
+test_no_route(void)
+{
+	static char *senders[] = { (char *)"@elsewhere.example" };
+	struct world_job j;
+
+	world_routes[0].senders = (struct conf_strs){ senders, 1 };
+	submit("a@example.net");
+	ok(!world_job(&relay, &j), "without a route nothing is sent");
+	is_int(queued(), 1, "and nothing is lost");
+	ok(strstr(world_log, "add a route without senders") != NULL,
+	    "the log says what to do");
+	world_routes[0].senders = (struct conf_strs){ NULL, 0 };
+	world_step(10 * 60000);
+	ok(world_job(&relay, &j), "with one it goes");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+}
+
+/* --- the admin --------------------------------------------------------------------- */
+
+static void
+ask(const char *a, const char *b, const char *c)
+{
+	const char *argv[] = { a, b, c };
+
+	ctl_request(&world, 1, c != NULL ? 3 : b != NULL ? 2 : 1, argv);
+	world_turn(12);
+}
+
+static void
+test_admin(void)
+{
+	struct world_job j;
+	struct world_no no;
+	char id[STORE_ID_LEN + 1];
+
+	world_submit(&smtpd, session++, "alice@example.org", "a@example.net");
+	ok(world_submitted(&smtpd, &no, id), "a message");
+	ok(world_job(&relay, &j), "tried");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	ok(!world_job(&relay, &j), "waits");
+	ask("queue", "list", NULL);
+	ask("queue", "show", id);
+	ask("usage", NULL, NULL);
+	ask("usage", "alice@example.org", NULL);
+	ask("cap", "list", NULL);
+	ask("queue", "nonsense", NULL);
+	ask("queue", "show", "nonsense");
+	ask("queue", "flush", id);
+	ok(world_job(&relay, &j), "flush of one tries it now");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	submit("b@example.net");
+	ok(world_job(&relay, &j), "another");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	ask("queue", "flush", NULL);
+	ok(world_job(&relay, &j), "flush of all tries one");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	ok(world_job(&relay, &j), "and the other");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	ok(!world_job(&relay, &j), "once each");
+	is_int(queued(), 1, "one is left");
+	ask("queue", "remove", id);
+	is_int(queued(), 0, "until it is removed");
+	ask("queue", "remove", id);
+	ask("queue", "flush", id);
+	world_step(DAY);
+	ok(!world_job(&relay, &j), "for good");
+
+	world_submit(&smtpd, session++, "alice@example.org", "a@example.net");
+	ok(world_submitted(&smtpd, &no, id) && world_job(&relay, &j),
+	    "a message at a relay");
+	ask("queue", "remove", id);
+	is_int(queued(), 1, "is removed when the relay has done");
+	world_answer(&relay, &j, OUTCOME_FAILED, "5.0.0", "no");
+	is_int(queued(), 0, "and nobody is told");
+}
+
+/* --- restart ------------------------------------------------------------------------- */
+
+/* The process ends without a word; its store stays. */
+static void
+crash(void)
+{
+	struct store *kept = world_store;
+
+	world_disconnect(&smtpd);
+	world_disconnect(&relay);
+	world.store = store_open_memory(&queue_store_ops, &world);
+	queue_close(&world);
+	store_memory_reopen(kept, &queue_store_ops, &world);
+	ok(queue_open(&world, &world_conf, world_open_store) == NULL,
+	    "a new process opens the store");
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_connect(&relay, ROLE_RELAY, 0);
+}
+
+static void
+test_restart(void)
+{
+	struct world_job j;
+	struct world_no no;
+	int i, got = 0;
+
+	world_limits[0] = (struct conf_limit){ LIMIT_RECIPIENTS, 100, 3600 };
+	world_step(DAY);
+	for (i = 0; i < 20; i++) {
+		submit("a@example.net b@example.net");
+		if (i == 0 && world_job(&relay, &j)) {
+			world_say(&relay, &j, 0, OUTCOME_DELIVERED, "2.0.0",
+			    "ok");
+			world_say(&relay, &j, 1, OUTCOME_DEFERRED, "4.0.0",
+			    "later");
+			world_end(&relay, &j, true);
+		}
+	}
+	crash();
+	while (world_job(&relay, &j)) {
+		got += (int)j.n;
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	}
+	is_int(got, 38, "what was accepted is made again, what rests rests");
+	world_step(10 * 60000);
+	ok(world_job(&relay, &j) && j.n == 1 && j.rcpts[0].index == 1,
+	    "and comes in its time, without what was delivered");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(queued(), 0, "nothing is left");
+	for (i = 0; i < 40; i++) {
+		world_submit(&smtpd, session++, "alice@example.org",
+		    "a@example.net b@example.net");
+		if (!world_submitted(&smtpd, &no, NULL))
+			break;
+		if (world_job(&relay, &j))
+			world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0",
+			    "ok");
+	}
+	is_int(i, 30, "the cap remembers what was sent before the crash");
+	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, 100000, 60 };
+}
+
+/* More than may be in memory at once comes page by page. */
+static void
+test_backlog(void)
+{
+	struct world_job j;
+	int i, got = 0;
+	size_t most = 0;
+
+	world_disconnect(&relay);
+	for (i = 0; i < FEED_LIVE_MAX + 700; i++) {
+		world_submit(&smtpd, session++, "alice@example.org",
+		    "a@example.net");
+		if (i % 500 == 0) {
+			world_turn(30);
+			world_disconnect(&smtpd);
+			world_connect(&smtpd, ROLE_SMTPD, 0);
+		}
+	}
+	world_turn(30);
+	is_int(queued(), FEED_LIVE_MAX + 700, "a long queue");
+	crash();
+	for (;;) {
+		if (live_count(world.live) > most)
+			most = live_count(world.live);
+		if (!world_job(&relay, &j))
+			break;
+		got++;
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+		if (relay.n > 4000) {
+			world_disconnect(&relay);
+			world_connect(&relay, ROLE_RELAY, 0);
+		}
+	}
+	is_int(got, FEED_LIVE_MAX + 700, "all of it is delivered");
+	ok(most <= FEED_LIVE_MAX + FEED_PAGE, "and never all in memory");
+	is_int(queued(), 0, "nothing is left");
+}
+
+static void
+test_clock_leap(void)
+{
+	struct world_job j;
+
+	submit("a@example.net");
+	ok(world_job(&relay, &j), "a job");
+	ev_clock_jump_wall(365 * (int64_t)DAY);
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	world_step(10 * 60000);
+	ok(world_job(&relay, &j) && *j.return_path != '\0',
+	    "a clock that leaps a year bounces nothing");
+	ev_clock_jump_wall(-2 * 365 * (int64_t)DAY);
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	world_step(15 * 60000);
+	ok(world_job(&relay, &j), "a clock set back holds nothing up");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	crash();
+	ok(world_job(&relay, &j), "nor does a restart in the right year");
+	ev_clock_jump_wall(365 * (int64_t)DAY);
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(queued(), 0, "delivered");
+}
+
+int
+main(void)
+{
+	world_defaults();
+	world_limits[0].count = 100000;
+	world_open();
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_connect(&relay, ROLE_RELAY, 0);
+	test_delivered();
+	test_deferred();
+	test_partial();
+	test_wordless_end();
+	test_bounce();
+	test_notify();
+	test_expiry();
+	test_relay_dies();
+	test_no_relay();
+	test_two_relays();
+	test_lying_relay();
+	test_unreached();
+	test_domains();
+	test_many_recipients();
+	test_no_route();
+	test_admin();
+	test_restart();
+	test_backlog();
+	test_clock_leap();
+	world_disconnect(&smtpd);
+	world_disconnect(&relay);
+	world_close();
+	return tap_done();
+}
