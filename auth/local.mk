@@ -1,1 +1,21 @@
-# auth: nothing yet
+# postern-auth: libsasl2 and Berkeley DB, each in one file, and libcrypto for
+# verifiers and tickets.
+noinst_LIBRARIES += %D%/libauth.a
+%C%_libauth_a_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS) $(SASL_CFLAGS)
+%C%_libauth_a_SOURCES = \
+	%D%/account.c %D%/account.h \
+	%D%/accounts.c %D%/accounts.h \
+	%D%/auth.c %D%/auth.h \
+	%D%/cache.c %D%/cache.h \
+	%D%/ctl.c %D%/ctl.h \
+	%D%/exchange.c %D%/exchange.h \
+	%D%/sasl.c %D%/sasl.h \
+	%D%/verifier.c %D%/verifier.h \
+	%D%/worker.c %D%/worker.h
+
+LIBAUTH = %D%/libauth.a $(LIBTICKET) $(LIBPOSTERN) $(SASL_LIBS) $(DB_LIBS) \
+	$(CRYPTO_LIBS)
+
+daemon_PROGRAMS += %D%/postern-auth
+%C%_postern_auth_SOURCES = %D%/main.c
+%C%_postern_auth_LDADD = $(LIBAUTH)

@@ -1,1 +1,6 @@
-# unit tests of auth
+# auth: accounts and logins.
+EXTRA_DIST += %D%/auth_rig.h
+
+UNIT_TESTS += %D%/test_login
+%C%_test_login_CPPFLAGS = $(AM_CPPFLAGS) $(SASL_CFLAGS)
+%C%_test_login_LDADD = $(LIBAUTH)

@@ -1,0 +1,53 @@
+/*
+ * account: one account and the form it is stored in: a version byte, then
+ * field by field, numbers in network order. What is damaged or from a later
+ * version is refused as a whole. Also what a name, a sender pattern, a cap's
+ * name and a password may look like. Pure functions.
+ */
+#ifndef AUTH_ACCOUNT_H
+#define AUTH_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "auth/verifier.h"
+#include "lib/addr.h"
+#include "lib/buf.h"
+#include "lib/ticket.h"
+
+#define ACCOUNT_SENDERS_MAX	256	/* so that all fit one message to smtpd */
+#define ACCOUNT_RECORD_MAX	(96 * 1024)
+#define ACCOUNT_PASSWORD_MIN	8
+#define ACCOUNT_PASSWORD_MAX	1024
+#define ACCOUNT_CAP_DEFAULT	"default"
+
+struct account {
+	char	 name[ACCOUNT_MAX + 1];	/* the key; not part of the record */
+	char	 cap[CAP_NAME_MAX + 1];
+	uint64_t created_ms, changed_ms; /* wall clock */
+	struct verifier verifier;
+	char	**senders;		/* owned: "a@b" or "@b", lower case */
+	size_t	 nsenders;
+};
+
+/* Frees what is held, wipes and zeroes; fine on a zeroed one. */
+void	 account_clear(struct account *);
+/* False when there are too many already. */
+bool	 account_add_sender(struct account *, const char *pattern);
+
+/* Appends the record to a buffer with room for ACCOUNT_RECORD_MAX. */
+void	 account_encode(const struct account *, struct buf *);
+/* Fills all but the name of a zeroed account. -1: no record of ours. */
+int	 account_decode(struct account *, const uint8_t *, size_t);
+
+/*
+ * Each writes what was given in the form that is stored (lower case), or says
+ * in a sentence why it cannot be.
+ */
+const char *account_name(const char *given, char name[ACCOUNT_MAX + 1]);
+const char *account_sender(const char *given, char pattern[ACCOUNT_MAX + 1]);
+const char *account_cap(const char *given, char cap[CAP_NAME_MAX + 1]);
+const char *account_password(const uint8_t *, size_t len);
+
+#endif

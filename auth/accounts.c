@@ -1,0 +1,373 @@
+/*
+ * One B-tree. Keys are a letter and a name: 'a' for accounts, 'm' for what the
+ * installation itself must remember. Writers take turns on a mutex; readers may
+ * meet a writer and lose a deadlock, and then try again.
+ */
+#include "lib/prelude.h"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <db.h>
+#include <pthread.h>
+
+#include "auth/accounts.h"
+#include "lib/log.h"
+#include "lib/xalloc.h"
+
+#define FILE_NAME	"accounts.db"
+#define SECRET_KEY	"msecret"
+#define CACHE_BYTES	(16 * 1024 * 1024)
+#define PAGE_BYTES	4096
+#define LOG_BYTES	(1024 * 1024)	/* per log file */
+#define TRIES		50		/* after deadlocks */
+/* Log kept between checkpoints: what a start has to read again. */
+#define CHECKPOINT_KB	512
+
+struct accounts {
+	DB_ENV	*env;
+	DB	*db;
+	char	*dir;
+	pthread_mutex_t writing;
+	uint8_t	 secret[VERIFIER_SECRET_LEN];
+};
+
+struct key {
+	uint8_t	 v[1 + ACCOUNT_MAX + 1];
+	uint32_t n;
+};
+
+static char complaint[PATH_MAX + 512];
+
+/* --- words -------------------------------------------------------------------------- */
+
+static void
+on_db_error(const DB_ENV *env, const char *prefix, const char *msg)
+{
+	log_warnx("accounts: %s", msg);
+}
+
+static enum accounts_result
+failed(struct accounts *a, const char *doing, int r)
+{
+	log_warnx("accounts: cannot %s %s/%s: %s", doing, a->dir, FILE_NAME,
+	    db_strerror(r));
+	return ACCOUNTS_ERROR;
+}
+
+static bool
+key_of(struct key *k, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len > ACCOUNT_MAX)
+		return false;
+	k->v[0] = 'a';
+	memcpy(k->v + 1, name, len);
+	k->n = (uint32_t)(1 + len);
+	return true;
+}
+
+/* --- opening ---------------------------------------------------------------------------- */
+
+static int
+open_env(struct accounts *a)
+{
+	int r = db_env_create(&a->env, 0);
+
+	if (r != 0) {
+		a->env = NULL;
+		return r;
+	}
+	a->env->set_errcall(a->env, on_db_error);
+	if ((r = a->env->set_cachesize(a->env, 0, CACHE_BYTES, 1)) != 0 ||
+	    (r = a->env->set_lg_max(a->env, LOG_BYTES)) != 0 ||
+	    (r = a->env->set_lk_detect(a->env, DB_LOCK_DEFAULT)) != 0 ||
+	    (r = a->env->log_set_config(a->env, DB_LOG_AUTO_REMOVE, 1)) != 0)
+		return r;
+	return a->env->open(a->env, a->dir, DB_CREATE | DB_RECOVER |
+	    DB_PRIVATE | DB_THREAD | DB_INIT_MPOOL | DB_INIT_LOCK |
+	    DB_INIT_LOG | DB_INIT_TXN, S_IRUSR | S_IWUSR);
+}
+
+static int
+open_db(struct accounts *a)
+{
+	int r = db_create(&a->db, a->env, 0);
+
+	if (r != 0) {
+		a->db = NULL;
+		return r;
+	}
+	if ((r = a->db->set_flags(a->db, DB_CHKSUM)) != 0 ||
+	    (r = a->db->set_pagesize(a->db, PAGE_BYTES)) != 0)
+		return r;
+	return a->db->open(a->db, NULL, FILE_NAME, NULL, DB_BTREE, DB_CREATE |
+	    DB_THREAD | DB_AUTO_COMMIT, S_IRUSR | S_IWUSR);
+}
+
+static int
+load_secret(struct accounts *a)
+{
+	DBT key = { .data = (void *)(uintptr_t)SECRET_KEY,
+	    .size = sizeof(SECRET_KEY) - 1 };
+	DBT val = { .data = a->secret, .ulen = sizeof(a->secret),
+	    .flags = DB_DBT_USERMEM };
+	int r = a->db->get(a->db, NULL, &key, &val, 0);
+
+	if (r == 0)
+		return val.size == sizeof(a->secret) ? 0 : EINVAL;
+	if (r != DB_NOTFOUND)
+		return r;
+	if (getrandom(a->secret, sizeof(a->secret), 0) !=
+	    sizeof(a->secret))
+		return errno;
+	val.size = sizeof(a->secret);
+	return a->db->put(a->db, NULL, &key, &val, DB_AUTO_COMMIT);
+}
+
+static void
+describe(const char *dir, int r)
+{
+	if (r == EACCES || r == EPERM || r == ENOENT || r == EROFS)
+		snprintf(complaint, sizeof(complaint), "cannot open the "
+		    "accounts in %s: %s; it must belong to auth's user", dir,
+		    db_strerror(r));
+	else if (r == ENOSPC || r == EDQUOT)
+		snprintf(complaint, sizeof(complaint), "cannot open the "
+		    "accounts in %s: %s; make room", dir, db_strerror(r));
+	else
+		snprintf(complaint, sizeof(complaint), "the accounts in %s/%s "
+		    "are damaged (%s): nobody can log in; put back the whole "
+		    "directory from a backup, or move it away and add the "
+		    "accounts again", dir, FILE_NAME, db_strerror(r));
+}
+
+struct accounts *
+accounts_open(const char *dir, const char **why)
+{
+	struct accounts *a = xcalloc(1, sizeof(*a));
+	int r;
+
+	a->dir = xstrdup(dir);
+	pthread_mutex_init(&a->writing, NULL);
+	if ((r = open_env(a)) == 0 && (r = open_db(a)) == 0 &&
+	    (r = load_secret(a)) == 0 &&
+	    (r = a->env->txn_checkpoint(a->env, 0, 0, 0)) == 0)
+		return a;
+	describe(dir, r);
+	*why = complaint;
+	accounts_close(&a);
+	return NULL;
+}
+
+void
+accounts_close(struct accounts **ap)
+{
+	struct accounts *a = *ap;
+	int r;
+
+	if (a == NULL)
+		return;
+	*ap = NULL;
+	if (a->db != NULL && (r = a->db->close(a->db, 0)) != 0)
+		failed(a, "close", r);
+	if (a->env != NULL && (r = a->env->close(a->env, 0)) != 0)
+		failed(a, "close", r);
+	pthread_mutex_destroy(&a->writing);
+	free(a->dir);
+	xfree_secret(a, sizeof(*a));
+}
+
+const uint8_t *
+accounts_secret(const struct accounts *a)
+{
+	return a->secret;
+}
+
+/* --- reading -------------------------------------------------------------------------------- */
+
+/* From a record as the database gave it (freed here) to an account. */
+static enum accounts_result
+decoded(DBT *val, const uint8_t *name, size_t name_len, struct account *out)
+{
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	r = account_decode(out, val->data, val->size);
+	xfree_secret(val->data, val->size);
+	if (name_len > ACCOUNT_MAX)
+		r = -1;
+	if (r == 0) {
+		memcpy(out->name, name, name_len);
+		return ACCOUNTS_OK;
+	}
+	account_clear(out);
+	log_warnx("account=\"%s\" damaged, refused; remove it and add it again",
+	    log_esc((const char *)name, name_len));
+	return ACCOUNTS_DAMAGED;
+}
+
+enum accounts_result
+accounts_get(struct accounts *a, const char *name, struct account *out)
+{
+	DBT key = { 0 }, val = { .flags = DB_DBT_MALLOC };
+	struct key k;
+	int r, tries = 0;
+
+	if (!key_of(&k, name))
+		return ACCOUNTS_NONE;
+	key.data = k.v;
+	key.size = k.n;
+	do
+		r = a->db->get(a->db, NULL, &key, &val, 0);
+	while (r == DB_LOCK_DEADLOCK && ++tries < TRIES);
+	if (r == DB_NOTFOUND)
+		return ACCOUNTS_NONE;
+	if (r != 0)
+		return failed(a, "read", r);
+	return decoded(&val, k.v + 1, k.n - 1, out);
+}
+
+/* The first record at or after k. */
+static int
+seek(struct accounts *a, struct key *k, DBT *key, DBT *val)
+{
+	DBC *cursor;
+	int r, tries = 0, end;
+
+	do {
+		*key = (DBT){ .data = k->v, .size = k->n, .ulen = sizeof(k->v),
+		    .flags = DB_DBT_USERMEM };
+		*val = (DBT){ .flags = DB_DBT_MALLOC };
+		r = a->db->cursor(a->db, NULL, &cursor, 0);
+		if (r != 0)
+			return r;
+		r = cursor->get(cursor, key, val, DB_SET_RANGE);
+		end = cursor->close(cursor);
+		if (r == 0 && end != 0)
+			free(val->data);
+		r = r != 0 ? r : end;
+	} while (r == DB_LOCK_DEADLOCK && ++tries < TRIES);
+	return r;
+}
+
+enum accounts_result
+accounts_next(struct accounts *a, const char *after, struct account *out)
+{
+	DBT key, val;
+	struct key k;
+	int r;
+
+	if (!key_of(&k, after))
+		return ACCOUNTS_NONE;
+	if (*after != '\0')
+		k.v[k.n++] = '\0';	/* the least key behind it */
+	r = seek(a, &k, &key, &val);
+	if (r == DB_NOTFOUND)
+		return ACCOUNTS_NONE;
+	if (r != 0)
+		return failed(a, "read", r);
+	if (key.size < 2 || k.v[0] != 'a') {
+		free(val.data);
+		return ACCOUNTS_NONE;
+	}
+	r = (int)decoded(&val, k.v + 1, key.size - 1, out);
+	if (r == ACCOUNTS_DAMAGED) {	/* say whose, so that one can go on */
+		memcpy(out->name, k.v + 1, key.size - 1);
+		out->name[key.size - 1] = '\0';
+	}
+	return (enum accounts_result)r;
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+/* put when val is given, else del; in a transaction of its own. */
+static int
+change(struct accounts *a, struct key *k, DBT *val, uint32_t flags)
+{
+	DBT key = { .data = k->v, .size = k->n };
+	DB_TXN *txn;
+	int r, tries = 0;
+
+	do {
+		r = a->env->txn_begin(a->env, NULL, &txn, 0);
+		if (r != 0)
+			return r;
+		r = val != NULL ? a->db->put(a->db, txn, &key, val, flags) :
+		    a->db->del(a->db, txn, &key, 0);
+		if (r == 0)
+			r = txn->commit(txn, 0);
+		else
+			txn->abort(txn);
+	} while (r == DB_LOCK_DEADLOCK && ++tries < TRIES);
+	if (r == 0)
+		r = a->env->txn_checkpoint(a->env, CHECKPOINT_KB, 0, 0);
+	return r;
+}
+
+static enum accounts_result
+store(struct accounts *a, const struct account *acc, uint32_t flags)
+{
+	struct buf b;
+	struct key k;
+	DBT val = { 0 };
+	int r;
+
+	if (!key_of(&k, acc->name))
+		return ACCOUNTS_ERROR;
+	buf_init(&b, ACCOUNT_RECORD_MAX);
+	account_encode(acc, &b);
+	val.data = b.data;
+	val.size = (uint32_t)b.len;
+	r = change(a, &k, &val, flags);
+	buf_wipe(&b);
+	if (r == DB_KEYEXIST)
+		return ACCOUNTS_EXISTS;
+	return r == 0 ? ACCOUNTS_OK : failed(a, "write", r);
+}
+
+enum accounts_result
+accounts_add(struct accounts *a, const struct account *acc)
+{
+	enum accounts_result r;
+
+	pthread_mutex_lock(&a->writing);
+	r = store(a, acc, DB_NOOVERWRITE);
+	pthread_mutex_unlock(&a->writing);
+	return r;
+}
+
+enum accounts_result
+accounts_set_verifier(struct accounts *a, const char *name,
+    const struct verifier *v, uint64_t changed_ms)
+{
+	enum accounts_result r;
+	struct account acc;
+
+	pthread_mutex_lock(&a->writing);
+	r = accounts_get(a, name, &acc);
+	if (r == ACCOUNTS_OK) {
+		acc.verifier = *v;
+		acc.changed_ms = changed_ms;
+		r = store(a, &acc, 0);
+		account_clear(&acc);
+	}
+	pthread_mutex_unlock(&a->writing);
+	return r;
+}
+
+enum accounts_result
+accounts_remove(struct accounts *a, const char *name)
+{
+	struct key k;
+	int r;
+
+	if (!key_of(&k, name))
+		return ACCOUNTS_NONE;
+	pthread_mutex_lock(&a->writing);
+	r = change(a, &k, NULL, 0);
+	pthread_mutex_unlock(&a->writing);
+	if (r == DB_NOTFOUND)
+		return ACCOUNTS_NONE;
+	return r == 0 ? ACCOUNTS_OK : failed(a, "write", r);
+}

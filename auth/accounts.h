@@ -1,0 +1,44 @@
+/*
+ * accounts: all accounts, in a Berkeley DB environment of their own. The only
+ * user of db.h here. A change is on disk when the call returns. Any thread.
+ *
+ * Files in the directory: accounts.db, and log.NNNNNNNNNN of the transactions.
+ */
+#ifndef AUTH_ACCOUNTS_H
+#define AUTH_ACCOUNTS_H
+
+#include "auth/account.h"
+
+enum accounts_result {
+	ACCOUNTS_OK,
+	ACCOUNTS_NONE,		/* no such account */
+	ACCOUNTS_EXISTS,
+	ACCOUNTS_DAMAGED,	/* this one's record is; logged */
+	ACCOUNTS_ERROR		/* the database; logged */
+};
+
+struct accounts;
+
+/*
+ * Recovers and opens, makes what is missing. NULL: *why is a sentence that
+ * names the file and what to do, valid until the next call.
+ */
+struct accounts *accounts_open(const char *dir, const char **why);
+void	 accounts_close(struct accounts **);
+
+/* VERIFIER_SECRET_LEN random bytes, made once per installation. */
+const uint8_t *accounts_secret(const struct accounts *);
+
+/* *out is filled when ACCOUNTS_OK; the caller ends it with account_clear(). */
+enum accounts_result accounts_get(struct accounts *, const char *name,
+	    struct account *out);
+/* The first account whose name comes after this; "" begins. */
+enum accounts_result accounts_next(struct accounts *, const char *after,
+	    struct account *out);
+enum accounts_result accounts_add(struct accounts *, const struct account *);
+/* Changes the verifier and the time of change of an existing account. */
+enum accounts_result accounts_set_verifier(struct accounts *,
+	    const char *name, const struct verifier *, uint64_t changed_ms);
+enum accounts_result accounts_remove(struct accounts *, const char *name);
+
+#endif

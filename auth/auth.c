@@ -1,0 +1,122 @@
+#include "lib/prelude.h"
+
+#include "auth/accounts.h"
+#include "auth/auth.h"
+#include "auth/ctl.h"
+#include "auth/exchange.h"
+#include "auth/sasl.h"
+#include "auth/worker.h"
+#include "lib/log.h"
+
+#define FILES_MAX	512	/* the database's, and a channel per worker */
+
+static const struct auth_conf *conf;
+static struct accounts *accounts;
+
+/* --- the configuration --------------------------------------------------------------- */
+
+static const char *
+conf_check(const void *slice, void **prepared)
+{
+	static char why[256];
+	static bool begun;
+	const struct auth_conf *c = slice;
+	const char *bad;
+	size_t i;
+
+	/* The plugins are files: the first slice comes before confinement. */
+	if (!begun && (bad = sasl_login_init()) != NULL)
+		return bad;
+	begun = true;
+	if (c->ticket_key.n != TICKET_KEY_LEN)
+		return "the ticket key has the wrong length";
+	if (c->iterations < VERIFIER_ITERATIONS_MIN ||
+	    c->iterations > VERIFIER_ITERATIONS_MAX)
+		return "accounts: iterations go from 4096 to 65536";
+	if (conf != NULL && strcmp(conf->state_dir, c->state_dir) != 0)
+		return "state-dir cannot change while Postern runs; stop and "
+		    "start it";
+	for (i = 0; i < c->mechanisms.n; i++) {
+		if (sasl_login_has(c->mechanisms.v[i]))
+			continue;
+		snprintf(why, sizeof(why), "accounts: mechanism %s is not "
+		    "known here; PLAIN, LOGIN and SCRAM-SHA-256 are, with "
+		    "libsasl2's modules (libsasl2-modules) installed",
+		    log_escs(c->mechanisms.v[i]));
+		return why;
+	}
+	return NULL;
+}
+
+static void
+conf_use(const void *slice, void *prepared)
+{
+	conf = slice;
+	exchange_conf(conf);
+	ctl_conf(accounts, conf->iterations);
+}
+
+/* --- life -------------------------------------------------------------------------------- */
+
+static void
+peer(enum role role, uint32_t index, int fd)
+{
+	if (role == ROLE_SMTPD)
+		exchange_peer(index, fd);
+	else if (close(fd) == -1)
+		log_warn("close");
+}
+
+/* The only directory that is left, once confined. */
+static const char *writable[2];
+
+static void
+before_confine(void)
+{
+	writable[0] = conf->state_dir;
+}
+
+/* Opened as auth's own user, so that all its files are his. */
+static const char *
+start(void)
+{
+	const char *why = NULL;
+
+	accounts = accounts_open(conf->state_dir, &why);
+	if (accounts == NULL)
+		return why;
+	sasl_login_accounts(accounts);
+	ctl_conf(accounts, conf->iterations);
+	worker_start(conf->workers);
+	return NULL;
+}
+
+static void
+stop(void)
+{
+	exchange_stop();
+	worker_stop();
+	sasl_login_accounts(NULL);
+	accounts_close(&accounts);
+	child_exit();
+}
+
+static const struct sandbox sandbox = {
+	.writable = writable,
+	.max_files = FILES_MAX,
+};
+
+const struct child_ops auth_ops = {
+	.role = ROLE_AUTH,
+	.name = "auth",
+	.sandbox = &sandbox,
+	.conf_fields = auth_conf_fields,
+	.conf_size = sizeof(struct auth_conf),
+	.conf_check = conf_check,
+	.conf_use = conf_use,
+	.peer = peer,
+	.before_confine = before_confine,
+	.start = start,
+	.stop = stop,
+	.ctl = ctl_request,
+};

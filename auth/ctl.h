@@ -1,0 +1,20 @@
+/*
+ * ctl: posternctl's account verbs. Checked in the loop, carried out in a
+ * thread (a password costs milliseconds, a change waits for the disk), and
+ * answered from the loop. A long listing goes in pieces, at the reader's pace.
+ */
+#ifndef AUTH_CTL_H
+#define AUTH_CTL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct accounts;
+
+/* From now on: where accounts are (borrowed), and rounds of new verifiers. */
+void	 ctl_conf(struct accounts *, uint32_t iterations);
+/* child_ops.ctl */
+void	 ctl_request(uint64_t id, size_t argc, const char *const *argv,
+	    const uint8_t *secret, size_t secret_len);
+
+#endif

@@ -1,0 +1,445 @@
+#include "lib/prelude.h"
+
+#include <sys/random.h>
+#include <strings.h>
+
+#include "auth/exchange.h"
+#include "auth/sasl.h"
+#include "auth/worker.h"
+#include "lib/child.h"
+#include "lib/ev.h"
+#include "lib/log.h"
+#include "lib/ticket.h"
+#include "lib/xalloc.h"
+
+#define BUCKETS		4096
+#define PER_PEER_MAX	2048	/* exchanges at once; far above honest use */
+#define RESPONSE_MAX	12288	/* RFC 4954 4.1, before decoding */
+/* smtpd waits less for a client; this is for an smtpd that forgot. */
+#define LIMIT_MS	(10 * 60 * 1000)
+/* A failure is told this much later, and up to half as much again. */
+#define DELAY_MS	500
+
+enum exchange_state {
+	EXCHANGE_RUNNING,	/* a thread has it; the client may only go */
+	EXCHANGE_WAITING,	/* for the client's next response */
+	EXCHANGE_DELAYED,	/* it has failed; the client hears it later */
+	EXCHANGE_LEFT		/* the client is gone: the thread tidies up */
+};
+
+struct peer {
+	LIST_ENTRY(peer) link;
+	LIST_HEAD(, exchange) exchanges;
+	uint32_t index;
+	size_t	 n;
+	struct ipc *ipc;
+};
+
+struct exchange {
+	struct job job;		/* first: the job is the exchange */
+	LIST_ENTRY(exchange) bucket, of_peer;
+	uint64_t id;
+	struct peer *peer;	/* NULL once left */
+	enum exchange_state state;
+	struct ev_timer timer;
+	struct sasl_login_params params;
+	bool	 has_input;
+	struct buf input;
+	uint64_t now_ms;	/* when the client moved */
+	struct sasl_login *login; /* the thread's */
+	struct sasl_result result;
+};
+
+static const struct auth_conf *conf;
+static LIST_HEAD(, peer) peers = LIST_HEAD_INITIALIZER(peers);
+static LIST_HEAD(, exchange) buckets[BUCKETS];
+
+static void	exchange_done(struct job *);
+static void	timer_cb(void *);
+
+/* --- life ------------------------------------------------------------------------------- */
+
+static struct exchange *
+find(const struct peer *peer, uint64_t id)
+{
+	struct exchange *e;
+
+	LIST_FOREACH(e, &buckets[id % BUCKETS], bucket)
+		if (e->id == id && e->peer == peer)
+			return e;
+	return NULL;
+}
+
+static void
+set_state(struct exchange *e, enum exchange_state state)
+{
+	static const char *const names[] = { "running", "waiting", "delayed",
+	    "left" };
+
+	log_debug("exchange", "%llx exchange=%s", (unsigned long long)e->id,
+	    names[state]);
+	e->state = state;
+}
+
+static struct exchange *
+exchange_new(struct peer *peer, uint64_t id)
+{
+	struct exchange *e = xcalloc(1, sizeof(*e));
+
+	e->id = id;
+	e->peer = peer;
+	e->job.lane = worker_lane();
+	buf_init(&e->input, RESPONSE_MAX);
+	sasl_result_init(&e->result);
+	ev_timer_init(&e->timer, timer_cb, e);
+	LIST_INSERT_HEAD(&buckets[id % BUCKETS], e, bucket);
+	LIST_INSERT_HEAD(&peer->exchanges, e, of_peer);
+	peer->n++;
+	return e;
+}
+
+/* Nobody asks for it any more. */
+static void
+detach(struct exchange *e)
+{
+	if (e->peer == NULL)
+		return;
+	LIST_REMOVE(e, bucket);
+	LIST_REMOVE(e, of_peer);
+	e->peer->n--;
+	e->peer = NULL;
+	ev_timer_cancel(&e->timer);
+}
+
+static void
+exchange_free(struct exchange *e)
+{
+	detach(e);
+	buf_wipe(&e->input);
+	sasl_result_clear(&e->result);
+	free(e);
+}
+
+/* --- in the thread ------------------------------------------------------------------------- */
+
+static void
+run_step(struct job *job)
+{
+	struct exchange *e = (struct exchange *)job;
+
+	if (e->login != NULL)
+		sasl_login_step(e->login, e->input.data, e->input.len,
+		    e->now_ms, &e->result);
+	else if ((e->login = sasl_login_new(&e->params)) != NULL)
+		sasl_login_start(e->login, !e->has_input ? NULL :
+		    (const uint8_t *)buf_str(&e->input), e->input.len,
+		    e->now_ms, &e->result);
+	else {
+		e->result.answer = SASL_ANSWER_NO;
+		e->result.no = AUTH_NO_TEMPORARY;
+	}
+	buf_wipe(&e->input);
+	if (e->result.answer != SASL_ANSWER_CHALLENGE)
+		sasl_login_free(&e->login);
+}
+
+static void
+run_end(struct job *job)
+{
+	struct exchange *e = (struct exchange *)job;
+
+	sasl_login_free(&e->login);
+}
+
+static void
+end_done(struct job *job)
+{
+	exchange_free((struct exchange *)job);
+}
+
+/* Gives up an exchange that no thread is working on. */
+static void
+tidy(struct exchange *e)
+{
+	detach(e);
+	if (e->login == NULL) {
+		exchange_free(e);
+		return;
+	}
+	set_state(e, EXCHANGE_LEFT);
+	e->job.run = run_end;
+	e->job.done = end_done;
+	worker_submit(&e->job);
+}
+
+static void
+submit(struct exchange *e)
+{
+	set_state(e, EXCHANGE_RUNNING);
+	ev_timer_cancel(&e->timer);
+	e->now_ms = ev_now_ms();
+	e->job.run = run_step;
+	e->job.done = exchange_done;
+	worker_submit(&e->job);
+}
+
+/* --- answers --------------------------------------------------------------------------------- */
+
+static void
+send_no(struct ipc *ipc, uint64_t id, enum auth_no why)
+{
+	ipc_begin(M_AUTH_NO, id);
+	ipc_put_u8(why);
+	ipc_send(ipc, -1);
+}
+
+static void
+send_ok(const struct exchange *e)
+{
+	const struct account *a = &e->result.account;
+	struct ticket t;
+	size_t i;
+
+	memset(&t, 0, sizeof(t));
+	t.session = e->id;
+	t.expires_ms = ev_wall_ms() + (uint64_t)conf->ticket_sec * 1000;
+	snprintf(t.account, sizeof(t.account), "%s", a->name);
+	snprintf(t.cap, sizeof(t.cap), "%s", a->cap);
+	ticket_seal(&conf->ticket_key, e->peer->index, &t);
+	ipc_begin(M_AUTH_OK, e->id);
+	ticket_put(&t);
+	ipc_put_u32((uint32_t)a->nsenders);
+	for (i = 0; i < a->nsenders; i++)
+		ipc_put_str(a->senders[i]);
+	ipc_send(e->peer->ipc, -1);
+}
+
+/* Guessing costs time, but no thread; the jitter hides what the work took. */
+static void
+delay(struct exchange *e)
+{
+	uint32_t r;
+
+	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+		r = 0;
+	set_state(e, EXCHANGE_DELAYED);
+	ev_timer_set(&e->timer, DELAY_MS + r % (DELAY_MS / 2));
+}
+
+static void
+failed(struct exchange *e)
+{
+	static const char *const reasons[AUTH_NO_REASONS] = {
+		[AUTH_NO_CREDENTIALS] = "credentials",
+		[AUTH_NO_MECHANISM] = "mechanism",
+		[AUTH_NO_SYNTAX] = "syntax",
+		[AUTH_NO_TEMPORARY] = "trouble",
+		[AUTH_NO_WEAK] = "too-weak",
+		[AUTH_NO_PLAINTEXT] = "needs-tls",
+	};
+
+	log_info("%llx login=failed account=\"%s\" mechanism=%s peer=%s why=%s",
+	    (unsigned long long)e->id, log_escs(e->result.tried),
+	    log_escs(e->params.mechanism), log_escs(e->params.peer),
+	    reasons[e->result.no]);
+	delay(e);
+}
+
+static void
+exchange_done(struct job *job)
+{
+	struct exchange *e = (struct exchange *)job;
+
+	if (e->state == EXCHANGE_LEFT) {
+		tidy(e);
+		return;
+	}
+	switch (e->result.answer) {
+	case SASL_ANSWER_CHALLENGE:
+		ipc_begin(M_AUTH_CHALLENGE, e->id);
+		ipc_put_bytes(e->result.challenge.data,
+		    e->result.challenge.len);
+		ipc_send(e->peer->ipc, -1);
+		set_state(e, EXCHANGE_WAITING);
+		ev_timer_set(&e->timer, LIMIT_MS);
+		break;
+	case SASL_ANSWER_OK:
+		send_ok(e);
+		exchange_free(e);
+		break;
+	case SASL_ANSWER_NO:
+		failed(e);
+		break;
+	}
+}
+
+static void
+timer_cb(void *arg)
+{
+	struct exchange *e = arg;
+	bool late = e->state == EXCHANGE_WAITING;
+
+	send_no(e->peer->ipc, e->id, late ? AUTH_NO_TEMPORARY : e->result.no);
+	tidy(e);
+}
+
+/* --- messages of smtpd ---------------------------------------------------------------------------- */
+
+static bool
+offered(const char *mechanism)
+{
+	size_t i;
+
+	for (i = 0; i < conf->mechanisms.n; i++)
+		if (strcasecmp(conf->mechanisms.v[i], mechanism) == 0)
+			return true;
+	return false;
+}
+
+static int
+on_start(struct peer *peer, struct ipc_in *in)
+{
+	const char *mechanism = ipc_get_str(in, 64), *from;
+	bool has_input = ipc_get_bool(in);
+	size_t len;
+	const uint8_t *input = ipc_get_bytes(in, RESPONSE_MAX, &len);
+	struct exchange *e;
+	uint32_t bits;
+
+	from = ipc_get_str(in, SASL_LOGIN_PEER_MAX);
+	bits = ipc_get_u32(in);
+	if (!ipc_in_end(in) || find(peer, in->id) != NULL ||
+	    (!has_input && len > 0))
+		return -1;
+	/* RFC 4954 4: a mechanism that was not offered, or not without TLS. */
+	if (bits == 0 || !offered(mechanism) || peer->n >= PER_PEER_MAX) {
+		send_no(peer->ipc, in->id, bits == 0 ? AUTH_NO_PLAINTEXT :
+		    !offered(mechanism) ? AUTH_NO_MECHANISM :
+		    AUTH_NO_TEMPORARY);
+		return 0;
+	}
+	e = exchange_new(peer, in->id);
+	snprintf(e->params.mechanism, sizeof(e->params.mechanism), "%s",
+	    mechanism);
+	snprintf(e->params.peer, sizeof(e->params.peer), "%s", from);
+	snprintf(e->params.hostname, sizeof(e->params.hostname), "%s",
+	    conf->hostname);
+	e->params.tls_bits = bits;
+	e->params.iterations = conf->iterations;
+	e->params.cache_sec = conf->cache_sec;
+	e->has_input = has_input;
+	buf_add(&e->input, input, len);
+	submit(e);
+	return 0;
+}
+
+/* An answer for an exchange that ended meanwhile has crossed ours: let it go. */
+static int
+on_step(struct peer *peer, struct ipc_in *in)
+{
+	size_t len;
+	const uint8_t *input = ipc_get_bytes(in, RESPONSE_MAX, &len);
+	struct exchange *e = find(peer, in->id);
+
+	if (!ipc_in_end(in) || (e != NULL && e->state != EXCHANGE_WAITING))
+		return -1;
+	if (e == NULL)
+		return 0;
+	buf_add(&e->input, input, len);
+	submit(e);
+	return 0;
+}
+
+static void
+leave(struct exchange *e)
+{
+	if (e->state != EXCHANGE_RUNNING) {
+		tidy(e);
+		return;
+	}
+	detach(e);
+	set_state(e, EXCHANGE_LEFT);
+}
+
+static int
+on_cancel(struct peer *peer, struct ipc_in *in)
+{
+	struct exchange *e = find(peer, in->id);
+
+	if (!ipc_in_end(in))
+		return -1;
+	if (e != NULL)
+		leave(e);
+	return 0;
+}
+
+static int
+on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+{
+	switch (in->type) {
+	case M_AUTH_START:
+		return on_start(arg, in);
+	case M_AUTH_STEP:
+		return on_step(arg, in);
+	case M_AUTH_CANCEL:
+		return on_cancel(arg, in);
+	default:
+		return -1;
+	}
+}
+
+/* --- channels ------------------------------------------------------------------------------------------- */
+
+static void
+peer_free(struct peer *peer)
+{
+	while (!LIST_EMPTY(&peer->exchanges))
+		leave(LIST_FIRST(&peer->exchanges));
+	LIST_REMOVE(peer, link);
+	ipc_free(&peer->ipc);
+	free(peer);
+}
+
+static void
+on_gone(struct ipc *ipc, const char *why, void *arg)
+{
+	struct peer *peer = arg;
+
+	if (why != NULL) {
+		log_warnx("smtpd=%u channel=closed why=\"%s\"", peer->index,
+		    why);
+		child_peer_bad(ROLE_SMTPD, peer->index, why);
+	}
+	peer_free(peer);
+}
+
+void
+exchange_peer(uint32_t index, int fd)
+{
+	static const struct ipc_ops ops = { on_msg, on_gone };
+	struct peer *peer, *next;
+
+	for (peer = LIST_FIRST(&peers); peer != NULL; peer = next) {
+		next = LIST_NEXT(peer, link);
+		if (peer->index == index)
+			peer_free(peer);
+	}
+	peer = xcalloc(1, sizeof(*peer));
+	peer->index = index;
+	peer->ipc = ipc_new(fd, &ops, peer);
+	LIST_INIT(&peer->exchanges);
+	LIST_INSERT_HEAD(&peers, peer, link);
+}
+
+void
+exchange_conf(const struct auth_conf *c)
+{
+	conf = c;
+}
+
+void
+exchange_stop(void)
+{
+	while (!LIST_EMPTY(&peers))
+		peer_free(LIST_FIRST(&peers));
+}

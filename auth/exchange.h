@@ -1,0 +1,20 @@
+/*
+ * exchange: logins in progress, between the workers' channels and the threads.
+ * A session of smtpd has at most one. The loop owns the exchange, a lane of
+ * auth/worker the SASL connection in it; both know who is to move.
+ */
+#ifndef AUTH_EXCHANGE_H
+#define AUTH_EXCHANGE_H
+
+#include <stdint.h>
+
+struct auth_conf;
+
+/* The settings from now on; borrowed until the next call. */
+void	 exchange_conf(const struct auth_conf *);
+/* A channel to that smtpd (takes fd); an older one to the same is closed. */
+void	 exchange_peer(uint32_t index, int fd);
+/* Ends all channels; answers that threads still owe go nowhere. */
+void	 exchange_stop(void);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * sasl: one login by one client, with libsasl2 doing the mechanisms. The only
+ * user of sasl.h here. A login belongs to the thread that makes it, from start
+ * to end. Whoever has no account is taken through the same steps with a
+ * verifier that no password fits.
+ */
+#ifndef AUTH_SASL_H
+#define AUTH_SASL_H
+
+#include "auth/account.h"
+#include "lib/ipc_msgs.h"
+
+struct accounts;
+struct sasl_login;
+
+#define SASL_LOGIN_MECH_MAX	20	/* RFC 4422 3.1 */
+#define SASL_LOGIN_PEER_MAX	64
+
+/* What a login needs to know; a copy each, as the settings may change. */
+struct sasl_login_params {
+	char	 mechanism[SASL_LOGIN_MECH_MAX + 1];
+	char	 peer[SASL_LOGIN_PEER_MAX + 1];
+	char	 hostname[ADDR_DOMAIN_MAX + 1];
+	uint32_t tls_bits;
+	uint32_t iterations;	/* that those without account seem to have */
+	uint32_t cache_sec;
+};
+
+enum sasl_answer { SASL_ANSWER_CHALLENGE, SASL_ANSWER_OK, SASL_ANSWER_NO };
+
+struct sasl_result {
+	enum sasl_answer answer;
+	enum auth_no no;		/* with SASL_ANSWER_NO */
+	struct buf challenge;
+	struct account account;		/* with SASL_ANSWER_OK */
+	char	 tried[ACCOUNT_MAX + 1]; /* the name given, "" when none was */
+};
+
+/*
+ * Loads the library and the mechanisms' plugins, while files may still be
+ * opened; once. NULL, or a sentence.
+ */
+const char *sasl_login_init(void);
+/* Unloads; no login may be left. */
+void	 sasl_login_done(void);
+/* Whether a mechanism can be offered at all. */
+bool	 sasl_login_has(const char *mechanism);
+/* Where accounts are from now on (borrowed; NULL: none, logins fail). */
+void	 sasl_login_accounts(struct accounts *);
+
+void	 sasl_result_init(struct sasl_result *);
+void	 sasl_result_clear(struct sasl_result *);
+
+/*
+ * NULL when out of resources. sasl_login_start() comes once and first, with
+ * NULL when there is no initial response; sasl_login_step() after each
+ * challenge. Both empty and fill *result. Any answer but a challenge is the
+ * last one. now_ms is monotonic.
+ */
+struct sasl_login *sasl_login_new(const struct sasl_login_params *);
+void	 sasl_login_free(struct sasl_login **);
+void	 sasl_login_start(struct sasl_login *, const uint8_t *, size_t,
+	    uint64_t now_ms, struct sasl_result *);
+void	 sasl_login_step(struct sasl_login *, const uint8_t *, size_t,
+	    uint64_t now_ms, struct sasl_result *);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * verifier: what is stored instead of a password (RFC 5802 3, RFC 7677): salt,
+ * iteration count, StoredKey and ServerKey of SCRAM-SHA-256. It serves SCRAM
+ * and, with the password at hand, PLAIN and LOGIN. Any thread.
+ */
+#ifndef AUTH_VERIFIER_H
+#define AUTH_VERIFIER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VERIFIER_KEY_LEN	32
+#define VERIFIER_SALT_LEN	16	/* of those made here */
+#define VERIFIER_SALT_MAX	64
+#define VERIFIER_SECRET_LEN	32
+/* RFC 7677 4 asks for the first; Cyrus clients refuse more than the second. */
+#define VERIFIER_ITERATIONS_MIN	4096
+#define VERIFIER_ITERATIONS_MAX	65536
+#define VERIFIER_TEXT_MAX	256
+
+struct verifier {
+	uint32_t iterations;
+	uint8_t	 salt_len;
+	uint8_t	 salt[VERIFIER_SALT_MAX];
+	uint8_t	 stored_key[VERIFIER_KEY_LEN];
+	uint8_t	 server_key[VERIFIER_KEY_LEN];
+};
+
+/* With a fresh salt. Takes milliseconds: not for the main loop. */
+void	 verifier_make(struct verifier *, const void *password, size_t len,
+	    uint32_t iterations);
+/* The same from a given salt and iteration count, which are in *v already. */
+void	 verifier_derive(struct verifier *, const void *password, size_t len);
+/* Whether this is the password. The same time whether or not. */
+bool	 verifier_check(const struct verifier *, const void *password,
+	    size_t len);
+
+/*
+ * For a name that has no account: what a stranger sees of it (salt, count) is
+ * the same every time, and no password fits. secret is the installation's.
+ */
+void	 verifier_fake(struct verifier *,
+	    const uint8_t secret[VERIFIER_SECRET_LEN], const char *name,
+	    uint32_t iterations);
+
+/*
+ * As RFC 5803 2 writes it, "SCRAM-SHA-256$count:salt$StoredKey:ServerKey";
+ * returns text.
+ */
+const char *verifier_text(const struct verifier *,
+	    char text[VERIFIER_TEXT_MAX]);
+
+#endif
