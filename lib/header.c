@@ -81,6 +81,8 @@ header_find_end(const char *text, size_t n, size_t from, size_t *len)
 		return true;
 	}
 	/* The first line is looked at once, as soon as it is whole. */
+	if (from < 2)
+		from = 0;
 	if (memchr(text, '\n', from) == NULL &&
 	    memchr(text + from, '\n', n - from) != NULL &&
 	    header_next(text, n, &at, &f) == HEADER_BODY)
