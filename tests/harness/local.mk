@@ -1,1 +1,1 @@
-# harness: nothing yet
+EXTRA_DIST += %D%/postern.py %D%/sink.py %D%/tap.py

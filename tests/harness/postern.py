@@ -1,0 +1,239 @@
+"""
+A Postern of one's own: its configuration, certificate and state in a directory
+under /tmp, on ports that nobody uses, run from the build tree's bin/. What goes
+wrong is printed with the end of its log.
+
+    with Postern() as p:
+        p.account("alice@example.org", "secret")
+        p.submit("alice@example.org", ["bob@example.net"], "Subject: x\\n\\nhi")
+"""
+import base64
+import json
+import os
+import shutil
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+
+import tap
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+BUILD = os.environ.get("POSTERN_BUILD", os.getcwd())
+BIN = os.path.join(BUILD, "bin")
+HOSTNAME = "relay.example.org"
+USERS = {"smtpd": 61001, "auth": 61002, "keys": 61003, "queue": 61004,
+         "relay": 61005}
+# Sanitizers and busy machines take their time.
+PATIENCE = float(os.environ.get("POSTERN_TEST_PATIENCE", "30"))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, seconds=PATIENCE, every=0.02):
+    """The first true value of what(), or its last false one."""
+    end = time.monotonic() + seconds
+    while True:
+        value = what()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(every)
+
+
+def make_certificate(directory, name, kind="ec"):
+    """A self-signed pair; returns (certificate, key)."""
+    cert = os.path.join(directory, name + ".crt")
+    key = os.path.join(directory, name + ".key")
+    new = (["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+           if kind == "ec" else ["-newkey", "rsa:2048"])
+    subprocess.run(["openssl", "req", "-x509", "-nodes", "-days", "30"] + new +
+                   ["-subj", "/CN=" + name, "-addext",
+                    "subjectAltName=DNS:%s,IP:127.0.0.1" % name,
+                    "-keyout", key, "-out", cert],
+                   check=True, stderr=subprocess.DEVNULL)
+    os.chmod(key, 0o600)
+    return cert, key
+
+
+def need_root():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root, to give each process its user")
+    if not os.path.exists(os.path.join(BIN, "posternd")):
+        tap.skip_all("no %s/posternd" % BIN)
+
+
+class Postern:
+    """
+    options: lines that replace the usual ones of the same name, e.g.
+    limits="errors = 3". sections: text added at the end. next_hop: where mail
+    goes, "smtp://127.0.0.1:2525".
+    """
+
+    def __init__(self, next_hop=None, sections="", limits="", workers=1,
+                 caps=None, queue="", kind="ec", sandbox=True, certificate=None,
+                 route_options="", top=""):
+        self.dir = tempfile.mkdtemp(prefix="postern-test-")
+        os.chmod(self.dir, 0o755)
+        self.port = free_port()
+        self.tls_port = free_port()
+        self.log_path = os.path.join(self.dir, "log")
+        self.conf_path = os.path.join(self.dir, "postern.conf")
+        self.socket = os.path.join(self.dir, "control")
+        self.cert, self.key = certificate or make_certificate(
+            self.dir, HOSTNAME, kind)
+        self.process = None
+        self.settings = dict(next_hop=next_hop or "smtp://127.0.0.1:1",
+                             sections=sections, limits=limits, workers=workers,
+                             caps=caps, queue=queue, sandbox=sandbox,
+                             route_options=route_options, top=top)
+        self.configure()
+
+    def configure(self, **changes):
+        """Writes the configuration again, with changes."""
+        self.settings.update(changes)
+        s = self.settings
+        caps = s["caps"] if s["caps"] is not None else \
+            'cap default { messages = {"100000/1h"} ' \
+            'recipients = {"1000000/1h"} recipients-per-message = 1000 }'
+        users = " ".join('%s = "%d"' % u for u in USERS.items())
+        with open(self.conf_path, "w") as f:
+            f.write(f'''hostname = "{HOSTNAME}"
+state-dir = "{self.dir}/state"
+control-socket = "{self.socket}"
+program-dir = "{BIN}"
+workers = {s["workers"]}
+relays = 1
+sandbox = {"on" if s["sandbox"] else "off"}
+log = "stderr"
+{s["top"]}
+users {{ {users} }}
+tls {{ certificate = "{self.cert}" key = "{self.key}" }}
+listen submission {{ address = "127.0.0.1" port = {self.port} tls = starttls }}
+listen submissions {{ address = "127.0.0.1" port = {self.tls_port} tls = implicit }}
+limits {{ sessions = 20000 sessions-per-address = 20000 {s["limits"]} }}
+{caps}
+queue {{ min-free = "1M" {s["queue"]} }}
+route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}
+{s["sections"]}
+''')
+
+    # --- life ----------------------------------------------------------------
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            tap.note(self.log()[-6000:])
+        self.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def start(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [os.path.join(BIN, "posternd"), "-d", "-f", self.conf_path],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        if not wait_for(lambda: self.process.poll() is not None or
+                        self.ctl("status", check=False).returncode == 0):
+            raise RuntimeError("posternd does not come up\n" + self.log())
+        if self.process.poll() is not None:
+            raise RuntimeError("posternd ended with %d\n%s" %
+                               (self.process.returncode, self.log()))
+
+    def stop(self):
+        """SIGTERM; the exit status, or None when it had to be killed."""
+        if self.process is None or self.process.poll() is not None:
+            return None if self.process is None else self.process.returncode
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            tap.note("posternd did not end; killed")
+            self.kill_all()
+            return None
+
+    def kill_all(self):
+        """kill -9, parent first, as a power cut would."""
+        pids = [p["pid"] for p in self.processes()]
+        self.process.kill()
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+
+    def kill(self, name):
+        """kill -9 of every process of that name ("queue", "smtpd")."""
+        for p in self.processes():
+            if p["name"].split("/")[0] == name:
+                os.kill(p["pid"], signal.SIGKILL)
+
+    # --- talking to it -----------------------------------------------------------
+
+    def ctl(self, *words, input=None, check=True):
+        r = subprocess.run([os.path.join(BIN, "posternctl"), "--json",
+                            "--socket", self.socket] + list(words),
+                           input=input, capture_output=True, text=True)
+        if check and r.returncode != 0:
+            raise RuntimeError("posternctl %s: %d %s%s" % (
+                " ".join(words), r.returncode, r.stdout, r.stderr))
+        return r
+
+    def rows(self, *words):
+        return [json.loads(line) for line in
+                self.ctl(*words).stdout.splitlines() if line.strip()]
+
+    def processes(self):
+        """Rows of `status` that are processes."""
+        r = self.ctl("status", check=False)
+        rows = [json.loads(l) for l in r.stdout.splitlines() if l.strip()]
+        return [dict(row, name=row.get("name", row.get("process")))
+                for row in rows if row.get("pid")]
+
+    def account(self, name, password, *options):
+        self.ctl("account", "add", name, *options, input=password + "\n")
+
+    def log(self):
+        with open(self.log_path, errors="replace") as f:
+            return f.read()
+
+    def queue(self):
+        return self.rows("queue", "list")
+
+    # --- clients ------------------------------------------------------------------
+
+    def context(self):
+        c = ssl.create_default_context(cafile=self.cert)
+        c.check_hostname = False
+        return c
+
+    def client(self, implicit=True, login=None, password="secret"):
+        """An smtplib client, under TLS, logged in if login names somebody."""
+        if implicit:
+            s = smtplib.SMTP_SSL("127.0.0.1", self.tls_port, timeout=PATIENCE,
+                                 context=self.context())
+        else:
+            s = smtplib.SMTP("127.0.0.1", self.port, timeout=PATIENCE)
+            s.starttls(context=self.context())
+        if login:
+            s.login(login, password)
+        return s
+
+    def submit(self, sender, recipients, message, password="secret", **how):
+        with self.client(login=sender, password=password, **how) as s:
+            return s.sendmail(sender, recipients, message)
+
+
+def plain(account, password):
+    return base64.b64encode(("\0%s\0%s" % (account, password)).encode()
+                            ).decode()

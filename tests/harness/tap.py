@@ -1,0 +1,41 @@
+"""TAP from Python: ok() is one test; done() prints the plan and exits."""
+import sys
+import traceback
+
+_count = 0
+_failed = 0
+
+
+def ok(good, name):
+    global _count, _failed
+    _count += 1
+    _failed += not good
+    print("%sok %d - %s" % ("" if good else "not ", _count,
+                            name.replace("#", "no.")), flush=True)
+    if not good:
+        frame = traceback.extract_stack()[0]
+        note("failed at %s:%d" % (frame.filename, frame.lineno))
+    return good
+
+
+def equal(got, want, name):
+    if not ok(got == want, name):
+        note(" got: %r" % (got,))
+        note("want: %r" % (want,))
+        return False
+    return True
+
+
+def note(text):
+    for line in str(text).splitlines():
+        print("# " + line, flush=True)
+
+
+def skip_all(why):
+    print("1..0 # SKIP " + why)
+    sys.exit(0)
+
+
+def done():
+    print("1..%d" % _count, flush=True)
+    sys.exit(1 if _failed else 0)
