@@ -13,6 +13,10 @@
 #include <stdlib.h>
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+/* A target may define it, to run once before all. */
+int	 LLVMFuzzerInitialize(int *, char ***) __attribute__((weak));
+/* A slow target may define it: how many mutations make check runs. */
+extern const unsigned long fuzz_replay_runs __attribute__((weak));
 
 #define MUST(cond) do {							\
 	if (!(cond)) {							\

@@ -3,7 +3,7 @@
 # `make check` runs: all seeds and a fixed number of mutations.
 
 FUZZ_TARGETS = %D%/fuzz_addr %D%/fuzz_base64 %D%/fuzz_data %D%/fuzz_header \
-	%D%/fuzz_ipc %D%/fuzz_reply %D%/fuzz_smtp_line
+	%D%/fuzz_ipc %D%/fuzz_reply %D%/fuzz_session %D%/fuzz_smtp_line
 check_PROGRAMS += $(FUZZ_TARGETS)
 if FUZZ
 FUZZ_MAIN =
@@ -32,10 +32,13 @@ endif
 %C%_fuzz_reply_SOURCES = %D%/fuzz_reply.c $(FUZZ_MAIN)
 %C%_fuzz_reply_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_reply_LDADD = $(LIBPOSTERN)
+%C%_fuzz_session_SOURCES = %D%/fuzz_session.c $(FUZZ_MAIN)
+%C%_fuzz_session_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_session_LDADD = $(LIBSMTPD)
 %C%_fuzz_smtp_line_SOURCES = %D%/fuzz_smtp_line.c $(FUZZ_MAIN)
 %C%_fuzz_smtp_line_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_smtp_line_LDADD = $(LIBPOSTERN)
 
 EXTRA_DIST += %D%/fuzz.h %D%/replay.c %D%/run %D%/seeds %D%/addr.dict \
 	%D%/base64.dict %D%/data.dict %D%/header.dict %D%/reply.dict \
-	%D%/smtp_line.dict
+	%D%/session.dict %D%/smtp_line.dict

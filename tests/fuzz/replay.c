@@ -206,7 +206,9 @@ int
 main(int argc, char **argv)
 {
 	const char *name = strrchr(argv[0], '/'), *src = getenv("srcdir");
-	const char *runs = getenv("FUZZ_RUNS");
+	const char *runs_text = getenv("FUZZ_RUNS");
+	unsigned long runs = &fuzz_replay_runs == NULL ? RUNS :
+	    fuzz_replay_runs;
 	struct blob b;
 	char path[512];
 	int i;
@@ -217,6 +219,8 @@ main(int argc, char **argv)
 	snprintf(crash_file, sizeof(crash_file), "%s.crash", name);
 	signal(SIGABRT, crashed);
 	signal(SIGSEGV, crashed);
+	if (LLVMFuzzerInitialize != NULL)
+		LLVMFuzzerInitialize(&argc, &argv);
 	for (i = 1; i < argc; i++) {
 		if (!load(argv[i], &b))
 			return 2;
@@ -232,7 +236,8 @@ main(int argc, char **argv)
 	snprintf(path, sizeof(path), "%s/tests/fuzz/seeds/%s", src, name);
 	load_seeds(path);
 	if (ok(nseeds > 0, "there are seeds in %s", path))
-		run_mutations(runs == NULL ? RUNS : strtoul(runs, NULL, 10));
+		run_mutations(runs_text == NULL ? runs :
+		    strtoul(runs_text, NULL, 10));
 	while (nwords > 0)
 		free(words[--nwords].p);
 	while (nseeds > 0)
