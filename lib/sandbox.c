@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <seccomp.h>
+#include <time.h>
 
 #include "lib/log.h"
 #include "lib/sandbox.h"
@@ -75,8 +76,18 @@ __lsan_is_turned_off(void)
 static void
 limit(int what, const char *name, rlim_t n)
 {
-	struct rlimit rl = { n, n };
+	struct rlimit rl, had;
 
+	/* Not everywhere may root go beyond what the system grants. */
+	if (getrlimit((__rlimit_resource_t)what, &had) == -1)
+		fatal("cannot read the limit %s", name);
+	if (had.rlim_max < n) {
+		log_warnx("sandbox: the system grants %s %llu, not the %llu "
+		    "asked for", name, (unsigned long long)had.rlim_max,
+		    (unsigned long long)n);
+		n = had.rlim_max;
+	}
+	rl = (struct rlimit){ n, n };
 	if (setrlimit((__rlimit_resource_t)what, &rl) == -1)
 		fatal("cannot set the limit %s", name);
 }
@@ -263,6 +274,7 @@ sandbox_confine(const struct sandbox *sb, uint32_t uid, uint32_t gid,
 {
 	int landlock = -1;
 
+	tzset();	/* even gmtime_r() opens a file at its first call */
 	limit(RLIMIT_CORE, "RLIMIT_CORE", 0);
 	limit(RLIMIT_NOFILE, "RLIMIT_NOFILE", sb->max_files);
 	if (*chroot_dir != '\0' &&

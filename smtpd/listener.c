@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <netinet/in.h>
+#include <fcntl.h>
 
 #include "lib/buf.h"
 #include "lib/ev.h"
@@ -33,7 +34,10 @@ struct listener *
 listener_new(struct server *srv, const char *name, int fd, bool tls_first)
 {
 	struct listener *l = xcalloc(1, sizeof(*l));
+	int fl = fcntl(fd, F_GETFL);
 
+	if (fl == -1 || fcntl(fd, F_SETFL, fl | O_NONBLOCK) == -1)
+		fatal("listener %s", name);
 	l->server = srv;
 	l->name = xstrdup(name);
 	l->tls_first = tls_first;

@@ -4,7 +4,7 @@ under /tmp, on ports that nobody uses, run from the build tree's bin/. What goes
 wrong is printed with the end of its log.
 
     with Postern() as p:
-        p.account("alice@example.org", "secret")
+        p.account("alice@example.org", "open-sesame")
         p.submit("alice@example.org", ["bob@example.net"], "Subject: x\\n\\nhi")
 """
 import base64
@@ -63,11 +63,11 @@ def make_certificate(directory, name, kind="ec"):
     return cert, key
 
 
-def need_root():
+def need_root(program="posternd"):
     if os.geteuid() != 0:
         tap.skip_all("needs root, to give each process its user")
-    if not os.path.exists(os.path.join(BIN, "posternd")):
-        tap.skip_all("no %s/posternd" % BIN)
+    if not os.path.exists(os.path.join(BIN, program)):
+        tap.skip_all("no %s/%s" % (BIN, program))
 
 
 class Postern:
@@ -217,7 +217,7 @@ route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}
         c.check_hostname = False
         return c
 
-    def client(self, implicit=True, login=None, password="secret"):
+    def client(self, implicit=True, login=None, password="open-sesame"):
         """An smtplib client, under TLS, logged in if login names somebody."""
         if implicit:
             s = smtplib.SMTP_SSL("127.0.0.1", self.tls_port, timeout=PATIENCE,
@@ -229,7 +229,7 @@ route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}
             s.login(login, password)
         return s
 
-    def submit(self, sender, recipients, message, password="secret", **how):
+    def submit(self, sender, recipients, message, password="open-sesame", **how):
         with self.client(login=sender, password=password, **how) as s:
             return s.sendmail(sender, recipients, message)
 

@@ -1,1 +1,3 @@
-# integration: nothing yet
+# Tests of several real processes together.
+TESTS += %D%/worker.py
+EXTRA_DIST += %D%/worker.py

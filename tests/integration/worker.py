@@ -1,0 +1,274 @@
+#!/usr/bin/python3
+"""
+One smtpd worker with real auth, keys and queue, and this test in the place of
+their parent and of relay: TLS with the key elsewhere, logins, messages, and
+what the worker does when the processes around it go away.
+"""
+import os
+import smtplib
+import socket
+import ssl
+import sys
+import threading
+import warnings
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "harness"))
+import tap                                                       # noqa: E402
+from ipc import House, Channel, blob, pair, string, strings, u32  # noqa: E402
+from postern import PATIENCE, need_root, wait_for                # noqa: E402
+
+
+class Worker(House):
+    """auth, keys, queue and one smtpd; deliveries are answered here."""
+
+    def __init__(self, kind="ec", **limits):
+        super().__init__(kind)
+        self.delivered = []
+        self.auth_child = self.start_auth()
+        self.keys_child = self.start("keys", self.keys())
+        self.queue_child = self.start_queue()
+        self.smtpd_child = self.start_smtpd(**limits)
+
+    def start(self, name, slice):
+        child = self.born(name, slice)
+        return child
+
+    def start_auth(self):
+        child = self.born("auth", self.auth())
+        return child
+
+    def start_queue(self):
+        return self.born("queue", self.queue())
+
+    def socket(self):
+        s = socket.socket()
+        s.bind(("127.0.0.1", 0))
+        s.listen(1024)
+        return s
+
+    def connect(self, name, child):
+        mine, theirs = pair()
+        child.peer("SMTPD", 0, mine)
+        self.smtpd_child.peer(name, 0, theirs)
+
+    def start_smtpd(self, **limits):
+        self.plain, self.secure = self.socket(), self.socket()
+        self.port = self.plain.getsockname()[1]
+        self.tls_port = self.secure.getsockname()[1]
+        child = self.smtpd_child = self.born("smtpd", self.smtpd(
+            [("submission", 0), ("submissions", 1)], **limits))
+        self.connect("AUTH", self.auth_child)
+        self.connect("KEYS", self.keys_child)
+        self.connect("QUEUE", self.queue_child)
+        mine, theirs = pair()
+        self.relay = Channel(mine)
+        self.queue_child.peer("RELAY", 0, theirs)
+        threading.Thread(target=self.deliver, args=(self.relay,),
+                         daemon=True).start()
+        child.listen("submission", self.plain)
+        child.listen("submissions", self.secure)
+        self.auth_child.serve("")
+        self.keys_child.serve(self.empty)
+        self.queue_child.serve("")
+        child.serve(self.empty)
+        return child
+
+    def deliver(self, relay):
+        """relay's part: everything is delivered at once."""
+        relay.sock.settimeout(None)
+        while True:
+            try:
+                got = relay.receive()
+            except OSError:
+                return
+            if got is None:
+                return
+            name, id, f, fd = got
+            if name != "M_DELIVER":
+                continue
+            f.string(), f.string(), f.string()
+            sender = f.string()
+            f.u8(), f.string(), f.u8()
+            rcpts = []
+            for _ in range(f.u32()):
+                rcpts.append((f.u32(), f.string()))
+                f.string(), f.u8()
+            size, body = f.u64(), f.blob()
+            if fd is not None:
+                body = os.pread(fd, size, 0)
+                os.close(fd)
+            self.delivered.append((sender, [r[1] for r in rcpts], body))
+            for index, _ in rcpts:
+                relay.send("M_RCPT_RESULT", id, u32(index), b"\0",
+                           string("2.0.0"), string("250 ok"),
+                           string("sink"))
+            relay.send("M_DELIVER_END", id, string("sink"), string("none"),
+                       b"\1")
+
+    def account(self, name, password):
+        self.auth_child.control.send("M_CTL_REQ", 1, strings(
+            ["account", "add", name]), blob(password.encode()))
+        got = self.auth_child.control.receive()
+        while got[0] != "M_CTL_END":
+            got = self.auth_child.control.receive()
+        code = got[2].u8()
+        if code != 0:
+            raise RuntimeError("account add: %d %s" % (code, got[2].string()))
+
+    def context(self):
+        c = ssl.create_default_context(cafile=self.cert)
+        c.check_hostname = False
+        return c
+
+    def client(self, login=True, implicit=True, context=None):
+        if implicit:
+            s = smtplib.SMTP_SSL("127.0.0.1", self.tls_port, timeout=PATIENCE,
+                                 context=context or self.context())
+        else:
+            s = smtplib.SMTP("127.0.0.1", self.port, timeout=PATIENCE)
+            s.starttls(context=context or self.context())
+        if login:
+            s.login("alice@example.org", "open-sesame")
+        return s
+
+
+MESSAGE = b"Subject: hello\r\n\r\nthere\r\n"
+
+
+def test_talk(w, kind):
+    before = len(w.delivered)
+    with w.client() as s:
+        tap.equal(s.sendmail("alice@example.org", ["bob@example.net"],
+                             MESSAGE), {}, kind + ": implicit TLS")
+    with w.client(implicit=False) as s:
+        tap.equal(s.sendmail("alice@example.org", ["bob@example.net"],
+                             MESSAGE), {}, kind + ": STARTTLS")
+        big = MESSAGE + b"0123456789abcdef\r\n" * 60000
+        tap.equal(s.sendmail("alice@example.org", ["bob@example.net"], big),
+                  {}, kind + ": a message of 1 MB")
+    tap.ok(wait_for(lambda: len(w.delivered) >= before + 3),
+           kind + ": all delivered")
+    tap.ok(w.delivered[-1][2].endswith(big[-500000:]), kind + ": whole")
+
+
+def test_versions(w):
+    for version, name in ((ssl.TLSVersion.TLSv1_2, "1.2"),
+                          (ssl.TLSVersion.TLSv1_3, "1.3")):
+        c = w.context()
+        c.minimum_version = c.maximum_version = version
+        with w.client(context=c) as s:
+            tap.ok(s.sock.version() == "TLSv" + name, "TLS " + name)
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+    c.set_ciphers("ALL:@SECLEVEL=0")
+    c.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    c.maximum_version = ssl.TLSVersion.TLSv1_1
+    try:
+        w.client(login=False, context=c)
+        tap.ok(False, "TLS 1.1 is refused")
+    except (ssl.SSLError, OSError):
+        tap.ok(True, "TLS 1.1 is refused")
+    for suite in ("AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA",
+                  "DHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-SHA384"):
+        c = w.context()
+        c.maximum_version = ssl.TLSVersion.TLSv1_2
+        c.set_ciphers(suite)
+        try:
+            w.client(login=False, context=c)
+            tap.ok(False, suite + " is refused")
+        except (ssl.SSLError, OSError):
+            tap.ok(True, suite + " is refused")
+
+
+def test_resumption(w):
+    """A ticket saves the signature."""
+    c = w.context()
+    session = None
+    for turn in range(2):
+        raw = socket.create_connection(("127.0.0.1", w.tls_port), PATIENCE)
+        s = c.wrap_socket(raw, session=session)
+        s.recv(4096)
+        session = s.session
+        tap.equal(s.session_reused, turn == 1, "resumed: %s" % (turn == 1))
+        s.close()
+
+
+def test_others_go_away(w):
+    s = w.client()
+    w.queue_child.process.kill()
+    w.queue_child.process.wait()
+    tap.ok(wait_for(lambda: s.mail("alice@example.org")[0] == 451),
+           "without a queue MAIL is 451")
+    w.queue_child = w.start_queue()
+    w.connect("QUEUE", w.queue_child)
+    mine, theirs = pair()
+    w.queue_child.peer("RELAY", 0, theirs)
+    threading.Thread(target=w.deliver, args=(Channel(mine),),
+                     daemon=True).start()
+    w.queue_child.serve("")
+    tap.equal(wait_for(lambda: s.mail("alice@example.org")[0] == 250), True,
+              "the same session goes on with a new one")
+    s.rset()
+    w.auth_child.process.kill()
+    w.auth_child.process.wait()
+    tap.equal(s.mail("alice@example.org")[0], 250,
+              "who is logged in needs no auth")
+    s.quit()
+    s = w.client(login=False)
+    s.ehlo()
+    tap.equal(s.docmd("AUTH", "PLAIN AGEAYg==")[0], 454,
+              "without auth a login is 454")
+    s.quit()
+    w.auth_child = w.start_auth()
+    w.connect("AUTH", w.auth_child)
+    w.auth_child.serve("")
+    with w.client() as s:
+        tap.equal(s.noop()[0], 250, "a new auth knows the account")
+    w.keys_child.process.kill()
+    w.keys_child.process.wait()
+    try:
+        w.client(login=False)
+        tap.ok(False, "without keys no handshake")
+    except (ssl.SSLError, OSError):
+        tap.ok(True, "without keys no handshake")
+    w.keys_child = w.start("keys", w.keys())
+    w.connect("KEYS", w.keys_child)
+    w.keys_child.serve(w.empty)
+    with w.client() as s:
+        tap.equal(s.noop()[0], 250, "a new keys signs again")
+
+
+def test_stop(w):
+    idle = w.client(login=False)
+    busy = w.client()
+    busy.mail("alice@example.org")
+    busy.rcpt("bob@example.net")
+    tap.equal(busy.docmd("DATA")[0], 354, "a message is under way")
+    w.smtpd_child.control.send("M_STOP")
+    code, text = idle.getreply()
+    tap.equal(code, 421, "an idle session hears 421")
+    busy.send(MESSAGE + b".\r\n")
+    tap.equal(busy.getreply()[0], 250, "the message is still taken")
+    tap.equal(busy.getreply()[0], 421, "and then 421")
+    tap.equal(w.smtpd_child.process.wait(PATIENCE), 0, "the worker ends with 0")
+
+
+def main():
+    warnings.simplefilter("ignore")     # of TLS 1.1, which we know is old
+    need_root("postern-smtpd")
+    for kind in ("rsa", "ec"):
+        with Worker(kind) as w:
+            w.account("alice@example.org", "open-sesame")
+            test_talk(w, kind)
+            test_versions(w)
+            test_resumption(w)
+            if kind == "ec":
+                test_others_go_away(w)
+            test_stop(w)
+            tap.ok(not any("open-sesame" in l or "AG9wZW4tc2VzYW1l" in l
+                           for l in w.log), "no secret in the log")
+    tap.done()
+
+
+main()
