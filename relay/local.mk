@@ -1,1 +1,18 @@
-# relay: nothing yet
+# postern-relay: the one program that opens connections. Of libsasl2 it uses
+# the client side.
+
+noinst_LIBRARIES += %D%/librelay.a
+%C%_librelay_a_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS) $(UNBOUND_CFLAGS) $(SASL_CFLAGS)
+%C%_librelay_a_SOURCES = \
+	%D%/client.c %D%/client.h \
+	%D%/delivery.c %D%/delivery.h \
+	%D%/dns.c %D%/dns.h \
+	%D%/pool.c %D%/pool.h \
+	%D%/relay.c %D%/relay.h \
+	%D%/sasl.c %D%/sasl.h \
+	%D%/tlspolicy.c %D%/tlspolicy.h
+LIBRELAY = %D%/librelay.a $(LIBSTREAM) $(LIBPOSTERN) $(UNBOUND_LIBS) $(SASL_LIBS) -lresolv
+
+daemon_PROGRAMS += %D%/postern-relay
+%C%_postern_relay_SOURCES = %D%/main.c
+%C%_postern_relay_LDADD = $(LIBRELAY)

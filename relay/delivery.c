@@ -1,0 +1,171 @@
+#include "lib/prelude.h"
+
+#include "lib/envelope.h"
+#include "lib/xalloc.h"
+#include "relay/delivery.h"
+
+#define ID_MAX		32
+#define ROUTE_MAX	256
+#define DOMAIN_MAX	255
+#define DIAG_MAX	500	/* of a diagnostic, as it will stand in a bounce */
+
+static void
+get_rcpts(struct ipc_in *in, struct delivery *d)
+{
+	uint32_t i, n = ipc_get_u32(in);
+
+	if (n == 0 || n > ENVELOPE_RCPT_MAX) {
+		in->bad = true;
+		return;
+	}
+	d->rcpts = xcalloc(n, sizeof(*d->rcpts));
+	d->nrcpts = n;
+	for (i = 0; i < n; i++) {
+		struct delivery_rcpt *r = &d->rcpts[i];
+
+		r->index = ipc_get_u32(in);
+		r->addr = xstrdup(ipc_get_str(in, ENVELOPE_PATH_MAX));
+		r->orcpt = xstrdup(ipc_get_str(in, ENVELOPE_ORCPT_MAX));
+		r->notify = ipc_get_u8(in);
+	}
+}
+
+static void
+delivery_free(struct delivery *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->nrcpts; i++) {
+		free(d->rcpts[i].addr);
+		free(d->rcpts[i].orcpt);
+	}
+	free(d->rcpts);
+	free(d->id);
+	free(d->route);
+	free(d->domain);
+	free(d->return_path);
+	free(d->envid);
+	free(d->body);
+	if (d->fd != -1)
+		close(d->fd);
+	free(d);
+}
+
+struct delivery *
+delivery_get(struct ipc_in *in, struct ipc **queue)
+{
+	struct delivery *d = xcalloc(1, sizeof(*d));
+	const uint8_t *body;
+	size_t len;
+
+	d->attempt = in->id;
+	d->queue = queue;
+	d->fd = -1;
+	d->id = xstrdup(ipc_get_str(in, ID_MAX));
+	d->route = xstrdup(ipc_get_str(in, ROUTE_MAX));
+	d->domain = xstrdup(ipc_get_str(in, DOMAIN_MAX));
+	d->return_path = xstrdup(ipc_get_str(in, ENVELOPE_PATH_MAX));
+	d->flags = ipc_get_u8(in);
+	d->envid = xstrdup(ipc_get_str(in, ENVELOPE_ENVID_MAX));
+	d->ret = ipc_get_u8(in);
+	get_rcpts(in, d);
+	d->size = ipc_get_u64(in);
+	body = ipc_get_bytes(in, IPC_MAX, &len);
+	if (!ipc_in_end(in) || (in->fd == -1 && len != d->size) ||
+	    (in->fd != -1 && len != 0)) {
+		delivery_free(d);
+		return NULL;
+	}
+	d->fd = ipc_take_fd(in);
+	if (d->fd == -1)
+		d->body = xmemdup(body, len);
+	return d;
+}
+
+void
+delivery_rcpt(struct delivery *d, size_t i, enum outcome outcome,
+    const char *status, const char *diag, const char *remote)
+{
+	struct delivery_rcpt *r = &d->rcpts[i];
+
+	if (r->settled)
+		return;
+	r->settled = true;
+	ipc_begin(M_RCPT_RESULT, d->attempt);
+	ipc_put_u32(r->index);
+	ipc_put_u8(outcome);
+	ipc_put_str(status);
+	ipc_put_str(diag);
+	ipc_put_str(remote);
+	ipc_send(*d->queue, -1);
+}
+
+void
+delivery_rest(struct delivery *d, bool only_accepted, enum outcome outcome,
+    const char *status, const char *diag, const char *remote)
+{
+	size_t i;
+
+	for (i = 0; i < d->nrcpts; i++)
+		if (!only_accepted || d->rcpts[i].accepted)
+			delivery_rcpt(d, i, outcome, status, diag, remote);
+}
+
+bool
+delivery_any_accepted(const struct delivery *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->nrcpts; i++)
+		if (d->rcpts[i].accepted && !d->rcpts[i].settled)
+			return true;
+	return false;
+}
+
+void
+delivery_end(struct delivery **dp, const char *remote, const char *tls,
+    bool reached)
+{
+	struct delivery *d = *dp;
+
+	*dp = NULL;
+	ipc_begin(M_DELIVER_END, d->attempt);
+	ipc_put_str(remote);
+	ipc_put_str(tls);
+	ipc_put_bool(reached);
+	ipc_send(*d->queue, -1);
+	delivery_free(d);
+}
+
+/* --- replies --------------------------------------------------------------------- */
+
+/* RFC 5321 4.2.1. What makes no sense here may make some later: try again. */
+enum outcome
+reply_outcome(const struct smtp_reply *r)
+{
+	return r->code / 100 == 2 ? OUTCOME_DELIVERED :
+	    r->code / 100 == 5 ? OUTCOME_FAILED : OUTCOME_DEFERRED;
+}
+
+const char *
+reply_status(const struct smtp_reply *r)
+{
+	static const char *const plain[] = { "2.0.0", "4.0.0", "5.0.0" };
+
+	if (r->status[0] != '\0')
+		return r->status;
+	return plain[reply_outcome(r)];
+}
+
+const char *
+reply_diag(const struct smtp_reply *r)
+{
+	static char diag[DIAG_MAX + 1];
+	char *p;
+
+	snprintf(diag, sizeof(diag), "%d %s", r->code, buf_str(&r->text));
+	for (p = diag; *p != '\0'; p++)
+		if (*p == '\n')
+			*p = ' ';
+	return diag;
+}

@@ -1,0 +1,560 @@
+#include "lib/prelude.h"
+
+#include <openssl/ssl.h>
+
+#include "lib/ev.h"
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "relay/client.h"
+#include "relay/dns.h"
+#include "relay/pool.h"
+#include "relay/tlspolicy.h"
+
+#define SMTP_PORT	25
+#define RESOLVED_MS	60000	/* addresses are used that long; libunbound
+				   keeps them by their TTL */
+
+struct route {
+	const struct conf_relay_route *conf;
+	struct client_conf client;
+	struct client_conf clear;	/* after TLS failed where it need not be */
+};
+
+/* Shared by the hops that were made under it. */
+struct pool_conf {
+	unsigned int refs;
+	struct relay_conf slice;	/* the pool's own copy */
+	struct route *routes;
+	size_t	 nroutes;
+};
+
+struct hop;
+
+struct conn {
+	LIST_ENTRY(conn) link;
+	struct hop *hop;
+	struct client *client;
+	size_t	 target;		/* which of the hop's */
+	bool	 idle, opening, in_clear;
+	struct ev_timer idle_limit;
+};
+
+struct hop {
+	LIST_ENTRY(hop) link;
+	struct pool *pool;
+	struct pool_conf *conf;
+	struct route *route;
+	char	*domain;
+	struct delivery_list waiting;
+	size_t	 nwaiting;
+	LIST_HEAD(, conn) conns;
+	size_t	 nconns, nopening;
+	struct dns_query *query;
+	struct dns_target targets[DNS_TARGETS_MAX];
+	size_t	 ntargets;
+	uint64_t resolved_ms;
+	struct ev_timer run;
+};
+
+struct pool {
+	struct pool_conf *conf;
+	LIST_HEAD(, hop) hops;
+	void	(*done)(void);
+	struct ev_timer done_timer;
+};
+
+static void	ready_cb(struct client *, void *);
+static void	over_cb(struct client *, struct delivery *, bool, void *);
+static void	run_cb(void *);
+static void	idle_cb(void *);
+
+static const struct client_ops client_ops = { ready_cb, over_cb };
+
+/* --- configuration ------------------------------------------------------------------ */
+
+static int
+route_init(struct route *r, const struct conf_relay_route *conf,
+    const struct relay_conf *all, const char **errstr)
+{
+	struct client_conf *c = &r->client;
+
+	r->conf = conf;
+	c->hostname = all->hostname;
+	c->source_address = all->source_address;
+	c->connect_sec = all->connect_sec;
+	c->command_sec = all->command_sec;
+	c->data_sec = all->data_sec;
+	c->user = conf->user;
+	c->password = conf->password;
+	c->tls = tlspolicy_of(conf);
+	c->ssl_ctx = tlspolicy_ctx(c->tls.verified, conf->ca_pem, errstr);
+	if (c->ssl_ctx == NULL)
+		return -1;
+	r->clear = *c;
+	r->clear.tls.starttls = false;
+	return 0;
+}
+
+/* By the way it was sent: the wire form is the one complete copy there is. */
+static void
+copy_slice(const struct relay_conf *from, struct relay_conf *to)
+{
+	struct ipc_in in;
+	const uint8_t *p;
+	uint8_t *copy;
+	size_t len;
+
+	ipc_begin(0, 0);
+	conf_put(relay_conf_fields, from);
+	p = ipc_built(&len);
+	copy = xmemdup(p, len);
+	ipc_begin(0, 0);
+	if (!ipc_parse(copy, len, &in) ||
+	    conf_get(&in, relay_conf_fields, to) == -1)
+		fatalx("a configuration slice cannot be copied");
+	xfree_secret(copy, len);
+}
+
+struct pool_conf *
+pool_conf_new(const struct relay_conf *slice, const char **errstr)
+{
+	struct pool_conf *c = xcalloc(1, sizeof(*c));
+	size_t i;
+
+	c->refs = 1;
+	copy_slice(slice, &c->slice);
+	c->nroutes = c->slice.routes.n;
+	c->routes = xcalloc(c->nroutes, sizeof(*c->routes));
+	for (i = 0; i < c->nroutes; i++)
+		if (route_init(&c->routes[i], CONF_AT(c->slice.routes,
+		    struct conf_relay_route, i), &c->slice, errstr) == -1) {
+			pool_conf_free(&c);
+			return NULL;
+		}
+	return c;
+}
+
+void
+pool_conf_free(struct pool_conf **cp)
+{
+	struct pool_conf *c = *cp;
+	size_t i;
+
+	*cp = NULL;
+	if (c == NULL || --c->refs > 0)
+		return;
+	for (i = 0; i < c->nroutes; i++)
+		SSL_CTX_free(c->routes[i].client.ssl_ctx);
+	free(c->routes);
+	conf_clear(relay_conf_fields, sizeof(c->slice), &c->slice);
+	free(c);
+}
+
+/* --- hops ------------------------------------------------------------------------------ */
+
+static struct route *
+find_route(struct pool_conf *c, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c->nroutes; i++)
+		if (strcmp(c->routes[i].conf->name, name) == 0)
+			return &c->routes[i];
+	return NULL;
+}
+
+static struct hop *
+find_hop(struct pool *p, const char *route, const char *domain)
+{
+	struct hop *h;
+
+	LIST_FOREACH(h, &p->hops, link)
+		if (h->conf == p->conf && strcmp(h->route->conf->name,
+		    route) == 0 && strcmp(h->domain, domain) == 0)
+			return h;
+	return NULL;
+}
+
+static struct hop *
+hop_new(struct pool *p, struct route *r, const char *domain)
+{
+	struct hop *h = xcalloc(1, sizeof(*h));
+
+	h->pool = p;
+	h->conf = p->conf;
+	h->conf->refs++;
+	h->route = r;
+	h->domain = xstrdup(domain);
+	TAILQ_INIT(&h->waiting);
+	LIST_INIT(&h->conns);
+	ev_timer_init(&h->run, run_cb, h);
+	LIST_INSERT_HEAD(&p->hops, h, link);
+	return h;
+}
+
+static void
+check_done(struct pool *p)
+{
+	if (p->done != NULL && LIST_EMPTY(&p->hops) &&
+	    !ev_timer_armed(&p->done_timer))
+		ev_timer_set(&p->done_timer, 0);
+}
+
+static void
+hop_free_if_unused(struct hop *h)
+{
+	struct pool *p = h->pool;
+
+	if (h->nwaiting > 0 || h->nconns > 0 || h->query != NULL)
+		return;
+	LIST_REMOVE(h, link);
+	ev_timer_cancel(&h->run);
+	pool_conf_free(&h->conf);
+	free(h->domain);
+	free(h);
+	check_done(p);
+}
+
+static const char *
+hop_name(const struct hop *h)
+{
+	return *h->domain != '\0' ? h->domain : h->route->conf->host;
+}
+
+static struct delivery *
+take_waiting(struct hop *h)
+{
+	struct delivery *d = TAILQ_FIRST(&h->waiting);
+
+	if (d != NULL) {
+		TAILQ_REMOVE(&h->waiting, d, link);
+		h->nwaiting--;
+	}
+	return d;
+}
+
+/* The next hop as a whole cannot be used: everybody waiting hears why. */
+static void
+hop_failed(struct hop *h, enum outcome o, const char *status, const char *why,
+    const char *remote)
+{
+	struct delivery *d;
+
+	/* A smarthost's missing name is our trouble, not the recipients'. */
+	if (o == OUTCOME_FAILED && !h->route->conf->mx) {
+		o = OUTCOME_DEFERRED;
+		status = "4.4.4";
+	}
+	log_info("next-hop=%s route=%s unusable: %s", log_escs(hop_name(h)),
+	    h->route->conf->name, why);
+	while ((d = take_waiting(h)) != NULL) {
+		delivery_rest(d, false, o, status, why, remote);
+		delivery_end(&d, remote, "none", o == OUTCOME_FAILED);
+	}
+}
+
+/* --- connections --------------------------------------------------------------------------- */
+
+static void
+conn_open(struct conn *c)
+{
+	struct hop *h = c->hop;
+
+	c->client = client_new(c->in_clear ? &h->route->clear :
+	    &h->route->client, &h->targets[c->target], &client_ops, c);
+}
+
+static void
+conn_new(struct hop *h)
+{
+	struct conn *c = xcalloc(1, sizeof(*c));
+
+	c->hop = h;
+	c->opening = true;
+	ev_timer_init(&c->idle_limit, idle_cb, c);
+	LIST_INSERT_HEAD(&h->conns, c, link);
+	h->nconns++;
+	h->nopening++;
+	conn_open(c);
+}
+
+static void
+not_opening(struct conn *c)
+{
+	if (c->opening)
+		c->hop->nopening--;
+	c->opening = false;
+}
+
+static void
+conn_free(struct conn *c)
+{
+	not_opening(c);
+	ev_timer_cancel(&c->idle_limit);
+	LIST_REMOVE(c, link);
+	c->hop->nconns--;
+	client_free(&c->client);
+	free(c);
+}
+
+static void
+conn_give(struct conn *c, struct delivery *d)
+{
+	c->idle = false;
+	ev_timer_cancel(&c->idle_limit);
+	client_deliver(c->client, d);
+}
+
+static bool
+worn_out(const struct conn *c)
+{
+	const struct hop *h = c->hop;
+
+	return h->conf != h->pool->conf || h->pool->done != NULL ||
+	    client_carried(c->client) >= h->route->conf->messages;
+}
+
+static void
+ready_cb(struct client *client, void *arg)
+{
+	struct conn *c = arg;
+	struct delivery *d = NULL;
+
+	not_opening(c);
+	if (client_carried(client) < c->hop->route->conf->messages)
+		d = take_waiting(c->hop);
+	if (d != NULL) {
+		conn_give(c, d);
+		return;
+	}
+	c->idle = true;
+	if (worn_out(c))
+		client_quit(client);
+	else
+		ev_timer_set(&c->idle_limit,
+		    (uint64_t)c->hop->route->conf->idle_sec * 1000);
+	ev_timer_set(&c->hop->run, 0);
+}
+
+static void
+idle_cb(void *arg)
+{
+	struct conn *c = arg;
+
+	c->idle = false;
+	client_quit(c->client);
+}
+
+/* A connection that never became ready: another target, or none is left. */
+static bool
+try_next(struct conn *c)
+{
+	struct hop *h = c->hop;
+	bool tls = client_tls_failed(c->client);
+
+	log_info("next-hop=%s %s", log_escs(hop_name(h)),
+	    client_why(c->client));
+	client_free(&c->client);
+	if (tls && !c->in_clear && !h->route->client.tls.required)
+		c->in_clear = true;	/* opportunistic: once without */
+	else {
+		c->in_clear = false;
+		c->target++;
+	}
+	if (c->target >= h->ntargets || h->nwaiting == 0)
+		return false;
+	conn_open(c);
+	return true;
+}
+
+static void
+over_cb(struct client *client, struct delivery *unsent, bool usable, void *arg)
+{
+	struct conn *c = arg;
+	struct hop *h = c->hop;
+	char why[800], status[16], remote[256];
+
+	snprintf(why, sizeof(why), "%s", client_why(client));
+	snprintf(status, sizeof(status), "%s", client_status(client));
+	snprintf(remote, sizeof(remote), "%s", h->ntargets > c->target ?
+	    h->targets[c->target].host : hop_name(h));
+	if (unsent != NULL) {
+		TAILQ_INSERT_HEAD(&h->waiting, unsent, link);
+		h->nwaiting++;
+	}
+	if (!usable && try_next(c))
+		return;
+	conn_free(c);
+	/* Other connections may still serve those who wait. */
+	if (!usable && h->nwaiting > 0 && h->nconns == 0) {
+		h->resolved_ms = 0;
+		hop_failed(h, OUTCOME_DEFERRED, status, why, remote);
+	}
+	ev_timer_set(&h->run, 0);
+}
+
+/* --- running a hop ----------------------------------------------------------------------- */
+
+static void
+resolved_cb(const struct dns_answer *a, void *arg)
+{
+	struct hop *h = arg;
+
+	h->query = NULL;
+	if (a->outcome != OUTCOME_DELIVERED) {
+		hop_failed(h, a->outcome, a->status, a->why, hop_name(h));
+		ev_timer_set(&h->run, 0);
+		return;
+	}
+	memcpy(h->targets, a->targets, a->n * sizeof(*a->targets));
+	h->ntargets = a->n;
+	h->resolved_ms = ev_now_ms();
+	ev_timer_set(&h->run, 0);
+}
+
+static bool
+need_addresses(struct hop *h)
+{
+	const struct conf_relay_route *r = h->route->conf;
+
+	if (h->query != NULL)
+		return true;
+	if (h->resolved_ms != 0 &&
+	    (h->nopening > 0 || ev_now_ms() < h->resolved_ms + RESOLVED_MS))
+		return false;
+	h->query = r->mx ? dns_mx(h->domain, SMTP_PORT, resolved_cb, h) :
+	    dns_host(r->host, (uint16_t)r->port, resolved_cb, h);
+	return true;
+}
+
+static void
+use_idle(struct hop *h)
+{
+	struct conn *c;
+
+	LIST_FOREACH(c, &h->conns, link)
+		if (c->idle && h->nwaiting > 0 && !worn_out(c))
+			conn_give(c, take_waiting(h));
+}
+
+static void
+run_cb(void *arg)
+{
+	struct hop *h = arg;
+
+	use_idle(h);
+	while (h->nwaiting > h->nopening &&
+	    h->nconns < h->route->conf->connections) {
+		if (need_addresses(h))
+			return;
+		conn_new(h);
+	}
+	hop_free_if_unused(h);
+}
+
+/* --- the pool --------------------------------------------------------------------------------- */
+
+static void
+done_cb(void *arg)
+{
+	struct pool *p = arg;
+
+	p->done();
+}
+
+struct pool *
+pool_new(void)
+{
+	struct pool *p = xcalloc(1, sizeof(*p));
+
+	LIST_INIT(&p->hops);
+	ev_timer_init(&p->done_timer, done_cb, p);
+	return p;
+}
+
+static void
+retire_idle(struct hop *h)
+{
+	struct conn *c;
+
+	LIST_FOREACH(c, &h->conns, link)
+		if (c->idle) {
+			c->idle = false;
+			ev_timer_cancel(&c->idle_limit);
+			client_quit(c->client);
+		}
+}
+
+void
+pool_use(struct pool *p, struct pool_conf *conf)
+{
+	struct hop *h;
+
+	pool_conf_free(&p->conf);
+	p->conf = conf;
+	LIST_FOREACH(h, &p->hops, link)
+		retire_idle(h);
+}
+
+void
+pool_deliver(struct pool *p, struct delivery *d)
+{
+	struct route *r = find_route(p->conf, d->route);
+	struct hop *h;
+
+	if (r == NULL) {
+		delivery_rest(d, false, OUTCOME_DEFERRED, "4.3.5",
+		    "the route is no longer configured", "");
+		delivery_end(&d, "", "none", false);
+		return;
+	}
+	h = find_hop(p, d->route, r->conf->mx ? d->domain : "");
+	if (h == NULL)
+		h = hop_new(p, r, r->conf->mx ? d->domain : "");
+	TAILQ_INSERT_TAIL(&h->waiting, d, link);
+	h->nwaiting++;
+	ev_timer_set(&h->run, 0);
+}
+
+void
+pool_give_back(struct pool *p)
+{
+	struct delivery *d;
+	struct hop *h;
+
+	LIST_FOREACH(h, &p->hops, link)
+		while ((d = take_waiting(h)) != NULL)
+			delivery_end(&d, "", "none", false);
+}
+
+void
+pool_abandon(struct pool *p)
+{
+	struct hop *h, *next;
+	struct conn *c;
+
+	pool_give_back(p);
+	for (h = LIST_FIRST(&p->hops); h != NULL; h = next) {
+		next = LIST_NEXT(h, link);
+		while ((c = LIST_FIRST(&h->conns)) != NULL)
+			conn_free(c);
+		dns_cancel(&h->query);
+		hop_free_if_unused(h);
+	}
+}
+
+void
+pool_stop(struct pool *p, void (*done)(void))
+{
+	struct hop *h, *next;
+
+	p->done = done;
+	pool_give_back(p);
+	for (h = LIST_FIRST(&p->hops); h != NULL; h = next) {
+		next = LIST_NEXT(h, link);
+		retire_idle(h);
+		dns_cancel(&h->query);
+		hop_free_if_unused(h);
+	}
+	check_done(p);
+}

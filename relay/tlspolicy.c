@@ -1,0 +1,134 @@
+#include "lib/prelude.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "lib/log.h"
+#include "relay/tlspolicy.h"
+
+struct tlspolicy
+tlspolicy_of(const struct conf_relay_route *r)
+{
+	switch ((enum conf_route_tls)r->tls) {
+	case ROUTE_TLS_IMPLICIT:
+		return (struct tlspolicy){ .implicit = true, .required = true,
+		    .verified = true, .secrets_ok = true };
+	case ROUTE_TLS_STARTTLS:
+		return (struct tlspolicy){ .starttls = true, .required = true,
+		    .verified = true, .secrets_ok = true };
+	case ROUTE_TLS_MAY:
+		return (struct tlspolicy){ .starttls = true };
+	case ROUTE_TLS_NONE:	/* asked for by name: its user knows */
+		return (struct tlspolicy){ .secrets_ok = true };
+	}
+	return (struct tlspolicy){ .required = true, .verified = true };
+}
+
+const char *
+tlspolicy_text(const struct tlspolicy *p)
+{
+	return p->required && p->verified ? "required and verified" :
+	    p->required ? "required" : p->starttls ? "where offered" : "none";
+}
+
+static bool
+add_ca(SSL_CTX *ctx, const char *pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem, -1);
+	X509 *cert;
+	int n = 0;
+
+	while (bio != NULL &&
+	    (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		n += X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), cert);
+		X509_free(cert);
+	}
+	BIO_free(bio);
+	ERR_clear_error();	/* the end of the text is one to PEM */
+	return n > 0;
+}
+
+/*
+ * The system's certificates are read in whole, now: later, in the sandbox,
+ * OpenSSL could not look one up in its directory.
+ */
+static bool
+add_system_ca(SSL_CTX *ctx)
+{
+	return SSL_CTX_load_verify_file(ctx,
+	    "/etc/ssl/certs/ca-certificates.crt") == 1 ||
+	    SSL_CTX_load_verify_file(ctx, X509_get_default_cert_file()) == 1;
+}
+
+struct ssl_ctx_st *
+tlspolicy_ctx(bool verify, const char *ca_pem, const char **errstr)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+	if (ctx == NULL ||
+	    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1)
+		fatalx("cannot make a TLS client context");
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
+	    SSL_MODE_ENABLE_PARTIAL_WRITE |
+	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION |
+	    SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	if (!verify)
+		return ctx;
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	if (*ca_pem != '\0' ? add_ca(ctx, ca_pem) : add_system_ca(ctx)) {
+		ERR_clear_error();
+		return ctx;
+	}
+	ERR_clear_error();
+	*errstr = *ca_pem != '\0' ? "the ca-file holds no certificate" :
+	    "the system's CA certificates cannot be read; install "
+	    "ca-certificates or give the route a ca-file";
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+struct ssl_st *
+tlspolicy_ssl(struct ssl_ctx_st *ctx, const struct tlspolicy *p,
+    const char *host)
+{
+	SSL *ssl = SSL_new(ctx);
+	uint8_t bytes[16];
+	bool ip = inet_pton(AF_INET, host, bytes) == 1 ||
+	    inet_pton(AF_INET6, host, bytes) == 1;
+	X509_VERIFY_PARAM *param;
+
+	if (ssl == NULL)
+		fatalx("out of memory for a TLS session");
+	if (!ip && SSL_set_tlsext_host_name(ssl, host) != 1)
+		fatalx("out of memory for a TLS session");
+	if (!p->verified)
+		return ssl;
+	param = SSL_get0_param(ssl);
+	X509_VERIFY_PARAM_set_hostflags(param,
+	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	if ((ip ? X509_VERIFY_PARAM_set1_ip_asc(param, host) :
+	    X509_VERIFY_PARAM_set1_host(param, host, 0)) != 1)
+		fatalx("cannot demand the name %s of a certificate",
+		    log_escs(host));
+	return ssl;
+}
+
+const char *
+tlspolicy_outcome(struct ssl_st *ssl)
+{
+	static char text[128];
+
+	if (ssl == NULL)
+		return "none";
+	snprintf(text, sizeof(text), "%s %s %s", SSL_get_version(ssl),
+	    SSL_get_cipher_name(ssl),
+	    SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE &&
+	    SSL_get_verify_result(ssl) == X509_V_OK ? "verified" :
+	    "unverified");
+	return text;
+}

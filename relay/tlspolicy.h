@@ -1,0 +1,39 @@
+/*
+ * tlspolicy: what TLS a connection must have, computed before it begins as a
+ * value that can be printed, and then obeyed.
+ */
+#ifndef RELAY_TLSPOLICY_H
+#define RELAY_TLSPOLICY_H
+
+#include <stdbool.h>
+
+#include "lib/conf.h"
+
+struct ssl_ctx_st;
+struct ssl_st;
+
+struct tlspolicy {
+	bool	 implicit;	/* TLS before the greeting (RFC 8314 3.3) */
+	bool	 starttls;	/* use it where it is offered */
+	bool	 required;	/* without TLS nothing is sent */
+	bool	 verified;	/* the certificate must name the host */
+	bool	 secrets_ok;	/* a password may be sent */
+};
+
+struct tlspolicy tlspolicy_of(const struct conf_relay_route *);
+/* "required and verified", for logs and tests. */
+const char *tlspolicy_text(const struct tlspolicy *);
+
+/*
+ * Client contexts: one that verifies, against the PEM certificates in ca_pem
+ * or the system's when that is "", and one that does not. NULL with *errstr.
+ */
+struct ssl_ctx_st *tlspolicy_ctx(bool verify, const char *ca_pem,
+	    const char **errstr);
+/* A session for host under the policy, for lib/stream. */
+struct ssl_st *tlspolicy_ssl(struct ssl_ctx_st *, const struct tlspolicy *,
+	    const char *host);
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384 verified", or "none"; static buffer. */
+const char *tlspolicy_outcome(struct ssl_st *);
+
+#endif
