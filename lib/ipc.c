@@ -244,6 +244,12 @@ ipc_room(void)
 	return PACKET_MAX - out_len;
 }
 
+bool
+ipc_fits(void)
+{
+	return !out_overflow;
+}
+
 const uint8_t *
 ipc_built(size_t *len)
 {
@@ -348,6 +354,14 @@ ipc_send(struct ipc *ipc, int fd)
 	else if (errno != EPIPE && errno != ECONNRESET)
 		fail_later(ipc, strerrordesc_np(errno));
 	/* A peer that ended: our reading side will say so, after what it sent. */
+}
+
+void
+ipc_forward(struct ipc *ipc, uint64_t id, const struct ipc_in *in)
+{
+	ipc_begin(in->type, id);
+	put(in->at, (size_t)(in->end - in->at));
+	ipc_send(ipc, -1);
 }
 
 static void

@@ -77,6 +77,10 @@ size_t	 ipc_room(void);
  * caller keeps its own. A message that outgrew IPC_MAX is a bug: fatal.
  */
 void	 ipc_send(struct ipc *, int fd);
+/* False when what was put is more than one message can hold. */
+bool	 ipc_fits(void);
+/* Passes a received message on, fields unread, under another id. */
+void	 ipc_forward(struct ipc *, uint64_t id, const struct ipc_in *);
 
 /* --- reading fields: after a misfit all answer 0, "" or NULL and bad is set --- */
 

@@ -1,6 +1,7 @@
 #include "lib/prelude.h"
 
 #include <sys/mman.h>
+#include <fcntl.h>
 
 #include "lib/log.h"
 #include "lib/stats.h"
@@ -29,8 +30,11 @@ map(int fd)
 volatile uint64_t *
 stats_make(int *fd)
 {
-	*fd = memfd_create("postern-stats", MFD_CLOEXEC);
-	if (*fd == -1 || ftruncate(*fd, PAGE) == -1)
+	*fd = memfd_create("postern-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	/* Sealed: whoever shrank it would have the reader die of SIGBUS. */
+	if (*fd == -1 || ftruncate(*fd, PAGE) == -1 ||
+	    fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+	    == -1)
 		fatal("cannot make the counters");
 	return map(*fd);
 }

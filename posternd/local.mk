@@ -1,1 +1,21 @@
-# posternd: nothing yet
+# posternd: libconfuse, and no library that parses what comes from a network.
+sbin_PROGRAMS += %D%/posternd
+noinst_LIBRARIES += %D%/libposternd.a
+%C%_libposternd_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFUSE_CFLAGS)
+%C%_libposternd_a_SOURCES = \
+	%D%/children.c %D%/children.h %D%/children_private.h \
+	%D%/config.c %D%/config.h \
+	%D%/control.c %D%/control.h \
+	%D%/ground.c %D%/ground.h \
+	%D%/listeners.c %D%/listeners.h \
+	%D%/logsink.c %D%/logsink.h \
+	%D%/notify.c %D%/notify.h \
+	%D%/posternd.c %D%/posternd.h \
+	%D%/rollout.c \
+	%D%/settings.c %D%/settings.h \
+	%D%/slices.c %D%/slices.h \
+	%D%/status.c %D%/status.h \
+	%D%/verify.c %D%/verify.h
+%C%_posternd_SOURCES = %D%/main.c
+%C%_posternd_LDADD = %D%/libposternd.a $(LIBPOSTERN) $(CONFUSE_LIBS)
+LIBPOSTERND = posternd/libposternd.a $(LIBPOSTERN) $(CONFUSE_LIBS)

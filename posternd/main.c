@@ -1,7 +1,46 @@
 #include "lib/prelude.h"
 
-int
-main(void)
+#include "posternd/posternd.h"
+
+static int
+usage(void)
 {
-	return 0;
+	fputs("usage: posternd [-dnV] [-f file]\n"
+	    "  -d       stay in the foreground, log to stderr\n"
+	    "  -f file  this configuration instead of "
+	    POSTERN_SYSCONFDIR "/postern.conf\n"
+	    "  -n       check the configuration and exit\n"
+	    "  -V       print the version and exit\n"
+	    "posternd(8) has the details.\n", stderr);
+	return 2;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *file = POSTERN_SYSCONFDIR "/postern.conf";
+	bool check = false, foreground = false;
+	int c;
+
+	while ((c = getopt(argc, argv, "df:nV")) != -1) {
+		switch (c) {
+		case 'd':
+			foreground = true;
+			break;
+		case 'f':
+			file = optarg;
+			break;
+		case 'n':
+			check = true;
+			break;
+		case 'V':
+			puts("posternd " PACKAGE_VERSION);
+			return 0;
+		default:
+			return usage();
+		}
+	}
+	if (optind != argc)
+		return usage();
+	return check ? posternd_check(file) : posternd_run(file, foreground);
 }

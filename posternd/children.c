@@ -1,0 +1,558 @@
+#include "lib/prelude.h"
+
+#include <sys/wait.h>
+#include <fcntl.h>
+#include <signal.h>
+
+#include "lib/child.h"
+#include "lib/xalloc.h"
+#include "posternd/children_private.h"
+#include "posternd/slices.h"
+
+#define PATIENCE_MS	(5 * 60 * 1000)	/* recovery of a large queue included */
+#define PAUSE_FIRST_MS	250		/* before the second start in a row */
+#define PAUSE_MAX_MS	30000
+#define WELL_MS		10000		/* who lived as long died of something new */
+
+struct child *children;
+size_t children_n;
+const struct children_ops *children_hooks;
+
+static const struct config *config;
+static const struct listeners *listeners;
+
+/* The first start has an order, so that smtpd finds everybody serving. */
+static enum {
+	BIRTH,			/* slices are being checked */
+	SERVANTS,		/* all but smtpd are being launched */
+	WORKERS,		/* smtpd is */
+	RUNNING
+} phase;
+
+static bool check_only;
+
+static const struct { enum role a, b; } links[] = {
+	{ ROLE_SMTPD, ROLE_AUTH },
+	{ ROLE_SMTPD, ROLE_KEYS },
+	{ ROLE_SMTPD, ROLE_QUEUE },
+	{ ROLE_QUEUE, ROLE_RELAY },
+};
+
+/*
+ * Who may have whom replaced. Those that strangers talk to rank below those
+ * that hold passwords, keys and mail: a captured worker must not be able to
+ * have the queue killed again and again.
+ */
+static const int ranks[ROLES] = { [ROLE_SMTPD] = 1, [ROLE_RELAY] = 1,
+    [ROLE_AUTH] = 2, [ROLE_KEYS] = 2, [ROLE_QUEUE] = 2 };
+
+static const char *const state_names[CHILD_STATES] = { "down", "starting",
+    "starting", "starting", "serving", "stopping" };
+
+static int	on_msg(struct ipc *, struct ipc_in *, void *);
+static void	on_gone(struct ipc *, const char *, void *);
+static void	again_cb(void *);
+static void	patience_cb(void *);
+
+static const struct ipc_ops control_ops = { on_msg, on_gone };
+
+void
+child_set_state(struct child *c, enum child_state state)
+{
+	log_debug("children", "%s %s -> %s", c->name, state_names[c->state],
+	    state_names[state]);
+	c->state = state;
+	c->since_ms = ev_wall_ms();
+}
+
+void
+children_use(const struct config *cfg, const struct listeners *ls)
+{
+	config = cfg;
+	listeners = ls;
+}
+
+const struct listeners *
+children_listeners(void)
+{
+	return listeners;
+}
+
+/* --- birth ------------------------------------------------------------------------ */
+
+/* In the new process: five descriptors, then the program. */
+static void NORETURN
+become(const char *program, const char *name, int control_fd, int log_fd)
+{
+	char *argv[] = { (char *)(uintptr_t)name, NULL };
+	int null = open("/dev/null", O_RDWR);
+
+	/* Out of the way first: dup2() must not close one with another. */
+	control_fd = fcntl(control_fd, F_DUPFD, 16);
+	log_fd = fcntl(log_fd, F_DUPFD, 16);
+	if (null != -1 && control_fd != -1 && log_fd != -1 &&
+	    dup2(null, 0) != -1 && dup2(null, 1) != -1 &&
+	    dup2(control_fd, CHILD_CONTROL_FD) != -1 &&
+	    dup2(log_fd, CHILD_LOG_FD) != -1 &&
+	    close_range(CHILD_LOG_FD + 1, ~0u, 0) != -1)
+		execv(program, argv);
+	_exit(127);
+}
+
+static void
+child_sockets(struct child *c, int control_fd[2], int *log_fd)
+{
+	if (ipc_pair(control_fd) == -1)
+		fatal("cannot make a channel to %s", c->name);
+	c->log = logsource_new(c->name, log_fd);
+	if (c->log == NULL)
+		fatal("cannot make a log channel to %s", c->name);
+}
+
+static void
+spawn(struct child *c)
+{
+	char program[PATH_MAX];
+	int fd[2], log_fd;
+
+	snprintf(program, sizeof(program), "%s/postern-%s", config->program_dir,
+	    slices_role_name(c->role));
+	child_sockets(c, fd, &log_fd);
+	c->pid = fork();
+	if (c->pid == 0)
+		become(program, strrchr(program, '/') + 1, fd[1], log_fd);
+	if (c->pid == -1)
+		fatal("cannot start a process");
+	close(fd[1]);
+	close(log_fd);
+	c->born_ms = ev_now_ms();
+	c->why = NULL;
+	c->control = ipc_new(fd[0], &control_ops, c);
+	ev_timer_set(&c->patience, PATIENCE_MS);
+	child_set_state(c, CHILD_ASKED);
+	slices_send(config, c->role, c->control);
+}
+
+static bool
+linked(enum role a, enum role b)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(links); i++)
+		if ((links[i].a == a && links[i].b == b) ||
+		    (links[i].a == b && links[i].b == a))
+			return true;
+	return false;
+}
+
+static void
+send_peer(struct child *to, const struct child *peer, int fd)
+{
+	ipc_begin(M_PEER, 0);
+	ipc_put_u32(peer->role);
+	ipc_put_u32(peer->index);
+	ipc_send(to->control, fd);
+	close(fd);
+}
+
+/* A channel to everybody who has been launched; the others follow suit. */
+static void
+connect_peers(struct child *c)
+{
+	size_t i;
+	int fd[2];
+
+	for (i = 0; i < children_n; i++) {
+		struct child *d = &children[i];
+
+		if (!linked(c->role, d->role) || (d->state != CHILD_LAUNCHED &&
+		    d->state != CHILD_READY))
+			continue;
+		if (ipc_pair(fd) == -1)
+			fatal("cannot make a channel");
+		send_peer(c, d, fd[0]);
+		send_peer(d, c, fd[1]);
+	}
+}
+
+static void
+launch(struct child *c)
+{
+	const struct config_user *u = &config->users[c->role];
+	char root[PATH_MAX];
+
+	ipc_begin(M_CONF_USE, 0);
+	ipc_send(c->control, -1);
+	ipc_begin(M_STATS, 0);
+	ipc_send(c->control, c->stats_fd);
+	connect_peers(c);
+	if (c->role == ROLE_SMTPD)
+		listeners_send(listeners, NULL, c->control, c->index);
+	slices_root(config, c->role, root);
+	ipc_begin(M_START, 0);
+	ipc_put_u32(u->uid);
+	ipc_put_u32(u->gid);
+	ipc_put_str(root);
+	ipc_put_bool(config->sandbox);
+	ipc_send(c->control, -1);
+	child_set_state(c, CHILD_LAUNCHED);
+}
+
+/* --- the order of the first start ---------------------------------------------------- */
+
+static bool
+all_in(enum child_state state, bool workers_too)
+{
+	size_t i;
+
+	for (i = 0; i < children_n; i++)
+		if (children[i].state != state &&
+		    (workers_too || children[i].role != ROLE_SMTPD))
+			return false;
+	return true;
+}
+
+static void
+launch_fit(bool workers_too)
+{
+	size_t i;
+
+	for (i = 0; i < children_n; i++)
+		if (children[i].state == CHILD_FIT &&
+		    (workers_too || children[i].role != ROLE_SMTPD))
+			launch(&children[i]);
+}
+
+static void
+advance(void)
+{
+	if (rollout_stopping())
+		return;
+	if (check_only && all_in(CHILD_FIT, true))
+		children_hooks->ready();
+	else if (check_only)
+		return;
+	else if (phase == BIRTH && all_in(CHILD_FIT, true)) {
+		phase = SERVANTS;
+		launch_fit(false);
+	} else if (phase == SERVANTS && all_in(CHILD_READY, false)) {
+		phase = WORKERS;
+		launch_fit(true);
+	} else if (phase == WORKERS && all_in(CHILD_READY, true)) {
+		phase = RUNNING;
+		children_hooks->ready();
+	} else if (phase == RUNNING)
+		launch_fit(true);
+}
+
+static void
+add_role(enum role role, uint32_t count)
+{
+	uint32_t i;
+
+	children = xreallocarray(children, children_n + count,
+	    sizeof(*children));
+	for (i = 0; i < count; i++) {
+		struct child *c = &children[children_n++];
+
+		memset(c, 0, sizeof(*c));
+		c->role = role;
+		c->index = i;
+		snprintf(c->name, sizeof(c->name), count > 1 ? "%s/%u" : "%s",
+		    slices_role_name(role), i);
+		c->stats = stats_make(&c->stats_fd);
+	}
+}
+
+static void	sigchld_cb(int, void *);
+
+void
+children_check_only(void)
+{
+	check_only = true;
+}
+
+void
+children_start(const struct config *cfg, const struct listeners *ls,
+    const struct children_ops *ops)
+{
+	size_t i;
+
+	children_hooks = ops;
+	children_use(cfg, ls);
+	ev_signal(SIGCHLD, sigchld_cb, NULL);
+	add_role(ROLE_KEYS, 1);
+	add_role(ROLE_AUTH, 1);
+	add_role(ROLE_QUEUE, 1);
+	add_role(ROLE_RELAY, cfg->relays);
+	add_role(ROLE_SMTPD, cfg->workers);
+	/* The array stays where it is from here on. */
+	for (i = 0; i < children_n; i++) {
+		ev_timer_init(&children[i].again, again_cb, &children[i]);
+		ev_timer_init(&children[i].patience, patience_cb,
+		    &children[i]);
+		spawn(&children[i]);
+	}
+}
+
+/* --- death ---------------------------------------------------------------------------- */
+
+void
+child_kill(struct child *c, const char *why)
+{
+	if (c->pid == 0)
+		return;
+	if (c->why == NULL)
+		c->why = why;
+	if (kill(c->pid, SIGKILL) == -1)
+		log_warn("cannot kill %s", c->name);
+}
+
+static void
+patience_cb(void *arg)
+{
+	child_kill(arg, "it took too long to start");
+}
+
+static void
+again_cb(void *arg)
+{
+	struct child *c = arg;
+
+	c->restarts++;
+	spawn(c);
+}
+
+static const char *
+how(const struct child *c, int status, char *text, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(text, size, "ended by SIG%s%s",
+		    sigabbrev_np(WTERMSIG(status)),
+		    WTERMSIG(status) == SIGSYS ? ": a system call outside its "
+		    "table, see posternd(8)" : "");
+	else if (WEXITSTATUS(status) == 127 && c->state == CHILD_ASKED)
+		snprintf(text, size, "its program in %s cannot be run",
+		    config->program_dir);
+	else
+		snprintf(text, size, "ended with exit code %d",
+		    WEXITSTATUS(status));
+	return c->why != NULL ? c->why : text;
+}
+
+static void
+forget(struct child *c)
+{
+	static const enum stat_id gauges[] = { STAT_SESSIONS_NOW,
+	    STAT_QUEUED_NOW, STAT_CONNECTIONS_NOW };
+	size_t i;
+
+	c->pid = 0;
+	c->offered = false;
+	ipc_free(&c->control);
+	logsource_free(&c->log);
+	ev_timer_cancel(&c->patience);
+	for (i = 0; i < nitems(gauges); i++)
+		c->stats[gauges[i]] = 0;
+	child_set_state(c, CHILD_DOWN);
+	children_hooks->mute(c->role);
+}
+
+static uint64_t
+pause_before_next(struct child *c)
+{
+	uint64_t ms;
+
+	if (ev_now_ms() - c->born_ms >= WELL_MS)
+		c->failures = 0;
+	if (c->failures++ == 0)
+		return 0;
+	if (c->failures > 16)
+		return PAUSE_MAX_MS;
+	ms = (uint64_t)PAUSE_FIRST_MS << (c->failures - 2);
+	return ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS;
+}
+
+static void
+died(struct child *c, int status)
+{
+	char text[PATH_MAX + 64];
+	const char *why = how(c, status, text, sizeof(text));
+	uint64_t pause;
+
+	/* Its own last words come before ours about them. */
+	forget(c);
+	if (rollout_stopping()) {
+		if (!rollout_hard() && status != 0)
+			log_warnx("%s %s", c->name, why);
+		rollout_gone(c);
+		return;
+	}
+	if (phase != RUNNING) {
+		children_hooks->failed(c->name, why);
+		return;
+	}
+	pause = pause_before_next(c);
+	log_warnx("%s %s; the next one starts %s", c->name, why,
+	    pause == 0 ? "now" : pause < 1000 ? "in a moment" :
+	    "after a pause");
+	ev_timer_set(&c->again, pause);
+	rollout_gone(c);
+}
+
+static void
+sigchld_cb(int signo, void *arg)
+{
+	size_t i;
+	int status;
+
+	for (i = 0; i < children_n; i++)
+		if (children[i].pid != 0 &&
+		    waitpid(children[i].pid, &status, WNOHANG) ==
+		    children[i].pid)
+			died(&children[i], status);
+}
+
+/* --- what children say -------------------------------------------------------------------- */
+
+static int
+on_conf_answer(struct child *c, const char *why)
+{
+	if (c->offered)
+		return rollout_answer(c, why) ? 0 : -1;
+	if (c->state != CHILD_ASKED)
+		return -1;
+	if (why == NULL) {
+		child_set_state(c, CHILD_FIT);
+		advance();
+	} else if (phase != RUNNING)
+		children_hooks->failed(NULL, why);
+	else {
+		log_warnx("%s refuses its configuration: %s", c->name, why);
+		child_kill(c, "refused its configuration");
+	}
+	return 0;
+}
+
+static int
+on_ready(struct child *c)
+{
+	if (c->state != CHILD_LAUNCHED)
+		return -1;
+	ev_timer_cancel(&c->patience);
+	child_set_state(c, CHILD_READY);
+	if (phase == RUNNING)
+		log_info("%s serves again", c->name);
+	advance();
+	return 0;
+}
+
+static struct child *
+find(enum role role, uint32_t index)
+{
+	size_t i;
+
+	for (i = 0; i < children_n; i++)
+		if (children[i].role == role && children[i].index == index)
+			return &children[i];
+	return NULL;
+}
+
+static int
+on_peer_bad(struct child *c, struct ipc_in *in)
+{
+	uint32_t role = ipc_get_u32(in), index = ipc_get_u32(in);
+	const char *why = ipc_get_str(in, 1024);
+	struct child *bad;
+
+	if (!ipc_in_end(in) || role >= ROLES || !linked(c->role, role) ||
+	    (bad = find(role, index)) == NULL)
+		return -1;
+	log_warnx("%s says that %s broke the protocol: %s", c->name, bad->name,
+	    log_escs(why));
+	if (ranks[bad->role] > ranks[c->role])
+		child_kill(c, "ended: it accused a process that it may not "
+		    "judge");
+	else
+		child_kill(bad, "ended for breaking the protocol");
+	return 0;
+}
+
+static int
+on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+{
+	struct child *c = arg;
+	const char *why;
+
+	switch (in->type) {
+	case M_CONF_OK:
+		return ipc_in_end(in) ? on_conf_answer(c, NULL) : -1;
+	case M_CONF_BAD:
+		why = ipc_get_str(in, 4096);
+		return ipc_in_end(in) ? on_conf_answer(c, why) : -1;
+	case M_READY:
+		return ipc_in_end(in) ? on_ready(c) : -1;
+	case M_PEER_BAD:
+		return on_peer_bad(c, in);
+	case M_CTL_ROW:
+	case M_CTL_TEXT:
+	case M_CTL_END:
+		if (c->role != ROLE_AUTH && c->role != ROLE_QUEUE)
+			return -1;
+		children_hooks->answer(in);
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+/* A channel that ends without its process: that would be out of control. */
+static void
+on_gone(struct ipc *ipc, const char *why, void *arg)
+{
+	struct child *c = arg;
+
+	if (c->state == CHILD_STOPPING && why == NULL)
+		return;
+	if (why != NULL)
+		log_warnx("%s: %s", c->name, why);
+	child_kill(c, why != NULL ? "ended for breaking the protocol" : NULL);
+}
+
+/* --- for control ------------------------------------------------------------------------------ */
+
+int
+children_ask(enum role role, uint64_t id, const struct ipc_in *in)
+{
+	struct child *c = find(role, 0);
+
+	if (c == NULL || c->state != CHILD_READY)
+		return -1;
+	ipc_forward(c->control, id, in);
+	return 0;
+}
+
+void
+children_pause(enum role role, bool paused)
+{
+	struct child *c = find(role, 0);
+
+	if (c != NULL && c->control != NULL)
+		ipc_pause(c->control, paused);
+}
+
+bool
+children_info(size_t i, struct child_info *info)
+{
+	const struct child *c = &children[i];
+
+	if (i >= children_n)
+		return false;
+	info->name = c->name;
+	info->state = state_names[c->state];
+	info->pid = c->pid;
+	info->since_ms = c->since_ms;
+	info->restarts = c->restarts;
+	info->stats = c->stats;
+	return true;
+}

@@ -1,0 +1,56 @@
+/* children_private: what children.c (birth, death) shares with rollout.c
+ * (reload, stop). */
+#ifndef POSTERND_CHILDREN_PRIVATE_H
+#define POSTERND_CHILDREN_PRIVATE_H
+
+#include "lib/ev.h"
+#include "posternd/children.h"
+#include "posternd/logsink.h"
+
+enum child_state {
+	CHILD_DOWN,		/* no process; `again` may be armed */
+	CHILD_ASKED,		/* M_CONF sent: M_CONF_OK or _BAD comes */
+	CHILD_FIT,		/* its slice is good; it waits for its turn */
+	CHILD_LAUNCHED,		/* M_START sent: M_READY comes */
+	CHILD_READY,		/* serves */
+	CHILD_STOPPING,		/* M_STOP sent: its end comes */
+	CHILD_STATES
+};
+
+struct child {
+	enum role role;
+	uint32_t index;
+	char	 name[16];
+	enum child_state state;
+	int	 pid;		/* 0: none */
+	struct ipc *control;
+	struct logsource *log;
+	volatile uint64_t *stats;
+	int	 stats_fd;
+	uint64_t born_ms;	/* monotonic */
+	uint64_t since_ms;	/* wall */
+	uint32_t restarts, failures; /* failures: in a row */
+	bool	 offered;	/* reload: has not answered yet */
+	const char *why;	/* of a death that we decided; static text */
+	struct ev_timer again;	/* start another */
+	struct ev_timer patience; /* for a birth that takes too long */
+};
+
+extern struct child *children;
+extern size_t children_n;
+extern const struct children_ops *children_hooks;
+
+void	 child_set_state(struct child *, enum child_state);
+/* Ends the process; what follows is as if it had died by itself. */
+void	 child_kill(struct child *, const char *why);
+/* What later births use. */
+void	 children_use(const struct config *, const struct listeners *);
+const struct listeners *children_listeners(void);
+
+/* rollout.c: true when the message or death was about a reload or a stop. */
+bool	 rollout_answer(struct child *, const char *why);
+void	 rollout_gone(struct child *);
+bool	 rollout_stopping(void);
+bool	 rollout_hard(void);		/* and we kill */
+
+#endif

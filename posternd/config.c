@@ -1,0 +1,157 @@
+#include "lib/prelude.h"
+
+#include "lib/xalloc.h"
+#include "posternd/config.h"
+#include "posternd/settings.h"
+#include "posternd/slices.h"
+#include "posternd/verify.h"
+
+const char *
+config_key(const char *section, const char *title, const char *option)
+{
+	static char keys[4][512];
+	static unsigned int next;
+	char *key = keys[next++ % nitems(keys)];
+
+	snprintf(key, sizeof(keys[0]), "%.64s%s%.200s%s%.64s", section,
+	    title == NULL ? "" : " ", title == NULL ? "" : title,
+	    *section == '\0' ? "" : ".", option);
+	return key;
+}
+
+static const struct config_place *
+find_place(const struct config *cfg, const char *key)
+{
+	size_t i;
+
+	for (i = 0; key != NULL && i < cfg->places.n; i++) {
+		const struct config_place *p = CONF_AT(cfg->places,
+		    struct config_place, i);
+
+		if (strcmp(p->key, key) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+void
+config_problem(struct buf *problems, const struct config *cfg,
+    const char *key, const char *fmt, ...)
+{
+	const struct config_place *p = find_place(cfg, key);
+	char text[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (p != NULL)
+		buf_addf(problems, "%s:%u: %s\n", p->file, p->line, text);
+	else
+		buf_addf(problems, "%s: %s\n", cfg->file, text);
+}
+
+struct config *
+config_load(const char *file, struct buf *problems, struct buf *warnings)
+{
+	struct config *cfg = xcalloc(1, sizeof(*cfg));
+	struct buf text;
+	const char *why;
+	int r;
+
+	cfg->file = xstrdup(file);
+	buf_init(&text, SETTINGS_FILE_MAX);
+	r = settings_slurp(file, &text, &why);
+	if (r == -1)
+		buf_addf(problems, "%s: the configuration cannot be read: %s; "
+		    "-f names another file\n", file, why);
+	else
+		r = settings_parse(file, buf_str(&text), text.len, cfg,
+		    problems);
+	buf_clear(&text);
+	/* Both look at all there is, so that one run shows every fault. */
+	if (r == 0)
+		r = verify(cfg, problems, warnings);
+	if (r == 0)
+		r = slices_fill(cfg, problems, warnings);
+	if (r == -1)
+		config_free(&cfg);
+	return cfg;
+}
+
+static void
+free_listens(struct config *cfg)
+{
+	size_t i;
+
+	for (i = 0; i < cfg->listens.n; i++) {
+		struct config_listen *l = CONF_AT(cfg->listens,
+		    struct config_listen, i);
+
+		free(l->name);
+		free(l->address);
+	}
+	free(cfg->listens.v);
+}
+
+static void
+free_routes(struct config *cfg)
+{
+	size_t i, j;
+
+	for (i = 0; i < cfg->routes.n; i++) {
+		struct config_route *r = CONF_AT(cfg->routes,
+		    struct config_route, i);
+
+		free(r->name);
+		free(r->next_hop);
+		free(r->user);
+		free(r->password_file);
+		free(r->ca_file);
+		for (j = 0; j < r->senders.n; j++)
+			free(r->senders.v[j]);
+		free(r->senders.v);
+	}
+	free(cfg->routes.v);
+}
+
+static void
+free_places(struct config *cfg)
+{
+	size_t i;
+
+	for (i = 0; i < cfg->places.n; i++) {
+		struct config_place *p = CONF_AT(cfg->places,
+		    struct config_place, i);
+
+		free(p->key);
+		free(p->file);
+	}
+	free(cfg->places.v);
+}
+
+void
+config_free(struct config **cfgp)
+{
+	struct config *cfg = *cfgp;
+	size_t i;
+
+	if (cfg == NULL)
+		return;
+	*cfgp = NULL;
+	slices_clear(cfg);
+	free_listens(cfg);
+	free_routes(cfg);
+	free_places(cfg);
+	for (i = 0; i < ROLES; i++)
+		free(cfg->users[i].name);
+	free(cfg->file);
+	free(cfg->hostname);
+	free(cfg->state_dir);
+	free(cfg->control_socket);
+	free(cfg->program_dir);
+	free(cfg->certificate);
+	free(cfg->key);
+	free(cfg->trust_anchor_file);
+	free(cfg);
+}

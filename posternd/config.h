@@ -1,0 +1,91 @@
+/*
+ * config: postern.conf as the parent holds it after reading. What belongs to
+ * one child stands in that child's slice already; what several need, or only
+ * the parent, stands on top. Nothing in here changes after config_load(): a
+ * reload makes a new one.
+ */
+#ifndef POSTERND_CONFIG_H
+#define POSTERND_CONFIG_H
+
+#include "lib/buf.h"
+#include "lib/conf.h"
+#include "lib/ipc_msgs.h"
+
+enum config_log { CONFIG_LOG_STDERR, CONFIG_LOG_SYSLOG, CONFIG_LOG_JOURNAL };
+
+struct config_listen {			/* a "listen" section */
+	char	*name;
+	char	*address;		/* "" for all */
+	uint32_t port;
+	uint32_t tls;			/* enum config_listen_tls */
+};
+
+enum config_listen_tls { LISTEN_TLS_BY_PORT, LISTEN_TLS_STARTTLS,
+    LISTEN_TLS_IMPLICIT };
+
+struct config_route {			/* a "route" section */
+	char	*name;
+	char	*next_hop;
+	uint32_t tls;			/* enum config_route_tls */
+	char	*user, *password_file, *ca_file;
+	struct conf_strs senders;
+	uint32_t connections, messages, idle_sec;
+};
+
+enum config_route_tls { ROUTE_BY_NEXT_HOP, ROUTE_NONE, ROUTE_MAY,
+    ROUTE_STARTTLS };
+
+struct config_place {			/* where an option stands */
+	char	*key;			/* "tls.key", "route direct.next-hop" */
+	char	*file;
+	uint32_t line;
+};
+
+struct config_user {
+	char	*name;			/* as in the file: a name or a number */
+	uint32_t uid, gid;
+};
+
+struct config {
+	char	*file;			/* postern.conf's own path */
+	char	*hostname, *state_dir, *control_socket, *program_dir;
+	uint32_t workers, relays;
+	bool	 sandbox;
+	uint32_t log;			/* enum config_log */
+	struct config_user users[ROLES]; /* of the five children */
+	char	*certificate, *key;	/* files */
+	uint32_t max_sessions;		/* over all workers */
+	char	*trust_anchor_file;
+	uint32_t source;		/* of accounts; one kind so far */
+	struct conf_list listens;	/* struct config_listen */
+	struct conf_list routes;	/* struct config_route */
+	struct conf_list places;	/* struct config_place */
+
+	struct smtpd_conf smtpd;
+	struct auth_conf auth;
+	struct keys_conf keys;
+	struct queue_conf queue;
+	struct relay_conf relay;
+};
+
+/*
+ * Reads, checks and completes. NULL when anything is wrong; problems then has
+ * one line each, "FILE:LINE: what is wrong; what to do". Warnings are lines of
+ * the same form and do not prevent anything. Both buffers are the caller's.
+ */
+struct config *config_load(const char *file, struct buf *problems,
+	    struct buf *warnings);
+void	 config_free(struct config **);
+
+/*
+ * Adds a line to problems (or warnings). key names the option that it is
+ * about, as in struct config_place; NULL for the whole file.
+ */
+void	 config_problem(struct buf *problems, const struct config *,
+	    const char *key, const char *fmt, ...)
+	    __attribute__((format(printf, 4, 5)));
+/* For messages: "route NAME.OPTION"; in one of four rotating buffers. */
+const char *config_key(const char *section, const char *title,
+	    const char *option);
+
+#endif

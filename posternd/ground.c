@@ -1,0 +1,238 @@
+#include "lib/prelude.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <fcntl.h>
+
+#include "lib/log.h"
+#include "lib/num.h"
+#include "posternd/ground.h"
+#include "posternd/slices.h"
+
+#define PROBE (64 * 1024)	/* what must fit on the disk to begin at all */
+
+int
+ground_programs(const struct config *cfg, struct buf *problems)
+{
+	char path[PATH_MAX];
+	size_t before = problems->len;
+	enum role r;
+
+	for (r = ROLE_SMTPD; r <= ROLE_RELAY; r++) {
+		snprintf(path, sizeof(path), "%s/postern-%s", cfg->program_dir,
+		    slices_role_name(r));
+		if (access(path, X_OK) == -1)
+			config_problem(problems, cfg, "program-dir", "%s "
+			    "cannot be run: %s; run make install, or set "
+			    "program-dir to where the programs are", path,
+			    strerrordesc_np(errno));
+	}
+	return problems->len == before ? 0 : -1;
+}
+
+/* --- directories ------------------------------------------------------------------ */
+
+/* All that is missing of a path; others may enter, not write. */
+static int
+make_path(const char *path)
+{
+	char part[PATH_MAX];
+	const char *at = path;
+
+	while (at != NULL) {
+		at = strchr(at + 1, '/');
+		snprintf(part, sizeof(part), "%.*s", at == NULL ?
+		    (int)strlen(path) : (int)(at - path), path);
+		if (mkdir(part, 0755) == 0) {
+			if (chmod(part, 0755) == -1)
+				return -1;
+		} else if (errno != EEXIST && errno != EISDIR)
+			return -1;
+	}
+	return 0;
+}
+
+/* Children enter with their own rights: every part of the path must let them. */
+static int
+check_enterable(const struct config *cfg, struct buf *problems)
+{
+	char part[PATH_MAX];
+	const char *at = cfg->state_dir;
+	struct stat st;
+
+	while (at != NULL) {
+		at = strchr(at + 1, '/');
+		snprintf(part, sizeof(part), "%.*s", at == NULL ?
+		    (int)strlen(cfg->state_dir) : (int)(at - cfg->state_dir),
+		    cfg->state_dir);
+		if (stat(part, &st) == 0 && (st.st_mode & S_IXOTH) == 0) {
+			config_problem(problems, cfg, "state-dir", "the "
+			    "processes' users cannot enter %s; chmod o+x %s, "
+			    "or choose another state-dir", part, part);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+check_state_dir(const struct config *cfg, struct buf *problems)
+{
+	struct stat st;
+
+	if (make_path(cfg->state_dir) == -1 || stat(cfg->state_dir, &st) == -1)
+		config_problem(problems, cfg, "state-dir", "cannot make %s: "
+		    "%s; choose another state-dir", cfg->state_dir,
+		    strerrordesc_np(errno));
+	else if (!S_ISDIR(st.st_mode))
+		config_problem(problems, cfg, "state-dir", "%s is not a "
+		    "directory; choose another state-dir", cfg->state_dir);
+	else if (st.st_uid != 0)
+		config_problem(problems, cfg, "state-dir", "%s does not belong "
+		    "to root; chown root %s", cfg->state_dir, cfg->state_dir);
+	else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		config_problem(problems, cfg, "state-dir", "others than root "
+		    "can write to %s; chmod go-w %s", cfg->state_dir,
+		    cfg->state_dir);
+	else
+		return check_enterable(cfg, problems);
+	return -1;
+}
+
+/* A child's own directory: nobody else's business. */
+static int
+own_dir(const struct config *cfg, const char *name, uint32_t uid, uint32_t gid,
+    mode_t mode, struct buf *problems)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", cfg->state_dir, name);
+	if (mkdir(path, mode) == 0) {
+		if (chmod(path, mode) == 0 && chown(path, uid, gid) == 0)
+			return 0;
+	} else if (errno == EEXIST && lstat(path, &st) == 0) {
+		if (!S_ISDIR(st.st_mode))
+			config_problem(problems, cfg, "state-dir", "%s is not "
+			    "a directory; move it away", path);
+		else if (st.st_uid != uid)
+			config_problem(problems, cfg, "state-dir", "%s belongs "
+			    "to user %u instead of %u; chown -R %u:%u %s",
+			    path, st.st_uid, uid, uid, gid, path);
+		else if (chmod(path, mode) == 0)
+			return 0;
+		return -1;
+	}
+	config_problem(problems, cfg, "state-dir", "cannot make %s: %s", path,
+	    strerrordesc_np(errno));
+	return -1;
+}
+
+/* --- the disk -------------------------------------------------------------------------- */
+
+static int
+check_room(const struct config *cfg, struct buf *problems,
+    struct buf *warnings)
+{
+	static const char zeroes[PROBE];
+	char path[PATH_MAX], have[NUM_TEXT_LEN], need[NUM_TEXT_LEN];
+	struct statvfs vfs;
+	uint64_t left;
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/probe", cfg->state_dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+	    0600);
+	if (fd != -1) {
+		n = write(fd, zeroes, sizeof(zeroes));
+		if (n == (ssize_t)sizeof(zeroes) && fsync(fd) == -1)
+			n = -1;
+		else if (n != -1 && n != (ssize_t)sizeof(zeroes)) {
+			n = -1;
+			errno = ENOSPC;
+		}
+	}
+	if (n == -1)
+		config_problem(problems, cfg, "state-dir", errno == ENOSPC ?
+		    "the disk that %s is on is full; make room, then start "
+		    "again" : "cannot write to %s: it should be on a disk that "
+		    "works and may be written to", cfg->state_dir);
+	if (fd != -1) {
+		close(fd);
+		unlink(path);
+	}
+	if (n == -1 || statvfs(cfg->state_dir, &vfs) == -1)
+		return -1;
+	left = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	if (left < cfg->queue.min_free_bytes)
+		config_problem(warnings, cfg, "queue.min-free", "%s free below "
+		    "%s, less than min-free (%s): no mail is accepted until "
+		    "there is more", num_print_size(left >> 20 << 20, have),
+		    cfg->state_dir, num_print_size(cfg->queue.min_free_bytes,
+		    need));
+	return 0;
+}
+
+/* --- the lock ----------------------------------------------------------------------------- */
+
+static int
+lock(const struct config *cfg, struct buf *problems)
+{
+	static int fd = -1;	/* held until the process ends */
+	char path[PATH_MAX], pid[24] = "";
+	int n;
+
+	snprintf(path, sizeof(path), "%s/lock", cfg->state_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd == -1) {
+		config_problem(problems, cfg, "state-dir", "cannot open %s: "
+		    "%s", path, strerrordesc_np(errno));
+		return -1;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		if (read(fd, pid, sizeof(pid) - 1) == -1)
+			pid[0] = '\0';
+		config_problem(problems, cfg, "state-dir", "another posternd "
+		    "(process %.*s) runs on %s; stop it, or give this one a "
+		    "state-dir of its own", (int)strcspn(pid, "\n"), pid,
+		    cfg->state_dir);
+		return -1;
+	}
+	n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	if (ftruncate(fd, 0) == -1 || pwrite(fd, pid, (size_t)n, 0) == -1)
+		log_debug("ground", "the lock does not say who holds it");
+	return 0;
+}
+
+int
+ground_prepare(const struct config *cfg, struct buf *problems,
+    struct buf *warnings)
+{
+	const struct config_user *auth = &cfg->users[ROLE_AUTH];
+	const struct config_user *queue = &cfg->users[ROLE_QUEUE];
+	char dir[PATH_MAX];
+	int bad;
+
+	if (geteuid() != 0) {
+		buf_adds(problems, "posternd must be started by root, to open "
+		    "ports and to become other users; -n checks a "
+		    "configuration without it\n");
+		return -1;
+	}
+	if (check_state_dir(cfg, problems) == -1 || lock(cfg, problems) == -1)
+		return -1;
+	bad = check_room(cfg, problems, warnings);
+	bad |= own_dir(cfg, "auth", auth->uid, auth->gid, 0700, problems);
+	bad |= own_dir(cfg, "queue", queue->uid, queue->gid, 0700, problems);
+	bad |= own_dir(cfg, "empty", 0, 0, 0755, problems);
+	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(cfg->control_socket,
+	    '/') - cfg->control_socket), cfg->control_socket);
+	if (*dir != '\0' && make_path(dir) == -1) {
+		config_problem(problems, cfg, "control-socket", "cannot make "
+		    "%s: %s", dir, strerrordesc_np(errno));
+		bad = -1;
+	}
+	return bad;
+}

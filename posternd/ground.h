@@ -1,0 +1,21 @@
+/*
+ * ground: what must be true of the machine before anything starts: root,
+ * programs, directories of the right owner, room on the disk, no second
+ * instance. Makes what is missing. Each fault is one line with its remedy.
+ */
+#ifndef POSTERND_GROUND_H
+#define POSTERND_GROUND_H
+
+#include "lib/buf.h"
+#include "posternd/config.h"
+
+/* The programs of the processes; -1 with lines added to problems. */
+int	 ground_programs(const struct config *, struct buf *problems);
+/*
+ * Directories, and the lock that keeps a second instance out until this
+ * process ends; -1 with lines added to problems.
+ */
+int	 ground_prepare(const struct config *, struct buf *problems,
+	    struct buf *warnings);
+
+#endif

@@ -1,0 +1,389 @@
+#include "lib/prelude.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <fcntl.h>
+#include <signal.h>
+
+#include "lib/ev.h"
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "posternd/children.h"
+#include "posternd/control.h"
+#include "posternd/ground.h"
+#include "posternd/listeners.h"
+#include "posternd/logsink.h"
+#include "posternd/notify.h"
+#include "posternd/posternd.h"
+#include "posternd/slices.h"
+#include "posternd/status.h"
+
+#define REPORT_MAX (64 * 1024)
+
+static struct config *config, *next_config;
+static struct listeners *sockets, *next_sockets;
+static struct buf problems, warnings;
+static bool foreground, checking, reloading, ready, stopping;
+static int exit_code;
+static int starter = -1;	/* whoever waits at the terminal for our start */
+
+/* --- what people read -------------------------------------------------------------- */
+
+/* Each line of the report on its own, so that a log keeps its form. */
+static void
+say(const struct buf *report, enum log_level level, bool to_log)
+{
+	const char *p = buf_str(report);
+
+	while (*p != '\0') {
+		int n = (int)strcspn(p, "\n");
+
+		if (!to_log)
+			fprintf(stderr, "posternd: %s%.*s\n",
+			    level == LOG_LVL_WARN ? "warning: " : "", n, p);
+		else
+			log_warnx("%s%.*s", level == LOG_LVL_ERR ?
+			    "not used: " : "", n, p);
+		p += n + (p[n] == '\n');
+	}
+}
+
+static struct config *
+load(const char *file)
+{
+	struct config *cfg;
+
+	buf_reset(&problems);
+	buf_reset(&warnings);
+	cfg = config_load(file, &problems, &warnings);
+	if (cfg != NULL && ground_programs(cfg, &problems) == -1)
+		config_free(&cfg);
+	return cfg;
+}
+
+/* --- children ------------------------------------------------------------------------ */
+
+static void
+started(void)
+{
+	ready = true;
+	if (checking) {
+		children_stop(false);
+		return;
+	}
+	status_serving(config);
+	notify("READY=1");
+	log_info("Postern " PACKAGE_VERSION " serves as %s, %u workers",
+	    config->hostname, config->workers);
+	if (foreground)
+		return;
+	if (write(starter, "", 1) == -1)
+		log_warn("nobody waited for the start");
+	close(starter);
+	starter = -1;
+	logsink_open(config->log);
+	if (config->log != CONFIG_LOG_STDERR && dup2(STDOUT_FILENO,
+	    STDERR_FILENO) == -1)	/* that is /dev/null by now */
+		log_warn("stderr stays open");
+}
+
+static void
+failed(const char *proc, const char *why)
+{
+	if (exit_code != 0)
+		return;			/* the first reason is the reason */
+	exit_code = 1;
+	if (proc == NULL)
+		fprintf(stderr, "posternd: %s\n", why);
+	else
+		fprintf(stderr, "posternd: postern-%s could not start: %s; "
+		    "the lines above say why\n", proc, why);
+	children_stop(true);
+}
+
+static void
+stopped(void)
+{
+	control_stopped();
+	ev_stop();
+}
+
+/* --- reload ------------------------------------------------------------------------------ */
+
+static void
+reloaded(const char *why)
+{
+	struct config *old = config;
+
+	reloading = false;
+	notify("READY=1");
+	if (why != NULL) {
+		if (*why != '\0')
+			buf_addf(&problems, "%s\n", why);
+		say(&problems, LOG_LVL_ERR, true);
+		log_warnx("reload: the old configuration stays in use");
+		config_free(&next_config);
+		listeners_free(&next_sockets);
+	} else {
+		config = next_config;
+		next_config = NULL;
+		listeners_free(&sockets);
+		sockets = next_sockets;
+		next_sockets = NULL;
+		status_serving(config);
+		config_free(&old);
+		if (!foreground)
+			logsink_open(config->log);
+		say(&warnings, LOG_LVL_WARN, true);
+		log_info("reload: the new configuration is in use");
+	}
+	control_reloaded(buf_str(&problems), buf_str(&warnings));
+}
+
+static void
+fixed(const char *option, bool same)
+{
+	if (!same)
+		config_problem(&problems, next_config, option, "%s cannot "
+		    "change while Postern runs; restart it, or change it back",
+		    option);
+}
+
+/* What processes, directories and sockets in use depend on. */
+static void
+check_fixed(void)
+{
+	const struct config *a = config, *b = next_config;
+	bool users = true;
+	enum role r;
+
+	for (r = ROLE_SMTPD; r <= ROLE_RELAY; r++)
+		users = users && a->users[r].uid == b->users[r].uid &&
+		    a->users[r].gid == b->users[r].gid;
+	fixed("state-dir", strcmp(a->state_dir, b->state_dir) == 0);
+	fixed("control-socket", strcmp(a->control_socket, b->control_socket)
+	    == 0);
+	fixed("program-dir", strcmp(a->program_dir, b->program_dir) == 0);
+	fixed("workers", a->workers == b->workers);
+	fixed("relays", a->relays == b->relays);
+	fixed("sandbox", a->sandbox == b->sandbox);
+	fixed("users", users);
+}
+
+static void
+reload(void)
+{
+	if (reloading || !ready || stopping) {
+		control_reloaded("Postern is starting, stopping or reloading "
+		    "already; try again in a moment\n", "");
+		return;
+	}
+	log_info("reload: reading %s", config->file);
+	reloading = true;
+	notify_reloading();
+	next_config = load(config->file);
+	if (next_config != NULL) {
+		check_fixed();
+		slices_secrets(next_config, config);
+		if (problems.len == 0)
+			next_sockets = listeners_open(next_config, sockets,
+			    &problems);
+	}
+	if (problems.len > 0)
+		reloaded("");
+	else
+		children_reload(next_config, next_sockets);
+}
+
+/* --- the end ------------------------------------------------------------------------------ */
+
+static void
+stop(void)
+{
+	stopping = true;
+	notify("STOPPING=1");
+	children_stop(false);
+}
+
+static void
+stop_signal_cb(int signo, void *arg)
+{
+	log_info("stopping%s: SIG%s", stopping ? " at once" : "",
+	    sigabbrev_np(signo));
+	if (stopping)
+		children_stop(true);
+	else
+		stop();
+}
+
+static void
+reload_signal_cb(int signo, void *arg)
+{
+	reload();
+}
+
+/* --- the beginning ---------------------------------------------------------------------------- */
+
+static const struct children_ops child_hooks = { started, failed,
+    control_answer, control_mute, reloaded, stopped };
+static const struct control_ops control_hooks = { reload, stop };
+
+/* The starter waits: a byte means that all serve, an end that they don't. */
+static int
+wait_for_start(int fd, pid_t pid)
+{
+	char byte;
+	int status;
+
+	if (read(fd, &byte, 1) == 1)
+		return 0;
+	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+	    WEXITSTATUS(status) != 0)
+		return WEXITSTATUS(status);
+	return 1;
+}
+
+/* Returns in the new process; the old one ends in here. */
+static void
+detach(void)
+{
+	int fd[2], null;
+	pid_t pid;
+
+	if (pipe2(fd, O_CLOEXEC) == -1 || (pid = fork()) == -1)
+		fatal("cannot start in the background");
+	if (pid != 0) {
+		close(fd[1]);
+		_exit(wait_for_start(fd[0], pid));
+	}
+	close(fd[0]);
+	starter = fd[1];
+	null = open("/dev/null", O_RDWR);
+	if (setsid() == -1 || chdir("/") == -1 || null == -1 ||
+	    dup2(null, STDIN_FILENO) == -1 || dup2(null, STDOUT_FILENO) == -1)
+		fatal("cannot go into the background");
+	if (null > STDERR_FILENO)
+		close(null);
+}
+
+/* Descriptors 0 to 2 must be taken, or a socket of ours would become stderr. */
+static void
+fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd == -1)
+		fatal("/dev/null");
+	close(fd);
+}
+
+static void
+raise_limits(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &rl) == -1)
+		log_warn("cannot raise the limit of descriptors");
+}
+
+static int
+run_loop(void)
+{
+	ev_signal(SIGTERM, stop_signal_cb, NULL);
+	ev_signal(SIGINT, stop_signal_cb, NULL);
+	slices_secrets(config, NULL);
+	children_start(config, sockets, &child_hooks);
+	ev_loop();
+	return exit_code;
+}
+
+static void
+begin(void)
+{
+	fill_standard_descriptors();
+	log_init("posternd", -1);
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+	buf_init(&problems, REPORT_MAX);
+	buf_init(&warnings, REPORT_MAX);
+}
+
+static int
+give_up(void)
+{
+	say(&problems, LOG_LVL_ERR, false);
+	return 1;
+}
+
+int
+posternd_check(const char *file)
+{
+	int r;
+
+	begin();
+	checking = true;
+	config = load(file);
+	say(&warnings, LOG_LVL_WARN, false);
+	if (config == NULL)
+		return give_up();
+	ev_init();
+	logsink_open(CONFIG_LOG_STDERR);
+	children_check_only();
+	r = run_loop();
+	if (r == 0)
+		printf("%s is fine\n", file);
+	config_free(&config);
+	return r;
+}
+
+/* A relative name would not survive chdir(), and a reload needs it. */
+static char *
+absolute(const char *file)
+{
+	char *real = realpath(file, NULL);
+
+	return real != NULL ? real : xstrdup(file);
+}
+
+int
+posternd_run(const char *name, bool stay)
+{
+	char *file = absolute(name);
+	int r;
+
+	begin();
+	notify_init();
+	foreground = stay;
+	config = load(file);
+	free(file);
+	say(&warnings, LOG_LVL_WARN, false);
+	if (config == NULL)
+		return give_up();
+	if (!foreground)
+		detach();
+	ev_init();
+	logsink_open(CONFIG_LOG_STDERR);
+	raise_limits();
+	buf_reset(&warnings);
+	r = ground_prepare(config, &problems, &warnings);
+	say(&warnings, LOG_LVL_WARN, false);
+	if (r == 0)
+		sockets = listeners_open(config, NULL, &problems);
+	if (r == -1 || sockets == NULL ||
+	    control_open(config, &control_hooks, &problems) == -1)
+		return give_up();
+	ev_signal(SIGHUP, reload_signal_cb, NULL);
+	r = run_loop();
+	control_close();
+	listeners_free(&sockets);
+	config_free(&config);
+	log_info("stopped");
+	return r;
+}

@@ -1,0 +1,230 @@
+/*
+ * What concerns all processes at once: a new configuration, offered to all and
+ * used only if none refuses, and the end, role by role.
+ */
+#include "lib/prelude.h"
+
+#include "lib/log.h"
+#include "posternd/children_private.h"
+#include "posternd/slices.h"
+
+#define ANSWER_MS	30000	/* to check a slice */
+
+/* --- reload -------------------------------------------------------------------- */
+
+static const struct config *next_config;
+static const struct listeners *next_listeners;
+static struct ev_timer answer_timer;
+
+static void
+tell_all(enum msg type)
+{
+	size_t i;
+
+	for (i = 0; i < children_n; i++) {
+		if (children[i].state != CHILD_READY)
+			continue;
+		ipc_begin((uint16_t)type, 0);
+		ipc_send(children[i].control, -1);
+	}
+}
+
+/* Answers that are still under way find `next_config` gone and count for nothing. */
+static void
+refuse(const char *why)
+{
+	ev_timer_cancel(&answer_timer);
+	next_config = NULL;
+	tell_all(M_CONF_DROP);
+	children_hooks->reloaded(why);
+}
+
+static void
+late_cb(void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < children_n; i++)
+		if (children[i].offered)
+			child_kill(&children[i], "ended: it did not answer");
+	refuse("a process did not answer in time; it is replaced, try again");
+}
+
+static void
+commit(void)
+{
+	const struct listeners *had = children_listeners();
+	size_t i;
+
+	ev_timer_cancel(&answer_timer);
+	tell_all(M_CONF_USE);
+	children_use(next_config, next_listeners);
+	next_config = NULL;
+	for (i = 0; i < children_n; i++)
+		if (children[i].role == ROLE_SMTPD &&
+		    children[i].state == CHILD_READY)
+			listeners_send(next_listeners, had,
+			    children[i].control, children[i].index);
+	children_hooks->reloaded(NULL);
+}
+
+static bool
+anybody_offered(void)
+{
+	size_t i;
+
+	for (i = 0; i < children_n; i++)
+		if (children[i].offered)
+			return true;
+	return false;
+}
+
+void
+children_reload(const struct config *cfg, const struct listeners *ls)
+{
+	size_t i;
+
+	for (i = 0; i < children_n; i++)
+		if (children[i].state != CHILD_READY || children[i].offered) {
+			children_hooks->reloaded("a process is being "
+			    "replaced; try again in a moment");
+			return;
+		}
+	next_config = cfg;
+	next_listeners = ls;
+	for (i = 0; i < children_n; i++) {
+		children[i].offered = true;
+		slices_send(cfg, children[i].role, children[i].control);
+	}
+	ev_timer_init(&answer_timer, late_cb, NULL);
+	ev_timer_set(&answer_timer, ANSWER_MS);
+}
+
+bool
+rollout_answer(struct child *c, const char *why)
+{
+	c->offered = false;
+	if (next_config == NULL)
+		return true;		/* refused already */
+	if (why != NULL)
+		refuse(why);
+	else if (!anybody_offered())
+		commit();
+	return true;
+}
+
+/* --- the end ---------------------------------------------------------------------- */
+
+/*
+ * smtpd may still submit what it is receiving and queue may still hear from
+ * relay, so each goes before those it needs.
+ */
+static const struct {
+	enum role role;
+	uint64_t deadline_ms;
+} order[] = {
+	{ ROLE_SMTPD, 20000 },
+	{ ROLE_RELAY, 10000 },
+	{ ROLE_QUEUE, 30000 },
+	{ ROLE_AUTH, 5000 },
+	{ ROLE_KEYS, 2000 },
+};
+
+static bool stopping, hard;
+static size_t step;
+static struct ev_timer deadline;
+
+bool
+rollout_stopping(void)
+{
+	return stopping;
+}
+
+bool
+rollout_hard(void)
+{
+	return hard;
+}
+
+static bool
+role_alive(enum role role)
+{
+	size_t i;
+
+	for (i = 0; i < children_n; i++)
+		if (children[i].role == role && children[i].pid != 0)
+			return true;
+	return false;
+}
+
+static void
+stop_role(enum role role)
+{
+	size_t i;
+
+	for (i = 0; i < children_n; i++) {
+		struct child *c = &children[i];
+
+		if (c->role != role || c->pid == 0)
+			continue;
+		if (hard) {
+			child_kill(c, "ended at once, as asked");
+			continue;
+		}
+		ipc_begin(M_STOP, 0);
+		ipc_send(c->control, -1);
+		child_set_state(c, CHILD_STOPPING);
+	}
+}
+
+static void
+next_step(void)
+{
+	while (step < nitems(order) && !role_alive(order[step].role))
+		step++;
+	if (step == nitems(order)) {
+		ev_timer_cancel(&deadline);
+		children_hooks->stopped();
+		return;
+	}
+	stop_role(order[step].role);
+	ev_timer_set(&deadline, order[step].deadline_ms);
+}
+
+static void
+deadline_cb(void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < children_n; i++)
+		if (children[i].role == order[step].role)
+			child_kill(&children[i], "ended: it did not stop in "
+			    "time");
+}
+
+void
+children_stop(bool at_once)
+{
+	size_t i;
+
+	if (stopping && (hard || !at_once))
+		return;
+	if (!stopping) {
+		ev_timer_init(&deadline, deadline_cb, NULL);
+		for (i = 0; i < children_n; i++)
+			ev_timer_cancel(&children[i].again);
+	}
+	stopping = true;
+	hard = at_once;
+	next_step();
+}
+
+void
+rollout_gone(struct child *c)
+{
+	if (stopping) {
+		if (!role_alive(order[step].role))
+			next_step();
+	} else if (next_config != NULL)
+		refuse("a process died meanwhile; try again");
+}

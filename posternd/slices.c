@@ -1,0 +1,373 @@
+#include "lib/prelude.h"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "posternd/listeners.h"
+#include "posternd/settings.h"
+#include "posternd/slices.h"
+#include "posternd/verify.h"
+
+#define CHAIN_MAX	(64 * 1024)
+#define KEY_MAX		(32 * 1024)
+#define CA_MAX		(128 * 1024)	/* a few private roots */
+#define PASSWORD_MAX	1024
+#define TICKET_KEY	32
+#define TLS_TICKET_KEY	80
+#define SASL_CACHE_SEC	60
+#define CONNECT_SEC	30
+#define COMMAND_SEC	300		/* RFC 5321 4.5.3.2 */
+#define DATA_SEC	600		/* RFC 5321 4.5.3.2.6 */
+#define AUTH_THREADS	4
+
+static const struct {
+	const char *name;
+	const struct conf_field *fields;
+	size_t	 offset, size;		/* of the slice in struct config */
+} roles[ROLES] = {
+	[ROLE_SMTPD] = { "smtpd", smtpd_conf_fields,
+	    offsetof(struct config, smtpd), sizeof(struct smtpd_conf) },
+	[ROLE_AUTH] = { "auth", auth_conf_fields,
+	    offsetof(struct config, auth), sizeof(struct auth_conf) },
+	[ROLE_KEYS] = { "keys", keys_conf_fields,
+	    offsetof(struct config, keys), sizeof(struct keys_conf) },
+	[ROLE_QUEUE] = { "queue", queue_conf_fields,
+	    offsetof(struct config, queue), sizeof(struct queue_conf) },
+	[ROLE_RELAY] = { "relay", relay_conf_fields,
+	    offsetof(struct config, relay), sizeof(struct relay_conf) },
+};
+
+const char *
+slices_role_name(enum role r)
+{
+	return roles[r].name;
+}
+
+void
+slices_root(const struct config *cfg, enum role r, char root[PATH_MAX])
+{
+	bool locked_in = r == ROLE_SMTPD || r == ROLE_KEYS || r == ROLE_RELAY;
+
+	snprintf(root, PATH_MAX, "%s%s", locked_in ? cfg->state_dir : "",
+	    locked_in ? "/empty" : "");
+}
+
+void
+slices_send(const struct config *cfg, enum role r, struct ipc *ipc)
+{
+	ipc_begin(M_CONF, 0);
+	conf_put(roles[r].fields, (const char *)cfg + roles[r].offset);
+	ipc_send(ipc, -1);
+	ipc_begin(M_CONF, 0);	/* what was sent holds keys and passwords */
+}
+
+void
+slices_clear(struct config *cfg)
+{
+	enum role r;
+
+	for (r = ROLE_SMTPD; r <= ROLE_RELAY; r++)
+		conf_clear(roles[r].fields, roles[r].size,
+		    (char *)cfg + roles[r].offset);
+}
+
+/* --- files -------------------------------------------------------------------------- */
+
+static void *
+add(struct conf_list *l, size_t size)
+{
+	void *at;
+
+	l->v = xreallocarray(l->v, l->n + 1, size);
+	at = (char *)l->v + l->n++ * size;
+	memset(at, 0, size);
+	return at;
+}
+
+static int
+read_text(const struct config *cfg, const char *key, const char *what,
+    const char *file, struct buf *text, struct buf *problems)
+{
+	const char *why;
+
+	if (settings_slurp(file, text, &why) == 0 && text->len > 0 &&
+	    memchr(text->data, '\0', text->len) == NULL)
+		return 0;
+	config_problem(problems, cfg, key, "the %s %s cannot be used: %s; %s",
+	    what, file, why != NULL ? why : text->len == 0 ? "it is empty" :
+	    "it is not a text file", why != NULL ?
+	    "correct the name or the file's permissions" :
+	    "it should be in PEM");
+	buf_wipe(text);
+	return -1;
+}
+
+/* A secret that others can read is not one. */
+static void
+check_private(const struct config *cfg, const char *key, const char *file,
+    struct buf *warnings)
+{
+	struct stat st;
+
+	if (stat(file, &st) == 0 && (st.st_mode & (S_IRWXO | S_IWGRP)) != 0)
+		config_problem(warnings, cfg, key, "%s can be read or changed "
+		    "by others; chmod 600 %s", file, file);
+}
+
+static void
+fill_certificate(struct config *cfg, struct buf *problems,
+    struct buf *warnings)
+{
+	struct conf_cert *cert;
+	struct conf_key *key;
+	struct buf chain, pem;
+	bool good;
+
+	if (*cfg->certificate == '\0' || *cfg->key == '\0') {
+		config_problem(problems, cfg, NULL, "TLS needs a certificate "
+		    "and its key; add: tls { certificate = \"FILE\" key = "
+		    "\"FILE\" }");
+		return;
+	}
+	buf_init(&chain, CHAIN_MAX);
+	buf_init(&pem, KEY_MAX);
+	good = read_text(cfg, "tls.certificate", "certificate",
+	    cfg->certificate, &chain, problems) == 0;
+	good = read_text(cfg, "tls.key", "private key", cfg->key, &pem,
+	    problems) == 0 && good;
+	if (good) {
+		check_private(cfg, "tls.key", cfg->key, warnings);
+		cert = add(&cfg->smtpd.certs, sizeof(*cert));
+		cert->file = xstrdup(cfg->certificate);
+		cert->chain_pem = xstrdup(buf_str(&chain));
+		key = add(&cfg->keys.keys, sizeof(*key));
+		key->file = xstrdup(cfg->key);
+		key->chain_pem = xstrdup(buf_str(&chain));
+		key->pem.v = xmemdup(pem.data, pem.len);
+		key->pem.n = pem.len;
+	}
+	buf_clear(&chain);
+	buf_wipe(&pem);
+}
+
+static char *
+first_line(const struct buf *text)
+{
+	return xstrndup(buf_str(text), strcspn(buf_str(text), "\r\n"));
+}
+
+/* --- one slice each -------------------------------------------------------------------- */
+
+static void
+fill_listeners(struct config *cfg)
+{
+	char names[LISTENER_ADDRESSES_MAX][LISTENER_NAME_LEN];
+	size_t i, j, n;
+
+	for (i = 0; i < cfg->listens.n; i++) {
+		const struct config_listen *l = CONF_AT(cfg->listens,
+		    struct config_listen, i);
+
+		if (!listeners_names(l, &n, names))
+			continue;
+		for (j = 0; j < n; j++) {
+			struct conf_listener *cl = add(&cfg->smtpd.listeners,
+			    sizeof(*cl));
+
+			cl->name = xstrdup(names[j]);
+			cl->tls = l->tls == LISTEN_TLS_IMPLICIT ?
+			    CONF_TLS_IMPLICIT : CONF_TLS_STARTTLS;
+		}
+	}
+}
+
+static void
+copy_strs(struct conf_strs *to, const struct conf_strs *from)
+{
+	size_t i;
+
+	to->n = from->n;
+	to->v = xcalloc(from->n, sizeof(*to->v));
+	for (i = 0; i < from->n; i++)
+		to->v[i] = xstrdup(from->v[i]);
+}
+
+static uint32_t
+route_tls(const struct config_route *r, const struct next_hop *nh)
+{
+	switch (r->tls) {
+	case ROUTE_NONE:
+		return ROUTE_TLS_NONE;
+	case ROUTE_MAY:
+		return ROUTE_TLS_MAY;
+	case ROUTE_STARTTLS:
+		return ROUTE_TLS_STARTTLS;
+	default:
+		return nh->mx ? ROUTE_TLS_MAY : nh->implicit_tls ?
+		    ROUTE_TLS_IMPLICIT : ROUTE_TLS_STARTTLS;
+	}
+}
+
+static void
+fill_route_secrets(struct config *cfg, const struct config_route *r,
+    struct conf_relay_route *rr, struct buf *problems, struct buf *warnings)
+{
+	const char *key = config_key("route", r->name, "password-file");
+	struct buf text;
+
+	buf_init(&text, PASSWORD_MAX);
+	if (*r->password_file != '\0' && read_text(cfg, key, "password file",
+	    r->password_file, &text, problems) == 0) {
+		check_private(cfg, key, r->password_file, warnings);
+		rr->password = first_line(&text);
+	}
+	buf_wipe(&text);
+	buf_init(&text, CA_MAX);
+	if (*r->ca_file != '\0' && read_text(cfg, config_key("route", r->name,
+	    "ca-file"), "file of certificates", r->ca_file, &text, problems)
+	    == 0)
+		rr->ca_pem = xstrdup(buf_str(&text));
+	buf_clear(&text);
+	if (rr->password == NULL)
+		rr->password = xstrdup("");
+	if (rr->ca_pem == NULL)
+		rr->ca_pem = xstrdup("");
+}
+
+static void
+fill_route(struct config *cfg, const struct config_route *r,
+    struct buf *problems, struct buf *warnings)
+{
+	struct conf_queue_route *qr = add(&cfg->queue.routes, sizeof(*qr));
+	struct conf_relay_route *rr = add(&cfg->relay.routes, sizeof(*rr));
+	struct next_hop nh;
+
+	(void)verify_next_hop(r->next_hop, &nh);	/* verified before */
+	qr->name = xstrdup(r->name);
+	qr->by_domain = nh.mx;
+	copy_strs(&qr->senders, &r->senders);
+	/* The budget of one next hop is shared by the processes. */
+	qr->connections = r->connections;
+	rr->name = xstrdup(r->name);
+	rr->mx = nh.mx;
+	rr->host = xstrdup(nh.host);
+	rr->port = nh.port;
+	rr->tls = route_tls(r, &nh);
+	rr->user = xstrdup(r->user);
+	rr->connections = (r->connections + cfg->relays - 1) / cfg->relays;
+	rr->messages = r->messages;
+	rr->idle_sec = r->idle_sec;
+	fill_route_secrets(cfg, r, rr, problems, warnings);
+}
+
+static void
+fill_relay(struct config *cfg, struct buf *problems, struct buf *warnings)
+{
+	struct buf text;
+	size_t i;
+
+	cfg->relay.hostname = xstrdup(cfg->hostname);
+	cfg->relay.source_address = xstrdup("");
+	cfg->relay.connect_sec = CONNECT_SEC;
+	cfg->relay.command_sec = COMMAND_SEC;
+	cfg->relay.data_sec = DATA_SEC;
+	buf_init(&text, KEY_MAX);
+	if (*cfg->trust_anchor_file != '\0')
+		read_text(cfg, "dns.trust-anchor", "trust anchor",
+		    cfg->trust_anchor_file, &text, problems);
+	cfg->relay.trust_anchor = xstrdup(buf_str(&text));
+	buf_clear(&text);
+	for (i = 0; i < cfg->routes.n; i++)
+		fill_route(cfg, CONF_AT(cfg->routes, struct config_route, i),
+		    problems, warnings);
+}
+
+static void
+fill_auth_and_queue(struct config *cfg)
+{
+	cfg->auth.state_dir = xasprintf("%s/auth", cfg->state_dir);
+	cfg->auth.hostname = xstrdup(cfg->hostname);
+	copy_strs(&cfg->auth.mechanisms, &cfg->smtpd.mechanisms);
+	/* A message may begin just before the session's time is over. */
+	cfg->auth.ticket_sec = cfg->smtpd.session_sec +
+	    cfg->smtpd.message_sec;
+	cfg->auth.workers = cfg->workers > AUTH_THREADS ? cfg->workers :
+	    AUTH_THREADS;
+	cfg->auth.cache_sec = SASL_CACHE_SEC;
+	cfg->queue.state_dir = xasprintf("%s/queue", cfg->state_dir);
+	cfg->queue.hostname = xstrdup(cfg->hostname);
+	cfg->queue.max_message_bytes = cfg->smtpd.max_message_bytes;
+}
+
+static void
+check_size(struct config *cfg, struct buf *problems)
+{
+	enum role r;
+
+	for (r = ROLE_SMTPD; r <= ROLE_RELAY; r++) {
+		ipc_begin(M_CONF, 0);
+		conf_put(roles[r].fields, (char *)cfg + roles[r].offset);
+		if (!ipc_fits())
+			config_problem(problems, cfg, NULL, "what postern-%s "
+			    "needs to know is larger than %d KB; use fewer "
+			    "routes or smaller ca-files", roles[r].name,
+			    IPC_MAX / 1024);
+	}
+	ipc_begin(M_CONF, 0);
+}
+
+int
+slices_fill(struct config *cfg, struct buf *problems, struct buf *warnings)
+{
+	size_t before = problems->len;
+
+	cfg->smtpd.hostname = xstrdup(cfg->hostname);
+	cfg->smtpd.max_sessions = (cfg->max_sessions + cfg->workers - 1) /
+	    cfg->workers;
+	fill_listeners(cfg);
+	fill_certificate(cfg, problems, warnings);
+	fill_auth_and_queue(cfg);
+	fill_relay(cfg, problems, warnings);
+	check_size(cfg, problems);
+	return problems->len == before ? 0 : -1;
+}
+
+/* --- random keys --------------------------------------------------------------------------- */
+
+static void
+set_bytes(struct conf_bytes *b, const void *p, size_t n)
+{
+	xfree_secret(b->v, b->n);
+	b->v = xmemdup(p, n);
+	b->n = n;
+}
+
+static void
+make_key(struct conf_bytes *b, size_t n)
+{
+	uint8_t key[TLS_TICKET_KEY];
+
+	if (getrandom(key, n, 0) != (ssize_t)n)
+		fatal("no random numbers");
+	set_bytes(b, key, n);
+	explicit_bzero(key, sizeof(key));
+}
+
+void
+slices_secrets(struct config *cfg, const struct config *running)
+{
+	if (running != NULL) {
+		set_bytes(&cfg->auth.ticket_key, running->auth.ticket_key.v,
+		    running->auth.ticket_key.n);
+		set_bytes(&cfg->smtpd.tls_ticket_key,
+		    running->smtpd.tls_ticket_key.v,
+		    running->smtpd.tls_ticket_key.n);
+	} else {
+		make_key(&cfg->auth.ticket_key, TICKET_KEY);
+		make_key(&cfg->smtpd.tls_ticket_key, TLS_TICKET_KEY);
+	}
+	set_bytes(&cfg->queue.ticket_key, cfg->auth.ticket_key.v,
+	    cfg->auth.ticket_key.n);
+}

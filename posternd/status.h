@@ -1,0 +1,12 @@
+/* status: the rows of `posternctl status`. */
+#ifndef POSTERND_STATUS_H
+#define POSTERND_STATUS_H
+
+#include "lib/ipc.h"
+#include "posternd/config.h"
+
+/* What status says about the whole; call at start and after each reload. */
+void	 status_serving(const struct config *);
+void	 status_send(struct ipc *, uint64_t id);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * verify: the one step that sees the whole configuration: defaults that depend
+ * on the machine, users, what must be there, what does not fit together. It
+ * looks at the machine but changes nothing.
+ */
+#ifndef POSTERND_VERIFY_H
+#define POSTERND_VERIFY_H
+
+#include "lib/buf.h"
+#include "posternd/config.h"
+
+/* -1 with lines added to problems. */
+int	 verify(struct config *, struct buf *problems, struct buf *warnings);
+
+/* A next hop taken apart. */
+struct next_hop {
+	bool	 mx, implicit_tls;
+	char	 host[256];
+	uint32_t port;
+};
+
+/* NULL, or what is wrong with it in a sentence. */
+const char *verify_next_hop(const char *, struct next_hop *);
+
+#endif
