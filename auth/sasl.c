@@ -17,10 +17,12 @@
 #include "auth/accounts.h"
 #include "auth/cache.h"
 #include "auth/sasl.h"
+#include "lib/base64.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
 #define PLUGIN		"postern"
+#define NO_NAME		"?"	/* account_name() takes none like this */
 #define CHALLENGE_MAX	8192	/* RFC 4954 4: 12288 as base64, at most */
 #define CB(f)		((int (*)(void))(uintptr_t)(f))
 
@@ -33,6 +35,8 @@ struct sasl_login {
 	bool	 known;		/* account is filled */
 	bool	 trouble;	/* the database failed */
 	bool	 judged;	/* a password was looked at */
+	unsigned int said;	/* messages of the client, empty ones apart */
+	struct buf binding;	/* how SCRAM's final message has to begin */
 };
 
 static struct accounts *accounts;
@@ -164,16 +168,21 @@ look_up(struct sasl_login *l, const char *name)
 		    name, l->p.iterations);
 }
 
-/* A name as accounts are stored: ASCII in lower case. False: no such name. */
-static bool
+/*
+ * A name as accounts are stored: ASCII in lower case. What could be no name
+ * becomes one that nobody has, and goes the way of all wrong names: libsasl2's
+ * LOGIN forgets to free the password when told that a name is bad.
+ */
+static void
 canonical(const char *in, size_t len, char out[ACCOUNT_MAX + 1])
 {
-	if (len == 0 || len > ACCOUNT_MAX || !addr_utf8_ok(in, len))
-		return false;
+	if (len == 0 || len > ACCOUNT_MAX || !addr_utf8_ok(in, len)) {
+		in = NO_NAME;
+		len = sizeof(NO_NAME) - 1;
+	}
 	memcpy(out, in, len);
 	out[len] = '\0';
 	addr_lower(out);
-	return true;
 }
 
 static int
@@ -183,10 +192,11 @@ canon_user_cb(sasl_conn_t *conn, void *context, const char *in,
 {
 	char name[ACCOUNT_MAX + 1];
 
-	if (!canonical(in, len, name) || strlen(name) >= out_max)
-		return SASL_BADAUTH;
-	*out_len = len;
-	memcpy(out, name, len + 1);
+	canonical(in, len, name);
+	*out_len = (unsigned int)strlen(name);
+	if (*out_len >= out_max)
+		return SASL_BUFOVER;
+	memcpy(out, name, *out_len + 1);
 	return SASL_OK;
 }
 
@@ -199,8 +209,7 @@ checkpass_cb(sasl_conn_t *conn, void *context, const char *user,
 	char name[ACCOUNT_MAX + 1];
 	bool right;
 
-	if (!canonical(user, strlen(user), name))
-		return SASL_BADAUTH;
+	canonical(user, strlen(user), name);
 	look_up(l, name);
 	if (l->trouble)
 		return SASL_UNAVAIL;
@@ -239,8 +248,7 @@ auxprop_lookup(void *glob, sasl_server_params_t *sparams, unsigned int flags,
 		if (strcmp(p->name, "*authPassword") != 0 ||
 		    (flags & SASL_AUXPROP_AUTHZID) || l == NULL)
 			continue;
-		if (!canonical(user, len, name))
-			return SASL_NOUSER;
+		canonical(user, len, name);
 		look_up(l, name);
 		if (l->trouble)
 			return SASL_UNAVAIL;
@@ -357,6 +365,7 @@ sasl_login_new(const struct sasl_login_params *p)
 	sasl_ssf_t ssf = p->tls_bits;
 
 	l->p = *p;
+	buf_init(&l->binding, CHALLENGE_MAX);
 	current = l;
 	if (sasl_server_new("smtp", l->p.hostname, NULL, NULL, NULL, NULL, 0,
 	    &l->conn) != SASL_OK ||
@@ -378,6 +387,7 @@ sasl_login_free(struct sasl_login **lp)
 	if (l->conn != NULL)
 		sasl_dispose(&l->conn);
 	account_clear(&l->account);
+	buf_clear(&l->binding);
 	free(l);
 }
 
@@ -447,6 +457,52 @@ answer(struct sasl_login *l, int r, const char *out, unsigned int len,
 	result->no = r == SASL_OK ? AUTH_NO_CREDENTIALS : reason(l, r);
 }
 
+/* Keeps what the final message has to repeat: "c=", the header, a comma. */
+static bool
+keep_header(struct sasl_login *l, const uint8_t *in, size_t len)
+{
+	const uint8_t *comma = memchr(in, ',', len);
+
+	if (comma != NULL)
+		comma = memchr(comma + 1, ',', (size_t)(in + len - comma - 1));
+	return comma != NULL && buf_adds(&l->binding, "c=") == 0 &&
+	    base64_encode(in, (size_t)(comma + 1 - in), &l->binding) == 0 &&
+	    buf_addc(&l->binding, ',') == 0;
+}
+
+/*
+ * What libsasl2 lets pass and RFC 5802 does not: a client that binds to the
+ * channel where that was not offered (6), a final message that does not repeat
+ * the header exactly (5.1), anything behind that.
+ */
+static bool
+scram_may_pass(struct sasl_login *l, const uint8_t *in, size_t len)
+{
+	if (l->said == 0)
+		return len == 0 || (in[0] != 'p' && keep_header(l, in, len));
+	if (l->said == 1)
+		return len >= l->binding.len &&
+		    memcmp(in, l->binding.data, l->binding.len) == 0;
+	return len == 0;
+}
+
+/* NUL has its place in PLAIN alone; libsasl2's LOGIN would stop to read there. */
+static bool
+may_pass(struct sasl_login *l, const uint8_t *in, size_t len)
+{
+	bool fine = true;
+
+	if (strcasecmp(l->p.mechanism, "PLAIN") == 0)
+		return true;
+	if (len > 0 && memchr(in, '\0', len) != NULL)
+		return false;
+	if (strncasecmp(l->p.mechanism, "SCRAM-", 6) == 0)
+		fine = scram_may_pass(l, in, len);
+	if (len > 0)
+		l->said++;
+	return fine;
+}
+
 void
 sasl_login_start(struct sasl_login *l, const uint8_t *in, size_t len,
     uint64_t now_ms, struct sasl_result *result)
@@ -457,7 +513,8 @@ sasl_login_start(struct sasl_login *l, const uint8_t *in, size_t len,
 
 	current = l;
 	l->now_ms = now_ms;
-	r = sasl_server_start(l->conn, l->p.mechanism, (const char *)in,
+	r = !may_pass(l, in, len) ? SASL_BADPROT :
+	    sasl_server_start(l->conn, l->p.mechanism, (const char *)in,
 	    (unsigned int)len, &out, &out_len);
 	current = NULL;
 	answer(l, r, out, out_len, result);
@@ -473,7 +530,8 @@ sasl_login_step(struct sasl_login *l, const uint8_t *in, size_t len,
 
 	current = l;
 	l->now_ms = now_ms;
-	r = sasl_server_step(l->conn, in == NULL ? "" : (const char *)in,
+	r = !may_pass(l, in, len) ? SASL_BADPROT :
+	    sasl_server_step(l->conn, in == NULL ? "" : (const char *)in,
 	    (unsigned int)len, &out, &out_len);
 	current = NULL;
 	answer(l, r, out, out_len, result);

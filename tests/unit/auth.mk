@@ -4,3 +4,7 @@ EXTRA_DIST += %D%/auth_rig.h
 UNIT_TESTS += %D%/test_login
 %C%_test_login_CPPFLAGS = $(AM_CPPFLAGS) $(SASL_CFLAGS)
 %C%_test_login_LDADD = $(LIBAUTH)
+
+UNIT_TESTS += %D%/test_sasl %D%/test_exchange
+%C%_test_exchange_LDADD = $(LIBAUTH)
+%C%_test_sasl_LDADD = $(LIBAUTH)

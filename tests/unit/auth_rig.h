@@ -165,8 +165,8 @@ rig_answer(void)
 	memset(&r, 0, sizeof(r));
 	r.no = -1;
 	for (turns = 0; turns < 2000 && poll(&p, 1, 0) == 0; turns++) {
-		ev_loop_once(5);
-		ev_clock_step(10);
+		ev_loop_once(1);
+		ev_clock_step(250);
 	}
 	if (poll(&p, 1, 0) <= 0)
 		return &r;
@@ -200,17 +200,24 @@ rig_send(void)
 		perror("# send");
 }
 
-/* first is NULL for no initial response. */
-static struct rig_reply *
-rig_begin(uint64_t id, const char *mechanism, const void *first, size_t len)
+/* first is NULL for no initial response. Waits for nothing. */
+static void
+rig_start_login(uint64_t id, const char *mechanism, const void *first,
+    size_t len, uint32_t tls_bits)
 {
 	ipc_begin(M_AUTH_START, id);
 	ipc_put_str(mechanism);
 	ipc_put_bool(first != NULL);
 	ipc_put_bytes(first, len);
 	ipc_put_str("192.0.2.7");
-	ipc_put_u32(256);
+	ipc_put_u32(tls_bits);
 	rig_send();
+}
+
+static struct rig_reply *
+rig_begin(uint64_t id, const char *mechanism, const void *first, size_t len)
+{
+	rig_start_login(id, mechanism, first, len, 256);
 	return rig_answer();
 }
 

@@ -1,0 +1,194 @@
+/*
+ * auth/exchange: mechanisms that are not offered, steps out of order, clients
+ * and workers that go away, limits. None may end more than itself.
+ */
+#include "lib/prelude.h"
+
+#include "tests/tap.h"
+#include "tests/unit/auth_rig.h"
+
+#define S(s) s, sizeof(s) - 1
+#define NO_CRED	(1 << AUTH_NO_CREDENTIALS)
+#define NO_MECH	(1 << AUTH_NO_MECHANISM)
+
+static uint64_t id = 1;
+
+static void
+expect_no(const struct rig_reply *r, int which, const char *what,
+    const char *name)
+{
+	ok(r->type == M_AUTH_NO && (which & (1 << r->no)) != 0,
+	    "%s: %s (type %u, no %d)", what, name, r->type, r->no);
+}
+
+static void
+test_mechanisms(void)
+{
+	static const char *const names[] = { "", "X", "ANONYMOUS", "EXTERNAL",
+	    "CRAM-MD5", "DIGEST-MD5", "NTLM", "GSSAPI", "OTP", "SCRAM-SHA-1",
+	    "SCRAM-SHA-512", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS",
+	    "PLAIN ", " PLAIN", "PLAINX", "PLAI", "PLAIN,LOGIN", "PLAIN\r\n",
+	    "XOAUTH2", "OAUTHBEARER", "*", "%s%n", "../plain" };
+	size_t i;
+
+	for (i = 0; i < nitems(names); i++)
+		expect_no(rig_begin(++id, names[i], S("\0bob\0correct horse")),
+		    NO_MECH, "mechanism", log_escs(names[i]));
+	ok(rig_begin(++id, "plain", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "mechanisms are written in any case");
+	rig_start_login(++id, "PLAIN", S("\0bob\0correct horse"), 0);
+	expect_no(rig_answer(), 1 << AUTH_NO_PLAINTEXT, "no TLS", "no AUTH");
+}
+
+/* What ends the channel (type 1); the next one works. */
+static void
+expect_end(const char *name)
+{
+	ok(rig_answer()->type == 1, "%s ends the channel", name);
+	rig_connect(0);
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "a new channel works");
+}
+
+static void
+test_order(void)
+{
+	/* Late and lost messages are nobody's fault. */
+	ipc_begin(M_AUTH_STEP, 999999);
+	ipc_put_bytes("x", 1);
+	rig_send();
+	rig_cancel(999998);
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "a step and a cancel for nothing are let go");
+	ipc_begin(M_AUTH_STEP, id);
+	ipc_put_bytes("x", 1);
+	rig_send();
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "so is a step after the end");
+
+	rig_begin(++id, "LOGIN", NULL, 0);
+	rig_start_login(id, "LOGIN", NULL, 0, 256);
+	expect_end("a second start");
+
+	rig_begin(++id, "LOGIN", NULL, 0);
+	ipc_begin(M_AUTH_STEP, id);
+	ipc_put_bytes("bob", 3);
+	rig_send();
+	rig_send();
+	rig_send();
+	while (rig_answer()->type == M_AUTH_CHALLENGE)
+		;
+	rig_connect(0);
+
+	ipc_begin(M_AUTH_START, ++id);
+	ipc_put_str("LOGIN");
+	ipc_put_bool(false);
+	ipc_put_bytes("x", 1);
+	ipc_put_str("192.0.2.7");
+	ipc_put_u32(256);
+	rig_send();
+	expect_end("an initial response that is none");
+
+	ipc_begin(M_AUTH_OK, 1);
+	rig_send();
+	expect_end("our own message");
+	ipc_begin(M_AUTH_START, 1);
+	rig_send();
+	expect_end("an empty start");
+	ipc_begin(M_AUTH_CANCEL, 1);
+	ipc_put_u8(1);
+	rig_send();
+	expect_end("a cancel with something in it");
+}
+
+static void
+test_cancel(void)
+{
+	int i;
+
+	for (i = 0; i < 200; i++) {
+		if (i % 2 == 0)
+			rig_start_login(++id, "LOGIN", NULL, 0, 256);
+		else
+			rig_start_login(++id, "PLAIN",
+			    S("\0bob\0wrong horse"), 256);
+		rig_cancel(id);
+	}
+	id++;
+	ok(rig_begin(id, "PLAIN", S("\0bob\0correct horse"))->id == id,
+	    "cancelled exchanges are never answered");
+	rig_begin(++id, "SCRAM-SHA-256", S("n,,n=bob,r=abcdefgh"));
+	rig_cancel(id);
+	ok(rig_begin(id, "PLAIN", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "the same session may begin again");
+	for (i = 0; i < 100; i++) {
+		rig_start_login(++id, "PLAIN", "\0bob\0wrong horse", 16, 256);
+		if (i % 10 == 9)
+			rig_connect(0);
+		if (i % 3 == 0)
+			ev_loop_once(1);
+	}
+	rig_connect(0);
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "workers that die leave nothing behind");
+}
+
+static void
+test_limits(void)
+{
+	int i, refused = 0, asked = 0;
+	struct rig_reply *r;
+
+	for (i = 0; i < 2100; i++)
+		rig_start_login(++id, "LOGIN", NULL, 0, 256);
+	for (i = 0; i < 2100; i++) {
+		r = rig_answer();
+		asked += r->type == M_AUTH_CHALLENGE;
+		refused += r->type == M_AUTH_NO &&
+		    r->no == AUTH_NO_TEMPORARY;
+	}
+	ok(asked == 2048 && refused == 52, "2048 at once, no more (%d, %d)",
+	    asked, refused);
+	ev_clock_step(11 * 60 * 1000);
+	for (i = 0; i < 2048; i++) {
+		r = rig_answer();
+		if (r->type != M_AUTH_NO || r->no != AUTH_NO_TEMPORARY)
+			break;
+	}
+	is_int(i, 2048, "all that were forgotten end in time");
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "and make room");
+}
+
+static void
+test_delay(void)
+{
+	struct pollfd p = { .fd = -1, .events = POLLIN };
+	uint64_t begun = ev_now_ms();
+	int i;
+
+	p.fd = rig_fd;
+	rig_start_login(++id, "PLAIN", "\0bob\0wrong horse", 16, 256);
+	for (i = 0; i < 20; i++)
+		ev_loop_once(5);
+	ev_clock_step(450);
+	ok(poll(&p, 1, 0) == 0, "a failure is not told at once");
+	expect_no(rig_answer(), NO_CRED, "but", "later");
+	ok(ev_now_ms() - begun <= 1000, "though not much");
+}
+
+int
+main(void)
+{
+	rig_start(2);
+	rig_add("bob", NULL);
+	test_mechanisms();
+	test_order();
+	test_cancel();
+	test_delay();
+	test_limits();
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "after all this: in");
+	rig_stop();
+	return tap_done();
+}
