@@ -207,8 +207,11 @@ control_stopped(void)
 static void
 verb_status(struct client *c, uint64_t id)
 {
-	status_send(c->ipc, id);
-	end_answer(c, id, CTL_OK, "");
+	if (!status_send(c->ipc, id))
+		end_answer(c, id, CTL_TEMPORARY, "Postern is starting; try "
+		    "again in a moment");
+	else
+		end_answer(c, id, CTL_OK, "");
 }
 
 static const struct {

@@ -74,13 +74,15 @@ send_process(struct ipc *ipc, uint64_t id, const struct child_info *info)
 	ipc_send(ipc, -1);
 }
 
-void
+bool
 status_send(struct ipc *ipc, uint64_t id)
 {
 	uint64_t sums[STATS_COUNT] = { 0 };
 	struct child_info info;
 	size_t i, j;
 
+	if (serving == NULL)
+		return false;
 	send_whole(ipc, id);
 	for (i = 0; children_info(i, &info); i++) {
 		send_process(ipc, id, &info);
@@ -94,4 +96,5 @@ status_send(struct ipc *ipc, uint64_t id)
 		put("what", 's', helps[j]);
 		ipc_send(ipc, -1);
 	}
+	return true;
 }

@@ -7,6 +7,7 @@
 
 /* What status says about the whole; call at start and after each reload. */
 void	 status_serving(const struct config *);
-void	 status_send(struct ipc *, uint64_t id);
+/* False, and nothing sent, before the first status_serving(). */
+bool	 status_send(struct ipc *, uint64_t id);
 
 #endif

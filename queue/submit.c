@@ -490,8 +490,11 @@ durable_cb(void *arg)
 
 	store_id_text(lm->m.id, id);
 	stats_add(STAT_ACCEPTED, 1);
-	log_info("%s accepted account=%s from=<%s> recipients=%zu size=%llu",
-	    id, log_escs(lm->m.account), log_escs(lm->m.env.return_path),
+	log_info("%s accepted session=%llx-%llx account=%s from=<%s> "
+	    "recipients=%zu size=%llu", id,
+	    (unsigned long long)(p->session >> 40),
+	    (unsigned long long)(p->session & 0xffffffffffULL),
+	    log_escs(lm->m.account), log_escs(lm->m.env.return_path),
 	    lm->m.env.nrcpts, (unsigned long long)lm->m.size);
 	if (w->channel == p->channel) {
 		ipc_begin(M_SUBMITTED, p->session);

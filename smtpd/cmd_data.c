@@ -240,6 +240,7 @@ cmd_data_spool_no(struct session *s, struct ipc_in *in)
 	return 0;
 }
 
+/* queue logs it, with our session; one line is enough for one event. */
 int
 cmd_data_submitted(struct session *s, struct ipc_in *in)
 {
@@ -247,11 +248,6 @@ cmd_data_submitted(struct session *s, struct ipc_in *in)
 
 	if (!ipc_in_end(in))
 		return -1;
-	log_info("%s accepted session=%s account=\"%s\" from=<%s> "
-	    "recipients=%zu bytes=%llu", id, s->tx->trace_id,
-	    log_escs(s->login->ticket.account),
-	    log_escs(s->tx->env.return_path), s->tx->env.nrcpts,
-	    (unsigned long long)s->tx->content.size);
 	s->accepted++;
 	transaction_free(&s->tx);
 	session_set_state(s, SESSION_COMMAND);
