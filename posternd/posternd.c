@@ -384,6 +384,7 @@ posternd_run(const char *name, bool stay)
 	control_close();
 	listeners_free(&sockets);
 	config_free(&config);
-	log_info("stopped");
+	if (r == 0)
+		log_info("stopped");
 	return r;
 }

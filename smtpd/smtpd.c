@@ -63,11 +63,29 @@ conf_check(const void *slice, void **prepared)
 	return *prepared == NULL ? why : NULL;
 }
 
+/* Those that the new configuration does not name are closed. */
+static void
+keep_listeners(const struct smtpd_conf *conf)
+{
+	const struct conf_listener *lc;
+	size_t i, kept = 0;
+
+	for (i = 0; i < nlisteners; i++) {
+		lc = listener_conf(conf, listener_name(listeners[i]));
+		if (lc == NULL) {
+			listener_free(&listeners[i]);
+			continue;
+		}
+		listener_set_tls_first(listeners[i],
+		    lc->tls == CONF_TLS_IMPLICIT);
+		listeners[kept++] = listeners[i];
+	}
+	nlisteners = kept;
+}
+
 static void
 conf_use(const void *slice, void *prepared)
 {
-	const struct conf_listener *lc;
-	size_t i;
 
 	if (!server_ready)
 		server_init(&server, slice);
@@ -75,12 +93,7 @@ conf_use(const void *slice, void *prepared)
 	server.conf = slice;
 	tls_free(&server.tls);
 	server.tls = prepared;
-	for (i = 0; i < nlisteners; i++) {
-		lc = listener_conf(slice, listener_name(listeners[i]));
-		if (lc != NULL)
-			listener_set_tls_first(listeners[i],
-			    lc->tls == CONF_TLS_IMPLICIT);
-	}
+	keep_listeners(slice);
 }
 
 static void
