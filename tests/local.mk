@@ -7,7 +7,12 @@ LOG_DRIVER = $(TAP_DRIVER)
 SH_LOG_DRIVER = $(TAP_DRIVER)
 PY_LOG_DRIVER = $(TAP_DRIVER)
 PY_LOG_COMPILER = /usr/bin/python3
-EXTRA_DIST += %D%/tap.h %D%/show.h
+EXTRA_DIST += %D%/tap.h %D%/show.h %D%/run
+
+# Fragments add to these: tests of what has threads, for ThreadSanitizer, and
+# tests that take longer than check may.
+THREAD_TESTS =
+LONG_TESTS =
 
 include %D%/unit/local.mk
 include %D%/fuzz/local.mk
@@ -16,3 +21,11 @@ include %D%/integration/local.mk
 include %D%/fault/local.mk
 include %D%/bench/local.mk
 include %D%/harness/local.mk
+
+.PHONY: check-threads check-long
+check-threads: all
+	$(MAKE) $(AM_MAKEFLAGS) $(THREAD_TESTS)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(THREAD_TESTS)'
+check-long: all
+	$(MAKE) $(AM_MAKEFLAGS) $(check_PROGRAMS)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(LONG_TESTS)'
