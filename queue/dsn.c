@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include "lib/addr.h"
 #include "lib/date.h"
 #include "lib/header.h"
 #include "lib/num.h"
@@ -32,17 +33,19 @@ dsn_wanted(const struct store_msg *m, size_t i)
 
 /*
  * Adds text as one logical line: what is no printable ASCII becomes \xNN, or
- * stays when utf8 allows it. Folds at blanks so that no line is overlong; a
- * word that never ends is cut by a fold too.
+ * stays when utf8 allows it and it is UTF-8. Folds at blanks so that no line is
+ * overlong; a word that never ends is cut by a fold too.
  */
 static void
 put_text(struct buf *out, size_t column, const char *s, bool utf8)
 {
 	size_t n;
 
+	utf8 = utf8 && addr_utf8_ok(s, strlen(s));
 	for (n = 0; *s != '\0'; s++, n++) {
 		uint8_t c = (uint8_t)*s;
-		bool begins = (c & 0xc0) != 0x80; /* not inside a character */
+		/* Not inside a character. */
+		bool begins = !utf8 || (c & 0xc0) != 0x80;
 
 		if (n >= FIELD_MAX && begins)
 			break;

@@ -2,8 +2,9 @@
 # programs, to be run by tests/fuzz/run; else replay.c gives each a main() that
 # `make check` runs: all seeds and a fixed number of mutations.
 
-FUZZ_TARGETS = %D%/fuzz_addr %D%/fuzz_base64 %D%/fuzz_data %D%/fuzz_header \
-	%D%/fuzz_ipc %D%/fuzz_reply %D%/fuzz_session %D%/fuzz_smtp_line
+FUZZ_TARGETS = %D%/fuzz_account %D%/fuzz_addr %D%/fuzz_base64 %D%/fuzz_data \
+	%D%/fuzz_dsn %D%/fuzz_header %D%/fuzz_ipc %D%/fuzz_keys_request \
+	%D%/fuzz_queue %D%/fuzz_reply %D%/fuzz_session %D%/fuzz_smtp_line
 check_PROGRAMS += $(FUZZ_TARGETS)
 if FUZZ
 FUZZ_MAIN =
@@ -14,6 +15,9 @@ FUZZ_LINK = $(AM_LDFLAGS)
 TESTS += $(FUZZ_TARGETS)
 endif
 
+%C%_fuzz_account_SOURCES = %D%/fuzz_account.c $(FUZZ_MAIN)
+%C%_fuzz_account_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_account_LDADD = $(LIBAUTH)
 %C%_fuzz_addr_SOURCES = %D%/fuzz_addr.c $(FUZZ_MAIN)
 %C%_fuzz_addr_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_addr_LDADD = $(LIBPOSTERN)
@@ -23,12 +27,21 @@ endif
 %C%_fuzz_data_SOURCES = %D%/fuzz_data.c $(FUZZ_MAIN)
 %C%_fuzz_data_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_data_LDADD = $(LIBPOSTERN)
+%C%_fuzz_dsn_SOURCES = %D%/fuzz_dsn.c $(FUZZ_MAIN)
+%C%_fuzz_dsn_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_dsn_LDADD = $(LIBQUEUE)
 %C%_fuzz_header_SOURCES = %D%/fuzz_header.c $(FUZZ_MAIN)
 %C%_fuzz_header_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_header_LDADD = $(LIBPOSTERN)
 %C%_fuzz_ipc_SOURCES = %D%/fuzz_ipc.c $(FUZZ_MAIN)
 %C%_fuzz_ipc_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_ipc_LDADD = $(LIBTICKET) $(LIBPOSTERN)
+%C%_fuzz_keys_request_SOURCES = %D%/fuzz_keys_request.c $(FUZZ_MAIN)
+%C%_fuzz_keys_request_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_keys_request_LDADD = keys/libkeys.a $(LIBPOSTERN)
+%C%_fuzz_queue_SOURCES = %D%/fuzz_queue.c $(FUZZ_MAIN)
+%C%_fuzz_queue_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_queue_LDADD = $(LIBQUEUE)
 %C%_fuzz_reply_SOURCES = %D%/fuzz_reply.c $(FUZZ_MAIN)
 %C%_fuzz_reply_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_reply_LDADD = $(LIBPOSTERN)
@@ -39,6 +52,6 @@ endif
 %C%_fuzz_smtp_line_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_smtp_line_LDADD = $(LIBPOSTERN)
 
-EXTRA_DIST += %D%/fuzz.h %D%/replay.c %D%/run %D%/seeds %D%/addr.dict \
-	%D%/base64.dict %D%/data.dict %D%/header.dict %D%/reply.dict \
-	%D%/session.dict %D%/smtp_line.dict
+EXTRA_DIST += %D%/fuzz.h %D%/replay.c %D%/run %D%/seeds %D%/account.dict \
+	%D%/addr.dict %D%/base64.dict %D%/data.dict %D%/dsn.dict \
+	%D%/header.dict %D%/reply.dict %D%/session.dict %D%/smtp_line.dict
