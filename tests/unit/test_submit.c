@@ -28,8 +28,8 @@ test_honest(void)
 	ok(world_submitted(&smtpd, &no, id), "the message is taken");
 	ok(store_id_parse(id) != 0, "and has an id");
 	is_int(store_count(world.store), 1, "the store has it");
-	ok(strstr(world_log, "accepted account=alice@example.org") != NULL,
-	    "it is logged");
+	ok(strstr(world_log, " accepted session=0-7 account=alice@example.org "
+	    "from=<alice@example.org> recipients=1") != NULL, "it is logged");
 }
 
 static void
