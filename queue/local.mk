@@ -15,15 +15,24 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/queue.c %D%/queue.h \
 	%D%/route.c %D%/route.h \
 	%D%/sched.c %D%/sched.h \
-	%D%/submit.c %D%/submit.h \
-	%D%/table.c %D%/table.h
+	%D%/submit.c %D%/submit.h
 
 noinst_LIBRARIES += %D%/libstore.a
 %C%_libstore_a_SOURCES = \
+	%D%/crc32c.c %D%/crc32c.h \
+	%D%/disk.c %D%/disk.h \
+	%D%/disk_checkpoint.c %D%/disk_open.c %D%/disk_read.c \
+	%D%/index.c %D%/index.h \
+	%D%/journal.c %D%/journal.h \
+	%D%/record.c %D%/record.h \
+	%D%/segment.c %D%/segment.h \
+	%D%/spool.c %D%/spool.h \
 	%D%/store.c %D%/store.h %D%/store_private.h \
-	%D%/store_memory.c
+	%D%/store_memory.c \
+	%D%/table.c %D%/table.h \
+	%D%/tasks.c %D%/tasks.h
 
-LIBSTORE = %D%/libstore.a
+LIBSTORE = %D%/libstore.a $(DB_LIBS)
 LIBQUEUE = %D%/libqueue.a $(LIBSTORE) $(LIBTICKET) $(LIBPOSTERN)
 
 daemon_PROGRAMS += postern-queue

@@ -13,6 +13,14 @@
 /* Channels, index, journal, and a spool file per session with a large body. */
 #define MAX_FILES	16384
 
+/* The slice that is there before the confinement says which directory. */
+static const char *writable[2];
+static const struct sandbox sandbox = {
+	.syscalls = NULL,	/* threads and Berkeley DB: no table */
+	.writable = writable,
+	.max_files = MAX_FILES,
+};
+
 static struct queue the_queue;
 static const struct queue_conf *the_conf;
 static bool is_open;
@@ -24,13 +32,15 @@ static struct early {
 } *early;
 static size_t nearly;
 
-/* For as long as the disk's store is being built: nothing survives this process. */
 static struct store *
 open_store(struct queue *q, const char **errstr)
 {
-	log_warnx("store=memory: accepted mail is LOST when this process ends; "
-	    "this build is for testing only");
-	return store_open_memory(&queue_store_ops, q);
+	struct store_conf c = { .dir = q->conf->state_dir,
+	    .segment_bytes = q->conf->segment_bytes,
+	    .cache_bytes = q->conf->cache_bytes,
+	    .min_free_bytes = q->conf->min_free_bytes };
+
+	return store_open(&c, &queue_store_ops, q, errstr);
 }
 
 static const char *
@@ -43,6 +53,7 @@ static void
 conf_use(const void *slice, void *prepared)
 {
 	the_conf = slice;
+	writable[0] = the_conf->state_dir;
 	if (is_open)
 		queue_reconf(&the_queue, slice);
 }
@@ -129,11 +140,6 @@ ctl(uint64_t id, size_t argc, const char *const *argv, const uint8_t *secret,
 	else
 		child_ctl_end(id, CTL_TEMPORARY, "the queue is starting");
 }
-
-static const struct sandbox sandbox = {
-	.syscalls = NULL,	/* threads and Berkeley DB: no table */
-	.max_files = MAX_FILES,
-};
 
 const struct child_ops program_ops = {
 	.role = ROLE_QUEUE,

@@ -169,6 +169,12 @@ store_spool_open(struct store *s)
 }
 
 void
+store_spool_close(struct store *s, int fd)
+{
+	s->backend->spool_close(s, fd);
+}
+
+void
 store_due(struct store *s, uint64_t until_ms, size_t max, store_msgs *cb,
     void *arg)
 {

@@ -122,8 +122,12 @@ void	 store_update(struct store *, const struct store_msg *,
 void	 store_remove(struct store *, const struct store_msg *,
 	    const struct store_msg *bounce, store_done *, void *arg);
 
-/* An unnamed file for a large body, CLOEXEC; -1 with errno. */
+/*
+ * A file for a large body, CLOEXEC; -1 with errno. It ends with
+ * store_spool_close(), which removes it unless it was accepted.
+ */
 int	 store_spool_open(struct store *);
+void	 store_spool_close(struct store *, int fd);
 
 /*
  * Reading. The callback gets n messages (borrowed; without bodies) once, n

@@ -388,6 +388,12 @@ mem_spool_open(struct store *st)
 }
 
 static void
+mem_spool_close(struct store *st, int fd)
+{
+	close(fd);
+}
+
+static void
 drop_calls(struct memory *s)
 {
 	struct call *c;
@@ -417,7 +423,7 @@ mem_close(struct store *st)
 
 static const struct store_backend backend = {
 	mem_close, mem_new_id, mem_has_room, mem_count, mem_accept, mem_update,
-	mem_remove, mem_spool_open, mem_due, mem_list, mem_load, mem_body,
+	mem_remove, mem_spool_open, mem_spool_close, mem_due, mem_list, mem_load, mem_body,
 	mem_usage,
 };
 

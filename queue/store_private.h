@@ -19,6 +19,7 @@ struct store_backend {		/* as the calls of store.h */
 	void	(*remove)(struct store *, const struct store_msg *,
 		    const struct store_msg *bounce, store_done *, void *arg);
 	int	(*spool_open)(struct store *);
+	void	(*spool_close)(struct store *, int fd);
 	void	(*due)(struct store *, uint64_t until_ms, size_t max,
 		    store_msgs *, void *arg);
 	void	(*list)(struct store *, uint64_t after_id, size_t max,

@@ -68,7 +68,7 @@ static void
 spool_free(struct worker *w, struct spool *sp)
 {
 	table_remove(&w->spools, &sp->node);
-	close(sp->fd);
+	store_spool_close(w->s->q->store, sp->fd);
 	free(sp);
 }
 

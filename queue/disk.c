@@ -1,0 +1,436 @@
+#include "lib/prelude.h"
+
+#include <fcntl.h>
+
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "queue/crc32c.h"
+#include "queue/disk.h"
+#include "queue/spool.h"
+
+/* --- entries --------------------------------------------------------------------- */
+
+struct entry *
+disk_entry(const struct disk *d, uint64_t id)
+{
+	return (struct entry *)table_find(&d->entries, &id, sizeof(id));
+}
+
+struct entry *
+disk_entry_make(struct disk *d, uint64_t id)
+{
+	struct entry *e = disk_entry(d, id);
+
+	if (e != NULL)
+		return e;
+	e = xcalloc(1, sizeof(*e));
+	e->id = id;
+	table_add(&d->entries, &e->node, &e->id, sizeof(e->id));
+	return e;
+}
+
+void
+disk_entry_set(struct entry *e, const struct store_msg *m)
+{
+	struct buf meta;
+
+	buf_init(&meta, RECORD_META_MAX);
+	record_put_meta(&meta, m);
+	free(e->meta);
+	e->meta = (uint8_t *)buf_steal(&meta, &e->meta_len);
+	e->due_ms = m->due_ms;
+	e->size = m->size;
+	e->hold = m->hold;
+	e->in_spool = m->in_spool;
+	e->version++;
+}
+
+void
+disk_entry_free(struct disk *d, struct entry *e)
+{
+	table_remove(&d->entries, &e->node);
+	free(e->meta);
+	free(e);
+}
+
+void
+disk_segment_add(struct disk *d, uint64_t generation, int64_t n)
+{
+	size_t i = d->nsegments;
+
+	if (generation == 0)
+		return;
+	while (i > 0 && d->segments[i - 1].generation > generation)
+		i--;
+	if (i == 0 || d->segments[i - 1].generation != generation) {
+		d->segments = xreallocarray(d->segments, d->nsegments + 1,
+		    sizeof(*d->segments));
+		memmove(d->segments + i + 1, d->segments + i,
+		    (d->nsegments - i) * sizeof(*d->segments));
+		d->segments[i] = (struct segment_use){ generation, 0 };
+		d->nsegments++;
+		i++;
+	}
+	d->segments[i - 1].live += (uint64_t)n;
+}
+
+/* --- usage since the last checkpoint ---------------------------------------------------- */
+
+void
+disk_use(struct disk *d, const struct store_msg *m)
+{
+	size_t n = strlen(m->account), key_len = sizeof(uint64_t) + n;
+	struct use *u, *old;
+	int i;
+
+	if (n == 0)
+		return;
+	u = xcalloc(1, sizeof(*u) + n + 1);
+	u->minute_ms = m->arrived_ms - m->arrived_ms % 60000;
+	memcpy(u->account, m->account, n);
+	old = (struct use *)table_find(&d->uses, &u->minute_ms, key_len);
+	if (old == NULL)
+		table_add(&d->uses, &u->node, &u->minute_ms, key_len);
+	else {
+		free(u);
+		u = old;
+	}
+	for (i = 0; i < LIMIT_KINDS; i++)
+		u->used[i] += m->charge[i];
+}
+
+/* --- what goes to the journal ------------------------------------------------------------- */
+
+/* A transition on its way: one message, and perhaps the bounce it causes. */
+struct op {
+	struct journal_op j;		/* first */
+	struct disk *d;
+	enum record_type type;
+	struct entry *e, *bounce;
+	store_done *done;
+	void	*arg;
+};
+
+/* The file of a message that is gone. */
+struct unspool {
+	struct task task;		/* first */
+	struct disk *d;
+	uint64_t id;
+};
+
+static void
+unspool_work(struct task *t)
+{
+	struct unspool *u = (struct unspool *)t;
+
+	spool_remove(u->d->spool_dir, u->id);
+}
+
+static void
+unspool_done(struct task *t)
+{
+	free(t);
+}
+
+static void
+unspool(struct disk *d, uint64_t id)
+{
+	struct unspool *u;
+
+	if (d->closing) {
+		spool_remove(d->spool_dir, id);
+		return;
+	}
+	u = xcalloc(1, sizeof(*u));
+	u->task.work = unspool_work;
+	u->task.done = unspool_done;
+	u->d = d;
+	u->id = id;
+	task_crew_give(d->workers, &u->task);
+}
+
+static void
+msg_durable(struct disk *d, struct entry *e)
+{
+	e->ops--;
+	if (!e->in_spool)
+		disk_segment_add(d, e->body.place.generation, 1);
+}
+
+static void
+del_durable(struct disk *d, struct entry *e)
+{
+	e->ops--;
+	if (e->in_spool)
+		unspool(d, e->id);
+	if (e->in_index || e->in_checkpoint)
+		return;
+	if (!e->in_spool)
+		disk_segment_add(d, e->body.place.generation, -1);
+	disk_entry_free(d, e);
+}
+
+static void
+op_done(struct task *t)
+{
+	struct op *op = (struct op *)t;
+	struct disk *d = op->d;
+
+	if (op->bounce != NULL)
+		msg_durable(d, op->bounce);
+	if (op->type == REC_MSG)
+		msg_durable(d, op->e);
+	else if (op->type == REC_DEL)
+		del_durable(d, op->e);
+	else
+		op->e->ops--;
+	if (op->done != NULL && !d->closing)
+		op->done(op->arg);
+	free(op);
+}
+
+static void
+put_msg(struct buf *b, struct entry *e, const struct store_msg *m)
+{
+	struct record r = { .type = REC_MSG, .id = e->id, .meta = e->meta,
+	    .meta_len = e->meta_len, .body = m->in_spool ? NULL : m->body.v,
+	    .body_len = m->in_spool ? 0 : m->body.n };
+
+	if (!m->in_spool)
+		e->body.crc = crc32c(0, r.body, r.body_len);
+	r.body_crc = e->body.crc;
+	e->body.skip = (uint32_t)(RECORD_HEADER + r.meta_len);
+	e->body.len = (uint32_t)r.body_len;
+	record_put(b, &r);
+}
+
+static struct op *
+op_new(struct disk *d, enum record_type type, struct entry *e,
+    store_done *done, void *arg)
+{
+	struct op *op = xcalloc(1, sizeof(*op));
+
+	op->j.task.done = op_done;
+	op->d = d;
+	op->type = type;
+	op->e = e;
+	op->done = done;
+	op->arg = arg;
+	e->ops++;
+	return op;
+}
+
+static void
+op_bounce(struct op *op, struct buf *b, const struct store_msg *bounce)
+{
+	struct entry *e;
+
+	if (bounce == NULL)
+		return;
+	e = op->bounce = disk_entry_make(op->d, bounce->id);
+	disk_entry_set(e, bounce);
+	e->ops++;
+	e->given = true;
+	op->j.second = b->len;
+	op->j.at[1] = &e->body.place;
+	put_msg(b, e, bounce);
+	op->d->count++;
+}
+
+static void
+op_give(struct op *op, struct buf *b)
+{
+	op->e->given = true;
+	op->d->dirty = true;
+	op->j.bytes = (uint8_t *)buf_steal(b, &op->j.len);
+	journal_add(op->d->journal, &op->j);
+}
+
+void
+disk_written(struct task_list *list, void *arg)
+{
+	struct disk *d = arg;
+	struct journal_op *first = (struct journal_op *)STAILQ_FIRST(list);
+
+	/* A barrier comes alone; the checkpoint behind it can go on. */
+	if (first->barrier)
+		task_crew_give(d->index_crew, &first->task);
+	else
+		task_home_post(d->home, list);
+}
+
+/* --- large bodies ---------------------------------------------------------------------------- */
+
+struct spool_file {			/* open for smtpd */
+	struct table_node node;		/* first */
+	int	 fd;
+	uint64_t n;
+	bool	 accepted;		/* the accept has its name now */
+};
+
+int
+disk_spool_open(struct store *s)
+{
+	struct disk *d = (struct disk *)s;
+	struct spool_file *f;
+	int fd = spool_create(d->spool_dir, d->next_spool);
+
+	if (fd == -1)
+		return -1;
+	f = xcalloc(1, sizeof(*f));
+	f->fd = fd;
+	f->n = d->next_spool++;
+	table_add(&d->spools, &f->node, &f->fd, sizeof(f->fd));
+	return fd;
+}
+
+void
+disk_spool_close(struct store *s, int fd)
+{
+	struct disk *d = (struct disk *)s;
+	struct spool_file *f = (struct spool_file *)table_find(&d->spools, &fd,
+	    sizeof(fd));
+
+	if (!f->accepted)
+		spool_abandon(d->spool_dir, f->n);
+	table_remove(&d->spools, &f->node);
+	close(f->fd);
+	free(f);
+}
+
+/* Syncs the file before its record is given to the journal. */
+struct keep {
+	struct task task;		/* first */
+	struct disk *d;
+	struct store_msg m;
+	int	 fd;
+	uint64_t n;
+	uint32_t crc;
+	store_done *done;
+	void	*arg;
+};
+
+static void
+keep_work(struct task *t)
+{
+	struct keep *k = (struct keep *)t;
+
+	if (spool_keep(k->d->spool_dir, k->n, k->fd, k->m.id, &k->crc) == -1)
+		journal_die("cannot sync a spool file");
+	close(k->fd);
+}
+
+static void
+accept_record(struct disk *d, const struct store_msg *m, store_done *done,
+    void *arg)
+{
+	struct entry *e = disk_entry(d, m->id);
+	struct op *op = op_new(d, REC_MSG, e, done, arg);
+	struct buf b;
+
+	buf_init(&b, RECORD_MAX);
+	put_msg(&b, e, m);
+	op->j.at[0] = &e->body.place;
+	disk_use(d, m);
+	op_give(op, &b);
+}
+
+static void
+keep_done(struct task *t)
+{
+	struct keep *k = (struct keep *)t;
+
+	if (!k->d->closing) {
+		disk_entry(k->d, k->m.id)->body.crc = k->crc;
+		accept_record(k->d, &k->m, k->done, k->arg);
+	}
+	store_msg_clear(&k->m);
+	free(k);
+}
+
+static void
+accept_spooled(struct disk *d, const struct store_msg *m, int spool_fd,
+    store_done *done, void *arg)
+{
+	struct spool_file *f = (struct spool_file *)table_find(&d->spools,
+	    &spool_fd, sizeof(spool_fd));
+	struct keep *k = xcalloc(1, sizeof(*k));
+
+	k->task.work = keep_work;
+	k->task.done = keep_done;
+	k->d = d;
+	store_msg_copy(&k->m, m);
+	k->fd = fcntl(spool_fd, F_DUPFD_CLOEXEC, 0);
+	if (k->fd == -1)
+		journal_die("cannot duplicate a descriptor");
+	k->n = f->n;
+	f->accepted = true;
+	k->done = done;
+	k->arg = arg;
+	task_crew_give(d->workers, &k->task);
+}
+
+/* --- transitions --------------------------------------------------------------------------------- */
+
+void
+disk_accept(struct store *s, const struct store_msg *m, int spool_fd,
+    store_done *done, void *arg)
+{
+	struct disk *d = (struct disk *)s;
+
+	disk_entry_set(disk_entry_make(d, m->id), m);
+	d->count++;
+	if (spool_fd != -1)
+		accept_spooled(d, m, spool_fd, done, arg);
+	else
+		accept_record(d, m, done, arg);
+}
+
+/* The entry of a message that is in the index or has one; never a new one. */
+static struct entry *
+entry_of(struct disk *d, const struct store_msg *m)
+{
+	struct entry *e = disk_entry(d, m->id);
+
+	if (e != NULL)
+		return e;
+	e = disk_entry_make(d, m->id);
+	e->in_index = true;
+	return e;
+}
+
+void
+disk_update(struct store *s, const struct store_msg *m,
+    const struct store_msg *bounce, store_done *done, void *arg)
+{
+	struct disk *d = (struct disk *)s;
+	struct entry *e = entry_of(d, m);
+	struct op *op = op_new(d, REC_STATE, e, done, arg);
+	struct buf b;
+
+	disk_entry_set(e, m);
+	buf_init(&b, RECORD_MAX * 2);
+	record_put(&b, &(struct record){ .type = REC_STATE, .id = m->id,
+	    .meta = e->meta, .meta_len = e->meta_len });
+	op_bounce(op, &b, bounce);
+	op_give(op, &b);
+}
+
+void
+disk_remove(struct store *s, const struct store_msg *m,
+    const struct store_msg *bounce, store_done *done, void *arg)
+{
+	struct disk *d = (struct disk *)s;
+	struct entry *e = entry_of(d, m);
+	struct op *op = op_new(d, REC_DEL, e, done, arg);
+	struct buf b;
+
+	e->removed = true;
+	e->in_spool = m->in_spool;
+	e->version++;
+	d->count--;
+	buf_init(&b, RECORD_MAX * 2);
+	record_put(&b, &(struct record){ .type = REC_DEL, .id = m->id });
+	op_bounce(op, &b, bounce);
+	op_give(op, &b);
+}

@@ -1,0 +1,334 @@
+/* Opening, recovery and the end of the store on disk. */
+#include "lib/prelude.h"
+
+#include <sys/stat.h>
+
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "queue/disk.h"
+#include "queue/spool.h"
+
+#define SEGMENT_LEAST	(1024 * 1024)
+#define WORKERS		3	/* sync spool files, read bodies */
+
+/* --- recovery --------------------------------------------------------------------- */
+
+struct recovery {
+	struct disk *d;
+	uint64_t messages, states, removals, strange;
+};
+
+static bool
+ignore_cb(const struct index_entry *e, void *arg)
+{
+	return true;
+}
+
+static bool
+known(struct disk *d, uint64_t id)
+{
+	struct entry *e = disk_entry(d, id);
+
+	return e != NULL ? !e->removed : index_get(d->index, id, ignore_cb,
+	    NULL);
+}
+
+static void
+recover_msg(struct recovery *r, const struct record *rec,
+    const struct journal_place *place, const struct store_msg *m)
+{
+	struct entry *e = disk_entry_make(r->d, rec->id);
+
+	e->body = (struct index_body){ .place = *place,
+	    .skip = (uint32_t)(RECORD_HEADER + rec->meta_len),
+	    .len = (uint32_t)rec->body_len, .crc = rec->body_crc };
+	e->removed = false;
+	disk_entry_set(e, m);
+	if ((rec->flags & REC_COPY) == 0)
+		disk_use(r->d, m);
+	r->messages++;
+}
+
+static void
+recover_state(struct recovery *r, const struct record *rec,
+    const struct store_msg *m)
+{
+	disk_entry_set(disk_entry_make(r->d, rec->id), m);
+	r->states++;
+}
+
+static void
+recover_del(struct recovery *r, uint64_t id)
+{
+	disk_entry_make(r->d, id)->removed = true;
+	r->removals++;
+}
+
+static void
+recover_cb(const struct record *rec, const struct journal_place *place,
+    void *arg)
+{
+	struct recovery *r = arg;
+	struct store_msg m;
+
+	if (rec->id > r->d->last_id)
+		r->d->last_id = rec->id;
+	if (rec->type != REC_MSG && !known(r->d, rec->id)) {
+		/* At home in a rebuild: the message itself is long gone. */
+		r->strange++;
+		return;
+	}
+	if (rec->type == REC_DEL) {
+		recover_del(r, rec->id);
+		return;
+	}
+	if (!record_get_meta(rec->meta, rec->meta_len, rec->id, &m)) {
+		log_warnx("journal segment=%016llx offset=%llu: message "
+		    "%016llx is damaged and lost",
+		    (unsigned long long)place->generation,
+		    (unsigned long long)place->offset,
+		    (unsigned long long)rec->id);
+		return;
+	}
+	if (rec->type == REC_MSG)
+		recover_msg(r, rec, place, &m);
+	else
+		recover_state(r, rec, &m);
+	store_msg_clear(&m);
+}
+
+/* The index may have some of them in an older state, or has had them. */
+static void
+all_indexed(struct disk *d)
+{
+	struct table_node *n = NULL;
+
+	while ((n = table_next(&d->entries, n)) != NULL) {
+		((struct entry *)n)->given = true;
+		((struct entry *)n)->in_index = true;
+	}
+}
+
+static bool
+count_cb(const struct index_entry *e, void *arg)
+{
+	struct disk *d = arg;
+
+	d->count++;
+	if (e->body.len > 0)
+		disk_segment_add(d, e->body.place.generation, 1);
+	if (e->id > d->last_id)
+		d->last_id = e->id;
+	return true;
+}
+
+static bool
+wanted_cb(uint64_t id, void *arg)
+{
+	struct disk *d = arg;
+
+	return index_get(d->index, id, ignore_cb, NULL);
+}
+
+static const struct journal_ops journal_ops = { disk_written };
+
+/* Everything into the index; then a new segment behind what was found. */
+static const char *
+recover(struct disk *d)
+{
+	struct recovery r = { .d = d };
+	struct journal_found found;
+	struct journal_place mark, start;
+	const char *errstr;
+	uint64_t newest;
+
+	index_mark(d->index, &mark, &d->last_id);
+	if (journal_replay(&d->journal_conf, mark, recover_cb, &r, &found,
+	    &errstr) == -1)
+		return errstr;
+	newest = found.n == 0 ? 0 : found.generations[found.n - 1];
+	free(found.generations);
+	if (newest < mark.generation)
+		newest = mark.generation;
+	start = (struct journal_place){ newest + 1, 0 };
+	all_indexed(d);
+	disk_checkpoint_now(d, start);
+	free(d->segments);
+	d->segments = NULL;
+	d->nsegments = 0;
+	index_list(d->index, 0, count_cb, d);
+	log_info("store=%s open messages=%llu replayed=%llu accepted=%llu "
+	    "changed=%llu removed=%llu ignored=%llu damaged=%llu", d->dir,
+	    (unsigned long long)d->count, (unsigned long long)found.records,
+	    (unsigned long long)r.messages, (unsigned long long)r.states,
+	    (unsigned long long)r.removals, (unsigned long long)r.strange,
+	    (unsigned long long)found.damaged);
+	d->journal = journal_open(&d->journal_conf, &journal_ops, d,
+	    newest + 1, found.end.offset, &errstr);
+	return d->journal == NULL ? errstr : NULL;
+}
+
+/* --- opening ----------------------------------------------------------------------------- */
+
+static const char *
+make_dir(const char *path)
+{
+	if (mkdir(path, 0700) == -1 && errno != EEXIST) {
+		log_warn("cannot make %s", path);
+		return "the queue's directory cannot be written; is it owned "
+		    "by the queue's user?";
+	}
+	return NULL;
+}
+
+static const char *
+open_index(struct disk *d, uint32_t cache_bytes)
+{
+	const char *errstr;
+	char *aside;
+
+	d->index = index_open(d->index_dir, cache_bytes, &errstr);
+	if (d->index != NULL)
+		return NULL;
+	aside = xasprintf("%s.damaged-%llu", d->index_dir,
+	    (unsigned long long)ev_wall_ms());
+	log_warnx("index=%s: %s; it is moved to %s and rebuilt from the "
+	    "journal", d->index_dir, errstr, aside);
+	if (rename(d->index_dir, aside) == -1)
+		log_warn("cannot move it");
+	free(aside);
+	if ((errstr = make_dir(d->index_dir)) != NULL)
+		return errstr;
+	d->index = index_open(d->index_dir, cache_bytes, &errstr);
+	return d->index == NULL ? errstr : NULL;
+}
+
+static struct disk *
+disk_new(const struct store_conf *conf, const struct store_ops *ops, void *arg)
+{
+	struct disk *d = xcalloc(1, sizeof(*d));
+
+	d->store.backend = &disk_backend;
+	d->ops = ops;
+	d->arg = arg;
+	d->dir = xstrdup(conf->dir);
+	d->journal_dir = xasprintf("%s/journal", conf->dir);
+	d->index_dir = xasprintf("%s/index", conf->dir);
+	d->spool_dir = xasprintf("%s/spool", conf->dir);
+	d->journal_conf.dir = d->journal_dir;
+	d->journal_conf.segment_bytes = conf->segment_bytes < SEGMENT_LEAST ?
+	    SEGMENT_LEAST : conf->segment_bytes;
+	d->min_free_bytes = conf->min_free_bytes;
+	d->room = true;
+	table_init(&d->entries);
+	table_init(&d->uses);
+	table_init(&d->spools);
+	return d;
+}
+
+static void
+disk_free(struct disk *d)
+{
+	struct table_node *n;
+
+	while ((n = table_next(&d->entries, NULL)) != NULL)
+		disk_entry_free(d, (struct entry *)n);
+	table_clear(&d->entries);
+	while ((n = table_next(&d->uses, NULL)) != NULL) {
+		table_remove(&d->uses, n);
+		free(n);
+	}
+	table_clear(&d->uses);
+	table_clear(&d->spools);
+	free(d->segments);
+	free(d->dir);
+	free(d->journal_dir);
+	free(d->index_dir);
+	free(d->spool_dir);
+	free(d);
+}
+
+static const char *
+open_all(struct disk *d, const struct store_conf *conf)
+{
+	const char *why;
+
+	if ((why = make_dir(d->journal_dir)) != NULL ||
+	    (why = make_dir(d->index_dir)) != NULL ||
+	    (why = make_dir(d->spool_dir)) != NULL ||
+	    (why = open_index(d, conf->cache_bytes)) != NULL ||
+	    (why = recover(d)) != NULL)
+		return why;
+	spool_sweep(d->spool_dir, wanted_cb, d);
+	return NULL;
+}
+
+struct store *
+store_open(const struct store_conf *conf, const struct store_ops *ops,
+    void *arg, const char **errstr)
+{
+	struct disk *d = disk_new(conf, ops, arg);
+
+	d->home = task_home_new();
+	*errstr = open_all(d, conf);
+	if (*errstr != NULL) {
+		index_close(&d->index);
+		task_home_free(&d->home);
+		disk_free(d);
+		return NULL;
+	}
+	d->index_crew = task_crew_new(d->home, 1);
+	d->workers = task_crew_new(d->home, WORKERS);
+	ev_timer_init(&d->timer, disk_look, d);
+	disk_look(d);
+	return &d->store;
+}
+
+/* --- the end ------------------------------------------------------------------------------- */
+
+/* The journal first: its barrier still goes through the index's thread. */
+static void
+disk_close(struct store *s)
+{
+	struct disk *d = (struct disk *)s;
+
+	d->closing = true;
+	ev_timer_cancel(&d->timer);
+	task_crew_end(&d->workers);
+	if (!d->checkpointing)
+		disk_checkpoint(d);
+	journal_close(&d->journal);
+	task_crew_end(&d->index_crew);
+	task_home_drain(d->home);
+	index_close(&d->index);
+	task_home_free(&d->home);
+	disk_free(d);
+}
+
+static uint64_t
+disk_new_id(struct store *s)
+{
+	struct disk *d = (struct disk *)s;
+	uint64_t id = ev_wall_ms() << 20;
+
+	d->last_id = id > d->last_id ? id : d->last_id + 1;
+	return d->last_id;
+}
+
+static bool
+disk_has_room(struct store *s)
+{
+	return ((struct disk *)s)->room;
+}
+
+static uint64_t
+disk_count(const struct store *s)
+{
+	return ((const struct disk *)s)->count;
+}
+
+const struct store_backend disk_backend = {
+	disk_close, disk_new_id, disk_has_room, disk_count, disk_accept,
+	disk_update, disk_remove, disk_spool_open, disk_spool_close, disk_due,
+	disk_list, disk_load, disk_body, disk_usage,
+};

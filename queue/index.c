@@ -1,0 +1,498 @@
+/*
+ * Four databases in one environment, all keys big-endian so that their order
+ * is the order of numbers:
+ *	messages	id -> due, hold, body's place, meta
+ *	due		due | id -> nothing; without messages on hold
+ *	usage		minute | account -> used, one u64 per kind
+ *	mark		"mark" -> generation, offset, last id
+ */
+#include "lib/prelude.h"
+
+#include <sys/stat.h>
+#include <db.h>
+
+#include "lib/log.h"
+#include "lib/ticket.h"
+#include "lib/xalloc.h"
+#include "queue/index.h"
+
+#define PAGE_BYTES	4096
+#define LOG_BYTES	(8 * 1024 * 1024)
+#define HEAD		49		/* bytes before the meta in a value */
+#define MARK_KEY	"mark"
+
+enum { DB_MESSAGES, DB_DUE, DB_USAGE, DB_MARK, DB_COUNT };
+
+static const char *const names[DB_COUNT] = {
+	"messages.db", "due.db", "usage.db", "mark.db",
+};
+
+struct index {
+	DB_ENV	*env;
+	DB	*db[DB_COUNT];
+	DB_TXN	*txn;
+	struct journal_place mark;
+	uint64_t last_id;
+};
+
+/* Ends the process: see index.h. */
+static void
+must(int r, const char *what)
+{
+	if (r == 0)
+		return;
+	errno = r > 0 ? r : EIO;
+	log_warnx("index: %s: %s", what, db_strerror(r));
+	journal_die("the index cannot be written");
+}
+
+static int
+strict_fsync(int fd)
+{
+	if (fsync(fd) == -1)
+		journal_die("cannot sync the index");
+	return 0;
+}
+
+static void
+err_cb(const DB_ENV *env, const char *prefix, const char *text)
+{
+	log_warnx("index: %s", text);
+}
+
+/* --- keys ------------------------------------------------------------------------- */
+
+static void
+put_be(uint8_t *p, uint64_t v)
+{
+	int i;
+
+	for (i = 7; i >= 0; i--, v >>= 8)
+		p[i] = (uint8_t)v;
+}
+
+static uint64_t
+get_be(const uint8_t *p)
+{
+	uint64_t v = 0;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		v = v << 8 | p[i];
+	return v;
+}
+
+static DBT
+dbt(const void *p, size_t n)
+{
+	DBT t;
+
+	memset(&t, 0, sizeof(t));
+	t.data = (void *)(uintptr_t)p;
+	t.size = (u_int32_t)n;
+	return t;
+}
+
+/* --- opening ----------------------------------------------------------------------- */
+
+static const char *
+open_env(struct index *x, const char *dir, uint32_t cache_bytes)
+{
+	db_env_set_func_fsync(strict_fsync);
+	if (db_env_create(&x->env, 0) != 0)
+		return "Berkeley DB cannot make an environment";
+	x->env->set_errcall(x->env, err_cb);
+	x->env->set_cachesize(x->env, 0, cache_bytes, 1);
+	x->env->set_lg_max(x->env, LOG_BYTES);
+	x->env->log_set_config(x->env, DB_LOG_AUTO_REMOVE, 1);
+	if (x->env->open(x->env, dir, DB_CREATE | DB_PRIVATE | DB_RECOVER |
+	    DB_INIT_TXN | DB_INIT_LOG | DB_INIT_MPOOL | DB_THREAD, 0600) != 0)
+		return "Berkeley DB cannot open or recover its environment";
+	return NULL;
+}
+
+static const char *
+open_db(struct index *x, int i)
+{
+	DB *db;
+
+	if (db_create(&db, x->env, 0) != 0)
+		return "Berkeley DB cannot make a handle";
+	x->db[i] = db;
+	db->set_pagesize(db, PAGE_BYTES);
+	db->set_flags(db, DB_CHKSUM);
+	if (db->open(db, NULL, names[i], NULL, DB_BTREE, DB_CREATE |
+	    DB_AUTO_COMMIT | DB_THREAD, 0600) != 0)
+		return "Berkeley DB cannot open a database";
+	return NULL;
+}
+
+static const char *
+read_mark(struct index *x)
+{
+	uint8_t value[24];
+	DBT k = dbt(MARK_KEY, strlen(MARK_KEY)), v = dbt(value, 0);
+	int r;
+
+	v.ulen = sizeof(value);
+	v.flags = DB_DBT_USERMEM;
+	r = x->db[DB_MARK]->get(x->db[DB_MARK], NULL, &k, &v, 0);
+	if (r == DB_NOTFOUND)
+		return NULL;
+	if (r != 0 || v.size != sizeof(value))
+		return "the index has no sound mark";
+	x->mark.generation = get_be(value);
+	x->mark.offset = get_be(value + 8);
+	x->last_id = get_be(value + 16);
+	return NULL;
+}
+
+struct index *
+index_open(const char *dir, uint32_t cache_bytes, const char **errstr)
+{
+	struct index *x = xcalloc(1, sizeof(*x));
+	const char *why = open_env(x, dir, cache_bytes);
+	int i;
+
+	for (i = 0; why == NULL && i < DB_COUNT; i++)
+		why = open_db(x, i);
+	if (why == NULL)
+		why = read_mark(x);
+	if (why != NULL)
+		index_close(&x);
+	*errstr = why;
+	return x;
+}
+
+void
+index_close(struct index **xp)
+{
+	struct index *x = *xp;
+	int i;
+
+	if (x == NULL)
+		return;
+	*xp = NULL;
+	for (i = 0; i < DB_COUNT; i++)
+		if (x->db[i] != NULL)
+			x->db[i]->close(x->db[i], 0);
+	if (x->env != NULL)
+		x->env->close(x->env, 0);
+	free(x);
+}
+
+void
+index_mark(const struct index *x, struct journal_place *mark,
+    uint64_t *last_id)
+{
+	*mark = x->mark;
+	*last_id = x->last_id;
+}
+
+/* --- values of messages ---------------------------------------------------------------- */
+
+static void
+put_head(uint8_t h[HEAD], const struct index_entry *e)
+{
+	put_be(h, e->due_ms);
+	h[8] = e->hold;
+	put_be(h + 9, e->body.place.generation);
+	put_be(h + 17, e->body.place.offset);
+	put_be(h + 25, e->body.skip);
+	put_be(h + 33, (uint64_t)e->body.len << 32 | e->body.crc);
+	put_be(h + 41, e->meta_len);
+}
+
+static bool
+get_entry(uint64_t id, const uint8_t *p, size_t n, struct index_entry *e)
+{
+	if (n < HEAD || get_be(p + 41) != n - HEAD || p[8] > HOLD_TRIPWIRE) {
+		log_warnx("index: the entry of message %016llx is damaged",
+		    (unsigned long long)id);
+		return false;
+	}
+	e->id = id;
+	e->due_ms = get_be(p);
+	e->hold = p[8];
+	e->body.place.generation = get_be(p + 9);
+	e->body.place.offset = get_be(p + 17);
+	e->body.skip = (uint32_t)get_be(p + 25);
+	e->body.len = (uint32_t)(get_be(p + 33) >> 32);
+	e->body.crc = (uint32_t)get_be(p + 33);
+	e->meta = p + HEAD;
+	e->meta_len = n - HEAD;
+	return true;
+}
+
+/* The stored value, allocated; NULL when there is none. */
+static uint8_t *
+fetch(struct index *x, uint64_t id, struct index_entry *e)
+{
+	uint8_t key[8];
+	DBT k = dbt(key, sizeof(key)), v = dbt(NULL, 0);
+	int r;
+
+	put_be(key, id);
+	v.flags = DB_DBT_MALLOC;
+	r = x->db[DB_MESSAGES]->get(x->db[DB_MESSAGES], x->txn, &k, &v, 0);
+	if (r != 0 && r != DB_NOTFOUND)
+		log_warnx("index: reading message %016llx: %s",
+		    (unsigned long long)id, db_strerror(r));
+	if (r != 0 || !get_entry(id, v.data, v.size, e)) {
+		if (r == 0)
+			free(v.data);
+		return NULL;
+	}
+	return v.data;
+}
+
+/* --- changes ------------------------------------------------------------------------------ */
+
+void
+index_begin(struct index *x)
+{
+	must(x->env->txn_begin(x->env, NULL, &x->txn, 0), "begin");
+}
+
+static void
+due_key(uint8_t key[16], const struct index_entry *e)
+{
+	put_be(key, e->due_ms);
+	put_be(key + 8, e->id);
+}
+
+static void
+del_due(struct index *x, const struct index_entry *e)
+{
+	uint8_t key[16];
+	DBT k = dbt(key, sizeof(key));
+	int r;
+
+	if (e->hold != HOLD_NONE)
+		return;
+	due_key(key, e);
+	r = x->db[DB_DUE]->del(x->db[DB_DUE], x->txn, &k, 0);
+	must(r == DB_NOTFOUND ? 0 : r, "delete due");
+}
+
+static void
+put_due(struct index *x, const struct index_entry *e)
+{
+	uint8_t key[16];
+	DBT k = dbt(key, sizeof(key)), v = dbt("", 0);
+
+	if (e->hold != HOLD_NONE)
+		return;
+	due_key(key, e);
+	must(x->db[DB_DUE]->put(x->db[DB_DUE], x->txn, &k, &v, 0),
+	    "put due");
+}
+
+void
+index_put(struct index *x, const struct index_entry *entry)
+{
+	struct index_entry e = *entry, old;
+	uint8_t key[8], *value, *stored = fetch(x, e.id, &old);
+	DBT k = dbt(key, sizeof(key)), v;
+
+	if (stored != NULL) {
+		del_due(x, &old);
+		if (e.body.place.generation == 0)
+			e.body = old.body;
+		free(stored);
+	}
+	put_be(key, e.id);
+	value = xmalloc(HEAD + e.meta_len);
+	put_head(value, &e);
+	memcpy(value + HEAD, e.meta, e.meta_len);
+	v = dbt(value, HEAD + e.meta_len);
+	must(x->db[DB_MESSAGES]->put(x->db[DB_MESSAGES], x->txn, &k, &v, 0),
+	    "put message");
+	free(value);
+	put_due(x, &e);
+}
+
+bool
+index_del(struct index *x, uint64_t id, struct index_body *body)
+{
+	struct index_entry old;
+	uint8_t key[8], *stored = fetch(x, id, &old);
+	DBT k = dbt(key, sizeof(key));
+
+	if (stored == NULL)
+		return false;
+	*body = old.body;
+	del_due(x, &old);
+	free(stored);
+	put_be(key, id);
+	must(x->db[DB_MESSAGES]->del(x->db[DB_MESSAGES], x->txn, &k, 0),
+	    "delete message");
+	return true;
+}
+
+static size_t
+usage_key(uint8_t key[8 + ACCOUNT_MAX], uint64_t minute_ms,
+    const char *account)
+{
+	size_t n = strnlen(account, ACCOUNT_MAX);
+
+	put_be(key, minute_ms);
+	memcpy(key + 8, account, n);
+	return 8 + n;
+}
+
+void
+index_use(struct index *x, uint64_t minute_ms, const char *account,
+    const uint64_t used[LIMIT_KINDS])
+{
+	uint8_t key[8 + ACCOUNT_MAX], value[8 * LIMIT_KINDS] = { 0 };
+	DBT k = dbt(key, usage_key(key, minute_ms, account));
+	DBT v = dbt(value, 0);
+	DB *db = x->db[DB_USAGE];
+	int i, r;
+
+	v.flags = DB_DBT_USERMEM;
+	v.ulen = sizeof(value);
+	r = db->get(db, x->txn, &k, &v, 0);
+	must(r == DB_NOTFOUND ? 0 : r, "get usage");
+	for (i = 0; i < LIMIT_KINDS; i++)
+		put_be(value + 8 * i, get_be(value + 8 * i) + used[i]);
+	v = dbt(value, sizeof(value));
+	must(db->put(db, x->txn, &k, &v, 0), "put usage");
+}
+
+void
+index_forget_use(struct index *x, uint64_t before_ms)
+{
+	DBT k = dbt(NULL, 0), v = dbt(NULL, 0);
+	DBC *c;
+	int r;
+
+	must(x->db[DB_USAGE]->cursor(x->db[DB_USAGE], x->txn, &c, 0),
+	    "usage cursor");
+	while ((r = c->get(c, &k, &v, DB_NEXT)) == 0 && k.size >= 8 &&
+	    get_be(k.data) < before_ms)
+		must(c->del(c, 0), "delete usage");
+	must(r == DB_NOTFOUND ? 0 : r, "walk usage");
+	must(c->close(c), "usage cursor");
+}
+
+void
+index_commit(struct index *x, struct journal_place mark, uint64_t last_id)
+{
+	uint8_t value[24];
+	DBT k = dbt(MARK_KEY, strlen(MARK_KEY)), v = dbt(value,
+	    sizeof(value));
+
+	put_be(value, mark.generation);
+	put_be(value + 8, mark.offset);
+	put_be(value + 16, last_id);
+	must(x->db[DB_MARK]->put(x->db[DB_MARK], x->txn, &k, &v, 0),
+	    "put mark");
+	must(x->txn->commit(x->txn, 0), "commit");
+	x->txn = NULL;
+	x->mark = mark;
+	x->last_id = last_id;
+	/* Shortens the next recovery and lets old log files go. */
+	must(x->env->txn_checkpoint(x->env, LOG_BYTES / 1024, 1, 0),
+	    "checkpoint");
+}
+
+/* --- reading ------------------------------------------------------------------------------- */
+
+bool
+index_get(struct index *x, uint64_t id, index_cb *cb, void *arg)
+{
+	struct index_entry e;
+	uint8_t *stored = fetch(x, id, &e);
+
+	if (stored == NULL)
+		return false;
+	cb(&e, arg);
+	free(stored);
+	return true;
+}
+
+static DBC *
+cursor(DB *db)
+{
+	DBC *c;
+	int r = db->cursor(db, NULL, &c, 0);
+
+	if (r == 0)
+		return c;
+	log_warnx("index: cursor: %s", db_strerror(r));
+	return NULL;
+}
+
+/*
+ * The id first in order: the due key may stand for an entry that is damaged,
+ * which is passed over.
+ */
+void
+index_due(struct index *x, uint64_t until_ms, index_cb *cb, void *arg)
+{
+	DBT k = dbt(NULL, 0), v = dbt(NULL, 0);
+	struct index_entry e;
+	uint8_t *stored;
+	DBC *c = cursor(x->db[DB_DUE]);
+	bool more = true;
+
+	if (c == NULL)
+		return;
+	while (more && c->get(c, &k, &v, DB_NEXT) == 0 && k.size == 16 &&
+	    get_be(k.data) <= until_ms) {
+		stored = fetch(x, get_be((uint8_t *)k.data + 8), &e);
+		if (stored != NULL)
+			more = cb(&e, arg);
+		free(stored);
+	}
+	c->close(c);
+}
+
+void
+index_list(struct index *x, uint64_t after_id, index_cb *cb, void *arg)
+{
+	uint8_t key[8];
+	DBT k = dbt(key, sizeof(key)), v = dbt(NULL, 0);
+	struct index_entry e;
+	DBC *c = cursor(x->db[DB_MESSAGES]);
+	int r;
+
+	if (c == NULL)
+		return;
+	put_be(key, after_id + 1);
+	for (r = c->get(c, &k, &v, DB_SET_RANGE); r == 0;
+	    r = c->get(c, &k, &v, DB_NEXT))
+		if (k.size == 8 && get_entry(get_be(k.data), v.data, v.size,
+		    &e) && !cb(&e, arg))
+			break;
+	c->close(c);
+}
+
+void
+index_usage(struct index *x, uint64_t since_ms, store_usage_cb *cb, void *arg)
+{
+	uint8_t key[8];
+	DBT k = dbt(key, sizeof(key)), v = dbt(NULL, 0);
+	uint64_t used[LIMIT_KINDS];
+	char account[ACCOUNT_MAX + 1];
+	DBC *c = cursor(x->db[DB_USAGE]);
+	int i, r;
+
+	if (c == NULL)
+		return;
+	put_be(key, since_ms - since_ms % 60000);
+	for (r = c->get(c, &k, &v, DB_SET_RANGE); r == 0;
+	    r = c->get(c, &k, &v, DB_NEXT)) {
+		if (k.size < 8 || k.size > 8 + ACCOUNT_MAX ||
+		    v.size != sizeof(used))
+			continue;
+		snprintf(account, sizeof(account), "%.*s", (int)(k.size - 8),
+		    (const char *)k.data + 8);
+		for (i = 0; i < LIMIT_KINDS; i++)
+			used[i] = get_be((uint8_t *)v.data + 8 * i);
+		cb(account, get_be(k.data), used, arg);
+	}
+	c->close(c);
+}

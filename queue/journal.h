@@ -1,0 +1,95 @@
+/*
+ * journal: the authority for every accepted message. Records are appended in
+ * batches: whenever the writer's thread is idle and something has gathered, it
+ * writes all of it and syncs once. There is no timer; under load batches grow
+ * by themselves.
+ *
+ * A write or sync that fails ends the process at once: what the disk holds then
+ * is known only to the next start, and a sync that failed is never tried again.
+ */
+#ifndef QUEUE_JOURNAL_H
+#define QUEUE_JOURNAL_H
+
+#include "queue/record.h"
+#include "queue/tasks.h"
+
+struct journal;
+
+struct journal_place {
+	uint64_t generation;	/* of the segment; 0: nowhere */
+	uint64_t offset;
+};
+
+/*
+ * Something to append, or a barrier: everything given before it is on disk and
+ * nothing after it. When that is so, written() runs in the writer's thread and
+ * may move the op elsewhere.
+ */
+struct journal_op {
+	struct task task;	/* first; for the way home */
+	uint8_t	*bytes;		/* one record or two, owned; freed once written.
+				   They are in one batch: both or neither */
+	size_t	 len;
+	size_t	 second;	/* where in bytes the second begins; 0: none */
+	bool	 barrier;
+	/* Told where the records begin, or NULL; at[0] of a barrier is told
+	 * the end of the journal. */
+	struct journal_place *at[2];
+};
+
+struct journal_ops {
+	/* A batch is durable; task.link chains its ops, in order. */
+	void	(*written)(struct task_list *, void *arg);
+};
+
+struct journal_conf {
+	const char *dir;		/* <state>/journal */
+	uint32_t segment_bytes;
+};
+
+/* --- at start ------------------------------------------------------------------ */
+
+typedef void journal_record(const struct record *,
+	    const struct journal_place *, void *arg);
+
+struct journal_found {
+	uint64_t *generations;		/* owned by the caller, rising */
+	size_t	 n;
+	uint64_t records, batches;	/* replayed */
+	uint64_t damaged;		/* places where batches were lost */
+	struct journal_place end;	/* behind the last batch */
+};
+
+/*
+ * Reads all batches from `from` (generation 0: the beginning) in order. Stops
+ * at the first that is not sound, which was never acknowledged; unless sound
+ * ones follow it: that is damage, which is logged with its place and skipped.
+ * 0, or -1 with *errstr.
+ */
+int	 journal_replay(const struct journal_conf *, struct journal_place from,
+	    journal_record *, void *arg, struct journal_found *,
+	    const char **errstr);
+
+/* Begins a new segment behind what was found. NULL with *errstr. */
+struct journal *journal_open(const struct journal_conf *,
+	    const struct journal_ops *, void *arg, uint64_t generation,
+	    uint64_t before_end, const char **errstr);
+
+/* --- afterwards ----------------------------------------------------------------------- */
+
+void	 journal_add(struct journal *, struct journal_op *);
+/* Segments before this generation hold nothing that is still needed. */
+void	 journal_release(struct journal *, uint64_t generation);
+/*
+ * Reads a record's body of len bytes whose record begins at place; 0, or -1
+ * with errno. Any thread; the segment must not have been released.
+ */
+int	 journal_read(struct journal *, struct journal_place, size_t skip,
+	    uint8_t *, size_t len);
+/* Writes what was given, then ends the thread; blocks. */
+void	 journal_close(struct journal **);
+
+/* Says why and ends the process with 1; safe in any thread. */
+void	 journal_die(const char *what) __attribute__((noreturn));
+
+#endif

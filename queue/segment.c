@@ -1,0 +1,138 @@
+#include "lib/prelude.h"
+
+#include "lib/xalloc.h"
+#include "queue/crc32c.h"
+#include "queue/record.h"
+#include "queue/segment.h"
+
+#define MAGIC		"POSTERN1"
+#define BATCH_MAGIC	0x48435442u	/* "BTCH" */
+#define FILL_BYTES	(1024 * 1024)
+
+static int
+read_all(int fd, uint8_t *p, size_t n, uint64_t offset)
+{
+	ssize_t got;
+
+	while (n > 0) {
+		got = pread(fd, p, n, (off_t)offset);
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got == -1)
+			return -1;
+		if (got == 0)
+			return 0;
+		p += got;
+		n -= (size_t)got;
+		offset += (uint64_t)got;
+	}
+	return 1;
+}
+
+static int
+write_all(int fd, const uint8_t *p, size_t n, uint64_t offset)
+{
+	ssize_t put;
+
+	while (n > 0) {
+		put = pwrite(fd, p, n, (off_t)offset);
+		if (put == -1 && errno == EINTR)
+			continue;
+		if (put == -1)
+			return -1;
+		p += put;
+		n -= (size_t)put;
+		offset += (uint64_t)put;
+	}
+	return 0;
+}
+
+int
+segment_write_header(int fd, const struct segment_header *h)
+{
+	uint8_t block[SEGMENT_BLOCK] = { 0 };
+
+	memcpy(block, MAGIC, 8);
+	put_u64le(block + 8, h->generation);
+	put_u64le(block + 16, h->before_end);
+	put_u32le(block + 24, h->salt);
+	put_u32le(block + 28, crc32c(0, block, 28));
+	return write_all(fd, block, sizeof(block), 0);
+}
+
+int
+segment_read_header(int fd, struct segment_header *h)
+{
+	uint8_t block[32];
+	int r = read_all(fd, block, sizeof(block), 0);
+
+	if (r != 1)
+		return r;
+	if (memcmp(block, MAGIC, 8) != 0 ||
+	    get_u32le(block + 28) != crc32c(0, block, 28))
+		return 0;
+	h->generation = get_u64le(block + 8);
+	h->before_end = get_u64le(block + 16);
+	h->salt = get_u32le(block + 24);
+	return 1;
+}
+
+int
+segment_fill(int fd, uint64_t bytes)
+{
+	uint8_t *zeros = xcalloc(1, FILL_BYTES);
+	uint64_t at, n;
+	int r = 0;
+
+	for (at = 0; r == 0 && at < bytes; at += n) {
+		n = bytes - at < FILL_BYTES ? bytes - at : FILL_BYTES;
+		r = write_all(fd, zeros, n, at);
+	}
+	free(zeros);
+	return r == -1 ? -1 : fsync(fd);
+}
+
+size_t
+segment_blocks(size_t n)
+{
+	return (n + SEGMENT_BLOCK - 1) / SEGMENT_BLOCK * SEGMENT_BLOCK;
+}
+
+void
+segment_seal(uint8_t *p, size_t n, const struct segment_header *h,
+    uint64_t offset, uint32_t records)
+{
+	put_u32le(p, BATCH_MAGIC);
+	put_u64le(p + 8, h->generation);
+	put_u64le(p + 16, offset);
+	put_u32le(p + 24, (uint32_t)n);
+	put_u32le(p + 28, records);
+	put_u32le(p + 4, crc32c(h->salt, p + 8, n - 8));
+}
+
+int64_t
+segment_read_batch(int fd, const struct segment_header *h, uint64_t offset,
+    uint64_t segment_bytes, uint8_t **batch, uint32_t *records)
+{
+	uint8_t head[SEGMENT_BATCH_HEADER], *p;
+	size_t n;
+	int r = read_all(fd, head, sizeof(head), offset);
+
+	if (r != 1)
+		return r;
+	n = get_u32le(head + 24);
+	if (get_u32le(head) != BATCH_MAGIC || n < sizeof(head) ||
+	    get_u64le(head + 8) != h->generation ||
+	    get_u64le(head + 16) != offset || offset > segment_bytes ||
+	    n > segment_bytes - offset)
+		return 0;
+	p = xmalloc(n);
+	r = read_all(fd, p, n, offset);
+	if (r != 1 || get_u32le(p + 4) != crc32c(h->salt, p + 8, n - 8)) {
+		free(p);
+		return r == -1 ? -1 : 0;
+	}
+	*batch = p;
+	*records = get_u32le(head + 28);
+	return (int64_t)n;
+}

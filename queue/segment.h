@@ -1,0 +1,56 @@
+/*
+ * segment: one file of the journal, and the batches in it. Pure but for the
+ * file given.
+ *
+ *	segment	header block | batch | batch | ...	all in blocks of 4 KB
+ *	header	"POSTERN1" | u64 generation | u64 where the segment before
+ *		ended | u32 salt | u32 crc32c of what stands before it
+ *	batch	u32 magic | u32 crc32c, seeded by the salt, of the rest |
+ *		u64 generation | u64 its offset | u32 length | u32 records |
+ *		records | zeros to the block's end
+ *
+ * A segment file is zero-filled once and used again and again: writing over
+ * written blocks costs one flush per fdatasync where growing a file costs two.
+ * Generation, offset and salt make sure that what an earlier life of the file
+ * has left, or what a body pretends to be, is never taken for a batch.
+ */
+#ifndef QUEUE_SEGMENT_H
+#define QUEUE_SEGMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SEGMENT_BLOCK	4096
+#define SEGMENT_BATCH_HEADER 32
+
+struct segment_header {
+	uint64_t generation;
+	uint64_t before_end;	/* 0: there was none */
+	uint32_t salt;
+};
+
+/* 0, or -1 with errno. Not synced: the first batch's sync covers it. */
+int	 segment_write_header(int fd, const struct segment_header *);
+/* 1: a header, 0: none that is sound, -1: errno. */
+int	 segment_read_header(int fd, struct segment_header *);
+/* Fills a new file with zeros and syncs it. 0, or -1 with errno. */
+int	 segment_fill(int fd, uint64_t bytes);
+
+/*
+ * Completes a batch: p has room for the header, then the records, n bytes in
+ * all, padded with zeros to a whole number of blocks.
+ */
+void	 segment_seal(uint8_t *p, size_t n, const struct segment_header *,
+	    uint64_t offset, uint32_t records);
+size_t	 segment_blocks(size_t n);	/* n rounded up to whole blocks */
+
+/*
+ * The batch at this offset, read into *p (allocated, the caller's). Its
+ * length without padding; 0 when there is none that is sound; -1: errno.
+ */
+int64_t	 segment_read_batch(int fd, const struct segment_header *,
+	    uint64_t offset, uint64_t segment_bytes, uint8_t **p,
+	    uint32_t *records);
+
+#endif

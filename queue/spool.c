@@ -1,0 +1,158 @@
+#include "lib/prelude.h"
+
+#include <sys/stat.h>
+#include <dirent.h>
+#include <fcntl.h>
+
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "queue/crc32c.h"
+#include "queue/spool.h"
+
+#define READ_BYTES	(256 * 1024)
+
+static char *
+new_path(const char *dir, uint64_t n)
+{
+	return xasprintf("%s/new-%llu", dir, (unsigned long long)n);
+}
+
+static char *
+id_path(const char *dir, uint64_t id)
+{
+	return xasprintf("%s/%016llx", dir, (unsigned long long)id);
+}
+
+int
+spool_create(const char *dir, uint64_t n)
+{
+	char *path = new_path(dir, n);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	free(path);
+	return fd;
+}
+
+void
+spool_abandon(const char *dir, uint64_t n)
+{
+	char *path = new_path(dir, n);
+
+	if (unlink(path) == -1 && errno != ENOENT)
+		log_warn("cannot remove %s", path);
+	free(path);
+}
+
+static int
+checksum(int fd, uint64_t *size, uint32_t *crc)
+{
+	uint8_t *p = xmalloc(READ_BYTES);
+	ssize_t n;
+
+	*size = 0;
+	*crc = 0;
+	while ((n = pread(fd, p, READ_BYTES, (off_t)*size)) > 0 ||
+	    (n == -1 && errno == EINTR)) {
+		if (n == -1)
+			continue;
+		*crc = crc32c(*crc, p, (size_t)n);
+		*size += (uint64_t)n;
+	}
+	free(p);
+	return n == -1 ? -1 : 0;
+}
+
+static int
+sync_dir(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	if (fd == -1)
+		return -1;
+	r = fsync(fd);
+	close(fd);
+	return r;
+}
+
+/* File, name, directory: in this order (RFC 5321 6.1 by way of POSIX). */
+int
+spool_keep(const char *dir, uint64_t n, int fd, uint64_t id, uint32_t *crc)
+{
+	char *from = new_path(dir, n), *to = id_path(dir, id);
+	uint64_t size;
+	int r;
+
+	r = checksum(fd, &size, crc);
+	if (r == 0)
+		r = fsync(fd);
+	if (r == 0)
+		r = rename(from, to);
+	if (r == 0)
+		r = sync_dir(dir);
+	free(from);
+	free(to);
+	return r;
+}
+
+int
+spool_open(const char *dir, uint64_t id, uint64_t size, uint32_t crc,
+    const char **errstr)
+{
+	char *path = id_path(dir, id);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	uint64_t got_size;
+	uint32_t got_crc;
+
+	free(path);
+	*errstr = "its spool file cannot be opened";
+	if (fd == -1)
+		return -1;
+	*errstr = "its spool file cannot be read";
+	if (checksum(fd, &got_size, &got_crc) == 0) {
+		*errstr = "its spool file is damaged";
+		if (got_size == size && got_crc == crc)
+			return fd;
+	}
+	close(fd);
+	return -1;
+}
+
+void
+spool_remove(const char *dir, uint64_t id)
+{
+	char *path = id_path(dir, id);
+
+	if (unlink(path) == -1 && errno != ENOENT)
+		log_warn("cannot remove %s", path);
+	free(path);
+}
+
+void
+spool_sweep(const char *dir, bool (*wanted)(uint64_t, void *), void *arg)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	unsigned long long id;
+	size_t removed = 0;
+	int end;
+
+	if (d == NULL) {
+		log_warn("cannot read %s", dir);
+		return;
+	}
+	while ((e = readdir(d)) != NULL) {
+		end = 0;
+		if (e->d_name[0] == '.' || (sscanf(e->d_name, "%16llx%n", &id,
+		    &end) == 1 && end == 16 && e->d_name[end] == '\0' &&
+		    wanted(id, arg)))
+			continue;
+		if (unlinkat(dirfd(d), e->d_name, 0) == -1)
+			log_warn("cannot remove %s/%s", dir, e->d_name);
+		else
+			removed++;
+	}
+	closedir(d);
+	if (removed > 0)
+		log_info("spool=%s removed=%zu files that nobody waits for",
+		    dir, removed);
+}

@@ -1,0 +1,34 @@
+/*
+ * spool: bodies too large for the journal, a file each. While smtpd writes it
+ * a file is called new-<n>; once synced it has its message's id for a name.
+ * What is called new-<n> at start was never accepted.
+ */
+#ifndef QUEUE_SPOOL_H
+#define QUEUE_SPOOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SPOOL_NAME_MAX 32
+
+/* Creates new-<n>; -1 with errno. */
+int	 spool_create(const char *dir, uint64_t n);
+void	 spool_abandon(const char *dir, uint64_t n);
+
+/*
+ * Syncs new-<n> and names it after the message, durable when it returns. *crc
+ * is the file's checksum. Blocks. 0, or -1 with errno.
+ */
+int	 spool_keep(const char *dir, uint64_t n, int fd, uint64_t id,
+	    uint32_t *crc);
+/* Blocks: reads all of it. -1 with *errstr when it is not what was kept. */
+int	 spool_open(const char *dir, uint64_t id, uint64_t size, uint32_t crc,
+	    const char **errstr);
+/* Nothing happens when there is none. */
+void	 spool_remove(const char *dir, uint64_t id);
+
+/* At start: removes all files for which wanted() says false. */
+void	 spool_sweep(const char *dir, bool (*wanted)(uint64_t id, void *),
+	    void *arg);
+
+#endif

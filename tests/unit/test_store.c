@@ -1,0 +1,435 @@
+/*
+ * queue/store: both kinds keep the same promises; what is on disk survives a
+ * new process.
+ */
+#include "lib/prelude.h"
+
+#include <sys/stat.h>
+#include <dirent.h>
+#include <ftw.h>
+
+#include "lib/ev.h"
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "queue/store.h"
+#include "tests/tap.h"
+
+static char dir[] = "/tmp/postern-store-XXXXXX";
+static struct store *store;
+static int done_count, settled_count;
+static uint64_t settled_last;
+
+static void
+settled(const uint64_t *ids, size_t n, void *arg)
+{
+	settled_count += (int)n;
+	settled_last = ids[n - 1];
+}
+
+static const struct store_ops ops = { settled };
+
+static void
+done_cb(void *arg)
+{
+	done_count++;
+}
+
+static bool
+wait_for(int *what, int n)
+{
+	int i;
+
+	for (i = 0; i < 2000 && *what < n; i++)
+		ev_loop_once(10);
+	return *what >= n;
+}
+
+static struct store *
+open_disk(void)
+{
+	struct store_conf c = { .dir = dir, .segment_bytes = 1 << 20,
+	    .cache_bytes = 1 << 20, .min_free_bytes = 0 };
+	const char *errstr;
+	struct store *s = store_open(&c, &ops, NULL, &errstr);
+
+	if (s == NULL)
+		fatalx("store_open: %s", errstr);
+	return s;
+}
+
+static void
+make(struct store_msg *m, const char *body)
+{
+	store_msg_init(m);
+	m->id = store_new_id(store);
+	m->arrived_ms = ev_wall_ms();
+	m->expires_ms = m->arrived_ms + 1000000;
+	m->due_ms = m->arrived_ms;
+	m->account = xstrdup("alice@example.org");
+	m->cap = xstrdup("default");
+	m->env.return_path = xstrdup("alice@example.org");
+	m->env.envid = xstrdup("envelope+3Did");
+	m->env.ret = RET_HDRS;
+	envelope_add_rcpt(&m->env, "bob@example.net", "rfc822;bob", 4);
+	envelope_add_rcpt(&m->env, "carol@example.net", NULL, 0);
+	store_msg_fit(m);
+	m->charge[LIMIT_MESSAGES] = 1;
+	m->charge[LIMIT_RECIPIENTS] = 2;
+	m->charge[LIMIT_BYTES] = m->size = strlen(body);
+	m->body.v = (uint8_t *)xstrdup(body);
+	m->body.n = strlen(body);
+}
+
+static void
+accept_msg(struct store_msg *m, const char *body)
+{
+	int before = done_count;
+
+	make(m, body);
+	store_accept(store, m, -1, done_cb, NULL);
+	ok(wait_for(&done_count, before + 1), "accepted");
+}
+
+/* --- answers to reads --------------------------------------------------------- */
+
+static struct {
+	int	 calls;
+	size_t	 n;
+	uint64_t ids[600];
+	char	*first_status;
+	uint32_t attempts;
+	char	*orcpt;
+	char	 body[256];
+	size_t	 body_len;
+	char	*errstr;
+} got;
+
+static void
+msgs_cb(struct store_msg *const *v, size_t n, void *arg)
+{
+	size_t i;
+
+	got.calls++;
+	got.n = n;
+	for (i = 0; i < n && i < nitems(got.ids); i++)
+		got.ids[i] = v[i]->id;
+	if (n == 0)
+		return;
+	free(got.first_status);
+	free(got.orcpt);
+	got.first_status = v[0]->rcpts[0].status == NULL ? NULL :
+	    xstrdup(v[0]->rcpts[0].status);
+	got.orcpt = v[0]->env.rcpts[0].orcpt == NULL ? NULL :
+	    xstrdup(v[0]->env.rcpts[0].orcpt);
+	got.attempts = v[0]->attempts;
+}
+
+static void
+body_cb(const uint8_t *p, size_t n, int fd, const char *errstr, void *arg)
+{
+	ssize_t r;
+
+	got.calls++;
+	free(got.errstr);
+	got.errstr = errstr == NULL ? NULL : xstrdup(errstr);
+	memset(got.body, 0, sizeof(got.body));
+	got.body_len = n;
+	if (fd != -1) {
+		r = pread(fd, got.body, sizeof(got.body) - 1, 0);
+		got.body_len = r < 0 ? 0 : (size_t)lseek(fd, 0, SEEK_END);
+		close(fd);
+	} else if (p != NULL)
+		memcpy(got.body, p, n < sizeof(got.body) - 1 ? n :
+		    sizeof(got.body) - 1);
+}
+
+static void
+answered(int before)
+{
+	ok(wait_for(&got.calls, before + 1), "answered");
+}
+
+static void
+due(uint64_t until, size_t max)
+{
+	int before = got.calls;
+
+	store_due(store, until, max, msgs_cb, NULL);
+	answered(before);
+}
+
+static void
+list(uint64_t after, size_t max)
+{
+	int before = got.calls;
+
+	store_list(store, after, max, msgs_cb, NULL);
+	answered(before);
+}
+
+static void
+load(uint64_t id)
+{
+	int before = got.calls;
+
+	store_load(store, id, msgs_cb, NULL);
+	answered(before);
+}
+
+static void
+body(uint64_t id)
+{
+	int before = got.calls;
+
+	store_body(store, id, body_cb, NULL);
+	answered(before);
+}
+
+static void
+reopen(void)
+{
+	store_close(&store);
+	store = open_disk();
+}
+
+/* --- the promises, for both kinds -------------------------------------------------- */
+
+static void
+test_life(bool disk)
+{
+	struct store_msg a, b, bounce;
+	int before;
+
+	accept_msg(&a, "first body\r\n");
+	accept_msg(&b, "second body\r\n");
+	ok(b.id > a.id, "ids grow");
+	is_int(store_count(store), 2, "two are counted");
+	list(0, 10);
+	ok(got.n == 2 && got.ids[0] == a.id && got.ids[1] == b.id,
+	    "listed at once");
+	is_str(got.orcpt, "rfc822;bob", "with all their fields");
+	list(a.id, 10);
+	ok(got.n == 1 && got.ids[0] == b.id, "after the first");
+	list(0, 1);
+	ok(got.n == 1 && got.ids[0] == a.id, "no more than asked for");
+	body(a.id);
+	is_str(got.body, "first body\r\n", "a body is read back");
+
+	a.attempts = 1;
+	a.due_ms += 60000;
+	a.rcpts[0].status = xstrdup("4.2.2");
+	before = done_count;
+	store_update(store, &a, NULL, done_cb, NULL);
+	ok(wait_for(&done_count, before + 1), "updated");
+	load(a.id);
+	ok(got.n == 1 && got.attempts == 1, "the newest state is loaded");
+	is_str(got.first_status, "4.2.2", "with its status");
+	ok(wait_for(&settled_count, 2), "settled in time");
+	due(a.due_ms - 1, 10);
+	ok(got.n == 1 && got.ids[0] == b.id, "one is due");
+	due(a.due_ms, 10);
+	ok(got.n == 2 && got.ids[0] == b.id, "later both, earliest first");
+	due(a.due_ms, 1);
+	is_int(got.n, 1, "no more than asked for");
+	if (disk)
+		reopen();
+	due(a.due_ms, 10);
+	is_int(got.n, 2, "due still");
+	body(b.id);
+	is_str(got.body, "second body\r\n", "a body from the index's place");
+
+	make(&bounce, "bounce\r\n");
+	before = done_count;
+	store_remove(store, &a, &bounce, done_cb, NULL);
+	is_int(store_count(store), 2, "one went, one came");
+	ok(wait_for(&done_count, before + 1), "durable together");
+	list(0, 10);
+	ok(got.n == 2 && got.ids[0] == b.id && got.ids[1] == bounce.id,
+	    "the bounce in the message's place");
+	due(UINT64_MAX, 10);
+	ok(got.ids[0] != a.id && (got.n < 2 || got.ids[1] != a.id),
+	    "a removed one is not due");
+	load(a.id);
+	is_int(got.n, 0, "nor loaded");
+	body(bounce.id);
+	is_str(got.body, "bounce\r\n", "a bounce has a body");
+	store_remove(store, &b, NULL, NULL, NULL);
+	store_remove(store, &bounce, NULL, done_cb, NULL);
+	ok(wait_for(&done_count, before + 2), "all removed");
+	list(0, 10);
+	is_int(got.n, 0, "nothing is left");
+	body(b.id);
+	is_str(got.errstr, "there is no such message", "no body either");
+	if (disk)
+		reopen();
+	is_int(store_count(store), 0, "nor afterwards");
+	list(0, 10);
+	is_int(got.n, 0, "in any list");
+	store_msg_clear(&a);
+	store_msg_clear(&b);
+	store_msg_clear(&bounce);
+}
+
+static void
+test_hold(void)
+{
+	struct store_msg a;
+	int before = settled_count;
+
+	make(&a, "x");
+	a.hold = HOLD_ADMIN;
+	store_accept(store, &a, -1, NULL, NULL);
+	ok(wait_for(&settled_count, before + 1), "held mail settles");
+	due(UINT64_MAX, 10);
+	is_int(got.n, 0, "it is never due");
+	a.hold = HOLD_NONE;
+	store_update(store, &a, NULL, NULL, NULL);
+	ok(wait_for(&settled_count, before + 2), "released");
+	is_int(settled_last, a.id, "by its name");
+	due(UINT64_MAX, 10);
+	is_int(got.n, 1, "then it is");
+	store_remove(store, &a, NULL, NULL, NULL);
+	store_msg_clear(&a);
+}
+
+static void
+test_spool(bool disk)
+{
+	struct store_msg a;
+	char block[1000];
+	int fd, i, before = done_count;
+
+	make(&a, "");
+	fd = store_spool_open(store);
+	ok(fd != -1, "a spool file");
+	memset(block, 'x', sizeof(block));
+	for (i = 0; i < 200; i++)
+		if (write(fd, block, sizeof(block)) != sizeof(block))
+			break;
+	a.size = 200 * 1000;
+	a.in_spool = true;
+	store_accept(store, &a, fd, done_cb, NULL);
+	store_spool_close(store, fd);
+	ok(wait_for(&done_count, before + 1), "a large message is accepted");
+	body(a.id);
+	ok(got.body_len == 200 * 1000 && got.body[0] == 'x', "and read back");
+	if (disk) {
+		reopen();
+		body(a.id);
+		ok(got.body_len == 200 * 1000, "by another process too");
+	}
+	fd = store_spool_open(store);
+	store_spool_close(store, fd);
+	store_remove(store, &a, NULL, done_cb, NULL);
+	ok(wait_for(&done_count, before + 2), "and removed");
+	store_msg_clear(&a);
+}
+
+static void
+usage_cb(const char *account, uint64_t minute, const uint64_t used[], void *arg)
+{
+	uint64_t *sum = arg;
+
+	if (strcmp(account, "alice@example.org") == 0 && minute % 60000 == 0)
+		*sum += used[LIMIT_RECIPIENTS];
+}
+
+static void
+test_many(bool disk)
+{
+	struct store_msg *v = xcalloc(500, sizeof(*v));
+	uint64_t sum = 0, sum2 = 0;
+	int i, before = done_count;
+	char text[900];
+
+	if (disk)
+		reopen();
+	store_usage(store, 3600, usage_cb, &sum);
+	memset(text, 'y', sizeof(text));
+	for (i = 0; i < 500; i++) {
+		snprintf(text, sizeof(text), "body %d", i);
+		text[strlen(text)] = ' ';
+		text[sizeof(text) - 1] = '\0';
+		make(&v[i], text);
+		store_accept(store, &v[i], -1, done_cb, NULL);
+		if (i % 3 == 0) {
+			v[i].attempts = 7;
+			store_update(store, &v[i], NULL, NULL, NULL);
+		}
+		if (i % 5 == 0)
+			store_remove(store, &v[i], NULL, NULL, NULL);
+	}
+	ok(wait_for(&done_count, before + 500), "five hundred accepted");
+	is_int(store_count(store), 400, "and a hundred removed at once");
+	if (disk)
+		reopen();
+	is_int(store_count(store), 400, "four hundred are there");
+	list(0, 600);
+	is_int(got.n, 400, "and listed");
+	body(v[499].id);
+	ok(strncmp(got.body, "body 499 ", 9) == 0, "with the right bodies");
+	load(v[3].id);
+	is_int(got.attempts, 7, "in their newest state");
+	if (disk) {
+		store_usage(store, 3600, usage_cb, &sum2);
+		is_int(sum2 - sum, 1000, "what was charged is known exactly");
+	}
+	for (i = 0; i < 500; i++) {
+		if (i % 5 != 0)
+			store_remove(store, &v[i], NULL, done_cb, NULL);
+		store_msg_clear(&v[i]);
+	}
+	ok(wait_for(&done_count, before + 900), "all removed again");
+	free(v);
+}
+
+static void
+test_ids(void)
+{
+	static const char *bad[] = { "", "0", "0000000000000", "000000000000i",
+	    "00000000000000", "g000000000000", "zzzzzzzzzzzzz",
+	    "00000000000_0" };
+	uint64_t ids[] = { 1, 31, 32, UINT64_MAX, 1800000000000ULL << 20 };
+	char text[STORE_ID_LEN + 1];
+	size_t i;
+
+	for (i = 0; i < nitems(ids); i++) {
+		store_id_text(ids[i], text);
+		ok(store_id_parse(text) == ids[i], "%s is an id", text);
+	}
+	for (i = 0; i < nitems(bad); i++)
+		is_int(store_id_parse(bad[i]), 0, "\"%s\" is none", bad[i]);
+}
+
+static int
+remove_cb(const char *path, const struct stat *st, int kind, struct FTW *f)
+{
+	return remove(path);
+}
+
+int
+main(void)
+{
+	ev_init();
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	test_ids();
+	store = store_open_memory(&ops, NULL);
+	test_life(false);
+	test_hold();
+	test_spool(false);
+	test_many(false);
+	store_close(&store);
+	settled_count = 0;
+	store = open_disk();
+	test_life(true);
+	test_hold();
+	test_spool(true);
+	test_many(true);
+	store_close(&store);
+	free(got.first_status);
+	free(got.orcpt);
+	free(got.errstr);
+	nftw(dir, remove_cb, 16, FTW_DEPTH | FTW_PHYS);
+	return tap_done();
+}
