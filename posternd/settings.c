@@ -451,7 +451,8 @@ static cfg_t *
 make_reader(cfg_opt_t **tables)
 {
 	cfg_opt_t include = CFG_FUNC("include", include_cb);
-	cfg_opt_t sentinel = CFG_STR(SENTINEL, NULL, CFGF_NODEFAULT);
+	cfg_opt_t sentinel = CFG_STR_CB(SENTINEL, NULL, CFGF_NODEFAULT,
+	    value_cb);
 	cfg_opt_t *o;
 	cfg_t *cfg;
 	size_t i;

@@ -2,7 +2,7 @@
 # programs, to be run by tests/fuzz/run; else replay.c gives each a main() that
 # `make check` runs: all seeds and a fixed number of mutations.
 
-FUZZ_TARGETS = %D%/fuzz_account %D%/fuzz_addr %D%/fuzz_base64 %D%/fuzz_data \
+FUZZ_TARGETS = %D%/fuzz_account %D%/fuzz_addr %D%/fuzz_base64 %D%/fuzz_conf %D%/fuzz_data \
 	%D%/fuzz_dsn %D%/fuzz_header %D%/fuzz_ipc %D%/fuzz_keys_request \
 	%D%/fuzz_queue %D%/fuzz_reply %D%/fuzz_session %D%/fuzz_smtp_line
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -24,6 +24,9 @@ endif
 %C%_fuzz_base64_SOURCES = %D%/fuzz_base64.c $(FUZZ_MAIN)
 %C%_fuzz_base64_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_base64_LDADD = $(LIBPOSTERN)
+%C%_fuzz_conf_SOURCES = %D%/fuzz_conf.c $(FUZZ_MAIN)
+%C%_fuzz_conf_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_conf_LDADD = $(LIBPOSTERND)
 %C%_fuzz_data_SOURCES = %D%/fuzz_data.c $(FUZZ_MAIN)
 %C%_fuzz_data_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_data_LDADD = $(LIBPOSTERN)
@@ -53,5 +56,5 @@ endif
 %C%_fuzz_smtp_line_LDADD = $(LIBPOSTERN)
 
 EXTRA_DIST += %D%/fuzz.h %D%/replay.c %D%/run %D%/seeds %D%/account.dict \
-	%D%/addr.dict %D%/base64.dict %D%/data.dict %D%/dsn.dict \
+	%D%/addr.dict %D%/base64.dict %D%/conf.dict %D%/data.dict %D%/dsn.dict \
 	%D%/header.dict %D%/reply.dict %D%/session.dict %D%/smtp_line.dict

@@ -1,0 +1,579 @@
+/*
+ * posternd/settings, verify, slices: what is accepted, what is refused, and
+ * with which line. The files that a configuration names are real.
+ */
+#include "lib/prelude.h"
+
+#include <sys/stat.h>
+#include <fcntl.h>
+
+#include "lib/xalloc.h"
+#include "posternd/settings.h"
+#include "posternd/slices.h"
+#include "posternd/verify.h"
+#include "tests/tap.h"
+
+#define USERS "users { smtpd = \"61001\" auth = \"61002\" keys = \"61003\" " \
+	"queue = \"61004\" relay = \"61005\" }\n"
+#define MINIMAL "hostname = \"relay.example.org\"\n" USERS \
+	"tls { certificate = \"cert.pem\" key = \"key.pem\" }\n" \
+	"listen submissions { port = 465 }\n" \
+	"route direct { next-hop = \"mx\" }\n"
+
+static char dir[] = "/tmp/postern-settings-XXXXXX";
+static struct buf problems, warnings;
+
+static void
+write_file(const char *name, const char *text, size_t n, mode_t mode)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, mode);
+
+	if (fd == -1 || write(fd, text, n) != (ssize_t)n || close(fd) == -1 ||
+	    chmod(name, mode) == -1) {
+		perror(name);
+		exit(1);
+	}
+}
+
+static struct config *
+load_bytes(const char *text, size_t n)
+{
+	write_file("postern.conf", text, n, 0600);
+	buf_reset(&problems);
+	buf_reset(&warnings);
+	return config_load("postern.conf", &problems, &warnings);
+}
+
+static struct config *
+load(const char *text)
+{
+	return load_bytes(text, strlen(text));
+}
+
+/* Whether MINIMAL with more behind is accepted. */
+static struct config *
+load_more(const char *more)
+{
+	char *text = xasprintf("%s%s\n", MINIMAL, more);
+	struct config *cfg = load(text);
+
+	free(text);
+	return cfg;
+}
+
+static void
+test_minimal(void)
+{
+	struct config *cfg = load(MINIMAL);
+	struct conf_cap *cap;
+
+	if (!ok(cfg != NULL, "three lines are enough"))  {
+		printf("# %s\n", buf_str(&problems));
+		return;
+	}
+	is_str(buf_str(&warnings), "", "without a warning");
+	is_int(cfg->smtpd.max_message_bytes, 50 << 20, "50M a message");
+	is_int(cfg->smtpd.max_recipients, 1000, "1,000 recipients");
+	is_int(cfg->smtpd.command_sec, 300, "5 minutes, RFC 5321 4.5.3.2");
+	is_int(cfg->smtpd.mechanisms.n, 3, "three mechanisms");
+	is_str(cfg->smtpd.mechanisms.v[0], "SCRAM-SHA-256", "the best first");
+	is_int(cfg->smtpd.listeners.n, 2, "all addresses are two sockets");
+	is_str(CONF_AT(cfg->smtpd.listeners, struct conf_listener, 1)->name,
+	    "submissions@[::]:465", "and have names");
+	is_int(CONF_AT(cfg->smtpd.listeners, struct conf_listener, 0)->tls,
+	    CONF_TLS_IMPLICIT, "465 is TLS from the start");
+	ok(!cfg->smtpd.received_client && !cfg->smtpd.received_account,
+	    "Received says nothing of clients");
+	is_str(cfg->queue.postmaster, "postmaster@relay.example.org",
+	    "a postmaster");
+	is_int(cfg->queue.caps.n, 1, "one cap");
+	cap = CONF_AT(cfg->queue.caps, struct conf_cap, 0);
+	is_str(cap->name, "default", "the default one");
+	is_int(cap->limits.n, 3, "with its limits");
+	is_int(CONF_AT(cap->limits, struct conf_limit, 2)->window_sec, 86400,
+	    "the last for a day");
+	ok(cfg->workers >= 1 && cfg->sandbox, "workers and a sandbox");
+	is_str(CONF_AT(cfg->keys.keys, struct conf_key, 0)->chain_pem, "CERT\n",
+	    "keys gets the certificate along");
+	config_free(&cfg);
+}
+
+static void
+test_values(void)
+{
+	struct config *cfg = load_more(
+	    "workers = 7\nlog = journal\nsandbox = off\n"
+	    "limits { message-size = \"1M\" command-time = \"90s\" }\n"
+	    "cap default { messages = {\"5/10s\", \"7/1w\"} bytes = \"2G/1d\" }\n"
+	    "cap big { recipients-per-message = 900 }\n"
+	    "route up { next-hop = \"smtps://[2001:db8::1]\" user = u\n"
+	    " password-file = secret senders = {\"a@b.example\", \"@c.example\"} }\n"
+	    "route late { next-hop = \"smtp://mail.example.net:2525\" tls = may }\n"
+	    "dns { resolvers = {\"127.0.0.1@53\", \"::1\"} }\n");
+	struct conf_relay_route *r;
+	struct conf_cap *cap;
+
+	if (!ok(cfg != NULL, "values of every kind")) {
+		printf("# %s\n", buf_str(&problems));
+		return;
+	}
+	is_int(cfg->workers, 7, "a number");
+	is_int(cfg->log, CONFIG_LOG_JOURNAL, "a word");
+	is_int(cfg->smtpd.max_message_bytes, 1 << 20, "a size");
+	is_int(cfg->smtpd.command_sec, 90, "a duration");
+	cap = CONF_AT(cfg->queue.caps, struct conf_cap, 0);
+	is_int(cap->limits.n, 3, "limits add up");
+	is_int(CONF_AT(cap->limits, struct conf_limit, 1)->window_sec, 604800,
+	    "a week");
+	ok(CONF_AT(cap->limits, struct conf_limit, 2)->count == 2ull << 30 &&
+	    CONF_AT(cap->limits, struct conf_limit, 2)->what == LIMIT_BYTES,
+	    "bytes as a size, a list of one without braces");
+	is_int(CONF_AT(cfg->queue.caps, struct conf_cap, 1)->limits.n, 0,
+	    "a cap of one's own has no limits but its own");
+	r = CONF_AT(cfg->relay.routes, struct conf_relay_route, 1);
+	is_str(r->host, "2001:db8::1", "an address as next hop");
+	is_int(r->port, 465, "with its usual port");
+	is_int(r->tls, ROUTE_TLS_IMPLICIT, "and TLS");
+	is_str(r->password, "hidden", "the first line of its file");
+	is_int(r[1].port, 2525, "another port");
+	is_int(r[1].tls, ROUTE_TLS_MAY, "TLS if offered");
+	is_int(r[-1].tls, ROUTE_TLS_MAY, "as with MX");
+	is_int(CONF_AT(cfg->queue.routes, struct conf_queue_route, 1)->senders.n,
+	    2, "senders");
+	ok(strstr(buf_str(&warnings), "sandbox") != NULL,
+	    "no sandbox is complained about");
+	ok(strstr(buf_str(&warnings), "never used") != NULL,
+	    "so are routes behind one for everybody");
+	config_free(&cfg);
+}
+
+static const struct {
+	const char *name, *text, *says;
+} bad[] = {
+	{ "an unknown option", "wokers = 2", "did you mean \"workers\"?" },
+	{ "an unknown section", "listne x { port = 1 }",
+	    "did you mean \"listen\"?" },
+	{ "an option of another section", "message-size = \"1M\"",
+	    "belongs into a section \"limits\"" },
+	{ "something else", "frobnicate = 1", "postern.conf(5)" },
+	{ "a doubled option", "hostname = \"b.example\"",
+	    "line 1 has it already" },
+	{ "a doubled option in a section", "limits { hops = 9 hops = 9 }",
+	    "set twice" },
+	{ "a doubled list", "dns { resolvers = {\"::1\"}\nresolvers = "
+	    "{\"::1\"} }", "set twice" },
+	{ "a doubled section", "tls { }", "two sections \"tls\"" },
+	{ "a doubled title", "route direct { next-hop = \"mx\" }",
+	    "another section has the title" },
+	{ "a bad title", "cap \"a b\" { }", "title" },
+	{ "a word for a number", "workers = many", "1 to 64, not \"many\"" },
+	{ "too small", "workers = 0", "1 to 64" },
+	{ "too large", "workers = 65", "1 to 64" },
+	{ "far too large", "workers = 99999999999999999999", "1 to 64" },
+	{ "negative", "workers = -1", "1 to 64" },
+	{ "a number with a tail", "workers = 2x", "1 to 64" },
+	{ "a bare size unit", "limits { message-size = \"M\" }", "size" },
+	{ "a small size", "limits { message-size = \"1K\" }", "64K to 1G" },
+	{ "a bad duration", "limits { data-time = \"3 m\" }", "duration" },
+	{ "a bad word", "log = paper", "stderr syslog journal" },
+	{ "neither on nor off", "sandbox = yes", "on or off" },
+	{ "an empty value", "state-dir = \"\"", "empty" },
+	{ "a relative path", "state-dir = \"var\"", "begin with a /" },
+	{ "a line end in a value", "state-dir = \"/a\nb\"", "line end" },
+	{ "a list for one value", "workers = {1, 2}", "postern.conf:6" },
+	{ "a limit without window", "cap default { messages = {\"30\"} }",
+	    "count and a window" },
+	{ "a limit of no time", "cap default { messages = {\"30/0s\"} }",
+	    "window from 1s" },
+	{ "a limit of words", "cap default { messages = {\"a/1s\"} }",
+	    "number" },
+	{ "an empty list of limits", "cap default { messages = {} bytes = "
+	    "{\"x/1d\"} }", "size" },
+	{ "a bad address", "listen l { address = \"localhost\" port = 99 }",
+	    "not an IPv4 or IPv6 address" },
+	{ "a listener without port", "listen l { tls = starttls }",
+	    "needs a port" },
+	{ "a port twice", "listen l { port = 465 }", "same address and port" },
+	{ "a port out of range", "listen l { port = 65536 }", "1 to 65535" },
+	{ "no next hop", "route r { tls = none }", "needs a next-hop" },
+	{ "a foreign next hop", "route r { next-hop = \"http://a.example\" }",
+	    "smtps://HOST" },
+	{ "a next hop with a path", "route r { next-hop = "
+	    "\"smtp://a.example/x\" }", "no next hop" },
+	{ "a next hop's port", "route r { next-hop = "
+	    "\"smtp://a.example:0\" }", ":PORT" },
+	{ "an open bracket", "route r { next-hop = \"smtp://[::1\" }", "]" },
+	{ "tls for smtps", "route r { next-hop = \"smtps://a.example\" tls = "
+	    "may }", "leave tls out" },
+	{ "a user without password", "route r { next-hop = "
+	    "\"smtps://a.example\" user = u }", "without a password-file" },
+	{ "a password without user", "route r { next-hop = "
+	    "\"smtps://a.example\" password-file = secret }",
+	    "without a user" },
+	{ "a password for may", "route r { next-hop = \"smtp://a.example\" "
+	    "user = u password-file = secret tls = may }", "proved who it is" },
+	{ "a user for MX", "route r { next-hop = \"mx\" user = u "
+	    "password-file = secret }", "many servers" },
+	{ "no such password file", "route r { next-hop = "
+	    "\"smtps://a.example\" user = u password-file = nonesuch }",
+	    "nonesuch cannot be used: No such file" },
+	{ "bad senders", "route r { next-hop = \"mx\" senders = {\"b.c\"} }",
+	    "neither an address nor" },
+	{ "an unknown mechanism", "accounts { mechanisms = {\"CRAM-MD5\"} }",
+	    "CRAM-MD5" },
+	{ "few iterations", "accounts { iterations = 4095 }",
+	    "4096 to 65536" },
+	{ "no resolver", "dns { resolvers = {\"dns.example\"} }",
+	    "no resolver" },
+	{ "a resolver's port", "dns { resolvers = {\"::1@0\"} }",
+	    "no resolver" },
+	{ "no postmaster", "queue { postmaster = \"me\" }", "no address" },
+	{ "retries the wrong way round", "queue { retry-first = \"5h\" }",
+	    "longer than retry-max" },
+	{ "a missing brace", "limits { hops = 9", "ends inside" },
+	{ "a missing quote", "log = \"stderr", "ends inside" },
+	{ "an open comment", "/* tls", "complete" },
+	{ "a stray brace", "}", "postern.conf:6" },
+	{ "nothing to include", "include(\"nonesuch\")", "No such file" },
+	{ "a directory to include", "include(\".\")", "directory" },
+	{ "itself to include", "include(\"postern.conf\")", "postern.conf" },
+	{ "our own last option", "end-of-postern-conf = x", "set twice" },
+};
+
+static void
+test_bad(void)
+{
+	struct config *cfg;
+	size_t i;
+
+	for (i = 0; i < nitems(bad); i++) {
+		cfg = load_more(bad[i].text);
+		if (!ok(cfg == NULL && strstr(buf_str(&problems), bad[i].says)
+		    != NULL && strncmp(buf_str(&problems), "postern.conf", 12)
+		    == 0, "%s is refused", bad[i].name))
+			printf("# %s\n", buf_str(&problems));
+		config_free(&cfg);
+	}
+}
+
+static void
+test_missing(void)
+{
+	static const struct { const char *name, *text, *says; } cases[] = {
+		{ "nothing at all", "", "nothing is listened on" },
+		{ "a file of comments", "# one\n// two\n/* three */\n",
+		    "there is no way out" },
+		{ "no certificate", "hostname = \"a.example\"\n" USERS
+		    "listen l { port = 465 }\nroute r { next-hop = \"mx\" }\n",
+		    "TLS needs a certificate" },
+		{ "no such certificate", "hostname = \"a.example\"\n" USERS
+		    "tls { certificate = nonesuch key = \"key.pem\" }\n"
+		    "listen l { port = 465 }\nroute r { next-hop = \"mx\" }\n",
+		    "postern.conf:3: the certificate nonesuch" },
+		{ "an empty key", "hostname = \"a.example\"\n" USERS
+		    "tls { certificate = \"cert.pem\" key = empty }\n"
+		    "listen l { port = 465 }\nroute r { next-hop = \"mx\" }\n",
+		    "it is empty" },
+		{ "a bad host name", "hostname = \"not a name\"\n" USERS
+		    "tls { certificate = \"cert.pem\" key = \"key.pem\" }\n"
+		    "listen l { port = 465 }\nroute r { next-hop = \"mx\" }\n",
+		    "postern.conf:1: \"not a name\" is not a host name" },
+		{ "an unknown user", "hostname = \"a.example\"\n"
+		    "users { smtpd = \"nonesuch-user\" auth = 2 keys = 3 "
+		    "queue = 4 relay = 5 }\n"
+		    "tls { certificate = \"cert.pem\" key = \"key.pem\" }\n"
+		    "listen l { port = 465 }\nroute r { next-hop = \"mx\" }\n",
+		    "run systemd-sysusers" },
+		{ "root", "hostname = \"a.example\"\n"
+		    "users { smtpd = root auth = 2 keys = 3 queue = 4 relay = "
+		    "5 }\ntls { certificate = \"cert.pem\" key = \"key.pem\" "
+		    "}\nlisten l { port = 465 }\nroute r { next-hop = \"mx\" "
+		    "}\n", "user of its own" },
+	};
+	struct config *cfg;
+	size_t i;
+
+	for (i = 0; i < nitems(cases); i++) {
+		cfg = load(cases[i].text);
+		if (!ok(cfg == NULL && strstr(buf_str(&problems),
+		    cases[i].says) != NULL, "%s is refused", cases[i].name))
+			printf("# %s\n", buf_str(&problems));
+		config_free(&cfg);
+	}
+}
+
+static void
+test_all_faults(void)
+{
+	struct config *cfg = load_more("workers = 0\nrelays = 99\n"
+	    "log = paper\nlimits { hops = 0 errors = x }\n");
+	size_t lines = 0;
+	const char *p;
+
+	for (p = buf_str(&problems); *p != '\0'; p++)
+		lines += *p == '\n';
+	ok(cfg == NULL, "several faults");
+	is_int(lines, 5, "are all told");
+	ok(strstr(buf_str(&problems), "postern.conf:6:") != NULL &&
+	    strstr(buf_str(&problems), "postern.conf:9:") != NULL,
+	    "each with its line");
+}
+
+static void
+test_odd_files(void)
+{
+	static const char nul[] = MINIMAL "workers = 1\0\n";
+	char *line = xmalloc(SETTINGS_FILE_MAX + 2);
+	struct config *cfg;
+	struct buf crlf;
+	const char *p;
+
+	cfg = load_bytes(nul, sizeof(nul) - 1);
+	ok(cfg == NULL && strstr(buf_str(&problems), "NUL") != NULL,
+	    "a NUL byte is refused");
+	memset(line, '#', SETTINGS_FILE_MAX + 1);
+	cfg = load_bytes(line, SETTINGS_FILE_MAX + 1);
+	ok(cfg == NULL && strstr(buf_str(&problems), "too large") != NULL,
+	    "a file above 1 MB is refused");
+	memset(line, 'a', SETTINGS_FILE_MAX - 100);
+	cfg = load_bytes(line, SETTINGS_FILE_MAX - 100);
+	ok(cfg == NULL && problems.len < 1024, "so is a line of 1 MB, briefly");
+	memcpy(line, "log = \"", 7);
+	line[SETTINGS_FILE_MAX - 101] = '"';
+	cfg = load_bytes(line, SETTINGS_FILE_MAX - 100);
+	ok(cfg == NULL && problems.len < 4096, "and a value of 1 MB");
+	buf_init(&crlf, 8192);
+	for (p = MINIMAL; *p != '\0'; p++)
+		if (buf_adds(&crlf, *p == '\n' ? "\r" : "") == -1 ||
+		    buf_addc(&crlf, (uint8_t)*p) == -1)
+			exit(1);
+	cfg = load_bytes((const char *)crlf.data, crlf.len);
+	ok(cfg != NULL, "CRLF line ends are taken");
+	config_free(&cfg);
+	buf_clear(&crlf);
+	buf_reset(&problems);
+	ok(config_load("/dev/null", &problems, &warnings) == NULL &&
+	    strstr(buf_str(&problems), "not a regular file") != NULL,
+	    "a device is refused");
+	buf_reset(&problems);
+	ok(mkfifo("fifo", 0600) == 0 && config_load("fifo", &problems,
+	    &warnings) == NULL && strstr(buf_str(&problems),
+	    "not a regular file") != NULL, "a FIFO is refused, not waited for");
+	free(line);
+}
+
+/*
+ * Cut off anywhere, a file is refused, unless nothing but whole options and
+ * sections are missing at its end; then the line where it ends is a line of
+ * the top level.
+ */
+static void
+test_cut_off(void)
+{
+	static const char text[] = MINIMAL "limits {\n hops = 20\n errors = 5\n"
+	    "}\ncap default {\n messages = {\"30/1m\",\n \"50/1h\"}\n}\n";
+	const char *limits = strstr(text, "limits"), *cap = strstr(text, "cap");
+	size_t n, wrong = 0, taken = 0;
+	struct config *cfg;
+
+	for (n = 0; n < sizeof(text) - 1; n++) {
+		const char *end = text + n;
+		bool whole = (end >= limits - 1 && end <= limits) ||
+		    (end >= cap - 1 && end <= cap) ||
+		    end >= text + sizeof(text) - 2;
+
+		cfg = load_bytes(text, n);
+		taken += cfg != NULL;
+		if ((cfg != NULL) != whole) {
+			wrong++;
+			printf("# %zu bytes: %s\n", n, cfg != NULL ? "taken" :
+			    buf_str(&problems));
+		}
+		config_free(&cfg);
+	}
+	is_int(wrong, 0, "cut off at %zu places, taken only where whole", n);
+	ok(taken > 0, "which happens");
+}
+
+static void
+test_include(void)
+{
+	static const char part[] = "limits { hops = 33 }\n";
+	static const char wrong[] = "\nlimits { hops = 1 }\n";
+	static const char open[] = "limits { hops = 33\n";
+	struct config *cfg;
+
+	if (mkdir("conf.d", 0700) == -1)
+		exit(1);
+	write_file("conf.d/part", part, sizeof(part) - 1, 0600);
+	cfg = load_more("include(\"conf.d/part\")");
+	ok(cfg != NULL && cfg->smtpd.max_hops == 33, "a file is included");
+	config_free(&cfg);
+	write_file("conf.d/part", wrong, sizeof(wrong) - 1, 0600);
+	cfg = load_more("include(\"conf.d/part\")");
+	ok(cfg == NULL && strncmp(buf_str(&problems), "conf.d/part:2:", 14)
+	    == 0, "faults in it are told with its name and line");
+	config_free(&cfg);
+	write_file("conf.d/part", open, sizeof(open) - 1, 0600);
+	cfg = load_more("include(\"conf.d/part\")");
+	ok(cfg == NULL, "cut off, it is refused");
+	config_free(&cfg);
+	cfg = load(MINIMAL);
+	ok(cfg != NULL, "and leaves nothing behind");
+	config_free(&cfg);
+}
+
+/* Each option of the table, once with rubbish: no row is without a check. */
+static void
+test_every_row(void)
+{
+	static const char rubbish[] = "\"\\x01\"";
+	const struct setting *s;
+	struct config *cfg;
+	size_t i, n, taken = 0;
+	char text[512];
+
+	s = settings_all(&n);
+	for (i = 0; i < n; i++) {
+		bool titled = strcmp(s[i].section, "listen") == 0 ||
+		    strcmp(s[i].section, "cap") == 0 ||
+		    strcmp(s[i].section, "route") == 0;
+
+		if (*s[i].section == '\0')
+			snprintf(text, sizeof(text), "%s = %s", s[i].name,
+			    rubbish);
+		else
+			snprintf(text, sizeof(text), "%s %s { %s = %s }",
+			    s[i].section, titled ? "t" : "", s[i].name,
+			    rubbish);
+		cfg = load_more(text);
+		if (cfg != NULL) {
+			taken++;
+			printf("# taken: %s\n", text);
+		}
+		config_free(&cfg);
+	}
+	is_int(taken, 0, "a control character is no value of any option");
+}
+
+/* What the manual does not name does not exist. */
+static void
+test_manual(void)
+{
+	const struct setting *s;
+	const char *why;
+	struct buf page;
+	size_t i, n, missing = 0;
+	char path[PATH_MAX];
+
+	buf_init(&page, 1 << 20);
+	snprintf(path, sizeof(path), "%s/man/postern.conf.5", TOP_SRCDIR);
+	if (!ok(settings_slurp(path, &page, &why) == 0, "the manual"))
+		return;
+	s = settings_all(&n);
+	for (i = 0; i < n; i++)
+		if (strstr(buf_str(&page), s[i].name) == NULL) {
+			missing++;
+			printf("# %s\n", s[i].name);
+		}
+	is_int(missing, 0, "every option is in postern.conf(5)");
+	buf_clear(&page);
+}
+
+static void
+test_sample(void)
+{
+	struct buf text;
+	struct config cfg;
+	const char *why;
+	char path[PATH_MAX];
+
+	memset(&cfg, 0, sizeof(cfg));
+	cfg.file = xstrdup("sample");
+	buf_init(&text, 1 << 20);
+	buf_reset(&problems);
+	snprintf(path, sizeof(path), "%s/etc/postern.conf.sample", TOP_SRCDIR);
+	ok(settings_slurp(path, &text, &why) == 0 && settings_parse("sample",
+	    buf_str(&text), text.len, &cfg, &problems) == 0,
+	    "the sample is a configuration");
+	is_str(buf_str(&problems), "", "without a fault");
+	buf_clear(&text);
+}
+
+/* What one end puts the other gets. */
+static void
+test_slices(void)
+{
+	struct config *cfg = load_more("route up { next-hop = "
+	    "\"smtps://a.example\" user = u password-file = secret }");
+	struct relay_conf got = { 0 };
+	struct ipc_in in;
+	const uint8_t *p;
+	size_t len;
+
+	if (!ok(cfg != NULL, "a configuration"))
+		return;
+	slices_secrets(cfg, NULL);
+	ok(cfg->auth.ticket_key.n == 32 && cfg->queue.ticket_key.n == 32 &&
+	    memcmp(cfg->auth.ticket_key.v, cfg->queue.ticket_key.v, 32) == 0,
+	    "auth and queue share a key");
+	is_int(cfg->smtpd.tls_ticket_key.n, 80, "workers share another");
+	ipc_begin(M_CONF, 0);
+	conf_put(relay_conf_fields, &cfg->relay);
+	p = ipc_built(&len);
+	ok(ipc_parse(p, len, &in) && conf_get(&in, relay_conf_fields, &got)
+	    == 0, "a slice arrives");
+	is_int(got.routes.n, 2, "with its routes");
+	is_str(CONF_AT(got.routes, struct conf_relay_route, 1)->password,
+	    "hidden", "and their passwords");
+	conf_clear(relay_conf_fields, sizeof(got), &got);
+	config_free(&cfg);
+	if (chmod("secret", 0644) == -1)
+		exit(1);
+	cfg = load_more("route up { next-hop = \"smtps://a.example\" user = u "
+	    "password-file = secret }");
+	ok(cfg != NULL && strstr(buf_str(&warnings), "chmod 600") != NULL,
+	    "a password that others can read is complained about");
+	config_free(&cfg);
+}
+
+static void
+tidy(void)
+{
+	static const char *const files[] = { "postern.conf", "cert.pem",
+	    "key.pem", "empty", "secret", "fifo", "conf.d/part" };
+	size_t i;
+
+	for (i = 0; i < nitems(files); i++)
+		if (unlink(files[i]) == -1)
+			perror(files[i]);
+	if (rmdir("conf.d") == -1 || rmdir(dir) == -1)
+		perror(dir);
+}
+
+int
+main(void)
+{
+	if (mkdtemp(dir) == NULL || chdir(dir) == -1)
+		return 1;
+	buf_init(&problems, 1 << 20);
+	buf_init(&warnings, 1 << 20);
+	write_file("cert.pem", "CERT\n", 5, 0644);
+	write_file("key.pem", "KEY\n", 4, 0600);
+	write_file("empty", "", 0, 0600);
+	write_file("secret", "hidden\nnot this\n", 16, 0600);
+	test_minimal();
+	test_values();
+	test_bad();
+	test_missing();
+	test_all_faults();
+	test_odd_files();
+	test_cut_off();
+	test_include();
+	test_every_row();
+	test_manual();
+	test_sample();
+	test_slices();
+	tidy();
+	return tap_done();
+}
