@@ -321,7 +321,7 @@ quoted(const char *text, const char *before, char *word, size_t size)
 
 	if (strncmp(text, before, len) != 0)
 		return false;
-	snprintf(word, size, "%s", text + len);
+	snprintf(word, size, "%.*s", (int)size - 1, text + len);
 	if (strrchr(word, '\'') != NULL)
 		*strrchr(word, '\'') = '\0';
 	return true;

@@ -484,19 +484,19 @@ static void
 test_sample(void)
 {
 	struct buf text;
-	struct config cfg;
+	struct config *cfg = xcalloc(1, sizeof(*cfg));
 	const char *why;
 	char path[PATH_MAX];
 
-	memset(&cfg, 0, sizeof(cfg));
-	cfg.file = xstrdup("sample");
+	cfg->file = xstrdup("sample");
 	buf_init(&text, 1 << 20);
 	buf_reset(&problems);
 	snprintf(path, sizeof(path), "%s/etc/postern.conf.sample", TOP_SRCDIR);
 	ok(settings_slurp(path, &text, &why) == 0 && settings_parse("sample",
-	    buf_str(&text), text.len, &cfg, &problems) == 0,
+	    buf_str(&text), text.len, cfg, &problems) == 0,
 	    "the sample is a configuration");
 	is_str(buf_str(&problems), "", "without a fault");
+	config_free(&cfg);
 	buf_clear(&text);
 }
 
@@ -575,5 +575,7 @@ main(void)
 	test_sample();
 	test_slices();
 	tidy();
+	buf_clear(&problems);
+	buf_clear(&warnings);
 	return tap_done();
 }
