@@ -72,8 +72,12 @@ key_of(struct key *k, const char *name)
 static int
 open_env(struct accounts *a)
 {
-	int r = db_env_create(&a->env, 0);
+	int r;
 
+	/* Berkeley DB has but one word for all that goes wrong later. */
+	if (access(a->dir, R_OK | W_OK | X_OK) == -1)
+		return errno;
+	r = db_env_create(&a->env, 0);
 	if (r != 0) {
 		a->env = NULL;
 		return r;

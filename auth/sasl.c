@@ -171,12 +171,14 @@ look_up(struct sasl_login *l, const char *name)
 /*
  * A name as accounts are stored: ASCII in lower case. What could be no name
  * becomes one that nobody has, and goes the way of all wrong names: libsasl2's
- * LOGIN forgets to free the password when told that a name is bad.
+ * LOGIN forgets to free the password when told that a name is bad, and takes
+ * one with a space in front for such.
  */
 static void
 canonical(const char *in, size_t len, char out[ACCOUNT_MAX + 1])
 {
-	if (len == 0 || len > ACCOUNT_MAX || !addr_utf8_ok(in, len)) {
+	if (len == 0 || len > ACCOUNT_MAX || in[0] == ' ' ||
+	    in[len - 1] == ' ' || !addr_utf8_ok(in, len)) {
 		in = NO_NAME;
 		len = sizeof(NO_NAME) - 1;
 	}

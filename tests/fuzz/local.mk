@@ -4,6 +4,7 @@
 
 FUZZ_TARGETS = %D%/fuzz_account %D%/fuzz_addr %D%/fuzz_base64 %D%/fuzz_conf %D%/fuzz_data \
 	%D%/fuzz_dsn %D%/fuzz_header %D%/fuzz_ipc %D%/fuzz_keys_request \
+	%D%/fuzz_login \
 	%D%/fuzz_queue %D%/fuzz_reply %D%/fuzz_session %D%/fuzz_smtp_line
 check_PROGRAMS += $(FUZZ_TARGETS)
 if FUZZ
@@ -42,6 +43,9 @@ endif
 %C%_fuzz_keys_request_SOURCES = %D%/fuzz_keys_request.c $(FUZZ_MAIN)
 %C%_fuzz_keys_request_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_keys_request_LDADD = keys/libkeys.a $(LIBPOSTERN)
+%C%_fuzz_login_SOURCES = %D%/fuzz_login.c $(FUZZ_MAIN)
+%C%_fuzz_login_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_login_LDADD = $(LIBAUTH)
 %C%_fuzz_queue_SOURCES = %D%/fuzz_queue.c $(FUZZ_MAIN)
 %C%_fuzz_queue_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_queue_LDADD = $(LIBQUEUE)

@@ -8,3 +8,7 @@ UNIT_TESTS += %D%/test_login
 UNIT_TESTS += %D%/test_sasl %D%/test_exchange
 %C%_test_exchange_LDADD = $(LIBAUTH)
 %C%_test_sasl_LDADD = $(LIBAUTH)
+
+UNIT_TESTS += %D%/test_account %D%/test_accounts
+%C%_test_account_LDADD = $(LIBAUTH)
+%C%_test_accounts_LDADD = $(LIBAUTH)

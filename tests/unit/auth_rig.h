@@ -49,7 +49,7 @@ static struct auth_conf rig_conf = {
 	.cache_sec = 60,
 };
 
-static void
+__attribute__((unused)) static void
 rig_quiet(enum log_level level, const char *proc, const char *line)
 {
 }
@@ -72,7 +72,7 @@ rig_add(const char *name, const char *sender)
 }
 
 /* A new channel to auth, as smtpd of that index. */
-static void
+__attribute__((unused)) static void
 rig_connect(uint32_t index)
 {
 	int fd[2];
@@ -85,7 +85,7 @@ rig_connect(uint32_t index)
 	rig_fd = fd[0];
 }
 
-static void
+__attribute__((unused)) static void
 rig_make_dir(void)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -96,7 +96,7 @@ rig_make_dir(void)
 		abort();
 }
 
-static void
+__attribute__((unused)) static void
 rig_remove_dir(void)
 {
 	char path[512];
@@ -152,7 +152,7 @@ rig_stop(void)
 }
 
 /* Lets auth work until it answers; steps over the delay of failures. */
-static struct rig_reply *
+__attribute__((unused)) static struct rig_reply *
 rig_answer(void)
 {
 	static struct rig_reply r;
@@ -193,7 +193,7 @@ rig_answer(void)
 	return &r;
 }
 
-static void
+__attribute__((unused)) static void
 rig_send(void)
 {
 	if (ipc_send_sync(rig_fd, -1) == -1)
@@ -201,7 +201,7 @@ rig_send(void)
 }
 
 /* first is NULL for no initial response. Waits for nothing. */
-static void
+__attribute__((unused)) static void
 rig_start_login(uint64_t id, const char *mechanism, const void *first,
     size_t len, uint32_t tls_bits)
 {
@@ -214,7 +214,7 @@ rig_start_login(uint64_t id, const char *mechanism, const void *first,
 	rig_send();
 }
 
-static struct rig_reply *
+__attribute__((unused)) static struct rig_reply *
 rig_begin(uint64_t id, const char *mechanism, const void *first, size_t len)
 {
 	rig_start_login(id, mechanism, first, len, 256);

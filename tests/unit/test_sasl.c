@@ -184,6 +184,8 @@ test_login(void)
 		    NO_CRED | NO_SYN },
 		{ "bad UTF-8", S("bob\377"), S(RIG_PASSWORD), NO_CRED },
 		{ "a control", S("bob\001"), S(RIG_PASSWORD), NO_CRED },
+		{ "space in front", S(" bob"), S(RIG_PASSWORD), NO_CRED },
+		{ "space behind", S("bob "), S(RIG_PASSWORD), NO_CRED },
 		{ "the challenge back", S("Username:"), S("Password:"),
 		    NO_CRED },
 	};

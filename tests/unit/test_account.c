@@ -1,0 +1,206 @@
+/* auth/account: records there and back, and what may be called what. */
+#include "lib/prelude.h"
+
+#include "auth/account.h"
+#include "tests/tap.h"
+
+static struct account
+sample(size_t senders)
+{
+	struct account a;
+	char pattern[64];
+	size_t i;
+
+	memset(&a, 0, sizeof(a));
+	snprintf(a.name, sizeof(a.name), "alice@example.org");
+	snprintf(a.cap, sizeof(a.cap), "staff");
+	a.created_ms = 1700000000000ULL;
+	a.changed_ms = 1700000000001ULL;
+	a.verifier.iterations = 4096;
+	a.verifier.salt_len = 16;
+	memset(a.verifier.salt, 1, 16);
+	memset(a.verifier.stored_key, 2, VERIFIER_KEY_LEN);
+	memset(a.verifier.server_key, 3, VERIFIER_KEY_LEN);
+	for (i = 0; i < senders; i++) {
+		snprintf(pattern, sizeof(pattern), "a%zu@example.org", i);
+		account_add_sender(&a, pattern);
+	}
+	return a;
+}
+
+static void
+test_round_trip(void)
+{
+	static const size_t counts[] = { 0, 1, 2, ACCOUNT_SENDERS_MAX };
+	struct account a, back;
+	struct buf b, again;
+	size_t i;
+
+	for (i = 0; i < nitems(counts); i++) {
+		a = sample(counts[i]);
+		memset(&back, 0, sizeof(back));
+		buf_init(&b, ACCOUNT_RECORD_MAX);
+		buf_init(&again, ACCOUNT_RECORD_MAX);
+		account_encode(&a, &b);
+		ok(account_decode(&back, b.data, b.len) == 0,
+		    "%zu senders are read", counts[i]);
+		account_encode(&back, &again);
+		ok(again.len == b.len && memcmp(again.data, b.data, b.len) == 0,
+		    "and are the same");
+		ok(account_add_sender(&back, "@x.example") ==
+		    (counts[i] < ACCOUNT_SENDERS_MAX), "256 is the limit");
+		account_clear(&a);
+		account_clear(&back);
+		buf_clear(&b);
+		buf_clear(&again);
+	}
+}
+
+static void
+test_damage(void)
+{
+	/* Where a byte changes what a record is; others are values. */
+	static const struct {
+		const char *name;
+		size_t at;
+		uint8_t to;
+	} rows[] = {
+		{ "version 0", 0, 0 }, { "version 2", 0, 2 },
+		{ "a flag", 4, 1 }, { "another flag", 1, 0x80 },
+		{ "cap longer than the record", 21, 0xff },
+		{ "cap empty", 22, 0 }, { "NUL in the cap", 24, 0 },
+		{ "another scheme", 28, 2 }, { "count too small", 31, 0x0f },
+		{ "count too large", 29, 1 }, { "no salt", 33, 0 },
+		{ "salt too long", 33, 65 }, { "salt longer", 33, 17 },
+		{ "salt shorter", 33, 15 }, { "more senders", 115, 2 },
+		{ "fewer senders", 115, 0 }, { "sender longer", 117, 200 },
+		{ "sender shorter", 117, 3 }, { "sender empty", 117, 0 },
+	};
+	struct account a = sample(1), back;
+	struct buf b;
+	uint8_t was;
+	size_t i;
+
+	buf_init(&b, ACCOUNT_RECORD_MAX);
+	account_encode(&a, &b);
+	for (i = 0; i < nitems(rows); i++) {
+		memset(&back, 0, sizeof(back));
+		was = b.data[rows[i].at];
+		b.data[rows[i].at] = rows[i].to;
+		ok(was != rows[i].to && account_decode(&back, b.data, b.len) ==
+		    -1 && back.senders == NULL, "refused: %s", rows[i].name);
+		b.data[rows[i].at] = was;
+	}
+	for (i = 0; i < b.len; i++) {
+		memset(&back, 0, sizeof(back));
+		if (account_decode(&back, b.data, i) != -1)
+			break;
+	}
+	ok(i == b.len, "every cut is refused");
+	buf_addc(&b, 0);
+	memset(&back, 0, sizeof(back));
+	ok(account_decode(&back, b.data, b.len) == -1, "a byte behind");
+	buf_clear(&b);
+	account_clear(&a);
+}
+
+/* want: the stored form, or NULL when it must be refused. */
+static void
+test_names(void)
+{
+	static const char long64[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	static const char long65[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	static const struct {
+		const char *given, *name, *sender;
+	} rows[] = {
+		{ "alice@example.org", "alice@example.org",
+		    "alice@example.org" },
+		{ "Alice@Example.ORG", "alice@example.org",
+		    "alice@example.org" },
+		{ "\"al ice\"@example.org", "\"al ice\"@example.org",
+		    "\"al ice\"@example.org" },
+		{ "\"alice\"@example.org", "alice@example.org",
+		    "alice@example.org" },
+		{ "bob", "bob", NULL }, { "Bob", "bob", NULL },
+		{ "b.o-b_7", "b.o-b_7", NULL },
+		{ long64, long64, NULL }, { long65, NULL, NULL },
+		{ "", NULL, NULL }, { "a b", NULL, NULL },
+		{ "a/b", NULL, NULL }, { "?", NULL, NULL },
+		{ "a\n", NULL, NULL }, { "a\001", NULL, NULL },
+		{ "j\303\266rg", NULL, NULL },
+		{ "j\303\266rg@example.org", NULL, NULL },
+		{ "@", NULL, NULL }, { "@example.org", NULL, "@example.org" },
+		{ "@EXAMPLE.org", NULL, "@example.org" },
+		{ "@example..org", NULL, NULL }, { "@-", NULL, NULL },
+		{ "alice@", NULL, NULL }, { "a@b@example.org", NULL, NULL },
+		{ "alice@example.org ", NULL, NULL },
+		{ "<alice@example.org>", NULL, NULL },
+		{ "alice@example.org,bob@example.org", NULL, NULL },
+	};
+	char got[ACCOUNT_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < nitems(rows); i++) {
+		is_str(account_name(rows[i].given, got) == NULL ? got : NULL,
+		    rows[i].name, "name, row %zu", i);
+		is_str(account_sender(rows[i].given, got) == NULL ? got : NULL,
+		    rows[i].sender, "sender, row %zu", i);
+	}
+}
+
+static void
+test_others(void)
+{
+	static const struct {
+		const char *cap;
+		bool good;
+	} caps[] = {
+		{ "default", true }, { "Staff-2", true }, { "", false },
+		{ "two words", false }, { "a\n", false }, { "\"", false },
+		{ "caf\303\251", false },
+	};
+	static const struct {
+		const char *name, *password;
+		size_t len;
+		bool good;
+	} passwords[] = {
+		{ "eight", "12345678", 8, true },
+		{ "seven", "1234567", 7, false },
+		{ "none", "", 0, false },
+		{ "spaces", "correct horse", 13, true },
+		{ "UTF-8", "gr\303\274n gr\303\274n", 11, true },
+		{ "bad UTF-8", "gr\374n gr\374n", 9, false },
+		{ "NUL", "1234\0005678", 9, false },
+		{ "LF", "12345678\n", 9, false },
+		{ "tab", "1234\t5678", 9, false },
+		{ "DEL", "1234\1775678", 9, false },
+		{ "C1", "1234\302\2055678", 10, false },
+	};
+	static uint8_t longest[ACCOUNT_PASSWORD_MAX + 1];
+	char got[CAP_NAME_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < nitems(caps); i++)
+		ok((account_cap(caps[i].cap, got) == NULL) == caps[i].good,
+		    "cap, row %zu", i);
+	for (i = 0; i < nitems(passwords); i++)
+		ok((account_password((const uint8_t *)passwords[i].password,
+		    passwords[i].len) == NULL) == passwords[i].good,
+		    "password: %s", passwords[i].name);
+	memset(longest, 'x', sizeof(longest));
+	ok(account_password(longest, ACCOUNT_PASSWORD_MAX) == NULL &&
+	    account_password(longest, ACCOUNT_PASSWORD_MAX + 1) != NULL,
+	    "1024 is the limit");
+}
+
+int
+main(void)
+{
+	test_round_trip();
+	test_damage();
+	test_names();
+	test_others();
+	return tap_done();
+}

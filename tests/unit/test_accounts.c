@@ -1,0 +1,282 @@
+/*
+ * auth/accounts: what was added is there, after a kill as well; what is
+ * damaged is said and lets nobody in.
+ */
+#include "lib/prelude.h"
+
+#include <sys/wait.h>
+#include <db.h>
+#include <fcntl.h>
+#include <signal.h>
+
+#include "tests/tap.h"
+#include "tests/unit/auth_rig.h"
+
+static char said[512];
+
+static void
+keep(enum log_level level, const char *proc, const char *line)
+{
+	snprintf(said, sizeof(said), "%s", line);
+}
+
+static struct accounts *
+reopen(void)
+{
+	const char *why = "";
+	struct accounts *a = accounts_open(rig_dir, &why);
+
+	if (a == NULL)
+		printf("# %s\n", why);
+	return a;
+}
+
+/* With keys that tell accounts apart, without the cost of real ones. */
+static struct account
+make(const char *name, uint8_t mark)
+{
+	struct account a;
+
+	memset(&a, 0, sizeof(a));
+	snprintf(a.name, sizeof(a.name), "%s", name);
+	snprintf(a.cap, sizeof(a.cap), "default");
+	a.created_ms = a.changed_ms = RIG_WALL_MS;
+	a.verifier.iterations = 4096;
+	a.verifier.salt_len = 16;
+	memset(a.verifier.stored_key, mark, VERIFIER_KEY_LEN);
+	account_add_sender(&a, "@example.org");
+	return a;
+}
+
+static enum accounts_result
+add(struct accounts *db, const char *name, uint8_t mark)
+{
+	struct account a = make(name, mark);
+	enum accounts_result r = accounts_add(db, &a);
+
+	account_clear(&a);
+	return r;
+}
+
+static void
+test_changes(void)
+{
+	struct accounts *db = reopen();
+	struct account a;
+	struct verifier v = { .iterations = 8192, .salt_len = 1 };
+	uint8_t secret[VERIFIER_SECRET_LEN];
+
+	is_int(accounts_get(db, "alice", &a), ACCOUNTS_NONE, "nobody yet");
+	is_int(accounts_next(db, "", &a), ACCOUNTS_NONE, "an empty list");
+	is_int(accounts_remove(db, "alice"), ACCOUNTS_NONE, "nothing to remove");
+	is_int(accounts_set_verifier(db, "alice", &v, 1), ACCOUNTS_NONE,
+	    "nothing to change");
+	is_int(add(db, "alice", 7), ACCOUNTS_OK, "added");
+	is_int(add(db, "alice", 8), ACCOUNTS_EXISTS, "not twice");
+	is_int(accounts_get(db, "alice", &a), ACCOUNTS_OK, "found");
+	ok(strcmp(a.name, "alice") == 0 && a.verifier.stored_key[0] == 7 &&
+	    a.nsenders == 1 && strcmp(a.senders[0], "@example.org") == 0,
+	    "as it was added");
+	account_clear(&a);
+	is_int(accounts_set_verifier(db, "alice", &v, 99), ACCOUNTS_OK,
+	    "a new password");
+	memcpy(secret, accounts_secret(db), sizeof(secret));
+	accounts_close(&db);
+
+	db = reopen();
+	ok(memcmp(secret, accounts_secret(db), sizeof(secret)) == 0,
+	    "the installation's secret stays");
+	is_int(accounts_get(db, "alice", &a), ACCOUNTS_OK, "still there");
+	ok(a.verifier.iterations == 8192 && a.changed_ms == 99 &&
+	    a.created_ms == RIG_WALL_MS && a.nsenders == 1,
+	    "changed, and the rest is as it was");
+	account_clear(&a);
+	is_int(accounts_get(db, "alic", &a), ACCOUNTS_NONE, "no prefix");
+	is_int(accounts_get(db, "alice ", &a), ACCOUNTS_NONE, "no more");
+	is_int(accounts_get(db, "", &a), ACCOUNTS_NONE, "no empty name");
+	is_int(accounts_get(db, "secret", &a), ACCOUNTS_NONE,
+	    "the secret is no account");
+	is_int(accounts_remove(db, "alice"), ACCOUNTS_OK, "removed");
+	is_int(accounts_get(db, "alice", &a), ACCOUNTS_NONE, "gone");
+	accounts_close(&db);
+}
+
+static void
+test_list(void)
+{
+	static const char *const names[] = { "a", "a.b", "ab", "ab@x.example",
+	    "b", "zz" };
+	struct accounts *db = reopen();
+	struct account a;
+	char after[ACCOUNT_MAX + 1] = "";
+	size_t i;
+
+	for (i = nitems(names); i-- > 0;)
+		add(db, names[i], 1);
+	for (i = 0; accounts_next(db, after, &a) == ACCOUNTS_OK; i++) {
+		snprintf(after, sizeof(after), "%s", a.name);
+		is_str(a.name, i < nitems(names) ? names[i] : NULL,
+		    "in order of names");
+		account_clear(&a);
+	}
+	is_int(i, nitems(names), "all of them, and nothing else");
+	accounts_close(&db);
+}
+
+/* As another program would, behind our back. */
+static void
+put_raw(const char *key, const char *value)
+{
+	DBT k = { .data = (void *)(uintptr_t)key, .size = (uint32_t)strlen(key) };
+	DBT v = { .data = (void *)(uintptr_t)value,
+	    .size = (uint32_t)strlen(value) };
+	DB_ENV *env;
+	DB *db;
+
+	if (db_env_create(&env, 0) != 0 || env->open(env, rig_dir, DB_CREATE |
+	    DB_RECOVER | DB_PRIVATE | DB_INIT_MPOOL | DB_INIT_LOCK |
+	    DB_INIT_LOG | DB_INIT_TXN, 0) != 0 || db_create(&db, env, 0) != 0 ||
+	    db->open(db, NULL, "accounts.db", NULL, DB_BTREE, DB_AUTO_COMMIT,
+	    0) != 0 || db->put(db, NULL, &k, &v, 0) != 0)
+		abort();
+	db->close(db, 0);
+	env->close(env, 0);
+}
+
+static void
+test_bad_record(void)
+{
+	struct accounts *db;
+	struct account a;
+
+	put_raw("aaa-bad", "this is no record");
+	db = reopen();
+	is_int(accounts_get(db, "aa-bad", &a), ACCOUNTS_DAMAGED,
+	    "a damaged record");
+	ok(strstr(said, "account=\"aa-bad\" damaged") != NULL,
+	    "it is named: %s", said);
+	is_int(accounts_next(db, "a.b", &a), ACCOUNTS_DAMAGED,
+	    "a list comes to it");
+	is_str(a.name, "aa-bad", "it says whose");
+	is_int(accounts_next(db, a.name, &a), ACCOUNTS_OK, "and goes on");
+	is_str(a.name, "ab", "behind it");
+	account_clear(&a);
+	is_int(accounts_remove(db, "aa-bad"), ACCOUNTS_OK, "it can be removed");
+	accounts_close(&db);
+}
+
+static void
+scribble(const char *name, off_t at, size_t n)
+{
+	char path[256], junk[8192];
+	int fd;
+
+	memset(junk, 0x5a, sizeof(junk));
+	snprintf(path, sizeof(path), "%s/%s", rig_dir, name);
+	fd = open(path, O_WRONLY);
+	if (fd == -1 || pwrite(fd, junk, n, at) != (ssize_t)n)
+		abort();
+	close(fd);
+}
+
+static void
+test_bad_file(void)
+{
+	static const struct {
+		const char *name;
+		off_t at;
+		size_t n;
+	} rows[] = {
+		{ "its head", 0, 512 }, { "all of it", 0, 8192 },
+		{ "a page", 4096, 4096 }, { "one byte of a page", 4200, 1 },
+	};
+	const char *why;
+	struct accounts *db;
+	struct account a;
+	size_t i;
+
+	for (i = 0; i < nitems(rows); i++) {
+		rig_remove_dir();
+		rig_make_dir();
+		db = reopen();
+		add(db, "alice", 1);
+		accounts_close(&db);
+		scribble("accounts.db", rows[i].at, rows[i].n);
+		why = NULL;
+		db = accounts_open(rig_dir, &why);
+		if (db == NULL)
+			ok(strstr(why, "accounts.db") != NULL &&
+			    strstr(why, "backup") != NULL,
+			    "damaged (%s): %s", rows[i].name, why);
+		else
+			ok(accounts_get(db, "alice", &a) == ACCOUNTS_ERROR,
+			    "damaged (%s): an error: %s", rows[i].name, said);
+		accounts_close(&db);
+	}
+	db = accounts_open("/nonexistent/postern", &why);
+	ok(db == NULL && strstr(why, "/nonexistent/postern") != NULL,
+	    "no directory: %s", why);
+}
+
+/* A child adds until it is killed; what it had told us must be there. */
+static void
+test_kill(void)
+{
+	struct accounts *db;
+	struct account a;
+	char name[32];
+	int round, fd[2], told, i, lost = 0;
+	pid_t pid;
+
+	rig_remove_dir();
+	rig_make_dir();
+	for (round = 0; round < 5; round++) {
+		if (pipe(fd) == -1)
+			abort();
+		fflush(stdout);
+		pid = fork();
+		if (pid == 0) {
+			db = reopen();
+			for (i = 0; db != NULL; i++) {
+				snprintf(name, sizeof(name), "r%d.%d", round, i);
+				if (add(db, name, 1) != ACCOUNTS_OK ||
+				    write(fd[1], &i, sizeof(i)) != sizeof(i))
+					_exit(1);
+			}
+			_exit(1);
+		}
+		close(fd[1]);
+		for (told = -1; read(fd[0], &i, sizeof(i)) == sizeof(i);) {
+			told = i;
+			if (i == 20 + round * 13)
+				kill(pid, SIGKILL);
+		}
+		close(fd[0]);
+		waitpid(pid, NULL, 0);
+		db = reopen();
+		ok(db != NULL && told >= 20, "killed after %d", told);
+		for (i = 0; i <= told; i++) {
+			snprintf(name, sizeof(name), "r%d.%d", round, i);
+			if (accounts_get(db, name, &a) == ACCOUNTS_OK)
+				account_clear(&a);
+			else
+				lost++;
+		}
+		accounts_close(&db);
+	}
+	is_int(lost, 0, "nothing that was said to be added is lost");
+}
+
+int
+main(void)
+{
+	rig_make_dir();
+	log_set_sink(keep);
+	test_changes();
+	test_list();
+	test_bad_record();
+	test_bad_file();
+	test_kill();
+	rig_remove_dir();
+	return tap_done();
+}
