@@ -56,7 +56,7 @@ struct dns_query {
 	size_t	 nlookups, waiting;
 	bool	 temporary;		/* some lookup failed for now */
 	char	 trouble[200];		/* which and why */
-	bool	 null_mx, nxdomain;
+	bool	 has_mx, null_mx, nxdomain;
 	struct ev_timer limit, done;
 };
 
@@ -67,12 +67,35 @@ static void	one_done(struct dns_query *);
 
 /* --- set-up -------------------------------------------------------------------------- */
 
+/* The file's lines: DS or DNSKEY records, remarks behind ';'. */
+static const char *
+add_anchors(const char *text)
+{
+	char line[1024];
+	size_t n, records = 0;
+
+	for (; *text != '\0'; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		snprintf(line, sizeof(line), "%.*s", (int)n, text);
+		line[strcspn(line, ";\r")] = '\0';
+		if (line[strspn(line, " \t")] == '\0')
+			continue;
+		records++;
+		if (n >= sizeof(line) || ub_ctx_add_ta(ctx, line) != 0)
+			return "the trust-anchor file has a line that is no DS "
+			    "or DNSKEY record; Debian's dns-root-data has a "
+			    "good one, /usr/share/dns/root.key";
+	}
+	return records > 0 ? NULL : "the trust-anchor file has no record";
+}
+
 const char *
 dns_setup(const struct conf_strs *resolvers, const char *trust_anchor)
 {
 	/* Names that libunbound answers itself, as a test's zone may need. */
 	static const char *const unmask[] = { "test.", "invalid.",
 	    "example.", "onion." };
+	const char *why;
 	size_t i;
 
 	ctx = ub_ctx_create_event(ev_base());
@@ -88,10 +111,11 @@ dns_setup(const struct conf_strs *resolvers, const char *trust_anchor)
 	if (resolvers->n > 0)	/* a forwarder on loopback is meant */
 		ub_ctx_set_option(ctx, "do-not-query-localhost:", "no");
 	ub_ctx_hosts(ctx, NULL);
+	if (*trust_anchor != '\0' && (why = add_anchors(trust_anchor)) != NULL)
+		return why;
+	/* Last: this settles the context, which takes no options afterwards. */
 	for (i = 0; resolvers->n > 0 && i < nitems(unmask); i++)
 		ub_ctx_zone_remove(ctx, unmask[i]);
-	if (*trust_anchor != '\0' && ub_ctx_add_ta(ctx, trust_anchor) != 0)
-		return "the trust-anchor is no DS or DNSKEY record";
 	return NULL;
 }
 
@@ -157,6 +181,7 @@ take_mx(struct dns_query *q, ns_msg *m, const ns_rr *rr)
 	if (ns_rr_rdlen(*rr) < 3 || ns_name_uncompress(ns_msg_base(*m),
 	    ns_msg_end(*m), d + 2, name, sizeof(name)) < 0)
 		return;
+	q->has_mx = true;
 	if (strcmp(name, ".") == 0 || *name == '\0')
 		q->null_mx = true;
 	else if (strlen(name) < sizeof(q->hosts[0].name) && usable_host(name))
@@ -284,8 +309,8 @@ one_done(struct dns_query *q)
 		return;
 	/* The MX lookup is over; no MX: the domain itself (RFC 5321 5.1). */
 	if (q->nlookups == 1 && q->lookups[0].kind == LOOKUP_MX &&
-	    !q->temporary && !q->nxdomain && !(q->null_mx && q->nhosts == 0)) {
-		if (q->nhosts == 0)
+	    !q->temporary && !q->nxdomain && (q->nhosts > 0 || !q->has_mx)) {
+		if (!q->has_mx)
 			add_host(q, q->domain, 0);
 		ask_addresses(q);
 		return;

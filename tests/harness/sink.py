@@ -172,7 +172,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 class Sink:
     def __init__(self, certificate=None, implicit=False, user=None,
-                 password=None, port=0):
+                 password=None, port=0, address="127.0.0.1"):
         self.messages = []
         self.lines = []
         self.sessions = 0
@@ -184,10 +184,10 @@ class Sink:
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*certificate)
-        self.server = Server(("127.0.0.1", port), Session)
+        self.server = Server((address, port), Session)
         self.server.sink = self
         self.port = self.server.server_address[1]
-        self.url = "%s://127.0.0.1:%d" % ("smtps" if implicit else "smtp",
+        self.url = "%s://%s:%d" % ("smtps" if implicit else "smtp", address,
                                           self.port)
 
     def __enter__(self):
