@@ -10,6 +10,7 @@ any end of any channel. With it a test plays a captured process.
 """
 import os
 import re
+import resource
 import select
 import shutil
 import socket
@@ -172,6 +173,9 @@ class Child:
             os.dup2(a, 3, inheritable=True)
             os.dup2(b, 4, inheritable=True)
             os.closerange(5, 1024)
+            if name in house.files:
+                resource.setrlimit(resource.RLIMIT_NOFILE,
+                                   (house.files[name],) * 2)
 
         self.name = name
         self.house = house
@@ -231,7 +235,8 @@ class Child:
 class House:
     """Children without posternd, and the slices that they need."""
 
-    def __init__(self, kind="ec"):
+    def __init__(self, kind="ec", files=None):
+        self.files = files or {}        # descriptors, by program
         self.dir = tempfile.mkdtemp(prefix="postern-house-")
         os.chmod(self.dir, 0o755)
         self.log = []

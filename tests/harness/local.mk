@@ -1,1 +1,1 @@
-EXTRA_DIST += %D%/ipc.py %D%/postern.py %D%/sink.py %D%/tap.py
+EXTRA_DIST += %D%/worker.py %D%/ipc.py %D%/postern.py %D%/sink.py %D%/tap.py

@@ -1,4 +1,11 @@
-# Tests of several real processes together.
-INTEGRATION_TESTS = %D%/worker.py %D%/e2e.py %D%/dns.py
-TESTS += $(INTEGRATION_TESTS)
-EXTRA_DIST += $(INTEGRATION_TESTS)
+# Tests of several real processes together; a line for each.
+TESTS += %D%/e2e.py
+TESTS += %D%/dns.py
+TESTS += %D%/one_worker.py
+TESTS += %D%/crowd.py
+
+EXTRA_DIST += \
+	%D%/e2e.py \
+	%D%/dns.py \
+	%D%/one_worker.py \
+	%D%/crowd.py
