@@ -56,7 +56,7 @@ struct client {
 	enum state state;
 	struct stream *stream;
 	struct smtp_reply reply;
-	struct ev_timer limit, over;
+	struct ev_timer limit, over, refused;
 	struct sasl *sasl;
 	/* announced by EHLO */
 	bool	 esmtp, starttls, pipelining, eight_bit, utf8, size_known, dsn;
@@ -81,8 +81,10 @@ static void	up_cb(struct stream *, void *);
 static void	ended_cb(struct stream *, enum stream_end, const char *, void *);
 static void	limit_cb(void *);
 static void	over_cb(void *);
+static void	refused_cb(void *);
 static void	perform_next(struct client *);
 static void	content_more(struct client *);
+static void	unasked(struct client *);
 
 static const struct stream_ops stream_ops = { readable_cb, drained_cb, up_cb,
     ended_cb };
@@ -170,6 +172,7 @@ client_new(const struct client_conf *conf, const struct dns_target *target,
 	smtp_reply_init(&c->reply);
 	ev_timer_init(&c->limit, limit_cb, c);
 	ev_timer_init(&c->over, over_cb, c);
+	ev_timer_init(&c->refused, refused_cb, c);
 	stats_add(STAT_CONNECTIONS_NOW, 1);
 	enter(c, ST_CONNECT);
 	fd = connect_socket(c);
@@ -192,6 +195,7 @@ client_free(struct client **cp)
 	stats_add(STAT_CONNECTIONS_NOW, -1);
 	ev_timer_cancel(&c->limit);
 	ev_timer_cancel(&c->over);
+	ev_timer_cancel(&c->refused);
 	stream_free(&c->stream);
 	sasl_free(&c->sasl);
 	smtp_reply_clear(&c->reply);
@@ -212,7 +216,7 @@ over_cb(void *arg)
 	struct delivery *unsent = NULL;
 
 	stream_free(&c->stream);
-	if (c->d != NULL && c->carried > 1 && c->told == 0 &&
+	if (c->d != NULL && c->carried > 1 && c->asked > 0 && c->told == 0 &&
 	    !c->d->again && c->d->at == 0) {
 		unsent = c->d;
 		unsent->again = true;
@@ -661,6 +665,10 @@ resp_envelope(struct client *c)
 {
 	size_t rcpt = 0;
 
+	if (c->told == c->asked) {
+		unasked(c);
+		return;
+	}
 	switch (step_at(c, c->told++, &rcpt)) {
 	case STEP_RSET:
 		if (c->reply.code / 100 != 2)
@@ -879,8 +887,9 @@ refused_cb(void *arg)
 {
 	struct client *c = arg;
 
+	if (c->state == ST_OVER)	/* meanwhile: over_cb() ends it */
+		return;
 	delivery_end(&c->d, c->target.host, c->tls_text, true);
-	ev_timer_init(&c->over, over_cb, c);
 	now_ready(c);
 }
 
@@ -895,8 +904,7 @@ client_deliver(struct client *c, struct delivery *d)
 	enter(c, ST_ENVELOPE);
 	if (refused_unasked(c)) {
 		/* From the loop, so that a pool of refusals does not recurse. */
-		ev_timer_init(&c->over, refused_cb, c);
-		ev_timer_set(&c->over, 0);
+		ev_timer_set(&c->refused, 0);
 		return;
 	}
 	perform_next(c);
