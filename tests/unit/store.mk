@@ -1,3 +1,5 @@
 # unit tests of queue's store
-UNIT_TESTS += %D%/test_store
+UNIT_TESTS += %D%/test_recovery %D%/test_store
+THREAD_TESTS += %D%/test_store
+%C%_test_recovery_LDADD = $(LIBSTORE) $(LIBPOSTERN)
 %C%_test_store_LDADD = $(LIBSTORE) $(LIBPOSTERN)

@@ -14,6 +14,15 @@
 #include "queue/store.h"
 #include "tests/tap.h"
 
+/* ThreadSanitizer: Berkeley DB orders its own locks. */
+const char *__tsan_default_suppressions(void);
+
+const char *
+__tsan_default_suppressions(void)
+{
+	return "deadlock:libdb-5.3.so\n";
+}
+
 static char dir[] = "/tmp/postern-store-XXXXXX";
 static struct store *store;
 static int done_count, settled_count;

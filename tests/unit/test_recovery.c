@@ -1,0 +1,554 @@
+/*
+ * queue's store on disk against crashes and damage. A child works with the
+ * store and tells through a pipe what it was promised; it is killed; another
+ * child opens the store again and is asked for all of that.
+ */
+#include "lib/prelude.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <time.h>
+
+#include "lib/ev.h"
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "queue/store.h"
+#include "tests/tap.h"
+
+#define IDS_MAX	200000
+
+static char dir[] = "/tmp/postern-recovery-XXXXXX";
+static struct store *store;
+static uint64_t dice;
+
+static uint32_t
+roll(uint32_t n)
+{
+	dice = dice * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (uint32_t)(dice >> 33) % n;
+}
+
+static void
+open_store(void)
+{
+	struct store_conf c = { .dir = dir, .segment_bytes = 1 << 20,
+	    .cache_bytes = 1 << 20, .min_free_bytes = 0 };
+	const char *errstr;
+
+	ev_init();
+	store = store_open(&c, NULL, NULL, &errstr);
+	if (store == NULL)
+		fatalx("store_open: %s", errstr);
+}
+
+/* --- a history, written by the worker and read by the judge ------------------------ */
+
+enum { ACCEPTING = 'a', ACCEPTED = 'A', REMOVING = 'r', REMOVED = 'R' };
+
+struct event {
+	uint64_t id;
+	uint64_t size;		/* of the body; its bytes follow from the id */
+	uint64_t what;
+};
+
+static int history_fd;
+
+static void
+tell(int what, uint64_t id, uint64_t size)
+{
+	struct event e = { id, size, (uint64_t)what };
+
+	if (write(history_fd, &e, sizeof(e)) != sizeof(e))
+		_exit(3);
+}
+
+static uint8_t *
+body_of(uint64_t id, size_t size)
+{
+	uint8_t *p = xmalloc(size + 1);
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		p[i] = (uint8_t)(id + i * 7);
+	return p;
+}
+
+/* --- the worker ------------------------------------------------------------------------ */
+
+struct work {
+	struct store_msg m;
+	bool	 stored;
+};
+
+static struct work *works[64];
+
+static void
+fill(struct store_msg *m, size_t size)
+{
+	store_msg_init(m);
+	m->id = store_new_id(store);
+	m->arrived_ms = m->due_ms = ev_wall_ms();
+	m->expires_ms = m->arrived_ms + 1000000000;
+	m->account = xstrdup("alice@example.org");
+	m->cap = xstrdup("default");
+	m->env.return_path = xstrdup("alice@example.org");
+	envelope_add_rcpt(&m->env, "bob@example.net", NULL, 0);
+	store_msg_fit(m);
+	m->size = size;
+	m->charge[LIMIT_MESSAGES] = 1;
+	m->body.v = body_of(m->id, size);
+	m->body.n = size;
+	tell(ACCEPTING, m->id, size);
+}
+
+static void
+accepted_cb(void *arg)
+{
+	struct work *w = arg;
+
+	w->stored = true;
+	tell(ACCEPTED, w->m.id, w->m.size);
+}
+
+static void
+accept_one(struct work *w, bool large)
+{
+	int fd = -1;
+
+	fill(&w->m, large ? 70000 + roll(100000) : roll(20000));
+	if (large) {
+		fd = store_spool_open(store);
+		if (write(fd, w->m.body.v, w->m.size) != (ssize_t)w->m.size)
+			_exit(4);
+		w->m.in_spool = true;
+	}
+	store_accept(store, &w->m, fd, accepted_cb, w);
+	if (fd != -1)
+		store_spool_close(store, fd);
+}
+
+struct removal {
+	uint64_t id, bounce, bounce_size;
+};
+
+static void
+removed_cb(void *arg)
+{
+	struct removal *r = arg;
+
+	tell(REMOVED, r->id, 0);
+	if (r->bounce != 0)
+		tell(ACCEPTED, r->bounce, r->bounce_size);
+	free(r);
+}
+
+static void
+remove_one(struct work *w)
+{
+	struct removal *r = xcalloc(1, sizeof(*r));
+	struct store_msg b;
+
+	r->id = w->m.id;
+	tell(REMOVING, r->id, 0);
+	if (roll(4) != 0)
+		store_remove(store, &w->m, NULL, removed_cb, r);
+	else {
+		fill(&b, roll(3000));
+		r->bounce = b.id;
+		r->bounce_size = b.size;
+		store_remove(store, &w->m, &b, removed_cb, r);
+		store_msg_clear(&b);
+	}
+	store_msg_clear(&w->m);
+}
+
+static void
+step(size_t i)
+{
+	struct work *w = works[i];
+
+	if (w == NULL) {
+		works[i] = xcalloc(1, sizeof(*w));
+		accept_one(works[i], roll(20) == 0);
+	} else if (w->stored && roll(3) == 0) {
+		w->m.attempts++;
+		w->m.due_ms += 1000;
+		store_update(store, &w->m, NULL, NULL, NULL);
+	} else if (w->stored) {
+		/* Some stay for good, and so do their segments. */
+		if (roll(12) != 0)
+			remove_one(w);
+		free(w);
+		works[i] = NULL;
+	}
+}
+
+static void
+work_for(uint64_t turns)
+{
+	open_store();
+	for (; turns > 0; turns--) {
+		step(roll(nitems(works)));
+		if (roll(4) == 0)
+			ev_loop_once(roll(3));
+	}
+}
+
+/* --- the judge ------------------------------------------------------------------------------ */
+
+static struct event *events;
+static size_t nevents;
+
+struct fate {
+	uint64_t id, size;
+	bool	 accepted, removing, removed, seen;
+};
+
+static struct fate *fates;
+static size_t nfates;
+
+static struct fate *
+fate_of(uint64_t id)
+{
+	size_t lo = 0, hi = nfates, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (fates[mid].id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < nfates && fates[lo].id == id ? &fates[lo] : NULL;
+}
+
+/* Ids grow within a process and from one to the next, so fates are sorted. */
+static void
+read_history(void)
+{
+	struct fate *f;
+	size_t i;
+
+	fates = xcalloc(nevents, sizeof(*fates));
+	for (i = 0; i < nevents; i++) {
+		struct event *e = &events[i];
+
+		if (e->what == ACCEPTING) {
+			if (nfates > 0 && e->id <= fates[nfates - 1].id)
+				_exit(5);
+			fates[nfates].id = e->id;
+			fates[nfates++].size = e->size;
+			continue;
+		}
+		f = fate_of(e->id);
+		f->accepted |= e->what == ACCEPTED;
+		f->removing |= e->what == REMOVING;
+		f->removed |= e->what == REMOVED;
+	}
+}
+
+static size_t lost, risen, strange, spoilt, reading;
+static bool listed;
+static uint64_t last_listed;
+
+static void
+judge_body_cb(const uint8_t *p, size_t n, int fd, const char *errstr,
+    void *arg)
+{
+	struct fate *f = arg;
+	uint8_t *want = body_of(f->id, f->size), *got = xmalloc(f->size + 1);
+	ssize_t len = -1;
+
+	reading--;
+	if (fd != -1) {
+		len = pread(fd, got, f->size + 1, 0);
+		close(fd);
+	} else if (errstr == NULL && n == f->size) {
+		memcpy(got, p, n);
+		len = (ssize_t)n;
+	}
+	if (len != (ssize_t)f->size || memcmp(got, want, f->size) != 0)
+		spoilt++;
+	free(got);
+	free(want);
+}
+
+static void	judge_page(void);
+
+static void
+judge_list_cb(struct store_msg *const *v, size_t n, void *arg)
+{
+	struct fate *f;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		last_listed = v[i]->id;
+		f = fate_of(v[i]->id);
+		if (f == NULL) {
+			strange++;
+			continue;
+		}
+		f->seen = true;
+		reading++;
+		store_body(store, f->id, judge_body_cb, f);
+	}
+	if (n == 100)
+		judge_page();
+	else
+		listed = true;
+}
+
+static void
+judge_page(void)
+{
+	store_list(store, last_listed, 100, judge_list_cb, NULL);
+}
+
+static int
+judge(size_t may_lose)
+{
+	size_t i;
+
+	read_history();
+	open_store();
+	judge_page();
+	while (!listed || reading > 0)
+		ev_loop_once(100);
+	for (i = 0; i < nfates; i++) {
+		struct fate *f = &fates[i];
+
+		if (f->accepted && !f->removing && !f->seen)
+			lost++;
+		if (f->removed && f->seen)
+			risen++;
+	}
+	if (lost > may_lose || risen + strange + spoilt > 0)
+		printf("# lost %zu risen %zu strange %zu spoilt %zu\n", lost,
+		    risen, strange, spoilt);
+	fflush(stdout);
+	store_close(&store);
+	return lost > may_lose || risen + strange + spoilt > 0;
+}
+
+/* --- children --------------------------------------------------------------------------------- */
+
+static void
+quiet(enum log_level level, const char *proc, const char *line)
+{
+}
+
+static void
+start_child(void)
+{
+	log_set_sink(quiet);
+}
+
+/* Works until killed after ms, or for so many turns; its history is kept. */
+static void
+worker(uint64_t turns, unsigned int kill_ms)
+{
+	struct timespec ts = { 0, (long)kill_ms * 1000000 };
+	int fd[2];
+	pid_t pid;
+	ssize_t n;
+
+	if (pipe(fd) == -1 || (pid = fork()) == -1)
+		fatal("fork");
+	if (pid == 0) {
+		close(fd[0]);
+		history_fd = fd[1];
+		start_child();
+		work_for(turns);
+		kill(getpid(), SIGKILL);
+	}
+	close(fd[1]);
+	fcntl(fd[0], F_SETPIPE_SZ, 1 << 20);
+	if (kill_ms > 0) {
+		nanosleep(&ts, NULL);
+		kill(pid, SIGKILL);
+	}
+	for (;;) {
+		events = xreallocarray(events, nevents + 1, sizeof(*events));
+		n = read(fd[0], &events[nevents], sizeof(*events));
+		if (n != sizeof(*events) || nevents == IDS_MAX)
+			break;
+		nevents++;
+	}
+	close(fd[0]);
+	waitpid(pid, NULL, 0);
+}
+
+/* Another process's verdict: 0 is good. */
+static int
+verdict(size_t may_lose)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == -1)
+		fatal("fork");
+	if (pid == 0) {
+		start_child();
+		_exit(judge(may_lose));
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 100;
+}
+
+/* --- damage ------------------------------------------------------------------------------------- */
+
+static int
+remove_cb(const char *path, const struct stat *st, int kind, struct FTW *f)
+{
+	return remove(path);
+}
+
+static void
+wipe(const char *what)
+{
+	char *path = xasprintf("%s/%s", dir, what);
+
+	nftw(path, remove_cb, 16, FTW_DEPTH | FTW_PHYS);
+	free(path);
+}
+
+static void
+fresh(void)
+{
+	wipe("journal");
+	wipe("index");
+	wipe("spool");
+	free(events);
+	events = NULL;
+	nevents = 0;
+}
+
+/* The newest segment file, opened. */
+static int
+newest_segment(void)
+{
+	char *path = xasprintf("%s/journal", dir), best[300] = "";
+	DIR *d = opendir(path);
+	struct dirent *e;
+	int fd;
+
+	while ((e = readdir(d)) != NULL)
+		if (strstr(e->d_name, ".seg") != NULL &&
+		    strcmp(e->d_name, best) > 0)
+			snprintf(best, sizeof(best), "%s", e->d_name);
+	closedir(d);
+	free(path);
+	path = xasprintf("%s/journal/%s", dir, best);
+	fd = open(path, O_RDWR);
+	free(path);
+	return fd;
+}
+
+/* Where its last batch begins. */
+static off_t
+last_batch(int fd)
+{
+	uint8_t block[4];
+	off_t at, last = 0;
+
+	for (at = 4096; pread(fd, block, 4, at) == 4; at += 4096)
+		if (memcmp(block, "BTCH", 4) == 0)
+			last = at;
+	return last;
+}
+
+static void
+test_torn_end(void)
+{
+	uint8_t byte = 0x5a;
+	off_t at;
+	int fd, i;
+
+	for (i = 0; i < 6; i++) {
+		fresh();
+		worker(30 + (uint64_t)i, 0);
+		fd = newest_segment();
+		at = last_batch(fd);
+		/* What was not acknowledged is cut off anywhere: no loss. */
+		if (pwrite(fd, &byte, 1, at + 4096 + i * 700) != 1)
+			break;
+		if (i % 2 == 0 && ftruncate(fd, at + 4096 + i * 700) == -1)
+			break;
+		close(fd);
+		ok(verdict(1000) != 100, "a torn end (%d) is no obstacle", i);
+	}
+	is_int(i, 6, "all were torn");
+}
+
+static void
+test_damage(void)
+{
+	uint8_t bytes[64] = { 1, 2, 3 };
+	int fd;
+
+	fresh();
+	worker(60, 0);
+	fd = newest_segment();
+	ok(pwrite(fd, bytes, sizeof(bytes), 4096 + 100) == 64,
+	    "the first batch is damaged");
+	close(fd);
+	ok(verdict(64) == 0, "the batches behind it are still read");
+}
+
+static void
+test_index_lost(void)
+{
+	char *path = xasprintf("%s/index/messages.db", dir);
+	uint8_t junk[4096];
+	int fd, i;
+
+	fresh();
+	worker(2000, 0);
+	is_int(verdict(0), 0, "all there before");
+	wipe("index");
+	is_int(verdict(0), 0, "an index that is gone is rebuilt");
+	worker(500, 0);
+	memset(junk, 0x99, sizeof(junk));
+	fd = open(path, O_RDWR);
+	for (i = 0; i < 64; i++)
+		if (pwrite(fd, junk, sizeof(junk), i * 4096) != 4096)
+			break;
+	close(fd);
+	is_int(verdict(0), 0, "one full of junk is moved aside and rebuilt");
+	free(path);
+}
+
+static void
+test_kill(int rounds)
+{
+	int i, bad = 0;
+
+	fresh();
+	for (i = 0; i < rounds && bad == 0; i++) {
+		dice = (uint64_t)i * 77 + 1;
+		worker(UINT64_MAX, 5 + roll(120));
+		bad += verdict(0) != 0;
+	}
+	ok(bad == 0 && nevents > 1000, "%d kills, %zu events: nothing lost, "
+	    "nothing twice, nothing spoilt", rounds, nevents);
+}
+
+int
+main(int argc, char **argv)
+{
+	int rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 20;
+
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	test_kill(rounds);
+	test_torn_end();
+	test_damage();
+	test_index_lost();
+	nftw(dir, remove_cb, 16, FTW_DEPTH | FTW_PHYS);
+	free(events);
+	return tap_done();
+}
