@@ -32,7 +32,8 @@ int	 buf_adds(struct buf *, const char *);
 int	 buf_addc(struct buf *, uint8_t);
 int	 buf_addf(struct buf *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
-int	 buf_addv(struct buf *, const char *, va_list);
+int	 buf_addv(struct buf *, const char *, va_list)
+	    __attribute__((format(printf, 2, 0)));
 
 /* Removes n bytes (at most len) from the front. */
 void	 buf_drop(struct buf *, size_t n);

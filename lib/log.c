@@ -68,6 +68,9 @@ send_line(enum log_level level, const char *line, size_t len)
 		atomic_fetch_add(&log_dropped, 1);
 }
 
+static void emit(enum log_level, int, const char *, va_list)
+    PRINTFLIKE(3, 0);
+
 static void
 emit(enum log_level level, int err, const char *fmt, va_list ap)
 {

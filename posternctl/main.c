@@ -16,6 +16,8 @@
 static const char *socket_path = POSTERN_RUNDIR "/control";
 static bool json;
 
+static int complain(int, const char *, ...) PRINTFLIKE(2, 3);
+
 static int
 complain(int code, const char *fmt, ...)
 {

@@ -108,6 +108,9 @@ enter(struct client *c, enum state st)
 }
 
 /* The connection is of no more use; the first reason stays. */
+static void give_up(struct client *, const char *, const char *, ...)
+    PRINTFLIKE(3, 4);
+
 static void
 give_up(struct client *c, const char *status, const char *fmt, ...)
 {
@@ -257,6 +260,8 @@ ended_cb(struct stream *s, enum stream_end end, const char *why, void *arg)
 }
 
 /* --- sending a line ------------------------------------------------------------------- */
+
+static void say(struct client *, const char *, ...) PRINTFLIKE(2, 3);
 
 static void
 say(struct client *c, const char *fmt, ...)
