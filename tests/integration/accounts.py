@@ -1,0 +1,172 @@
+#!/usr/bin/python3
+"""
+Accounts from the administrator's side: the verbs, their answers and exit codes,
+and what they mean for the next login; auth killed, auth's database damaged.
+"""
+import glob
+import os
+import smtplib
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "harness"))
+import tap                                                       # noqa: E402
+from postern import Postern, need_root, plain, wait_for          # noqa: E402
+
+ALICE = "alice@example.org"
+OK, FAILED, USAGE, NOT_FOUND = 0, 1, 2, 3
+
+
+def login(p, name, password, mechanism="PLAIN"):
+    """The reply code of one AUTH on a connection of its own."""
+    with p.client() as s:
+        s.ehlo()
+        s.user, s.password = name, password
+        try:
+            method = {"PLAIN": s.auth_plain, "LOGIN": s.auth_login}[mechanism]
+            return s.auth(mechanism, method)[0]
+        except smtplib.SMTPAuthenticationError as e:
+            return e.smtp_code
+
+
+def verb(p, code, name, *words, password=None):
+    r = p.ctl("account", *words, check=False,
+              input=None if password is None else password + "\n")
+    if not tap.equal(r.returncode, code, name):
+        tap.note(r.stdout + r.stderr)
+    return r.stdout + r.stderr
+
+
+def test_verbs(p):
+    verb(p, OK, "an empty list", "list")
+    verb(p, OK, "add", "add", "Alice@Example.org", "--cap", "staff",
+         "--sender", "@example.org", "--sender=News@Example.NET",
+         password="open-sesame")
+    verb(p, OK, "add a plain name", "add", "bob", password="open-sesame")
+    rows = p.rows("account", "list")
+    tap.equal([r["account"] for r in rows], [ALICE, "bob"], "the list")
+    tap.equal((rows[0]["cap"], rows[0]["senders"]),
+              ("staff", "@example.org, news@example.net"),
+              "with cap and senders")
+    card = p.ctl("account", "show", "ALICE@example.org").stdout
+    tap.ok("SCRAM-SHA-256" in card and "4096" in card, "a card")
+    tap.ok("$" not in card, "without the verifier")
+    said = verb(p, FAILED, "add twice", "add", ALICE, password="open-sesame")
+    tap.ok("account passwd" in said, "says what else to do")
+    for what, words, password in (
+            ("a short password", ["add", "carol"], "short"),
+            ("no password", ["add", "carol"], ""),
+            ("a long password", ["add", "carol"], "x" * 1025),
+            ("no name", ["add"], "open-sesame"),
+            ("two names", ["add", "carol", "dave"], "open-sesame"),
+            ("a bad name", ["add", "carol smith"], "open-sesame"),
+            ("a bad address", ["add", "carol@"], "open-sesame"),
+            ("a bad sender", ["add", "carol", "--sender", "x"], "open-sesame"),
+            ("a bad cap", ["add", "carol", "--cap", "a b"], "open-sesame"),
+            ("an unknown option", ["add", "carol", "--quota", "1"],
+             "open-sesame"),
+            ("a name too many", ["list", "carol"], None)):
+        verb(p, USAGE, what, *words, password=password)
+    for word in ("show", "remove"):
+        said = verb(p, NOT_FOUND, word + " nobody", word, "nobody")
+        tap.ok("account list" in said, "says where to look")
+    verb(p, NOT_FOUND, "passwd nobody", "passwd", "nobody",
+         password="open-sesame")
+    tap.equal(len(p.rows("account", "list")), 2, "nothing was added by that")
+
+
+def test_logins(p):
+    for name in (ALICE, "bob", "BOB"):
+        for mechanism in ("PLAIN", "LOGIN"):
+            tap.equal(login(p, name, "open-sesame", mechanism), 235,
+                      "%s logs in by %s" % (name, mechanism))
+    tap.equal(login(p, "bob", "wrong-sesame"), 535, "a wrong password")
+    tap.equal(login(p, "nobody", "open-sesame"), 535, "an unknown name")
+    verb(p, OK, "a new password", "passwd", "bob", password="new-sesame")
+    tap.equal(login(p, "bob", "open-sesame"), 535, "the old one is out at once")
+    tap.equal(login(p, "bob", "new-sesame"), 235, "the new one is in")
+    verb(p, OK, "remove", "remove", "bob")
+    tap.equal(login(p, "bob", "new-sesame"), 535, "gone at once")
+    log = p.log()
+    tap.ok("sesame" not in log, "no password is in the log")
+    tap.ok('account="bob" done=remove' in log, "what was done is")
+    tap.ok('login=failed account="nobody"' in log, "and who failed")
+
+
+def timed(p, name, password, n=5):
+    times = []
+    for _ in range(n):
+        with p.client() as s:
+            s.ehlo()
+            begun = time.monotonic()
+            code = s.docmd("AUTH PLAIN " + plain(name, password))[0]
+            times.append(time.monotonic() - begun)
+            if code != 535:
+                return None
+    return sum(times) / n
+
+
+def test_time(p):
+    known, unknown = timed(p, ALICE, "wrong-one"), timed(p, "nobody", "wrong")
+    tap.ok(known and unknown and 0.4 < known < 2 and 0.4 < unknown < 2,
+           "failures are told late: %.3f s, %.3f s" % (known, unknown))
+
+
+def test_killed(p):
+    with p.client() as s:
+        s.ehlo()
+        p.kill("auth")
+        tap.ok(wait_for(lambda: login(p, ALICE, "open-sesame") == 235),
+               "auth was killed; logins go on")
+        tap.equal(s.docmd("NOOP")[0], 250, "the session does not notice")
+        s.login(ALICE, "open-sesame")
+        tap.ok(True, "and logs in")
+
+
+def test_many(p, n=300):
+    for i in range(n):
+        p.account("user%04d" % i, "open-sesame")
+    rows = p.rows("account", "list")
+    tap.equal(len(rows), n + 1, "a list of %d" % (n + 1))
+    tap.equal([r["account"] for r in rows],
+              sorted(r["account"] for r in rows), "in order")
+
+
+def test_damaged(p):
+    tap.equal(p.stop(), 0, "stopped")
+    for path in glob.glob(p.dir + "/state/auth/accounts.db"):
+        with open(path, "r+b") as f:
+            f.write(b"\x5a" * 4096)
+    log = open(p.log_path, "ab")
+    process = subprocess.Popen([os.path.join(os.environ.get("POSTERN_BUILD",
+                                                            os.getcwd()),
+                                             "bin", "posternd"), "-d", "-f",
+                                p.conf_path], stdout=log, stderr=log)
+    said = wait_for(lambda: "accounts.db are damaged" in p.log())
+    tap.ok(said, "a damaged database is said")
+    tap.ok("put back the whole directory from a backup" in p.log(),
+           "with what to do")
+    try:
+        code = login(p, ALICE, "open-sesame")
+    except (OSError, smtplib.SMTPException):
+        code = "no service"
+    tap.ok(code in (454, 421, "no service"), "nobody gets in: %s" % code)
+    process.terminate()
+    process.wait()
+
+
+def main():
+    need_root()
+    with Postern() as p:
+        test_verbs(p)
+        test_logins(p)
+        test_time(p)
+        test_killed(p)
+        test_many(p)
+        test_damaged(p)
+    tap.done()
+
+
+main()
