@@ -1,11 +1,13 @@
 # Tests of several real processes together; a line for each.
-TESTS += %D%/e2e.py %D%/accounts.py
+TESTS += %D%/e2e.py
+TESTS += %D%/accounts.py
 TESTS += %D%/dns.py
 TESTS += %D%/one_worker.py
 TESTS += %D%/crowd.py
 
 EXTRA_DIST += \
-	%D%/e2e.py %D%/accounts.py \
+	%D%/e2e.py \
+	%D%/accounts.py \
 	%D%/dns.py \
 	%D%/one_worker.py \
 	%D%/crowd.py

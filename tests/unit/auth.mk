@@ -12,3 +12,5 @@ UNIT_TESTS += %D%/test_sasl %D%/test_exchange
 UNIT_TESTS += %D%/test_account %D%/test_accounts
 %C%_test_account_LDADD = $(LIBAUTH)
 %C%_test_accounts_LDADD = $(LIBAUTH)
+
+THREAD_TESTS += %D%/test_login %D%/test_sasl %D%/test_exchange
