@@ -1,0 +1,338 @@
+/*
+ * A delivery is a row of steps, RSET when the last one was broken off, MAIL,
+ * RCPT times n, DATA, whose replies come in that order whether they are
+ * pipelined (RFC 2920) or not: `asked` is how many have been sent and `told`
+ * how many have been answered. Then the content.
+ */
+#include "lib/prelude.h"
+
+#include "relay/client_private.h"
+
+#define CHUNK		(32 * 1024)	/* content per turn */
+#define UNSENT_MAX	(64 * 1024)	/* content waiting for the socket */
+
+static void	content_more(struct client *);
+
+/* --- the envelope ----------------------------------------------------------------------- */
+
+enum step { STEP_RSET, STEP_MAIL, STEP_RCPT, STEP_DATA, STEP_NONE };
+
+/* The i-th step; *rcpt is set for STEP_RCPT. */
+static enum step
+step_at(const struct client *c, size_t i, size_t *rcpt)
+{
+	if (c->reset_first && i-- == 0)
+		return STEP_RSET;
+	if (i == 0)
+		return STEP_MAIL;
+	*rcpt = i - 1;
+	return i <= c->d->nrcpts ? STEP_RCPT :
+	    i == c->d->nrcpts + 1 ? STEP_DATA : STEP_NONE;
+}
+
+static void
+perform_mail(struct client *c)
+{
+	static const char *const rets[] = { "", " RET=FULL", " RET=HDRS" };
+	const struct delivery *d = c->d;
+	char size[40] = "", envid[128] = "";
+
+	if (c->size_known)
+		snprintf(size, sizeof(size), " SIZE=%llu",
+		    (unsigned long long)d->size);
+	if (c->dsn && *d->envid != '\0')
+		snprintf(envid, sizeof(envid), " ENVID=%s", d->envid);
+	client_say(c, "MAIL FROM:<%s>%s%s%s%s%s", d->return_path, size,
+	    d->flags & DELIVER_8BIT ? " BODY=8BITMIME" : "",
+	    d->flags & DELIVER_UTF8 ? " SMTPUTF8" : "",
+	    c->dsn && d->ret < nitems(rets) ? rets[d->ret] : "", envid);
+}
+
+static void
+perform_rcpt(struct client *c, const struct delivery_rcpt *r)
+{
+	static const char *const words[] = { "NEVER", "SUCCESS", "FAILURE",
+	    "DELAY" };
+	char notify[64] = "";
+	size_t i, n = 0;
+
+	for (i = 0; c->dsn && i < nitems(words); i++)
+		if (r->notify & (1 << i))
+			n += (size_t)snprintf(notify + n, sizeof(notify) - n,
+			    "%s%s", n == 0 ? " NOTIFY=" : ",", words[i]);
+	client_say(c, "RCPT TO:<%s>%s%s%s", r->addr, notify,
+	    c->dsn && *r->orcpt != '\0' ? " ORCPT=" : "",
+	    c->dsn ? r->orcpt : "");
+}
+
+static void
+perform_step(struct client *c)
+{
+	size_t rcpt = 0;
+
+	switch (step_at(c, c->asked++, &rcpt)) {
+	case STEP_RSET:
+		client_say(c, "RSET");
+		break;
+	case STEP_MAIL:
+		perform_mail(c);
+		break;
+	case STEP_RCPT:
+		perform_rcpt(c, &c->d->rcpts[rcpt]);
+		break;
+	case STEP_DATA:
+		client_say(c, "DATA");
+		break;
+	case STEP_NONE:
+		break;
+	}
+}
+
+/* The transaction is over before its end: say RSET before the next. */
+static void
+break_off(struct client *c)
+{
+	c->reset_first = true;
+	delivery_rest(c->d, false, OUTCOME_DEFERRED, "4.3.0",
+	    "the next hop gave no answer for this recipient", c->target.host);
+	delivery_end(&c->d, c->target.host, c->tls_text, true);
+	client_now_ready(c);
+}
+
+/*
+ * Sends what may be sent now: everything when pipelining, else one step. DATA
+ * is not asked when the replies so far leave nobody to receive it.
+ */
+static void
+perform_next(struct client *c)
+{
+	size_t rcpt = 0, ahead = c->pipelining ? SIZE_MAX : 1;
+
+	while (c->state == ST_ENVELOPE && c->asked - c->told < ahead) {
+		enum step step = step_at(c, c->asked, &rcpt);
+
+		if (step == STEP_NONE)
+			return;
+		if (c->told == c->asked && ((step == STEP_RCPT &&
+		    !c->mail_ok) || (step == STEP_DATA &&
+		    !delivery_any_accepted(c->d)))) {
+			break_off(c);
+			return;
+		}
+		perform_step(c);
+	}
+}
+
+static void
+resp_mail(struct client *c)
+{
+	c->mail_ok = reply_outcome(&c->reply) == OUTCOME_DELIVERED;
+	if (!c->mail_ok)
+		delivery_rest(c->d, false, reply_outcome(&c->reply),
+		    reply_status(&c->reply), reply_diag(&c->reply),
+		    c->target.host);
+}
+
+static void
+resp_rcpt(struct client *c, size_t i)
+{
+	enum outcome o = reply_outcome(&c->reply);
+
+	/* RFC 5321 4.5.3.1.10: old servers say 552 when they mean 452. */
+	if (c->reply.code == 552 && c->reply.status[0] == '\0')
+		o = OUTCOME_DEFERRED;
+	if (o == OUTCOME_DELIVERED)
+		c->d->rcpts[i].accepted = true;
+	else
+		delivery_rcpt(c->d, i, o, reply_status(&c->reply),
+		    reply_diag(&c->reply), c->target.host);
+}
+
+static void
+resp_data(struct client *c)
+{
+	if (c->reply.code == 354) {
+		client_enter(c, ST_CONTENT);
+		smtp_data_out_init(&c->data);
+		content_more(c);
+		return;
+	}
+	delivery_rest(c->d, true, c->reply.code / 100 == 5 ? OUTCOME_FAILED :
+	    OUTCOME_DEFERRED, c->reply.code / 100 == 5 ?
+	    reply_status(&c->reply) : "4.0.0", reply_diag(&c->reply),
+	    c->target.host);
+	break_off(c);
+}
+
+void
+client_mail_envelope(struct client *c)
+{
+	size_t rcpt = 0;
+
+	if (c->told == c->asked) {
+		client_unasked(c);
+		return;
+	}
+	switch (step_at(c, c->told++, &rcpt)) {
+	case STEP_RSET:
+		if (c->reply.code / 100 != 2)
+			client_give_up(c, "4.3.0", "RSET was answered with %s",
+			    reply_diag(&c->reply));
+		break;
+	case STEP_MAIL:
+		resp_mail(c);
+		break;
+	case STEP_RCPT:
+		resp_rcpt(c, rcpt);
+		break;
+	case STEP_DATA:
+		resp_data(c);
+		return;
+	case STEP_NONE:
+		break;
+	}
+	perform_next(c);
+}
+/* --- the content -------------------------------------------------------------------------- */
+
+/* The next piece of the body, borrowed; NULL with errno when it cannot be had. */
+static const uint8_t *
+body_piece(struct delivery *d, size_t *n)
+{
+	static uint8_t piece[CHUNK];
+	ssize_t got;
+
+	*n = d->size - d->at < CHUNK ? (size_t)(d->size - d->at) : CHUNK;
+	if (d->fd == -1)
+		return d->body + d->at;
+	got = pread(d->fd, piece, *n, (off_t)d->at);
+	if (got <= 0)
+		return NULL;
+	*n = (size_t)got;
+	return piece;
+}
+
+/*
+ * Nobody is to receive it: the server should have refused DATA (RFC 2920 3.1).
+ * A broken message must not be ended either: only the connection's end tells
+ * the server that it never was one.
+ */
+static bool
+content_piece(struct client *c, struct buf *out)
+{
+	const uint8_t *p;
+	size_t n;
+
+	p = body_piece(c->d, &n);
+	if (p == NULL) {
+		client_give_up(c, "4.3.0", "the message cannot be read from the spool");
+		return false;
+	}
+	if (smtp_data_out_feed(&c->data, p, n, out) == -1) {
+		delivery_rest(c->d, false, OUTCOME_FAILED, "5.6.0",
+		    "the message has a bare CR, LF or NUL and is not sent",
+		    c->target.host);
+		client_give_up(c, "5.6.0", "the message is malformed");
+		return false;
+	}
+	c->d->at += n;
+	return true;
+}
+
+static void
+content_more(struct client *c)
+{
+	struct buf out;
+	bool nobody = !delivery_any_accepted(c->d);
+
+	buf_init(&out, 2 * CHUNK + 16);
+	while (c->state == ST_CONTENT && !nobody && c->d->at < c->d->size) {
+		if (stream_unsent(c->stream) > UNSENT_MAX)
+			break;
+		buf_reset(&out);
+		if (content_piece(c, &out))
+			stream_write(c->stream, out.data, out.len);
+	}
+	if (c->state == ST_CONTENT && (nobody || c->d->at == c->d->size)) {
+		buf_reset(&out);
+		if (smtp_data_out_end(&c->data, &out) == -1)
+			client_give_up(c, "5.6.0", "the message does not end in CRLF");
+		else {
+			stream_write(c->stream, out.data, out.len);
+			client_enter(c, ST_DOT);
+		}
+	}
+	buf_clear(&out);
+}
+
+void
+client_mail_drained(struct client *c)
+{
+	if (c->state != ST_CONTENT)
+		return;
+	client_enter(c, ST_CONTENT);	/* progress: the limit begins anew */
+	content_more(c);
+}
+
+void
+client_mail_dot(struct client *c)
+{
+	delivery_rest(c->d, true, reply_outcome(&c->reply),
+	    reply_status(&c->reply), reply_diag(&c->reply), c->target.host);
+	c->reset_first = reply_outcome(&c->reply) != OUTCOME_DELIVERED;
+	delivery_end(&c->d, c->target.host, c->tls_text, true);
+	client_now_ready(c);
+}
+/* --- deliveries -------------------------------------------------------------------------------- */
+
+/* What the next hop cannot take as it is (RFC 6152 3, RFC 6531 3.4). */
+static bool
+refused_unasked(struct client *c)
+{
+	const char *status = NULL, *why = NULL;
+
+	if ((c->d->flags & DELIVER_UTF8) && !c->utf8) {
+		status = "5.6.7";
+		why = "the next hop does not take internationalized mail "
+		    "(SMTPUTF8)";
+	} else if ((c->d->flags & DELIVER_8BIT) && !c->eight_bit) {
+		status = "5.6.3";
+		why = "the next hop does not take 8-bit mail (8BITMIME), and "
+		    "messages are not converted";
+	} else if (c->size_max != 0 && c->d->size > c->size_max) {
+		status = "5.3.4";
+		why = "the message is larger than the next hop takes (SIZE)";
+	}
+	if (why != NULL)
+		delivery_rest(c->d, false, OUTCOME_FAILED, status, why,
+		    c->target.host);
+	return why != NULL;
+}
+
+void
+client_mail_refused_cb(void *arg)
+{
+	struct client *c = arg;
+
+	if (c->state == ST_OVER)	/* meanwhile: over_cb() ends it */
+		return;
+	delivery_end(&c->d, c->target.host, c->tls_text, true);
+	client_now_ready(c);
+}
+
+void
+client_deliver(struct client *c, struct delivery *d)
+{
+	c->d = d;
+	d->at = 0;
+	c->carried++;
+	c->asked = c->told = 0;
+	c->mail_ok = false;
+	client_enter(c, ST_ENVELOPE);
+	if (refused_unasked(c)) {
+		/* From the loop, so that a pool of refusals does not recurse. */
+		ev_timer_set(&c->refused, 0);
+		return;
+	}
+	perform_next(c);
+}
