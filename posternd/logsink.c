@@ -27,6 +27,7 @@ struct logsource {
 };
 
 static enum config_log sink = CONFIG_LOG_STDERR;
+static FILE *stream;
 static int journal = -1;
 
 static const char *const level_names[] = { "error", "warning", "info",
@@ -36,7 +37,7 @@ static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 /* --- sinks ---------------------------------------------------------------------- */
 
 static void
-to_stderr(enum log_level level, const char *proc, const char *line)
+to_stream(enum log_level level, const char *proc, const char *line)
 {
 	char stamp[32];
 	uint64_t ms = ev_wall_ms();
@@ -46,7 +47,7 @@ to_stderr(enum log_level level, const char *proc, const char *line)
 	if (localtime_r(&t, &tm) == NULL ||
 	    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
 		stamp[0] = '\0';
-	fprintf(stderr, "%s.%03u %s %s%s%s\n", stamp, (unsigned)(ms % 1000),
+	fprintf(stream, "%s.%03u %s %s%s%s\n", stamp, (unsigned)(ms % 1000),
 	    proc, level == LOG_LVL_INFO ? "" : level_names[level],
 	    level == LOG_LVL_INFO ? "" : ": ", line);
 }
@@ -73,7 +74,7 @@ logsink_line(enum log_level level, const char *proc, const char *line)
 	if (sink == CONFIG_LOG_JOURNAL && to_journal(level, proc, line) == 0)
 		return;
 	if (sink == CONFIG_LOG_STDERR)
-		to_stderr(level, proc, line);
+		to_stream(level, proc, line);
 	else	/* a journal that does not take it: syslog is next to it */
 		syslog(priorities[level], "%s %s", proc, line);
 }
@@ -93,8 +94,9 @@ open_journal(void)
 }
 
 void
-logsink_open(enum config_log where)
+logsink_open(enum config_log where, FILE *f)
 {
+	stream = f;
 	if (where != CONFIG_LOG_STDERR)
 		openlog("postern", LOG_NDELAY, LOG_MAIL);
 	if (where == CONFIG_LOG_JOURNAL && journal == -1)

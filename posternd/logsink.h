@@ -8,13 +8,15 @@
 #ifndef POSTERND_LOGSINK_H
 #define POSTERND_LOGSINK_H
 
+#include <stdio.h>
+
 #include "lib/log.h"
 #include "posternd/config.h"
 
 struct logsource;
 
-/* The parent's own lines go here from now on. */
-void	 logsink_open(enum config_log);
+/* All lines go there from now on; stream (borrowed) is for STDERR. */
+void	 logsink_open(enum config_log, FILE *stream);
 void	 logsink_line(enum log_level, const char *proc, const char *line);
 
 /*

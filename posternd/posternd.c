@@ -27,6 +27,7 @@ static struct buf problems, warnings;
 static bool foreground, checking, reloading, ready, stopping;
 static int exit_code;
 static int starter = -1;	/* whoever waits at the terminal for our start */
+static FILE *terminal;		/* what people see of the start */
 
 /* --- what people read -------------------------------------------------------------- */
 
@@ -40,7 +41,7 @@ say(const struct buf *report, enum log_level level, bool to_log)
 		int n = (int)strcspn(p, "\n");
 
 		if (!to_log)
-			fprintf(stderr, "posternd: %s%.*s\n",
+			fprintf(terminal, "posternd: %s%.*s\n",
 			    level == LOG_LVL_WARN ? "warning: " : "", n, p);
 		else
 			log_warnx("%s%.*s", level == LOG_LVL_ERR ?
@@ -64,6 +65,29 @@ load(const char *file)
 
 /* --- children ------------------------------------------------------------------------ */
 
+/* Lets go of the terminal: stderr is a log only where it is a file. */
+static void
+leave_terminal(void)
+{
+	enum config_log where = config->log;
+
+	if (write(starter, "", 1) == -1)
+		log_warn("nobody waited for the start");
+	if (terminal != stderr && where == CONFIG_LOG_STDERR) {
+		fputs("posternd: the log goes to syslog from here on, since "
+		    "stderr ends with the terminal; postern.conf(5), log, has "
+		    "the choices\n", terminal);
+		where = CONFIG_LOG_SYSLOG;
+	}
+	if (terminal != stderr)
+		fclose(terminal);
+	terminal = stderr;
+	close(starter);
+	starter = -1;
+	config->log = where;
+	logsink_open(where, stderr);
+}
+
 static void
 started(void)
 {
@@ -76,16 +100,8 @@ started(void)
 	notify("READY=1");
 	log_info("Postern " PACKAGE_VERSION " serves as %s, %u workers",
 	    config->hostname, config->workers);
-	if (foreground)
-		return;
-	if (write(starter, "", 1) == -1)
-		log_warn("nobody waited for the start");
-	close(starter);
-	starter = -1;
-	logsink_open(config->log);
-	if (config->log != CONFIG_LOG_STDERR && dup2(STDOUT_FILENO,
-	    STDERR_FILENO) == -1)	/* that is /dev/null by now */
-		log_warn("stderr stays open");
+	if (!foreground)
+		leave_terminal();
 }
 
 static void
@@ -95,9 +111,9 @@ failed(const char *proc, const char *why)
 		return;			/* the first reason is the reason */
 	exit_code = 1;
 	if (proc == NULL)
-		fprintf(stderr, "posternd: %s\n", why);
+		fprintf(terminal, "posternd: %s\n", why);
 	else
-		fprintf(stderr, "posternd: postern-%s could not start: %s; "
+		fprintf(terminal, "posternd: postern-%s could not start: %s; "
 		    "the lines above say why\n", proc, why);
 	children_stop(true);
 }
@@ -134,7 +150,7 @@ reloaded(const char *why)
 		status_serving(config);
 		config_free(&old);
 		if (!foreground)
-			logsink_open(config->log);
+			logsink_open(config->log, stderr);
 		say(&warnings, LOG_LVL_WARN, true);
 		log_info("reload: the new configuration is in use");
 	}
@@ -244,6 +260,25 @@ wait_for_start(int fd, pid_t pid)
 	return 1;
 }
 
+/*
+ * The children inherit descriptor 2: a terminal or a pipe would be kept open
+ * by them for ever, a file is where somebody wants to read of their crashes.
+ */
+static void
+keep_terminal_apart(int null)
+{
+	struct stat st;
+	int fd;
+
+	if (fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode))
+		return;
+	fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	terminal = fd == -1 ? NULL : fdopen(fd, "w");
+	if (terminal == NULL || dup2(null, STDERR_FILENO) == -1)
+		fatal("cannot keep the terminal apart");
+	setvbuf(terminal, NULL, _IOLBF, 0);
+}
+
 /* Returns in the new process; the old one ends in here. */
 static void
 detach(void)
@@ -263,6 +298,7 @@ detach(void)
 	if (setsid() == -1 || chdir("/") == -1 || null == -1 ||
 	    dup2(null, STDIN_FILENO) == -1 || dup2(null, STDOUT_FILENO) == -1)
 		fatal("cannot go into the background");
+	keep_terminal_apart(null);
 	if (null > STDERR_FILENO)
 		close(null);
 }
@@ -308,6 +344,7 @@ static void
 begin(void)
 {
 	fill_standard_descriptors();
+	terminal = stderr;
 	log_init("posternd", -1);
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
@@ -334,7 +371,7 @@ posternd_check(const char *file)
 	if (config == NULL)
 		return give_up();
 	ev_init();
-	logsink_open(CONFIG_LOG_STDERR);
+	logsink_open(CONFIG_LOG_STDERR, terminal);
 	children_check_only();
 	r = run_loop();
 	if (r == 0)
@@ -369,7 +406,7 @@ posternd_run(const char *name, bool stay)
 	if (!foreground)
 		detach();
 	ev_init();
-	logsink_open(CONFIG_LOG_STDERR);
+	logsink_open(CONFIG_LOG_STDERR, terminal);
 	raise_limits();
 	buf_reset(&warnings);
 	r = ground_prepare(config, &problems, &warnings);

@@ -1,0 +1,455 @@
+#!/usr/bin/python3
+"""
+posternd itself: what it says when it cannot start, reload all or nothing,
+replacement of what dies, the control socket, the end.
+"""
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "harness"))
+import tap
+from postern import (BIN, PATIENCE, Postern, free_port, make_certificate,
+                     need_root, wait_for)
+
+POSTERND = os.path.join(BIN, "posternd")
+
+
+def edit(p, old, new):
+    with open(p.conf_path) as f:
+        text = f.read()
+    assert old in text, old
+    with open(p.conf_path, "w") as f:
+        f.write(text.replace(old, new))
+
+
+def run(p, *options, **how):
+    """posternd to its end; (exit code, its complaints, everything)."""
+    r = subprocess.run([POSTERND, "-f", p.conf_path] + list(options),
+                       capture_output=True, text=True, timeout=PATIENCE,
+                       **how)
+    lines = [l for l in r.stderr.splitlines()
+             if l.startswith("posternd: ") and "warning:" not in l and
+             "goes to syslog" not in l]
+    return r.returncode, lines, r.stdout + r.stderr
+
+
+# --- errors at start ------------------------------------------------------------
+
+def missing_key(p):
+    edit(p, p.key, p.dir + "/nonesuch.key")
+    return "nonesuch.key cannot be used: No such file or directory"
+
+
+def certificate_is_a_directory(p):
+    edit(p, p.cert, p.dir)
+    return "it is a directory"
+
+
+def key_of_another(p):
+    _, other = make_certificate(p.dir, "other.example")
+    edit(p, p.key, other)
+    return "does not belong to the certificate"
+
+
+def key_is_a_certificate(p):
+    edit(p, 'key = "%s"' % p.key, 'key = "%s"' % p.cert)
+    return "holds a certificate and no private key"
+
+
+def port_in_use(p):
+    p.blocker = socket.socket()
+    p.blocker.bind(("127.0.0.1", p.port))
+    p.blocker.listen()
+    return "Address already in use"
+
+
+def not_our_address(p):
+    edit(p, 'address = "127.0.0.1" port = %d tls = starttls' % p.port,
+         'address = "192.0.2.1" port = %d tls = starttls' % p.port)
+    return "does not have that address"
+
+
+def state_of_somebody(p):
+    os.mkdir(p.dir + "/state", 0o755)
+    os.chown(p.dir + "/state", 61009, 61009)
+    return "does not belong to root"
+
+
+def state_for_everybody(p):
+    os.mkdir(p.dir + "/state")
+    os.chmod(p.dir + "/state", 0o777)
+    return "chmod go-w"
+
+
+def state_for_nobody(p):
+    os.chmod(p.dir, 0o700)
+    return "cannot enter"
+
+
+def state_is_a_file(p):
+    open(p.dir + "/state", "w").close()
+    return "is not a directory"
+
+
+def queue_of_somebody(p):
+    os.makedirs(p.dir + "/state/queue")
+    os.chown(p.dir + "/state/queue", 61009, 61009)
+    return "chown -R 61004:61004"
+
+
+def unknown_user(p):
+    edit(p, '"61002"', '"nonesuch-user"')
+    return "systemd-sysusers"
+
+
+def missing_program(p):
+    edit(p, 'program-dir = "%s"' % BIN, 'program-dir = "%s"' % p.dir)
+    return "make install"
+
+
+def control_taken(p):
+    p.blocker = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    p.blocker.bind(p.socket)
+    p.blocker.listen()
+    return "another posternd answers there"
+
+
+def control_is_a_file(p):
+    open(p.socket, "w").close()
+    return "choose another control-socket"
+
+
+def missing_file(p):
+    os.unlink(p.conf_path)
+    return "No such file or directory"
+
+
+def cut_off_file(p):
+    edit(p, "route out {", "route out")
+    return "postern.conf:"
+
+
+def program_ends(p):
+    """One program is a script that ends at once."""
+    programs = p.dir + "/bin"
+    os.mkdir(programs)
+    for name in os.listdir(BIN):
+        if name != "postern-relay":
+            os.symlink(os.path.realpath(os.path.join(BIN, name)),
+                       os.path.join(programs, name))
+    with open(programs + "/postern-relay", "w") as f:
+        f.write("#!/bin/sh\nexit 3\n")
+    os.chmod(programs + "/postern-relay", 0o755)
+    edit(p, 'program-dir = "%s"' % BIN, 'program-dir = "%s"' % programs)
+    return "postern-relay could not start: ended with exit code 3"
+
+
+START_ERRORS = [missing_key, certificate_is_a_directory, key_of_another,
+                key_is_a_certificate, port_in_use, not_our_address,
+                state_of_somebody, state_for_everybody, state_for_nobody,
+                state_is_a_file, queue_of_somebody, unknown_user,
+                missing_program, control_taken, control_is_a_file,
+                missing_file, cut_off_file, program_ends]
+
+
+def test_start_errors():
+    for spoil in START_ERRORS:
+        name = spoil.__name__.replace("_", " ")
+        p = Postern()
+        p.blocker = None
+        said = spoil(p)
+        code, lines, everything = run(p, "-d")
+        good = code == 1 and any(said in l for l in lines)
+        most = 5 if spoil == missing_program else 1
+        if not tap.ok(good and len(lines) <= most, name + ": one clear line"):
+            tap.note("%d\n%s" % (code, everything))
+        if p.blocker:
+            p.blocker.close()
+        shutil.rmtree(p.dir, ignore_errors=True)
+
+
+def test_not_root():
+    p = Postern()
+    os.chmod(p.key, 0o644)
+    code, lines, _ = run(p, "-d", user=61009, group=61009, extra_groups=[])
+    tap.ok(code == 1 and lines and "must be started by root" in lines[-1],
+           "not root: says so")
+    shutil.rmtree(p.dir)
+
+
+def test_full_disk():
+    p = Postern()
+    os.mkdir(p.dir + "/small", 0o755)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,mode=755",
+                       "tmpfs", p.dir + "/small"],
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        tap.ok(True, "full disk # SKIP cannot mount")
+    else:
+        edit(p, p.dir + "/state", p.dir + "/small/state")
+        code, lines, everything = run(p, "-d")
+        if not tap.ok(code == 1 and len(lines) == 1 and "is full" in lines[0],
+                      "full disk: one clear line"):
+            tap.note(everything)
+        subprocess.run(["umount", p.dir + "/small"], check=True)
+    shutil.rmtree(p.dir)
+
+
+def test_second_instance():
+    with Postern() as p:
+        q = Postern()
+        edit(q, q.dir + "/state", p.dir + "/state")
+        code, lines, _ = run(q, "-d")
+        tap.ok(code == 1 and len(lines) == 1 and "another posternd (process "
+               "%d)" % p.process.pid in lines[0],
+               "a second instance on the same state-dir is told whose it is")
+        shutil.rmtree(q.dir)
+
+
+def test_check():
+    p = Postern()
+    code, _, everything = run(p, "-n")
+    tap.ok(code == 0 and "postern.conf is fine" in everything,
+           "-n: fine")
+    tap.ok(not os.path.exists(p.dir + "/state"), "-n makes nothing")
+    p.configure(route_options="tls = none")
+    code, _, everything = run(p, "-n")
+    tap.ok(code == 0 and "in the clear" in everything, "-n warns")
+    key_of_another(p)
+    code, lines, _ = run(p, "-n")
+    tap.ok(code == 1 and len(lines) == 1, "-n finds a key that does not fit")
+    shutil.rmtree(p.dir)
+
+
+def test_background():
+    p = Postern()
+    code, _, _ = run(p)
+    tap.ok(code == 0 and p.ctl("status", check=False).returncode == 0,
+           "without -d it serves when the command returns")
+    tap.equal(p.ctl("stop", check=False).returncode, 0, "posternctl stop")
+    tap.ok(wait_for(lambda: not os.path.exists(p.socket)),
+           "which takes its socket away")
+    tap.equal(p.ctl("status", check=False).returncode, 4,
+              "then nobody answers")
+    key_of_another(p)
+    code, lines, _ = run(p)
+    tap.ok(code == 1 and len(lines) == 1,
+           "a fault reaches the terminal and the exit code")
+    shutil.rmtree(p.dir)
+
+
+# --- reload ----------------------------------------------------------------------
+
+def listening(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_reload():
+    with Postern(workers=2) as p:
+        p.account("alice@example.org", "open-sesame")
+        pids = [c["pid"] for c in p.processes()]
+        session = p.client(login="alice@example.org")
+        old, new = p.tls_port, free_port()
+
+        p.configure(limits="errors = x")
+        r = p.ctl("reload", check=False)
+        tap.ok(r.returncode == 1 and "1 to 1000" in r.stdout + r.stderr and
+               "stays in use" in r.stderr, "a fault is told, nothing changes")
+        p.configure(limits="", workers=3)
+        r = p.ctl("reload", check=False)
+        tap.ok(r.returncode == 1 and "workers cannot change" in r.stdout,
+               "so is what cannot change")
+        p.configure(workers=2)
+        good_key = p.key
+        key_of_another(p)
+        r = p.ctl("reload", check=False)
+        tap.ok(r.returncode == 1 and "does not belong" in r.stdout,
+               "so is what one of the processes refuses")
+        tap.ok(listening(old), "the old ports serve")
+
+        p.key, p.tls_port = good_key, new
+        p.configure()
+        tap.equal(p.ctl("reload", check=False).returncode, 0,
+                  "a good one is used")
+        tap.ok(wait_for(lambda: listening(new) and not listening(old)),
+               "ports come and go")
+        tap.equal(session.noop()[0], 250, "an old session goes on")
+        session.quit()
+        with p.client(login="alice@example.org") as s:
+            tap.equal(s.noop()[0], 250, "new ones begin")
+        p.cert, p.key = make_certificate(p.dir, "renewed.example")
+        p.configure()
+        p.process.send_signal(signal.SIGHUP)
+        tap.ok(wait_for(lambda: p.log().count("configuration is in use") == 2),
+               "SIGHUP does the same")
+        with p.client() as s:
+            tap.ok(b"renewed.example" in s.sock.getpeercert(True),
+                   "a new certificate is shown")
+        tap.equal([c["pid"] for c in p.processes()], pids,
+                  "all by the same processes")
+
+
+# --- replacement --------------------------------------------------------------------
+
+def child(p, name):
+    return next(c for c in p.processes() if c["name"] == name)
+
+
+def serving(p):
+    rows = p.processes()
+    return len(rows) == 6 and all(r["state"] == "serving" for r in rows)
+
+
+def test_replacement():
+    with Postern(workers=2) as p:
+        p.account("alice@example.org", "open-sesame")
+        for name in ("keys", "auth", "queue", "relay", "smtpd/0"):
+            before = child(p, name)
+            os.kill(before["pid"], signal.SIGKILL)
+            tap.ok(wait_for(lambda: serving(p) and child(p, name)["restarts"]
+                            == 1), name + " is replaced")
+        p.submit("alice@example.org", ["bob@example.net"], "Subject: x\n\nhi")
+        tap.ok(True, "and all find each other: a message is accepted")
+
+        times = []
+        for i in range(4):
+            pid = wait_for(lambda: serving(p) and child(p, "relay")["pid"])
+            begun = time.monotonic()
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: serving(p) and child(p, "relay")["pid"] != pid)
+            times.append(time.monotonic() - begun)
+        tap.ok(times[3] > 0.9 and times[3] > times[0],
+               "dying again and again brings pauses")
+        tap.note(" ".join("%.2f" % t for t in times))
+
+        os.kill(child(p, "smtpd/1")["pid"], signal.SIGSYS)
+        tap.ok(wait_for(lambda: "ended by SIGSYS: a system call outside" in
+                        p.log()), "the log says what SIGSYS means")
+
+
+# --- the control socket ------------------------------------------------------------------
+
+def test_control():
+    with Postern() as p:
+        many = [subprocess.Popen([BIN + "/posternctl", "--socket", p.socket] +
+                                 words, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+                for words in (["status"], ["account", "list"], ["queue"],
+                              ["usage"], ["cap", "list"]) * 8]
+        codes = [c.wait(PATIENCE) for c in many]
+        for c in many:
+            c.stdout.close()
+            c.stderr.close()
+        tap.equal(codes, [0] * 40, "forty clients at once")
+
+        for garbage in (b"", b"x", os.urandom(64),
+                        struct.pack("=HHIQ", 1, 48, 4, 1) + b"\xff" * 4):
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            s.settimeout(PATIENCE)
+            s.connect(p.socket)
+            s.send(garbage)
+            try:
+                tap.equal(s.recv(100), b"", "%d bytes of garbage end it" %
+                          len(garbage))
+            except ConnectionResetError:
+                tap.ok(True, "%d bytes of garbage end it" % len(garbage))
+            s.close()
+
+        for words in (["account", "list"], ["queue", "list"]):
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            s.connect(p.socket)
+            body = struct.pack("=I", len(words))
+            for w in words:
+                body += struct.pack("=I", len(w)) + w.encode() + b"\0"
+            body += struct.pack("=I", 0)
+            for i in range(50):
+                s.send(struct.pack("=HHIQ", 1, 48, len(body), i) + body)
+            s.close()
+        tap.ok(p.ctl("status").returncode == 0,
+               "askers who do not wait do no harm")
+
+        r = p.ctl("queue", "show", "nonesuch", check=False)
+        tap.ok(r.returncode in (2, 3), "no such message: 2 or 3")
+        r = p.ctl("acount", "list", check=False)
+        tap.ok(r.returncode == 2 and "account list" in r.stderr,
+               "an unknown verb suggests")
+
+        os.chmod(p.socket, 0o666)
+        r = subprocess.run([BIN + "/posternctl", "--socket", p.socket,
+                            "account", "list"], capture_output=True,
+                           text=True, user=61009, group=61009,
+                           extra_groups=[])
+        tap.ok(r.returncode != 0 and "user 61009" in p.log(),
+               "others are sent away even when the socket is open to them")
+
+
+# --- the end -------------------------------------------------------------------------------
+
+def test_stop():
+    with Postern() as p:
+        s = p.client()
+        begun = time.monotonic()
+        p.process.send_signal(signal.SIGTERM)
+        s.sock.settimeout(PATIENCE)
+        tap.ok(s.sock.recv(512).startswith(b"421"), "an idle session: 421")
+        tap.equal(p.process.wait(PATIENCE), 0, "the end is clean")
+        tap.ok(time.monotonic() - begun < 5, "and soon")
+        tap.ok(not os.path.exists(p.socket), "the control socket is gone")
+        tap.ok(not subprocess.run(["pgrep", "-P", str(p.process.pid)],
+                                  capture_output=True).stdout,
+               "nobody is left")
+    with Postern() as p:
+        p.account("alice@example.org", "open-sesame")
+        s = p.client(login="alice@example.org")
+        s.mail("alice@example.org")
+        s.rcpt("bob@example.net")
+        s.docmd("DATA")
+        p.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        tap.ok(p.process.poll() is None, "a message in progress is waited for")
+        p.process.send_signal(signal.SIGTERM)
+        tap.ok(wait_for(lambda: p.process.poll() is not None, 5),
+               "but not after a second signal")
+
+
+def test_notify():
+    p = Postern()
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    s.settimeout(PATIENCE)
+    s.bind(p.dir + "/notify")
+    os.environ["NOTIFY_SOCKET"] = p.dir + "/notify"
+    p.start()
+    del os.environ["NOTIFY_SOCKET"]
+    tap.equal(s.recv(512), b"READY=1", "the service manager hears READY=1")
+    p.process.send_signal(signal.SIGHUP)
+    tap.ok(re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", s.recv(512)),
+           "RELOADING=1")
+    tap.equal(s.recv(512), b"READY=1", "READY=1 again")
+    p.stop()
+    tap.equal(s.recv(512), b"STOPPING=1", "STOPPING=1")
+    s.close()
+    shutil.rmtree(p.dir)
+
+
+need_root()
+test_start_errors()
+test_not_root()
+test_full_disk()
+test_second_instance()
+test_check()
+test_background()
+test_reload()
+test_replacement()
+test_control()
+test_stop()
+test_notify()
+tap.done()
