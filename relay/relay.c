@@ -8,6 +8,7 @@
 #include "relay/pool.h"
 #include "relay/relay.h"
 #include "relay/sasl.h"
+#include "relay/tlspolicy.h"
 
 #define MAX_FILES 4096
 
@@ -128,6 +129,7 @@ before_confine(void)
 
 	if (why == NULL)
 		why = sasl_setup();
+	tlspolicy_setup();
 	if (why != NULL)
 		fatalx("%s", why);
 }

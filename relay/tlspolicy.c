@@ -6,8 +6,11 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "lib/buf.h"
 #include "lib/log.h"
 #include "relay/tlspolicy.h"
+
+#define SYSTEM_CA_MAX (4 * 1024 * 1024)
 
 struct tlspolicy
 tlspolicy_of(const struct conf_relay_route *r)
@@ -35,7 +38,7 @@ tlspolicy_text(const struct tlspolicy *p)
 }
 
 static bool
-add_ca(SSL_CTX *ctx, const char *pem)
+add_ca(X509_STORE *store, const char *pem)
 {
 	BIO *bio = BIO_new_mem_buf(pem, -1);
 	X509 *cert;
@@ -43,7 +46,7 @@ add_ca(SSL_CTX *ctx, const char *pem)
 
 	while (bio != NULL &&
 	    (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		n += X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), cert);
+		n += X509_STORE_add_cert(store, cert);
 		X509_free(cert);
 	}
 	BIO_free(bio);
@@ -51,16 +54,58 @@ add_ca(SSL_CTX *ctx, const char *pem)
 	return n > 0;
 }
 
-/*
- * The system's certificates are read in whole, now: later, in the sandbox,
- * OpenSSL could not look one up in its directory.
- */
 static bool
-add_system_ca(SSL_CTX *ctx)
+read_file(const char *file, struct buf *text)
 {
-	return SSL_CTX_load_verify_file(ctx,
-	    "/etc/ssl/certs/ca-certificates.crt") == 1 ||
-	    SSL_CTX_load_verify_file(ctx, X509_get_default_cert_file()) == 1;
+	char part[16384];
+	size_t n;
+	FILE *f = fopen(file, "re");
+
+	if (f == NULL)
+		return false;
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		if (buf_add(text, part, n) == -1)
+			break;
+	fclose(f);
+	return n == 0 && text->len > 0;
+}
+
+/*
+ * The system's certificates are read in whole before the sandbox closes: a
+ * reload may bring the first route that needs them. They are taken apart when
+ * a route does, once for all.
+ */
+static struct buf system_pem;
+static X509_STORE *system_store;
+
+void
+tlspolicy_setup(void)
+{
+	if (system_pem.len > 0)
+		return;
+	buf_init(&system_pem, SYSTEM_CA_MAX);
+	if (!read_file("/etc/ssl/certs/ca-certificates.crt", &system_pem)) {
+		buf_clear(&system_pem);
+		if (!read_file(X509_get_default_cert_file(), &system_pem))
+			buf_clear(&system_pem);
+	}
+}
+
+static bool
+use_system_ca(SSL_CTX *ctx)
+{
+	tlspolicy_setup();
+	if (system_store == NULL) {
+		X509_STORE *store = X509_STORE_new();
+
+		if (store == NULL || !add_ca(store, buf_str(&system_pem))) {
+			X509_STORE_free(store);
+			return false;
+		}
+		system_store = store;
+	}
+	SSL_CTX_set1_cert_store(ctx, system_store);
+	return true;
 }
 
 struct ssl_ctx_st *
@@ -80,7 +125,8 @@ tlspolicy_ctx(bool verify, const char *ca_pem, const char **errstr)
 	if (!verify)
 		return ctx;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	if (*ca_pem != '\0' ? add_ca(ctx, ca_pem) : add_system_ca(ctx)) {
+	if (*ca_pem != '\0' ? add_ca(SSL_CTX_get_cert_store(ctx), ca_pem) :
+	    use_system_ca(ctx)) {
 		ERR_clear_error();
 		return ctx;
 	}

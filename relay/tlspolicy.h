@@ -24,6 +24,9 @@ struct tlspolicy tlspolicy_of(const struct conf_relay_route *);
 /* "required and verified", for logs and tests. */
 const char *tlspolicy_text(const struct tlspolicy *);
 
+/* Reads the system's CA certificates while files can be opened. */
+void	 tlspolicy_setup(void);
+
 /*
  * Client contexts: one that verifies, against the PEM certificates in ca_pem
  * or the system's when that is "", and one that does not. NULL with *errstr.
