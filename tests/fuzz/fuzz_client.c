@@ -14,6 +14,7 @@
 #include "lib/ev.h"
 #include "lib/log.h"
 #include "relay/client.h"
+#include "relay/sasl.h"
 #include "tests/fuzz/fuzz.h"
 
 const unsigned long fuzz_replay_runs = 3000;
@@ -22,7 +23,8 @@ const unsigned long fuzz_replay_runs = 3000;
 #define STUFFED	"Subject: x\r\n\r\n..dot\r\nend\r\n.\r\n"
 #define RCPTS	2
 
-enum { DELIVERIES = 3, EIGHT_BIT = 4, UTF8 = 8, DSN = 16, BROKEN = 32 };
+enum { DELIVERIES = 3, EIGHT_BIT = 4, UTF8 = 8, DSN = 16, BROKEN = 32,
+    LOGIN = 64 };
 
 static struct {
 	struct ipc *out, *in;		/* relay's end of the channel, queue's */
@@ -107,6 +109,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	signal(SIGPIPE, SIG_IGN);
 	log_init("test", -1);
 	log_set_sink(drop_log);
+	MUST(sasl_setup() == NULL);
 	ev_init();
 	ev_clock_fake(1000, 1795442700000ULL);
 	MUST(ipc_pair(fd) == 0);
@@ -209,10 +212,13 @@ settle(int fd)
 static void
 converse(const uint8_t *p, size_t n, uint32_t seed)
 {
-	static const struct client_conf conf = {
+	const struct client_conf conf = {
 		.hostname = "relay.test", .source_address = "",
 		.connect_sec = 30, .command_sec = 300, .data_sec = 300,
-		.user = "", .password = "",
+		.user = relay.flags & LOGIN ? "user" : "",
+		.password = "pencil",
+		/* As if under verified TLS. */
+		.tls = { .secrets_ok = true },
 	};
 	struct dns_target target = { .host = "mx.c.test",
 	    .text = "192.0.2.1", .addr_len = relay.addr_len };
@@ -269,6 +275,8 @@ check(void)
 	MUST(strlen(buf_str(&relay.wire)) == relay.wire.len);
 	MUST(relay.delivered <= count(&relay.wire, STUFFED));
 	MUST(strstr(buf_str(&relay.wire), "\r\na\n") == NULL);
+	if (relay.flags & LOGIN && relay.delivered > 0)
+		MUST(strstr(buf_str(&relay.wire), "\r\nAUTH ") != NULL);
 }
 
 /*

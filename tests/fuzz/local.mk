@@ -82,6 +82,11 @@ FUZZ_TARGETS += %D%/fuzz_queue
 %C%_fuzz_queue_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_queue_LDADD = $(LIBQUEUE)
 
+FUZZ_TARGETS += %D%/fuzz_record
+%C%_fuzz_record_SOURCES = %D%/fuzz_record.c $(FUZZ_MAIN)
+%C%_fuzz_record_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_record_LDADD = $(LIBSTORE) $(LIBPOSTERN)
+
 FUZZ_TARGETS += %D%/fuzz_reply
 %C%_fuzz_reply_SOURCES = %D%/fuzz_reply.c $(FUZZ_MAIN)
 %C%_fuzz_reply_LDFLAGS = $(FUZZ_LINK)
