@@ -144,14 +144,19 @@ gather_head(struct content *c, const uint8_t *p, size_t n)
 	return n;
 }
 
+/* What is within the limit is looked at first: the cut must decide nothing. */
 void
 content_add(struct content *c, const uint8_t *p, size_t n)
 {
+	uint64_t room = c->limits.bytes - c->taken;
+	bool over = n > room;
 	size_t used;
 
+	if (c->verdict != REPLY_NONE)
+		return;
+	if (over)
+		n = (size_t)room;
 	c->taken += n;
-	if (c->verdict == REPLY_NONE && c->taken > c->limits.bytes)
-		content_refuse(c, REPLY_TOO_BIG);
 	while (n > 0 && c->verdict == REPLY_NONE && !c->in_body) {
 		used = gather_head(c, p, n);
 		p += used;
@@ -159,6 +164,8 @@ content_add(struct content *c, const uint8_t *p, size_t n)
 	}
 	if (n > 0 && c->verdict == REPLY_NONE)
 		keep(c, p, n);
+	if (over && c->verdict == REPLY_NONE)
+		content_refuse(c, REPLY_TOO_BIG);
 }
 
 void

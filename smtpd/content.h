@@ -29,7 +29,7 @@ struct content {
 	struct buf head;	/* until it is whole, then empty */
 	size_t	 searched;	/* of head, for its end */
 	bool	 in_body;
-	uint64_t taken;		/* bytes from the client */
+	uint64_t taken;		/* bytes from the client, never over the limit */
 	uint64_t size;		/* bytes of the result */
 	struct buf body;	/* the result, or what is not yet spooled of it */
 	int	 spool;		/* owned; -1: none */

@@ -25,6 +25,16 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 BUILD = os.environ.get("POSTERN_BUILD", os.getcwd())
 BIN = os.path.join(BUILD, "bin")
+def _sanitized():
+    try:
+        with open(os.path.join(BUILD, "config.h")) as f:
+            return "#define POSTERN_SANITIZED 1" in f.read()
+    except OSError:
+        return False
+
+
+# Under the sanitizers sizes and times mean nothing.
+SANITIZED = _sanitized()
 HOSTNAME = "relay.example.org"
 USERS = {"smtpd": 61001, "auth": 61002, "keys": 61003, "queue": 61004,
          "relay": 61005}

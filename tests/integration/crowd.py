@@ -12,7 +12,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
-from postern import PATIENCE, need_root, wait_for                # noqa: E402
+from postern import PATIENCE, SANITIZED, need_root, wait_for     # noqa: E402
 from worker import Worker                                        # noqa: E402
 
 ALICE = "alice@example.org"
@@ -70,7 +70,7 @@ def test_idle_thousand(w):
         kept.append(s)
     grown = rss_kb(w.smtpd_child) - before
     tap.note("%d KB for 1,000 plain and 300 TLS sessions" % grown)
-    tap.ok(grown < 1000 * 4 + 300 * 40, "idle sessions are small")
+    tap.ok(SANITIZED or grown < 1000 * 4 + 300 * 40, "idle sessions are small")
     cpu = cpu_ms(w.smtpd_child)
     start = time.monotonic()
     with w.client() as s:
@@ -128,7 +128,7 @@ def test_deaf(w):
         except BlockingIOError:
             time.sleep(0.01)
     tap.note("%d KB were taken" % (sent >> 10))
-    tap.ok(rss_kb(w.smtpd_child) - before < 2000,
+    tap.ok(SANITIZED or rss_kb(w.smtpd_child) - before < 2000,
            "a peer that does not read does not fill our memory")
     with w.client() as c:
         tap.equal(c.noop()[0], 250, "nor stop others")

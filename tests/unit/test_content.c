@@ -141,6 +141,9 @@ static const struct {
 	    REPLY_NONE, 0 },
 	{ "too big", "A: b\r\n\r\n" LONG500 LONG500 LONG500 LONG500 "x\r\n"
 	    ".\r\n", REPLY_TOO_BIG, 0 },
+	{ "big header and too big", "A: b\r\nSubject: x\r\n y" LONG500 " z"
+	    LONG500 " z" LONG500 " z" LONG500 " z" LONG500 ".\r\n",
+	    REPLY_BIG_HEADER, 0 },
 	{ "bare LF", "A: b\r\n\r\nx\ny\r\n.\r\n", REPLY_NONE, DATA_BARE_LF },
 	{ "bare CR", "A: b\r\n\r\nx\ry\r\n.\r\n", REPLY_NONE, DATA_BARE_CR },
 	{ "LF.CRLF does not end", "A: b\r\n\r\nx\n.\r\ny\r\n.\r\n",
