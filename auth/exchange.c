@@ -376,16 +376,12 @@ on_cancel(struct peer *peer, struct ipc_in *in)
 static int
 on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 {
-	switch (in->type) {
-	case M_AUTH_START:
-		return on_start(arg, in);
-	case M_AUTH_STEP:
-		return on_step(arg, in);
-	case M_AUTH_CANCEL:
-		return on_cancel(arg, in);
-	default:
-		return -1;
-	}
+	int r = in->type == M_AUTH_START ? on_start(arg, in) :
+	    in->type == M_AUTH_STEP ? on_step(arg, in) :
+	    in->type == M_AUTH_CANCEL ? on_cancel(arg, in) : -1;
+
+	ipc_forget();		/* passwords come this way */
+	return r;
 }
 
 /* --- channels ------------------------------------------------------------------------------------------- */

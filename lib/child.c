@@ -67,6 +67,7 @@ on_conf(struct ipc_in *in)
 		prepared_next = NULL;
 		slice_free(&conf_next);
 	}
+	ipc_forget();
 	return 0;
 }
 
@@ -196,6 +197,7 @@ on_ctl(struct ipc_in *in)
 	if (!ipc_in_end(in))
 		return -1;
 	ops->ctl(in->id, n, argv, secret, len);
+	ipc_forget();
 	return 0;
 }
 

@@ -46,6 +46,7 @@ static uint8_t out_packet[PACKET_MAX];
 static size_t out_len;
 static bool out_overflow;
 static uint8_t in_packet[PACKET_MAX + 1];
+static size_t in_len;		/* of the last one received */
 
 static void	io_cb(void *, int);
 static void	gone_cb(void *);
@@ -191,6 +192,14 @@ ipc_begin(uint16_t type, uint64_t id)
 	put(&type, sizeof(type));
 	put(&len, sizeof(len));
 	put(&id, sizeof(id));
+}
+
+void
+ipc_forget(void)
+{
+	explicit_bzero(out_packet, out_len);
+	explicit_bzero(in_packet, in_len);
+	out_len = in_len = 0;
 }
 
 void
@@ -416,6 +425,7 @@ recv_packet(int sock, struct ipc_in *in, int flags)
 	n = recvmsg(sock, &mh, flags | MSG_CMSG_CLOEXEC);
 	if (n == -1)
 		return -1;
+	in_len = (size_t)n;
 	c = CMSG_FIRSTHDR(&mh);
 	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
 	    c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))

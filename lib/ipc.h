@@ -70,6 +70,11 @@ void	 ipc_put_u32(uint32_t);
 void	 ipc_put_u64(uint64_t);
 void	 ipc_put_str(const char *);		/* NULL is sent as "" */
 void	 ipc_put_bytes(const void *, size_t);
+/*
+ * Overwrites the message built last and the one received last, where they held
+ * secrets. Call it when the first is sent and the second is read.
+ */
+void	 ipc_forget(void);
 /* Payload bytes still free in the message being built. */
 size_t	 ipc_room(void);
 /*

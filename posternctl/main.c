@@ -121,7 +121,7 @@ send_request(int sock, const struct verb *v, char **args, int nargs)
 	ipc_put_bytes(secret.data, secret.len);
 	buf_wipe(&secret);
 	r = ipc_send_sync(sock, -1);
-	ipc_begin(0, 0);
+	ipc_forget();
 	return r == -1 ? complain(CTL_FAILED, "cannot send the request: %s",
 	    strerrordesc_np(errno)) : CTL_OK;
 }

@@ -60,7 +60,7 @@ slices_send(const struct config *cfg, enum role r, struct ipc *ipc)
 	ipc_begin(M_CONF, 0);
 	conf_put(roles[r].fields, (const char *)cfg + roles[r].offset);
 	ipc_send(ipc, -1);
-	ipc_begin(M_CONF, 0);	/* what was sent holds keys and passwords */
+	ipc_forget();		/* what was sent holds keys and passwords */
 }
 
 void
@@ -315,7 +315,7 @@ check_size(struct config *cfg, struct buf *problems)
 			    "routes or smaller ca-files", roles[r].name,
 			    IPC_MAX / 1024);
 	}
-	ipc_begin(M_CONF, 0);
+	ipc_forget();
 }
 
 int

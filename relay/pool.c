@@ -108,7 +108,7 @@ copy_slice(const struct relay_conf *from, struct relay_conf *to)
 	conf_put(relay_conf_fields, from);
 	p = ipc_built(&len);
 	copy = xmemdup(p, len);
-	ipc_begin(0, 0);
+	ipc_forget();
 	if (!ipc_parse(copy, len, &in) ||
 	    conf_get(&in, relay_conf_fields, to) == -1)
 		fatalx("a configuration slice cannot be copied");

@@ -77,6 +77,7 @@ start(struct session *s, struct span mechanism, bool has_initial,
 	ipc_put_str(s->peer);
 	ipc_put_u32(tls_bits(stream_ssl(s->stream)));
 	upstream_send(&s->server->auth);
+	ipc_forget();
 	free(name);
 	s->auth_lost = false;
 	session_set_state(s, SESSION_AUTH_WAIT);
@@ -125,6 +126,7 @@ respond(struct session *s, const struct buf *decoded)
 	ipc_begin(M_AUTH_STEP, s->id);
 	ipc_put_bytes(decoded->data, decoded->len);
 	upstream_send(&s->server->auth);
+	ipc_forget();
 	session_set_state(s, SESSION_AUTH_WAIT);
 }
 

@@ -88,6 +88,22 @@ test_round_trip(void)
 	ipc_free(&b);
 }
 
+/* Where the message lies that was built last: nothing of it must stay. */
+static void
+test_forget(void)
+{
+	const uint8_t *p;
+	size_t i, len;
+
+	ipc_begin(M_STOP, 7);
+	ipc_put_str("open-sesame");
+	p = ipc_built(&len);
+	ipc_forget();
+	for (i = 0; i < len && p[i] == 0; i++)
+		;
+	is_int(i, len, "a secret that was sent is forgotten");
+}
+
 static void
 test_garbage(void)
 {
@@ -139,6 +155,7 @@ main(void)
 {
 	ev_init();
 	test_round_trip();
+	test_forget();
 	test_garbage();
 	return tap_done();
 }
