@@ -37,21 +37,21 @@ emit(struct smtp_data_in *d, const uint8_t *p, size_t n, smtp_data_sink *sink,
 		d->refused = sink(p, n, arg) == -1;
 }
 
+/* All bytes are gathered before the one question, so that it is quick. */
 static void
 scan_8bit(struct smtp_data_in *d, const uint8_t *p, size_t n)
 {
-	uint64_t word;
+	uint64_t word[4], all = 0;
 
 	if (d->has_8bit)
 		return;
 	for (; n >= sizeof(word); p += sizeof(word), n -= sizeof(word)) {
-		memcpy(&word, p, sizeof(word));
-		if (word & 0x8080808080808080ULL)
-			d->has_8bit = true;
+		memcpy(word, p, sizeof(word));
+		all |= word[0] | word[1] | word[2] | word[3];
 	}
 	while (n-- > 0)
-		if (*p++ & 0x80)
-			d->has_8bit = true;
+		all |= *p++;
+	d->has_8bit = (all & 0x8080808080808080ULL) != 0;
 }
 
 static void
