@@ -14,7 +14,7 @@ LIBKEYPROV = %D%/libkeyprov.a $(CRYPTO_LIBS)
 	%D%/listener.c %D%/listener.h \
 	%D%/reply.c %D%/reply.h \
 	%D%/server.c %D%/server.h \
-	%D%/session.c %D%/session.h %D%/session_private.h \
+	%D%/session.c %D%/session.h %D%/session_input.c %D%/session_private.h \
 	%D%/smtpd.c %D%/smtpd.h \
 	%D%/tls.c %D%/tls.h \
 	%D%/transaction.c %D%/transaction.h \

@@ -84,6 +84,8 @@ const char *session_name(const struct session *);
 void	 session_set_state(struct session *, enum session_state);
 /* Goes on until there is nothing to do or the session is freed. */
 void	 session_turn(struct session *);
+/* Takes a line, or part of one to be skipped. False: none is there. */
+bool	 session_take_line(struct session *);
 /* Says no more and logs why; the turn's end closes and frees. */
 void	 session_end(struct session *, const char *why);
 /* Frees without a word; only outside of turns. */

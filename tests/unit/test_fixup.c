@@ -156,10 +156,56 @@ test_received(void)
 	}
 }
 
+/* Fields that go, at any place, in any shape, leave no trace of themselves. */
+static void
+test_dropped(void)
+{
+	static const char *const names[] = { "Bcc", "bcc", "BCC", "Resent-Bcc",
+	    "RESENT-bcc", "Return-Path", "return-path" };
+	static const char *const values[] = { ":\r\n", ": a@b\r\n",
+	    ":a@b\r\n", " : a@b\r\n", "\t:\r\n a@b\r\n",
+	    ": a@b,\r\n\tc@d,\r\n e@f\r\n", ": \xc3\xa4@b\r\n",
+	    ": a@b\r\n \r\n", ": Date: x\r\n" };
+	static const char *const fields[] = { "Date: x\r\n",
+	    "Subject: y\r\n z\r\n", "Message-ID: <y@z>\r\n" };
+	size_t n, v, place, i;
+
+	for (n = 0; n < nitems(names); n++)
+		for (v = 0; v < nitems(values); v++)
+			for (place = 0; place <= nitems(fields); place++) {
+				struct buf in, out, want;
+
+				buf_init(&in, 4096);
+				buf_init(&out, 8192);
+				buf_init(&want, 4096);
+				buf_adds(&want, RECEIVED);
+				for (i = 0; i <= nitems(fields); i++) {
+					if (i == place)
+						buf_addf(&in, "%s%s", names[n],
+						    values[v]);
+					if (i == nitems(fields))
+						break;
+					buf_adds(&in, fields[i]);
+					buf_adds(&want, fields[i]);
+				}
+				buf_adds(&in, "\r\n");
+				buf_adds(&want, "\r\n");
+				fixup_header(&usual, buf_str(&in), in.len,
+				    &out);
+				is_str(buf_str(&out), buf_str(&want),
+				    "%s, shape %zu, place %zu", names[n], v,
+				    place);
+				buf_clear(&in);
+				buf_clear(&out);
+				buf_clear(&want);
+			}
+}
+
 int
 main(void)
 {
 	test_cases();
+	test_dropped();
 	test_received();
 	return tap_done();
 }
