@@ -53,13 +53,28 @@ disk_entry_free(struct disk *d, struct entry *e)
 	free(e);
 }
 
-void
-disk_segment_add(struct disk *d, uint64_t generation, int64_t n)
+bool
+disk_entry_set_meta(struct entry *e, const uint8_t *meta, size_t len)
 {
+	struct store_msg m;
+
+	if (!record_get_meta(meta, len, e->id, &m))
+		return false;
+	disk_entry_set(e, &m);
+	store_msg_clear(&m);
+	return true;
+}
+
+void
+disk_segment_add(struct disk *d, const struct index_body *body, int n)
+{
+	uint64_t generation = body->place.generation;
+	uint64_t bytes = (uint64_t)body->skip + body->len;
 	size_t i = d->nsegments;
 
 	if (generation == 0)
 		return;
+	d->live_bytes += n > 0 ? bytes : -bytes;
 	while (i > 0 && d->segments[i - 1].generation > generation)
 		i--;
 	if (i == 0 || d->segments[i - 1].generation != generation) {
@@ -71,7 +86,7 @@ disk_segment_add(struct disk *d, uint64_t generation, int64_t n)
 		d->nsegments++;
 		i++;
 	}
-	d->segments[i - 1].live += (uint64_t)n;
+	d->segments[i - 1].live += (uint64_t)(int64_t)n;
 }
 
 /* --- usage since the last checkpoint ---------------------------------------------------- */
@@ -153,8 +168,7 @@ static void
 msg_durable(struct disk *d, struct entry *e)
 {
 	e->ops--;
-	if (!e->in_spool)
-		disk_segment_add(d, e->body.place.generation, 1);
+	disk_segment_add(d, &e->body, 1);
 }
 
 static void
@@ -165,8 +179,7 @@ del_durable(struct disk *d, struct entry *e)
 		unspool(d, e->id);
 	if (e->in_index || e->in_checkpoint)
 		return;
-	if (!e->in_spool)
-		disk_segment_add(d, e->body.place.generation, -1);
+	disk_segment_add(d, &e->body, -1);
 	disk_entry_free(d, e);
 }
 

@@ -12,8 +12,8 @@
  *     misses nor repeats a record, and usage is exact.
  *  3. An entry that did not change meanwhile is settled and forgotten; one that
  *     was removed is forgotten once both journal and index know.
- *  4. A segment is used again when it lies before the mark and no body of a
- *     message in the queue is in it or in an older one. So the segments that
+ *  4. A segment is used again when it lies before the mark and no message in
+ *     the queue has its record in it or in an older one. So the segments that
  *     remain always hold all that a rebuild of the index needs.
  */
 #ifndef QUEUE_DISK_H
@@ -37,6 +37,8 @@ struct entry {
 	bool	 in_index;		/* in some state */
 	bool	 removed;
 	bool	 in_checkpoint;
+	bool	 moved;			/* the index still has old_body */
+	struct index_body old_body;
 	uint32_t ops;			/* at the journal */
 	uint64_t version;		/* of meta */
 };
@@ -51,7 +53,7 @@ struct use {
 
 struct segment_use {
 	uint64_t generation;
-	uint64_t live;			/* bodies of queued messages in it */
+	uint64_t live;			/* records of queued messages in it */
 };
 
 struct disk {
@@ -78,6 +80,12 @@ struct disk {
 	uint64_t last_checkpoint_ms, last_forget_ms;
 	uint64_t checkpoint_generation;	/* newest segment at the last one */
 	bool	 checkpointing, dirty, room, closing;
+	/* moving mail out of old segments, disk_move.c */
+	uint64_t live_bytes;
+	uint64_t move_generation, move_after;
+	uint32_t moving;		/* copies at the journal */
+	bool	 searching;
+	bool	 hurry;			/* a checkpoint frees their old places */
 };
 
 /* disk.c: entries */
@@ -85,7 +93,10 @@ struct entry *disk_entry(const struct disk *, uint64_t id);
 struct entry *disk_entry_make(struct disk *, uint64_t id);
 void	 disk_entry_set(struct entry *, const struct store_msg *);
 void	 disk_entry_free(struct disk *, struct entry *);
-void	 disk_segment_add(struct disk *, uint64_t generation, int64_t n);
+/* False when the meta is damaged. */
+bool	 disk_entry_set_meta(struct entry *, const uint8_t *, size_t);
+/* A record that a queued message needs is there, 1, or no more, -1. */
+void	 disk_segment_add(struct disk *, const struct index_body *, int n);
 void	 disk_use(struct disk *, const struct store_msg *);
 
 /* disk_checkpoint.c */
@@ -93,6 +104,9 @@ void	 disk_checkpoint(struct disk *);
 /* The same at once in this thread, at start: the journal is not open yet. */
 void	 disk_checkpoint_now(struct disk *, struct journal_place mark);
 void	 disk_look(void *);		/* the timer: is one due? is there room? */
+
+/* disk_move.c: after a checkpoint, with the newest segment's generation */
+void	 disk_move(struct disk *, uint64_t newest);
 
 /* disk_open.c */
 extern const struct store_backend disk_backend;

@@ -77,7 +77,7 @@ take(struct disk *d)
 		d->last_forget_ms = ev_now_ms();
 		c->forget_before_ms = now - USAGE_KEPT_MS;
 	}
-	d->dirty = false;
+	d->dirty = d->hurry = false;
 	return c;
 }
 
@@ -147,14 +147,20 @@ finish_item(struct disk *d, struct item *it)
 
 	e->in_checkpoint = false;
 	if (it->removed) {
-		if (it->was_there && !e->in_spool)
-			disk_segment_add(d, it->was.place.generation, -1);
+		if (it->was_there)
+			disk_segment_add(d, &it->was, -1);
+		if (e->moved)
+			disk_segment_add(d, &e->body, -1);
 		e->in_index = false;
 		if (e->ops == 0)
 			disk_entry_free(d, e);
 		return false;
 	}
 	e->in_index = true;
+	if (e->moved) {
+		disk_segment_add(d, &e->old_body, -1);
+		e->moved = false;
+	}
 	if (e->version != it->version || e->ops > 0)
 		return false;
 	return true;
@@ -177,6 +183,7 @@ done(struct task *t)
 	}
 	release_segments(d, c->mark.generation);
 	d->checkpointing = false;
+	disk_move(d, c->mark.generation);
 	if (n > 0 && d->ops != NULL && d->ops->settled != NULL && !d->closing)
 		d->ops->settled(ids, n, d->arg);
 	free(ids);
@@ -192,7 +199,7 @@ disk_checkpoint(struct disk *d)
 {
 	struct checkpoint *c;
 
-	if (d->checkpointing)
+	if (d->checkpointing || d->searching || d->moving > 0)
 		return;
 	d->checkpointing = true;
 	d->last_checkpoint_ms = ev_now_ms();
@@ -242,7 +249,7 @@ disk_look(void *arg)
 	    d->segments[d->nsegments - 1].generation;
 
 	look_for_room(d);
-	if (d->dirty && (ev_now_ms() - d->last_checkpoint_ms >= EVERY_MS ||
+	if (d->dirty && (d->hurry || ev_now_ms() - d->last_checkpoint_ms >= EVERY_MS ||
 	    newest >= d->checkpoint_generation + SEGMENTS))
 		disk_checkpoint(d);
 	ev_timer_set(&d->timer, LOOK_MS);

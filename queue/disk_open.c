@@ -115,8 +115,7 @@ count_cb(const struct index_entry *e, void *arg)
 	struct disk *d = arg;
 
 	d->count++;
-	if (e->body.len > 0)
-		disk_segment_add(d, e->body.place.generation, 1);
+	disk_segment_add(d, &e->body, 1);
 	if (e->id > d->last_id)
 		d->last_id = e->id;
 	return true;
@@ -156,6 +155,7 @@ recover(struct disk *d)
 	free(d->segments);
 	d->segments = NULL;
 	d->nsegments = 0;
+	d->live_bytes = 0;
 	index_list(d->index, 0, count_cb, d);
 	log_info("store=%s open messages=%llu replayed=%llu accepted=%llu "
 	    "changed=%llu removed=%llu ignored=%llu damaged=%llu", d->dir,

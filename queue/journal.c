@@ -285,8 +285,9 @@ journal_replay(const struct journal_conf *conf, struct journal_place from,
 			    "it is passed over", (unsigned long long)g);
 			continue;
 		}
-		got = replay_segment(&r, g == from.generation ? from.offset :
-		    SEGMENT_BLOCK, known_end(&r, i));
+		got = replay_segment(&r, g == from.generation &&
+		    from.offset > SEGMENT_BLOCK ? from.offset : SEGMENT_BLOCK,
+		    known_end(&r, i));
 		close(r.fd);
 		if (got == -1)
 			return -1;
@@ -400,7 +401,8 @@ maker_run(void *arg)
 {
 	struct journal *j = arg;
 	uint64_t old;
-	int fd;
+	bool make;
+	int fd = -1;
 
 	pthread_mutex_lock(&j->lock);
 	while (!j->maker_ends) {
@@ -410,15 +412,18 @@ maker_run(void *arg)
 			pthread_cond_wait(&j->wanted, &j->lock);
 			continue;
 		}
-		fd = j->next_fd;
+		make = j->next_fd == -1;
 		pthread_mutex_unlock(&j->lock);
-		if (fd == -1)
+		/* The writer may take what is ready while one is dropped. */
+		if (make)
 			fd = make_next(j, old);
 		else
 			drop_segment(j, old);
 		pthread_mutex_lock(&j->lock);
-		j->next_fd = fd;
-		pthread_cond_signal(&j->made);
+		if (make) {
+			j->next_fd = fd;
+			pthread_cond_signal(&j->made);
+		}
 	}
 	pthread_mutex_unlock(&j->lock);
 	return NULL;
@@ -448,9 +453,8 @@ roll(struct journal *j, uint64_t generation, uint64_t before_end)
 	j->header.generation = generation;
 	j->header.before_end = before_end;
 	if (getrandom(&j->header.salt, sizeof(j->header.salt), 0) !=
-	    sizeof(j->header.salt) ||
-	    segment_write_header(fd, &j->header) == -1 ||
-	    rename(next, path) == -1)
+	    sizeof(j->header.salt) || rename(next, path) == -1 ||
+	    segment_write_header(fd, &j->header) == -1)
 		journal_die("cannot begin a journal segment");
 	sync_dir(j->dir);
 	free(next);

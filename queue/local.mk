@@ -21,7 +21,8 @@ noinst_LIBRARIES += %D%/libstore.a
 %C%_libstore_a_SOURCES = \
 	%D%/crc32c.c %D%/crc32c.h \
 	%D%/disk.c %D%/disk.h \
-	%D%/disk_checkpoint.c %D%/disk_open.c %D%/disk_read.c \
+	%D%/disk_checkpoint.c %D%/disk_move.c %D%/disk_open.c \
+	%D%/disk_read.c \
 	%D%/index.c %D%/index.h \
 	%D%/journal.c %D%/journal.h \
 	%D%/record.c %D%/record.h \

@@ -11,6 +11,7 @@
 #include "queue/submit.h"
 
 #define SWEEP_EVERY_MS	(10 * 60 * 1000)
+#define SEGMENT_LEAST	(8 * 1024 * 1024)
 
 /* --- configuration ------------------------------------------------------------- */
 
@@ -42,6 +43,9 @@ queue_conf_check(const struct queue_conf *c)
 		return "there is no route: mail could go nowhere";
 	if (c->retry_first_sec == 0 || c->retry_max_sec < c->retry_first_sec)
 		return "retry-first must be above 0 and at most retry-max";
+	if (c->segment_bytes < SEGMENT_LEAST)
+		return "segment must be 8M or more, so that the largest record "
+		    "fits";
 	for (i = 0; i < c->caps.n; i++) {
 		const struct conf_cap *cap = CONF_AT(c->caps, struct conf_cap,
 		    i);

@@ -410,6 +410,67 @@ test_ids(void)
 		is_int(store_id_parse(bad[i]), 0, "\"%s\" is none", bad[i]);
 }
 
+static size_t
+segments(void)
+{
+	char *path = xasprintf("%s/journal", dir);
+	DIR *d = opendir(path);
+	struct dirent *e;
+	size_t n = 0;
+
+	while ((e = readdir(d)) != NULL)
+		n += strstr(e->d_name, ".seg") != NULL;
+	closedir(d);
+	free(path);
+	return n;
+}
+
+/* A message that waits, and eighty times a segment's worth that does not. */
+static void
+test_pinned(void)
+{
+	struct store_msg keep[3], m;
+	char *text = xmalloc(20001);
+	size_t most = 0;
+	int i, k;
+
+	ev_clock_fake(1000000, ev_wall_ms());
+	reopen();
+	memset(text, 'z', 20000);
+	text[20000] = '\0';
+	for (i = 0; i < 3; i++)
+		accept_msg(&keep[i], "kept\r\n");
+	for (i = 0; i < 80; i++) {
+		for (k = 0; k < 50; k++) {
+			make(&m, text);
+			store_accept(store, &m, -1, done_cb, NULL);
+			store_remove(store, &m, NULL, NULL, NULL);
+			store_msg_clear(&m);
+		}
+		if (i == 40)
+			store_remove(store, &keep[1], NULL, NULL, NULL);
+		ev_clock_step(1000);
+		for (k = 0; k < 10; k++)
+			ev_loop_once(2);
+		if (segments() > most)
+			most = segments();
+	}
+	ok(most < 20, "old segments are used again (%zu at most)", most);
+	is_int(store_count(store), 2, "two are kept");
+	body(keep[0].id);
+	is_str(got.body, "kept\r\n", "with their bodies");
+	reopen();
+	is_int(store_count(store), 2, "and are there afterwards");
+	body(keep[2].id);
+	is_str(got.body, "kept\r\n", "with their bodies");
+	list(0, 10);
+	ok(got.n == 2 && got.ids[0] == keep[0].id && got.ids[1] == keep[2].id,
+	    "and no others");
+	for (i = 0; i < 3; i++)
+		store_msg_clear(&keep[i]);
+	free(text);
+}
+
 static int
 remove_cb(const char *path, const struct stat *st, int kind, struct FTW *f)
 {
@@ -435,6 +496,7 @@ main(void)
 	test_hold();
 	test_spool(true);
 	test_many(true);
+	test_pinned();
 	store_close(&store);
 	free(got.first_status);
 	free(got.orcpt);
