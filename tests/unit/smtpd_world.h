@@ -29,6 +29,7 @@ struct world {
 	uint32_t no_begin, no_spool, no_submit; /* refuse with this code */
 
 	/* What they saw. */
+	unsigned long heard;		/* messages */
 	int	 auth_starts, auth_cancels, begins, ends, spools, submits;
 	struct buf body;		/* of the last message */
 	char	 envelope[4096];	/* "from>to,to" */
@@ -97,6 +98,7 @@ world_on_auth(struct ipc *ipc, struct ipc_in *in, void *arg)
 	size_t n;
 	bool initial = true;
 
+	world.heard++;
 	if (in->type == M_AUTH_CANCEL) {
 		world.auth_cancels++;
 		return 0;
@@ -215,6 +217,7 @@ world_on_queue(struct ipc *ipc, struct ipc_in *in, void *arg)
 {
 	struct ticket t;
 
+	world.heard++;
 	if (in->type == M_TX_END) {
 		world.ends++;
 		return 0;
@@ -303,10 +306,14 @@ world_clear(void)
 static void
 world_settle(void)
 {
+	unsigned long before;
 	int i;
 
-	for (i = 0; i < 12; i++)
-		ev_loop_once(0);
+	do {
+		before = world.heard;
+		for (i = 0; i < 12; i++)
+			ev_loop_once(0);
+	} while (world.heard != before);
 }
 
 static void
