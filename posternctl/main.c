@@ -67,32 +67,50 @@ dial(int *sock)
 	    "is posternd running?", socket_path, strerrordesc_np(errno));
 }
 
-/* "--cap X" and "--cap=X" become "cap=X"; the rest stays. -1: misuse. */
+/* The option at argv[i], "--cap X" or "--cap=X", as "cap=X"; moves i. */
+static char *
+translate_option(const struct verb *v, int argc, char **argv, int *i)
+{
+	const char *name = argv[*i] + 2;
+	size_t len = strcspn(name, "=");
+	char *out;
+
+	if (!verb_takes(v, name, len))
+		complain(0, "%s takes no option %s", v->words, argv[*i]);
+	else if (name[len] == '\0' && *i + 1 == argc)
+		complain(0, "%s wants a value", argv[*i]);
+	else if (asprintf(&out, "%.*s=%s", (int)len, name, name[len] == '=' ?
+	    name + len + 1 : argv[++*i]) == -1)
+		complain(0, "out of memory");
+	else
+		return out;
+	return NULL;
+}
+
+/*
+ * Plain arguments first, options behind them. How many in all, or -1 for
+ * misuse; what is in out is the caller's to free either way.
+ */
 static int
 translate(const struct verb *v, int argc, char **argv, char **out, int *plain)
 {
-	int i, n = 0;
+	char *options[ARGS_MAX];
+	int i, noptions = 0;
+	bool good = true;
 
 	*plain = 0;
-	for (i = 0; i < argc && n < ARGS_MAX; i++) {
-		const char *name = argv[i] + 2;
-		size_t len = strcspn(name, "=");
-
+	for (i = 0; i < argc && good && *plain + noptions < ARGS_MAX; i++) {
 		if (strncmp(argv[i], "--", 2) != 0) {
-			out[n++] = strdup(argv[i]);
-			(*plain)++;
+			out[(*plain)++] = strdup(argv[i]);
 			continue;
 		}
-		if (!verb_takes(v, name, len))
-			return complain(-1, "%s takes no option %s", v->words,
-			    argv[i]);
-		if (name[len] == '\0' && i + 1 == argc)
-			return complain(-1, "%s wants a value", argv[i]);
-		if (asprintf(&out[n++], "%.*s=%s", (int)len, name,
-		    name[len] == '=' ? name + len + 1 : argv[++i]) == -1)
-			return complain(-1, "out of memory");
+		options[noptions] = translate_option(v, argc, argv, &i);
+		good = options[noptions] != NULL;
+		noptions += good;
 	}
-	return n;
+	for (i = 0; i < noptions; i++)
+		out[*plain + i] = options[i];
+	return good ? *plain + noptions : -1;
 }
 
 static int
@@ -175,7 +193,7 @@ print_answer(int sock, const struct verb *v)
 static int
 run(int argc, char **argv)
 {
-	char *args[ARGS_MAX + 1];
+	char *args[ARGS_MAX + 1] = { NULL };
 	const char *nearest;
 	const struct verb *v;
 	int used, nargs, plain, sock = -1, r;
@@ -196,15 +214,16 @@ run(int argc, char **argv)
 		    "posternctl --help", argv[0]);
 	nargs = translate(v, argc - used, argv + used, args, &plain);
 	if (nargs == -1 || plain < v->min_args || plain > v->max_args)
-		return complain(CTL_USAGE, "usage: posternctl %s %s", v->words,
+		r = complain(CTL_USAGE, "usage: posternctl %s %s", v->words,
 		    v->args);
-	r = dial(&sock);
+	else
+		r = dial(&sock);
 	if (r == CTL_OK)
 		r = send_request(sock, v, args, nargs);
 	if (r == CTL_OK)
 		r = print_answer(sock, v);
-	while (nargs > 0)
-		free(args[--nargs]);
+	for (nargs = 0; args[nargs] != NULL; nargs++)
+		free(args[nargs]);
 	return r;
 }
 

@@ -44,7 +44,7 @@ def test_verbs(p):
     verb(p, OK, "add", "add", "Alice@Example.org", "--cap", "staff",
          "--sender", "@example.org", "--sender=News@Example.NET",
          password="open-sesame")
-    verb(p, OK, "add a plain name", "add", "bob", password="open-sesame")
+    verb(p, OK, "add a plain name", "add", "--cap", "staff", "bob", password="open-sesame")
     rows = p.rows("account", "list")
     tap.equal([r["account"] for r in rows], [ALICE, "bob"], "the list")
     tap.equal((rows[0]["cap"], rows[0]["senders"]),
@@ -60,6 +60,8 @@ def test_verbs(p):
             ("no password", ["add", "carol"], ""),
             ("a long password", ["add", "carol"], "x" * 1025),
             ("no name", ["add"], "open-sesame"),
+            ("an empty name", ["add", ""], "open-sesame"),
+            ("a question mark", ["add", "?"], "open-sesame"),
             ("two names", ["add", "carol", "dave"], "open-sesame"),
             ("a bad name", ["add", "carol smith"], "open-sesame"),
             ("a bad address", ["add", "carol@"], "open-sesame"),

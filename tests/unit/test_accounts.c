@@ -14,6 +14,15 @@
 
 static char said[512];
 
+/* Berkeley DB leaves a little behind when a damaged database will not open. */
+const char *__lsan_default_suppressions(void);
+
+const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:libdb-5.3";
+}
+
 static void
 keep(enum log_level level, const char *proc, const char *line)
 {
