@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include <signal.h>
 #include <termios.h>
 
 #include "posternctl/password.h"
@@ -20,21 +21,44 @@ read_line(struct buf *line)
 	return line->len == 0 ? "no password was given" : NULL;
 }
 
+static struct termios before;	/* the terminal as we found it */
+
+/* ^C at the prompt must not leave a terminal that shows nothing. */
+static void
+give_up(int signo)
+{
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	_exit(128 + signo);
+}
+
+static void
+on_signals(void (*handler)(int))
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	struct sigaction sa = { .sa_handler = handler };
+	size_t i;
+
+	for (i = 0; i < nitems(signals); i++)
+		sigaction(signals[i], &sa, NULL);
+}
+
 static const char *
 ask(const char *prompt, const char *account, struct buf *line)
 {
-	struct termios old, quiet;
+	struct termios quiet;
 	const char *err;
 
-	if (tcgetattr(STDIN_FILENO, &old) == -1)
+	if (tcgetattr(STDIN_FILENO, &before) == -1)
 		return "the terminal cannot be asked for a password";
-	quiet = old;
+	quiet = before;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	fprintf(stderr, "%s %s: ", prompt, account);
+	on_signals(give_up);
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) == -1)
 		return "the terminal's echo cannot be turned off";
 	err = read_line(line);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	on_signals(SIG_DFL);
 	fputc('\n', stderr);
 	return err;
 }

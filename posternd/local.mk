@@ -12,7 +12,8 @@ noinst_LIBRARIES += %D%/libposternd.a
 	%D%/notify.c %D%/notify.h \
 	%D%/posternd.c %D%/posternd.h \
 	%D%/rollout.c \
-	%D%/settings.c %D%/settings.h \
+	%D%/settings.c %D%/settings.h %D%/settings_private.h \
+	%D%/settings_table.c %D%/settings_value.c \
 	%D%/slices.c %D%/slices.h \
 	%D%/status.c %D%/status.h \
 	%D%/verify.c %D%/verify.h

@@ -13,164 +13,10 @@
 #include <confuse.h>
 #include <fcntl.h>
 
-#include "lib/num.h"
 #include "lib/xalloc.h"
-#include "posternd/settings.h"
+#include "posternd/settings_private.h"
 
 #define SENTINEL	"end-of-postern-conf"
-#define STRING_MAX	4096
-#define LIST_MAX	1000
-#define DAY		86400u
-
-/* --- the table ------------------------------------------------------------------ */
-
-#define C(member) offsetof(struct config, member)
-#define LI(member) offsetof(struct config_listen, member)
-#define RO(member) offsetof(struct config_route, member)
-#define CA(member) offsetof(struct conf_cap, member)
-
-static const struct setting settings[] = {
-	{ "", "hostname", SET_STR, NULL, 1, 255, NULL, C(hostname) },
-	{ "", "state-dir", SET_STR, POSTERN_STATEDIR, 2, 1024, NULL,
-	    C(state_dir) },
-	{ "", "control-socket", SET_STR, POSTERN_RUNDIR "/control", 2, 107,
-	    NULL, C(control_socket) },
-	{ "", "program-dir", SET_STR, POSTERN_DAEMONDIR, 1, 1024, NULL,
-	    C(program_dir) },
-	{ "", "workers", SET_NUM, NULL, 1, 64, NULL, C(workers) },
-	{ "", "relays", SET_NUM, "1", 1, 16, NULL, C(relays) },
-	{ "", "sandbox", SET_BOOL, "on", 0, 0, NULL, C(sandbox) },
-	{ "", "log", SET_WORD, "stderr", 0, 0, "stderr syslog journal",
-	    C(log) },
-
-	{ "users", "smtpd", SET_STR, "postern-smtpd", 1, 32, NULL,
-	    C(users[ROLE_SMTPD].name) },
-	{ "users", "auth", SET_STR, "postern-auth", 1, 32, NULL,
-	    C(users[ROLE_AUTH].name) },
-	{ "users", "keys", SET_STR, "postern-keys", 1, 32, NULL,
-	    C(users[ROLE_KEYS].name) },
-	{ "users", "queue", SET_STR, "postern-queue", 1, 32, NULL,
-	    C(users[ROLE_QUEUE].name) },
-	{ "users", "relay", SET_STR, "postern-relay", 1, 32, NULL,
-	    C(users[ROLE_RELAY].name) },
-
-	{ "tls", "certificate", SET_STR, NULL, 1, 1024, NULL,
-	    C(certificate) },
-	{ "tls", "key", SET_STR, NULL, 1, 1024, NULL, C(key) },
-
-	{ "listen", "address", SET_STR, NULL, 0, 64, NULL, LI(address) },
-	{ "listen", "port", SET_NUM, NULL, 1, 65535, NULL, LI(port) },
-	{ "listen", "tls", SET_WORD, NULL, 0, 0, " starttls implicit",
-	    LI(tls) },
-
-	{ "accounts", "source", SET_WORD, "local", 0, 0, "local", C(source) },
-	{ "accounts", "mechanisms", SET_STRS, "SCRAM-SHA-256,PLAIN,LOGIN",
-	    1, 64, NULL, C(smtpd.mechanisms) },
-	{ "accounts", "iterations", SET_NUM, "4096", 4096, 65536, NULL,
-	    C(auth.iterations) },
-
-	{ "limits", "message-size", SET_SIZE64, "50M", 64 << 10, 1 << 30,
-	    NULL, C(smtpd.max_message_bytes) },
-	{ "limits", "recipients", SET_NUM, "1000", 1, 1000, NULL,
-	    C(smtpd.max_recipients) },
-	{ "limits", "header-size", SET_SIZE, "256K", 4 << 10, 4 << 20, NULL,
-	    C(smtpd.max_header_bytes) },
-	{ "limits", "errors", SET_NUM, "10", 1, 1000, NULL,
-	    C(smtpd.max_errors) },
-	{ "limits", "sessions", SET_NUM, "4000", 1, 1000000, NULL,
-	    C(max_sessions) },
-	{ "limits", "sessions-per-address", SET_NUM, "50", 1, 1000000, NULL,
-	    C(smtpd.max_sessions_per_address) },
-	{ "limits", "hops", SET_NUM, "50", 2, 1000, NULL, C(smtpd.max_hops) },
-	{ "limits", "greeting-time", SET_TIME, "1m", 1, DAY, NULL,
-	    C(smtpd.greeting_sec) },
-	{ "limits", "command-time", SET_TIME, "5m", 1, DAY, NULL,
-	    C(smtpd.command_sec) },
-	{ "limits", "data-time", SET_TIME, "3m", 1, DAY, NULL,
-	    C(smtpd.data_sec) },
-	{ "limits", "message-time", SET_TIME, "1h", 1, DAY, NULL,
-	    C(smtpd.message_sec) },
-	{ "limits", "session-time", SET_TIME, "4h", 1, 7 * DAY, NULL,
-	    C(smtpd.session_sec) },
-
-	{ "received", "client", SET_BOOL, "off", 0, 0, NULL,
-	    C(smtpd.received_client) },
-	{ "received", "account", SET_BOOL, "off", 0, 0, NULL,
-	    C(smtpd.received_account) },
-
-	{ "cap", "messages", SET_LIMITS, "30/1m", LIMIT_MESSAGES, 0, NULL,
-	    CA(limits) },
-	{ "cap", "recipients", SET_LIMITS, "200/1h,500/1d", LIMIT_RECIPIENTS,
-	    0, NULL, CA(limits) },
-	{ "cap", "bytes", SET_LIMITS, NULL, LIMIT_BYTES, 0, NULL,
-	    CA(limits) },
-	{ "cap", "recipients-per-message", SET_NUM, "100", 1, 1000, NULL,
-	    CA(recipients_per_message) },
-	{ "cap", "over", SET_WORD, "defer", 0, 0, "defer", CA(over) },
-
-	{ "queue", "postmaster", SET_STR, NULL, 1, 254, NULL,
-	    C(queue.postmaster) },
-	{ "queue", "retry-first", SET_TIME, "5m", 1, DAY, NULL,
-	    C(queue.retry_first_sec) },
-	{ "queue", "retry-max", SET_TIME, "4h", 1, 7 * DAY, NULL,
-	    C(queue.retry_max_sec) },
-	{ "queue", "expire", SET_TIME, "5d", 1, 60 * DAY, NULL,
-	    C(queue.expire_sec) },
-	{ "queue", "warn", SET_TIME, "4h", 0, 60 * DAY, NULL,
-	    C(queue.warn_sec) },
-	{ "queue", "min-free", SET_SIZE64, "100M", 0, 1ull << 50, NULL,
-	    C(queue.min_free_bytes) },
-	{ "queue", "segment", SET_SIZE, "32M", 1 << 20, 1 << 30, NULL,
-	    C(queue.segment_bytes) },
-	{ "queue", "cache", SET_SIZE, "16M", 1 << 20, 1 << 30, NULL,
-	    C(queue.cache_bytes) },
-
-	{ "dns", "resolvers", SET_STRS, NULL, 1, 80, NULL,
-	    C(relay.resolvers) },
-	{ "dns", "trust-anchor", SET_STR, NULL, 0, 1024, NULL,
-	    C(trust_anchor_file) },
-
-	{ "route", "next-hop", SET_STR, NULL, 1, 300, NULL, RO(next_hop) },
-	{ "route", "tls", SET_WORD, NULL, 0, 0, " none may starttls",
-	    RO(tls) },
-	{ "route", "user", SET_STR, NULL, 0, 255, NULL, RO(user) },
-	{ "route", "password-file", SET_STR, NULL, 0, 1024, NULL,
-	    RO(password_file) },
-	{ "route", "ca-file", SET_STR, NULL, 0, 1024, NULL, RO(ca_file) },
-	{ "route", "senders", SET_STRS, NULL, 1, 255, NULL, RO(senders) },
-	{ "route", "connections", SET_NUM, "10", 1, 1000, NULL,
-	    RO(connections) },
-	{ "route", "messages", SET_NUM, "100", 1, 100000, NULL,
-	    RO(messages) },
-	{ "route", "idle-time", SET_TIME, "20s", 0, 3600, NULL,
-	    RO(idle_sec) },
-};
-
-/* Sections with a title may come several times and have a struct each, which
- * begins with its name. */
-static const struct section {
-	const char *name;
-	size_t	 list;		/* offset in struct config */
-	size_t	 size;		/* of one; 0: no title, values in the config */
-} sections[] = {
-	{ "users", 0, 0 },
-	{ "tls", 0, 0 },
-	{ "listen", C(listens), sizeof(struct config_listen) },
-	{ "accounts", 0, 0 },
-	{ "limits", 0, 0 },
-	{ "received", 0, 0 },
-	{ "cap", C(queue.caps), sizeof(struct conf_cap) },
-	{ "queue", 0, 0 },
-	{ "dns", 0, 0 },
-	{ "route", C(routes), sizeof(struct config_route) },
-};
-
-const struct setting *
-settings_all(size_t *n)
-{
-	*n = nitems(settings);
-	return settings;
-}
 
 /* --- what is being read: libconfuse's callbacks carry no argument of ours ----------- */
 
@@ -199,17 +45,6 @@ find_place(const char *key)
 	return NULL;
 }
 
-static void *
-list_add(struct conf_list *l, size_t size)
-{
-	void *at;
-
-	l->v = xreallocarray(l->v, l->n + 1, size);
-	at = (char *)l->v + l->n++ * size;
-	memset(at, 0, size);
-	return at;
-}
-
 static const char *
 key_of(const cfg_t *sec, const char *option)
 {
@@ -233,7 +68,7 @@ value_cb(cfg_t *sec, cfg_opt_t *opt, const char *value, void *result)
 		    "it already, remove one", key, p->line);
 		problem_at(sec->filename, sec->line, text);
 	} else if (p == NULL) {
-		p = list_add(&now_config->places, sizeof(*p));
+		p = settings_list_add(&now_config->places, sizeof(*p));
 		p->key = xstrdup(key);
 		p->file = xstrdup(sec->filename);
 		p->line = (uint32_t)sec->line;
@@ -272,13 +107,13 @@ guess(const char *section, const char *name, const char **best, size_t *most)
 {
 	size_t i, score;
 
-	for (i = 0; i < nitems(settings); i++)
+	for (i = 0; i < settings_n; i++)
 		if (strcmp(settings[i].section, section) == 0 &&
 		    similar(name, settings[i].name, &score) && score > *most) {
 			*most = score;
 			*best = settings[i].name;
 		}
-	for (i = 0; *section == '\0' && i < nitems(sections); i++)
+	for (i = 0; *section == '\0' && i < SECTIONS; i++)
 		if (similar(name, sections[i].name, &score) &&
 		    score > *most) {
 			*most = score;
@@ -295,7 +130,7 @@ unknown_option(const cfg_t *sec, const char *name)
 	size_t i, most = 0;
 
 	guess(section, name, &best, &most);
-	for (i = 0; best == NULL && i < nitems(settings); i++)
+	for (i = 0; best == NULL && i < settings_n; i++)
 		if (strcmp(settings[i].name, name) == 0)
 			elsewhere = settings[i].section;
 	if (best != NULL)
@@ -428,10 +263,10 @@ options_of(const char *section, size_t extra)
 	cfg_opt_t end = CFG_END(), *opts, *o;
 	size_t i, n = 0;
 
-	for (i = 0; i < nitems(settings); i++)
+	for (i = 0; i < settings_n; i++)
 		n += strcmp(settings[i].section, section) == 0;
 	opts = o = xcalloc(n + extra + 1, sizeof(*opts));
-	for (i = 0; i < nitems(settings); i++) {
+	for (i = 0; i < settings_n; i++) {
 		const struct setting *s = &settings[i];
 		cfg_opt_t one = CFG_STR_CB(s->name, NULL, CFGF_NODEFAULT,
 		    value_cb);
@@ -457,10 +292,10 @@ make_reader(cfg_opt_t **tables)
 	cfg_t *cfg;
 	size_t i;
 
-	tables[0] = options_of("", nitems(sections) + 2);
+	tables[0] = options_of("", SECTIONS + 2);
 	for (o = tables[0]; o->name != NULL; o++)
 		;
-	for (i = 0; i < nitems(sections); i++) {
+	for (i = 0; i < SECTIONS; i++) {
 		cfg_opt_t sec = CFG_SEC(sections[i].name, NULL, CFGF_MULTI);
 
 		sec.subopts = tables[i + 1] = options_of(sections[i].name, 0);
@@ -471,214 +306,11 @@ make_reader(cfg_opt_t **tables)
 	*o++ = include;
 	*o++ = sentinel;
 	cfg = cfg_init(tables[0], CFGF_NONE);
-	for (i = 0; i <= nitems(sections); i++)
+	for (i = 0; i <= SECTIONS; i++)
 		free(tables[i]);
 	if (cfg != NULL)
 		cfg_set_error_function(cfg, error_cb);
 	return cfg;
-}
-
-/* --- values ------------------------------------------------------------------------------------------ */
-
-static char complaint[512];
-
-/* "500M/1d": a count (a size for bytes) within a window. */
-static const char *
-add_limit(struct conf_list *limits, uint32_t what, const char *text)
-{
-	struct conf_limit *l;
-	const char *slash = strchr(text, '/');
-	char count[32];
-	uint64_t n, sec;
-
-	if (slash == NULL || (size_t)(slash - text) >= sizeof(count))
-		return "a limit is a count and a window, such as \"200/1h\"";
-	snprintf(count, sizeof(count), "%.*s", (int)(slash - text), text);
-	if (what == LIMIT_BYTES ? num_parse_size(count, &n) == -1 :
-	    num_parse(count, strlen(count), 0, 1000000000, &n) == -1)
-		return what == LIMIT_BYTES ? "before the / stands a size, such "
-		    "as \"500M/1d\"" : "before the / stands a number, such as "
-		    "\"200/1h\"";
-	if (num_parse_duration(slash + 1, &sec) == -1 || sec < 1 ||
-	    sec > 31 * DAY)
-		return "behind the / stands a window from 1s to 31d, such as "
-		    "\"200/1h\"";
-	l = list_add(limits, sizeof(*l));
-	l->what = what;
-	l->count = n;
-	l->window_sec = (uint32_t)sec;
-	return NULL;
-}
-
-static const char *
-out_of_range(const struct setting *s, const char *text)
-{
-	char a[NUM_TEXT_LEN], b[NUM_TEXT_LEN];
-	const char *kind = "a number", *from, *to;
-
-	if (s->type == SET_TIME) {
-		kind = "a duration (30s, 5m, 4h, 5d)";
-		from = num_print_duration(s->min, a);
-		to = num_print_duration(s->max, b);
-	} else if (s->type == SET_SIZE || s->type == SET_SIZE64) {
-		kind = "a size (64K, 50M, 2G)";
-		from = num_print_size(s->min, a);
-		to = num_print_size(s->max, b);
-	} else {
-		snprintf(a, sizeof(a), "%llu", (unsigned long long)s->min);
-		snprintf(b, sizeof(b), "%llu", (unsigned long long)s->max);
-		from = a;
-		to = b;
-	}
-	snprintf(complaint, sizeof(complaint), "\"%.64s\" should be %s from %s "
-	    "to %s, not \"%.64s\"", s->name, kind, from, to, text);
-	return complaint;
-}
-
-static const char *
-set_number(const struct setting *s, const char *text, void *at)
-{
-	uint64_t v;
-	int r;
-
-	if (s->type == SET_TIME)
-		r = num_parse_duration(text, &v);
-	else if (s->type == SET_NUM)
-		r = num_parse(text, strlen(text), 0, UINT32_MAX, &v);
-	else
-		r = num_parse_size(text, &v);
-	if (r == -1 || v < s->min || v > s->max)
-		return out_of_range(s, text);
-	if (s->type == SET_SIZE64)
-		*(uint64_t *)at = v;
-	else
-		*(uint32_t *)at = (uint32_t)v;
-	return NULL;
-}
-
-static const char *
-set_word(const struct setting *s, const char *text, uint32_t *at)
-{
-	const char *w = s->words;
-	size_t len = strlen(text);
-	uint32_t i;
-
-	for (i = 0; ; i++) {
-		size_t n = strcspn(w, " ");
-
-		if (n == len && n > 0 && strncmp(w, text, n) == 0) {
-			*at = i;
-			return NULL;
-		}
-		if (w[n] == '\0')
-			break;
-		w += n + 1;
-	}
-	snprintf(complaint, sizeof(complaint), "\"%s\" should be one of: "
-	    "%s; not \"%.64s\"", s->name, s->words + (*s->words == ' '),
-	    text);
-	return complaint;
-}
-
-static const char *
-set_bool(const struct setting *s, const char *text, bool *at)
-{
-	*at = strcmp(text, "on") == 0;
-	if (*at || strcmp(text, "off") == 0)
-		return NULL;
-	snprintf(complaint, sizeof(complaint), "\"%s\" should be on or off, "
-	    "not \"%.64s\"", s->name, text);
-	return complaint;
-}
-
-static const char *
-check_text(const struct setting *s, const char *text)
-{
-	size_t i, len = strlen(text);
-
-	for (i = 0; i < len; i++)
-		if ((uint8_t)text[i] < 0x20 || text[i] == 0x7f) {
-			snprintf(complaint, sizeof(complaint), "\"%s\" "
-			    "contains a control character or a line end; is a "
-			    "quote missing?", s->name);
-			return complaint;
-		}
-	if (len >= s->min && len <= s->max && len <= STRING_MAX)
-		return NULL;
-	snprintf(complaint, sizeof(complaint), len == 0 ? "\"%s\" is empty; "
-	    "give it a value or leave it out" : "the value of \"%s\" is too "
-	    "%s", s->name, len > s->max ? "long" : "short");
-	return complaint;
-}
-
-static const char *
-set_text(const struct setting *s, const char *text, char **at)
-{
-	const char *why = check_text(s, text);
-
-	if (why != NULL)
-		return why;
-	free(*at);
-	*at = xstrdup(text);
-	return NULL;
-}
-
-static const char *
-add_text(const struct setting *s, const char *text, struct conf_strs *at)
-{
-	const char *why = check_text(s, text);
-
-	if (why != NULL)
-		return why;
-	if (at->n == LIST_MAX)
-		return "the list is too long";
-	at->v = xreallocarray(at->v, at->n + 1, sizeof(*at->v));
-	at->v[at->n++] = xstrdup(text);
-	return NULL;
-}
-
-static const char *
-set_one(const struct setting *s, const char *text, void *base)
-{
-	void *at = (char *)base + s->offset;
-
-	switch (s->type) {
-	case SET_STR:
-		return set_text(s, text, at);
-	case SET_BOOL:
-		return set_bool(s, text, at);
-	case SET_WORD:
-		return set_word(s, text, at);
-	case SET_STRS:
-		return add_text(s, text, at);
-	case SET_LIMITS:
-		return add_limit(at, (uint32_t)s->min, text);
-	default:
-		return set_number(s, text, at);
-	}
-}
-
-static void
-set_default(const struct setting *s, void *base)
-{
-	char one[STRING_MAX];
-	const char *p = s->def;
-	bool list = s->type == SET_STRS || s->type == SET_LIMITS;
-
-	if (p == NULL) {
-		if (s->type == SET_STR)
-			*(char **)((char *)base + s->offset) = xstrdup("");
-		return;
-	}
-	for (;;) {
-		size_t n = list ? strcspn(p, ",") : strlen(p);
-
-		snprintf(one, sizeof(one), "%.*s", (int)n, p);
-		set_one(s, one, base);
-		if (p[n] == '\0')
-			return;
-		p += n + 1;
-	}
 }
 
 /* --- from libconfuse's tree to struct config ------------------------------------------------------------ */
@@ -695,14 +327,14 @@ take_section(cfg_t *sec, const char *section, void *base)
 	unsigned int i;
 	const char *why, *key;
 
-	for (s = settings; s < settings + nitems(settings); s++) {
+	for (s = settings; s < settings + settings_n; s++) {
 		if (strcmp(s->section, section) != 0)
 			continue;
 		opt = sec == NULL ? NULL : cfg_getopt(sec, s->name);
 		if (opt == NULL || opt->nvalues == 0) {
 			key = sec == NULL ? NULL : key_of(sec, s->name);
 			if (s->type != SET_LIMITS || sec == NULL)
-				set_default(s, base);
+				settings_set_default(s, base);
 			else if (find_place(key) != NULL)
 				config_problem(now_problems, now_config, key,
 				    "the list is empty; leave it out instead");
@@ -711,7 +343,7 @@ take_section(cfg_t *sec, const char *section, void *base)
 		if (s->type == SET_STR)
 			*(char **)((char *)base + s->offset) = xstrdup("");
 		for (i = 0; i < opt->nvalues; i++) {
-			why = set_one(s, cfg_opt_getnstr(opt, i), base);
+			why = settings_set(s, cfg_opt_getnstr(opt, i), base);
 			if (why != NULL)
 				config_problem(now_problems, now_config,
 				    key_of(sec, s->name), "%s", why);
@@ -746,7 +378,7 @@ take_titled(cfg_opt_t *opt, const struct section *def)
 			    "and underscores, 64 at most");
 			continue;
 		}
-		one = list_add(list, def->size);
+		one = settings_list_add(list, def->size);
 		*(char **)one = xstrdup(title);
 		take_section(sec, def->name, one);
 	}
@@ -780,7 +412,7 @@ default_cap(void)
 		if (strcmp(cap->name, "default") == 0)
 			return;
 	}
-	cap = list_add(&now_config->queue.caps, sizeof(*cap));
+	cap = settings_list_add(&now_config->queue.caps, sizeof(*cap));
 	cap->name = xstrdup("default");
 	take_section(NULL, "cap", cap);
 }
@@ -791,7 +423,7 @@ take_all(cfg_t *cfg)
 	size_t i;
 
 	take_section(cfg, "", now_config);
-	for (i = 0; i < nitems(sections); i++) {
+	for (i = 0; i < SECTIONS; i++) {
 		cfg_opt_t *opt = cfg_getopt(cfg, sections[i].name);
 
 		if (sections[i].size != 0)
@@ -826,7 +458,7 @@ int
 settings_parse(const char *file, const char *text, size_t n,
     struct config *config, struct buf *problems)
 {
-	cfg_opt_t *tables[nitems(sections) + 1];
+	cfg_opt_t *tables[SECTIONS + 1];
 	size_t before = problems->len;
 	struct buf all;
 	cfg_t *cfg;

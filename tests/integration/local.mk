@@ -2,6 +2,7 @@
 TESTS += %D%/e2e.py
 TESTS += %D%/accounts.py
 TESTS += %D%/dns.py
+TESTS += %D%/parent.py
 TESTS += %D%/one_worker.py
 TESTS += %D%/crowd.py
 
@@ -9,5 +10,6 @@ EXTRA_DIST += \
 	%D%/e2e.py \
 	%D%/accounts.py \
 	%D%/dns.py \
+	%D%/parent.py \
 	%D%/one_worker.py \
 	%D%/crowd.py
