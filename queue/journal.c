@@ -537,7 +537,8 @@ batch_fits(const struct journal *j, size_t len)
 {
 	size_t n = j->batch_len + len;
 
-	if (n > j->segment_bytes - SEGMENT_BLOCK)
+	if (segment_blocks(SEGMENT_BATCH_HEADER + len) + SEGMENT_BLOCK >
+	    j->segment_bytes)
 		fatalx("a record of %zu bytes does not fit a journal segment",
 		    len);
 	return (n <= BATCH_MAX || j->batch_records == 0) &&
