@@ -298,6 +298,8 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	if (!ipc_in_end(&look))
 		return -1;
 	do_verb(arg, in, word);
+	if (len > 0)
+		ipc_forget();	/* the password is auth's business */
 	return 0;
 }
 
