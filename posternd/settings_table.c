@@ -101,7 +101,7 @@ const struct setting settings[] = {
 	    C(queue.warn_sec) },
 	{ "queue", "min-free", SET_SIZE64, "100M", 0, 1ull << 50, NULL,
 	    C(queue.min_free_bytes) },
-	{ "queue", "segment", SET_SIZE, "32M", 1 << 20, 1 << 30, NULL,
+	{ "queue", "segment", SET_SIZE, "32M", 8 << 20, 1 << 30, NULL,
 	    C(queue.segment_bytes) },
 	{ "queue", "cache", SET_SIZE, "16M", 1 << 20, 1 << 30, NULL,
 	    C(queue.cache_bytes) },
