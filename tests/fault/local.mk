@@ -1,1 +1,4 @@
-# fault: nothing yet
+# What happens when processes are killed and disks misbehave.
+FAULT_TESTS = %D%/kill_under_load.py
+TESTS += $(FAULT_TESTS)
+EXTRA_DIST += $(FAULT_TESTS)
