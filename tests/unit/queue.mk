@@ -1,11 +1,16 @@
 # unit tests of queue, its store excepted
-UNIT_TESTS += %D%/test_caps %D%/test_life %D%/test_route %D%/test_sched \
+UNIT_TESTS += %D%/test_caps %D%/test_dsn %D%/test_life %D%/test_route %D%/test_sched \
 	%D%/test_submit
 
 %C%_test_caps_LDADD = $(LIBQUEUE)
+%C%_test_dsn_LDADD = $(LIBQUEUE)
 %C%_test_life_SOURCES = %D%/test_life.c %D%/queue_world.h
 %C%_test_life_LDADD = $(LIBQUEUE)
 %C%_test_route_LDADD = $(LIBQUEUE)
 %C%_test_sched_LDADD = $(LIBQUEUE)
 %C%_test_submit_SOURCES = %D%/test_submit.c %D%/queue_world.h
 %C%_test_submit_LDADD = $(LIBQUEUE)
+
+# What test_dsn prints, taken apart by another's parser.
+TESTS += %D%/dsn_parse.py
+EXTRA_DIST += %D%/dsn_parse.py
