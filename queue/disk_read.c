@@ -283,13 +283,26 @@ found_cb(const struct index_entry *e, void *arg)
 }
 
 static void
-find_and_read_work(struct task *t)
+find_work(struct task *t)
 {
 	struct reading *r = (struct reading *)t;
 
 	r->errstr = "there is no such message";
 	index_get(r->d->index, r->id, found_cb, r);
-	read_work(t);
+}
+
+/* Found; a worker reads, for a large body would hold up the index. */
+static void
+find_done(struct task *t)
+{
+	struct reading *r = (struct reading *)t;
+
+	t->work = read_work;
+	t->done = read_done;
+	if (r->d->closing)
+		read_done(t);
+	else
+		task_crew_give(r->d->workers, t);
 }
 
 void
@@ -299,8 +312,8 @@ disk_body(struct store *s, uint64_t id, store_body_cb *cb, void *arg)
 	struct entry *e = disk_entry(d, id);
 	struct reading *r = xcalloc(1, sizeof(*r));
 
-	r->task.work = find_and_read_work;
-	r->task.done = read_done;
+	r->task.work = find_work;
+	r->task.done = find_done;
 	r->d = d;
 	r->id = id;
 	r->fd = -1;
@@ -317,6 +330,7 @@ disk_body(struct store *s, uint64_t id, store_body_cb *cb, void *arg)
 	if (e->removed)
 		r->errstr = "there is no such message";
 	r->task.work = read_work;
+	r->task.done = read_done;
 	task_crew_give(d->workers, &r->task);
 }
 
