@@ -109,7 +109,9 @@ ask(uint32_t index, enum sign_as as, const uint8_t *tbs, size_t tbs_len,
 	ipc_put_bytes(tbs, tbs_len);
 	if (ipc_send_sync(channel, -1) == -1 || await_answer(&in) == -1) {
 		why = strerrordesc_np(errno);
-		keyprov_channel(-1);
+		/* Late is not gone: the answer's id will not fit the next. */
+		if (errno != ETIMEDOUT && errno != EAGAIN)
+			keyprov_channel(-1);
 		return no_signature(why);
 	}
 	if (in.type == M_SIGN_NO) {

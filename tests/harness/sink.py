@@ -28,6 +28,8 @@ class Message:
 
 
 class Session(socketserver.StreamRequestHandler):
+    disable_nagle_algorithm = True
+
     def say(self, text):
         self.wfile.write(text.encode() + b"\r\n")
         self.wfile.flush()
