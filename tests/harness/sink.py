@@ -28,6 +28,9 @@ class Message:
 
 
 class Session(socketserver.StreamRequestHandler):
+    # Several replies to pipelined commands must not wait for each other's ACK.
+    disable_nagle_algorithm = True
+
     disable_nagle_algorithm = True
 
     def say(self, text):
