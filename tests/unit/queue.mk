@@ -1,5 +1,5 @@
 # unit tests of queue, its store excepted
-UNIT_TESTS += %D%/test_caps %D%/test_dsn %D%/test_life %D%/test_route %D%/test_sched \
+UNIT_TESTS += %D%/test_caps %D%/test_dsn %D%/test_life %D%/test_table %D%/test_route %D%/test_sched \
 	%D%/test_submit
 
 %C%_test_caps_LDADD = $(LIBQUEUE)
@@ -10,6 +10,7 @@ UNIT_TESTS += %D%/test_caps %D%/test_dsn %D%/test_life %D%/test_route %D%/test_s
 %C%_test_sched_LDADD = $(LIBQUEUE)
 %C%_test_submit_SOURCES = %D%/test_submit.c %D%/queue_world.h
 %C%_test_submit_LDADD = $(LIBQUEUE)
+%C%_test_table_LDADD = $(LIBQUEUE)
 
 # What test_dsn prints, taken apart by another's parser.
 TESTS += %D%/dsn_parse.py
