@@ -1,6 +1,6 @@
 # unit tests of queue, its store excepted
-UNIT_TESTS += %D%/test_caps %D%/test_dsn %D%/test_life %D%/test_table %D%/test_route %D%/test_sched \
-	%D%/test_submit
+UNIT_TESTS += %D%/test_caps %D%/test_dsn %D%/test_life %D%/test_route \
+	%D%/test_sched %D%/test_submit %D%/test_table
 
 %C%_test_caps_LDADD = $(LIBQUEUE)
 %C%_test_dsn_LDADD = $(LIBQUEUE)
