@@ -249,7 +249,8 @@ disk_look(void *arg)
 	    d->segments[d->nsegments - 1].generation;
 
 	look_for_room(d);
-	if (d->dirty && (d->hurry || ev_now_ms() - d->last_checkpoint_ms >= EVERY_MS ||
+	if (d->dirty && (d->hurry ||
+	    ev_now_ms() - d->last_checkpoint_ms >= EVERY_MS ||
 	    newest >= d->checkpoint_generation + SEGMENTS))
 		disk_checkpoint(d);
 	ev_timer_set(&d->timer, LOOK_MS);

@@ -164,7 +164,8 @@ disk_move(struct disk *d, uint64_t newest)
 	uint64_t bytes = d->journal_conf.segment_bytes, oldest;
 	struct search *s;
 
-	if (d->journal == NULL || d->nsegments == 0 || d->searching || d->moving > 0 || d->closing)
+	if (d->journal == NULL || d->nsegments == 0 || d->searching ||
+	    d->moving > 0 || d->closing)
 		return;
 	oldest = d->segments[0].generation;
 	if ((newest - oldest + 1) * bytes <= DEAD_FACTOR * d->live_bytes +

@@ -1,7 +1,5 @@
 #include "lib/prelude.h"
 
-#include <sys/random.h>
-
 #include "lib/log.h"
 #include "lib/num.h"
 #include "lib/stats.h"
@@ -10,7 +8,7 @@
 #include "queue/dispatch.h"
 #include "queue/dsn.h"
 #include "queue/feed.h"
-#include "queue/life.h"
+#include "queue/life_private.h"
 #include "queue/route.h"
 
 /* A message that took so many relays with it waits like a failed one. */
@@ -19,17 +17,6 @@
 
 static void	round_over(struct live_msg *);
 static void	settle(struct live_msg *, const uint8_t *, size_t, bool whole);
-
-static const char *
-name_of(const struct live_msg *lm)
-{
-	static char text[4][STORE_ID_LEN + 1];
-	static unsigned int turn;
-	char *t = text[turn++ % nitems(text)];
-
-	store_id_text(lm->m.id, t);
-	return t;
-}
 
 static void
 count_queued(struct queue *q)
@@ -49,19 +36,13 @@ let_go(struct live_msg *lm)
 
 /* --- birth ------------------------------------------------------------------------ */
 
-static void
-due_cb(void *arg)
-{
-	life_try(arg, false);
-}
-
 struct live_msg *
 life_accept(struct queue *q, struct store_msg *m, const uint8_t *body,
     size_t len, int spool_fd, store_done *done, void *arg)
 {
 	struct live_msg *lm = live_add(q, m);
 
-	ev_timer_init(&lm->due, due_cb, lm);
+	ev_timer_init(&lm->due, life_due_cb, lm);
 	/* Lent for the call, which copies it. */
 	lm->m.body.v = (uint8_t *)(uintptr_t)body;
 	lm->m.body.n = len;
@@ -94,7 +75,7 @@ life_resume(struct queue *q, const struct store_msg *stored)
 		return;
 	store_msg_copy(&m, stored);
 	lm = live_add(q, &m);
-	ev_timer_init(&lm->due, due_cb, lm);
+	ev_timer_init(&lm->due, life_due_cb, lm);
 	live_set_indexed(lm, true);
 	live_set_state(lm, LIVE_RESTING);
 	wait_ms = lm->m.due_ms > now ? lm->m.due_ms - now : 0;
@@ -154,7 +135,7 @@ no_route(struct live_msg *lm, uint32_t i)
 	snprintf(diag, sizeof(diag), "no route is configured for mail from %s",
 	    lm->m.env.return_path);
 	log_warnx("%s deferred to=<%s> status=4.4.4 why=\"%s\"; add a route "
-	    "without senders to postern.conf", name_of(lm),
+	    "without senders to postern.conf", life_name(lm),
 	    log_escs(lm->m.env.rcpts[i].addr), log_escs(diag));
 	stats_add(STAT_DEFERRED, 1);
 	set_word(lm, i, WORD_DEFERRED, "4.4.4", diag, "");
@@ -266,7 +247,7 @@ life_result(struct live_job *j, uint32_t i, enum outcome o, const char *status,
 		status = outcomes[o].status;
 	stats_add(outcomes[o].stat, 1);
 	log_info("%s %s to=<%s> route=%s relay=%s status=%s after_ms=%llu "
-	    "answer=\"%s\"", name_of(lm), outcomes[o].name,
+	    "answer=\"%s\"", life_name(lm), outcomes[o].name,
 	    log_escs(lm->m.env.rcpts[i].addr), j->route,
 	    *remote == '\0' ? "none" : log_escs(remote), log_escs(status),
 	    (unsigned long long)(now > lm->m.arrived_ms ?
@@ -374,7 +355,7 @@ life_blocked(struct live_job *j, uint64_t until_ms)
 	size_t k;
 
 	log_info("%s deferred recipients=%zu route=%s%s%s status=4.4.1 "
-	    "why=\"%s\" (next hop not reached lately, not tried)", name_of(lm),
+	    "why=\"%s\" (next hop not reached lately, not tried)", life_name(lm),
 	    j->n, j->route, *j->domain == '\0' ? "" : " domain=",
 	    log_escs(j->domain), log_escs(why));
 	stats_add(STAT_DEFERRED, (int64_t)j->n);
@@ -416,7 +397,7 @@ expire(struct live_msg *lm)
 		    "last try ended with: %s", days,
 		    r->diag != NULL ? r->diag : "no answer");
 		log_info("%s failed to=<%s> status=4.4.7 why=\"%s\"",
-		    name_of(lm), log_escs(lm->m.env.rcpts[i].addr),
+		    life_name(lm), log_escs(lm->m.env.rcpts[i].addr),
 		    log_escs(diag));
 		stats_add(STAT_FAILED, 1);
 		/* RFC 3463 3.5, X.4.7. The words are ours, not a remote MTA's. */
@@ -425,18 +406,12 @@ expire(struct live_msg *lm)
 }
 
 static bool
-report_wanted(const struct live_msg *lm, size_t i)
-{
-	return lm->words[i] == WORD_FAILED && dsn_wanted(&lm->m, i);
-}
-
-static bool
 any_report(const struct live_msg *lm)
 {
 	size_t i;
 
 	for (i = 0; i < lm->m.env.nrcpts; i++)
-		if (report_wanted(lm, i))
+		if (life_report_wanted(lm, i))
 			return true;
 	return false;
 }
@@ -447,9 +422,9 @@ log_unreported(const struct live_msg *lm)
 	size_t i, n = 0;
 
 	for (i = 0; i < lm->m.env.nrcpts; i++)
-		n += lm->words[i] == WORD_FAILED && !report_wanted(lm, i);
+		n += lm->words[i] == WORD_FAILED && !life_report_wanted(lm, i);
 	if (n > 0)
-		log_info("%s unreported recipients=%zu why=\"%s\"", name_of(lm),
+		log_info("%s unreported recipients=%zu why=\"%s\"", life_name(lm),
 		    n, *lm->m.env.return_path == '\0' ?
 		    "a bounce is never bounced" : "NOTIFY asks for none");
 }
@@ -468,7 +443,7 @@ body_cb(const uint8_t *body, size_t len, int fd, const char *errstr, void *arg)
 
 	if (errstr != NULL)
 		log_warnx("%s body=unreadable why=\"%s\"; the report goes "
-		    "without it", name_of(lm), errstr);
+		    "without it", life_name(lm), errstr);
 	if (fd == -1) {
 		settle(lm, body, body == NULL ? 0 : len, true);
 		return;
@@ -503,76 +478,6 @@ bounce_stored_cb(void *arg)
 	life_stored(arg);
 }
 
-static void
-write_report(struct live_msg *lm, const struct store_msg *bounce,
-    const uint8_t *original, size_t len, bool whole, struct buf *out,
-    bool *eightbit)
-{
-	const struct queue_conf *conf = lm->q->conf;
-	bool *report = xcalloc(lm->m.env.nrcpts, sizeof(*report));
-	char id[STORE_ID_LEN + 1], boundary[64];
-	uint64_t dice[2];
-	size_t i;
-
-	if (getrandom(dice, sizeof(dice), 0) != sizeof(dice))
-		fatal("getrandom");
-	snprintf(boundary, sizeof(boundary), "=_%016llx%016llx",
-	    (unsigned long long)dice[0], (unsigned long long)dice[1]);
-	store_id_text(bounce->id, id);
-	for (i = 0; i < lm->m.env.nrcpts; i++)
-		report[i] = report_wanted(lm, i);
-	dsn_write(&(struct dsn){ .hostname = conf->hostname,
-	    .postmaster = conf->postmaster, .id = id, .boundary = boundary,
-	    .now_ms = bounce->arrived_ms, .msg = &lm->m,
-	    .msg_id = name_of(lm), .report = report, .original = original,
-	    .original_len = len, .original_whole = whole }, out, eightbit);
-	free(report);
-}
-
-/* The report about what failed in this round, with its body still to be kept. */
-static struct live_msg *
-make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
-    bool whole)
-{
-	struct queue *q = lm->q;
-	struct store_msg m;
-	struct live_msg *b;
-	struct buf out;
-
-	store_msg_init(&m);
-	m.id = store_new_id(q->store);
-	m.arrived_ms = ev_wall_ms();
-	m.due_ms = clock_due_ms();
-	m.expires_ms = m.arrived_ms + q->conf->expire_sec * 1000ULL;
-	m.account = xstrdup("");
-	m.cap = xstrdup("");
-	m.env.return_path = xstrdup("");
-	m.env.utf8 = lm->m.env.utf8;
-	envelope_add_rcpt(&m.env, lm->m.env.return_path, NULL, NOTIFY_NEVER);
-	store_msg_fit(&m);
-	buf_init(&out, DSN_MAX);
-	write_report(lm, &m, original, len, whole, &out, &m.env.body_8bit);
-	m.size = out.len;
-	b = live_add(q, &m);
-	ev_timer_init(&b->due, due_cb, b);
-	b->m.body.v = (uint8_t *)buf_steal(&out, &b->m.body.n);
-	log_info("%s bounced as=%s to=<%s>", name_of(lm), name_of(b),
-	    log_escs(lm->m.env.return_path));
-	stats_add(STAT_BOUNCES, 1);
-	return b;
-}
-
-/* After the store has copied it. */
-static void
-keep_bounce_body(struct live_msg *b)
-{
-	struct conf_bytes body = b->m.body;
-
-	b->m.body = (struct conf_bytes){ 0 };
-	live_keep_body(b, body.v, body.n);
-	free(body.v);
-}
-
 /* Nothing is due after the expiry but the last try. */
 static void
 set_due(struct live_msg *lm)
@@ -594,7 +499,7 @@ rest(struct live_msg *lm, struct live_msg *bounce)
 	char wait[NUM_TEXT_LEN];
 
 	set_due(lm);
-	log_info("%s waits attempts=%u next_try=\"in %s\"", name_of(lm),
+	log_info("%s waits attempts=%u next_try=\"in %s\"", life_name(lm),
 	    lm->m.attempts, num_print_wait((lm->m.due_ms - clock_due_ms() +
 	    999) / 1000, wait));
 	live_set_state(lm, LIVE_RESTING);
@@ -627,13 +532,13 @@ settle(struct live_msg *lm, const uint8_t *original, size_t len, bool whole)
 	}
 	log_unreported(lm);
 	if (any_report(lm))
-		bounce = make_bounce(lm, original, len, whole);
+		bounce = life_make_bounce(lm, original, len, whole);
 	if (any_pending(lm))
 		rest(lm, bounce);
 	else
 		finish(lm, bounce);
 	if (bounce != NULL)
-		keep_bounce_body(bounce);
+		life_keep_bounce(bounce);
 }
 
 /* --- from the store and the admin --------------------------------------------------------- */
@@ -699,6 +604,6 @@ life_remove(struct live_msg *lm)
 	if (lm->state == LIVE_STORING || lm->state == LIVE_SETTLING ||
 	    lm->njobs > 0)
 		return;
-	log_info("%s removed by=admin", name_of(lm));
+	log_info("%s removed by=admin", life_name(lm));
 	finish(lm, NULL);
 }

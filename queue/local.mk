@@ -9,7 +9,7 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/dispatch.c %D%/dispatch.h \
 	%D%/dsn.c %D%/dsn.h \
 	%D%/feed.c %D%/feed.h \
-	%D%/life.c %D%/life.h \
+	%D%/life.c %D%/life.h %D%/life_private.h %D%/life_report.c \
 	%D%/live.c %D%/live.h \
 	%D%/program.c %D%/program.h \
 	%D%/queue.c %D%/queue.h \
@@ -24,7 +24,8 @@ noinst_LIBRARIES += %D%/libstore.a
 	%D%/disk_checkpoint.c %D%/disk_move.c %D%/disk_open.c \
 	%D%/disk_read.c \
 	%D%/index.c %D%/index.h \
-	%D%/journal.c %D%/journal.h \
+	%D%/journal.c %D%/journal.h %D%/journal_private.h \
+	%D%/journal_replay.c \
 	%D%/record.c %D%/record.h \
 	%D%/segment.c %D%/segment.h \
 	%D%/spool.c %D%/spool.h \
