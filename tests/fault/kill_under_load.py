@@ -26,6 +26,7 @@ from sink import Sink                                           # noqa: E402
 MESSAGES = int(sys.argv[1]) if len(sys.argv) > 1 else \
     int(os.environ.get("POSTERN_LOAD_MESSAGES", "10000"))
 SESSIONS = int(sys.argv[2]) if len(sys.argv) > 2 else 50
+SENDING_MAX = 600               # seconds; a hang is a failure
 SENDERS = 2                     # processes, so that Python is not the limit
 ALICE = "alice@example.org"
 
@@ -79,7 +80,7 @@ def session(p, work, lock, acked, name):
 
 def sender(p, number, messages, sessions, out):
     work, lock, acked = [messages], threading.Lock(), []
-    threads = [threading.Thread(target=session, args=(
+    threads = [threading.Thread(target=session, daemon=True, args=(
         p, work, lock, acked, "%d-%d" % (number, i))) for i in range(sessions)]
     for t in threads:
         t.start()
@@ -140,13 +141,14 @@ def main():
                  route_options="tls = none") as p:
         p.account(ALICE, "open-sesame")
         began = time.monotonic()
-        senders = [mp.Process(target=sender, args=(
+        senders = [mp.Process(target=sender, daemon=True, args=(
             p, i, MESSAGES // SENDERS, SESSIONS // SENDERS, out))
             for i in range(SENDERS)]
         for s in senders:
             s.start()
         killed = kill_some(p, lambda: any(s.is_alive() for s in senders))
-        acked = [ident for _ in senders for ident in out.get()]
+        acked = [ident for _ in senders
+                 for ident in out.get(timeout=SENDING_MAX)]
         for s in senders:
             s.join()
         took = time.monotonic() - began

@@ -8,8 +8,11 @@ wrong is printed with the end of its log.
         p.submit("alice@example.org", ["bob@example.net"], "Subject: x\\n\\nhi")
 """
 import base64
+import ctypes
 import json
 import os
+import random
+import select
 import shutil
 import signal
 import smtplib
@@ -43,9 +46,23 @@ PATIENCE = float(os.environ.get("POSTERN_TEST_PATIENCE", "30"))
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """
+    Below the range that the kernel gives to clients, so that nobody takes the
+    port while Postern is being started again.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+
+
+def _end_with_me():
+    """In the child: SIGTERM when the test is killed, so that nothing stays."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)      # PR_SET_PDEATHSIG
 
 
 def wait_for(what, seconds=PATIENCE, every=0.02):
@@ -151,7 +168,8 @@ route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [os.path.join(BIN, "posternd"), "-d", "-f", self.conf_path],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=_end_with_me)
         if not wait_for(lambda: self.process.poll() is not None or
                         self.ctl("status", check=False).returncode == 0):
             raise RuntimeError("posternd does not come up\n" + self.log())
@@ -172,21 +190,44 @@ route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}
             return None
 
     def kill_all(self):
-        """kill -9, parent first, as a power cut would."""
-        pids = [p["pid"] for p in self.processes()]
-        self.process.kill()
-        for pid in pids:
+        """
+        kill -9, as a power cut would: nobody is left when this returns. The
+        parent is stopped first, so that it replaces nobody meanwhile.
+        """
+        self.process.send_signal(signal.SIGSTOP)
+        children = self.children()
+        for fd in children:
             try:
-                os.kill(pid, signal.SIGKILL)
+                signal.pidfd_send_signal(fd, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        self.process.kill()
         self.process.wait()
+        # A dying process still holds its listening sockets.
+        for fd in children:
+            select.select([fd], [], [], PATIENCE)
+            os.close(fd)
+
+    def children(self):
+        """Descriptors of posternd's children, as pids may be used again."""
+        path = "/proc/%d/task/%d/children" % ((self.process.pid,) * 2)
+        fds = []
+        with open(path) as f:
+            for pid in f.read().split():
+                try:
+                    fds.append(os.pidfd_open(int(pid)))
+                except ProcessLookupError:
+                    pass
+        return fds
 
     def kill(self, name):
         """kill -9 of every process of that name ("queue", "smtpd")."""
         for p in self.processes():
             if p["name"].split("/")[0] == name:
-                os.kill(p["pid"], signal.SIGKILL)
+                try:
+                    os.kill(p["pid"], signal.SIGKILL)
+                except ProcessLookupError:
+                    pass        # it has ended meanwhile
 
     # --- talking to it -----------------------------------------------------------
 
