@@ -153,7 +153,6 @@ struct queue_conf {
 	uint32_t retry_first_sec;
 	uint32_t retry_max_sec;
 	uint32_t expire_sec;
-	uint32_t warn_sec;		/* delayed warning; 0: none */
 	uint64_t min_free_bytes;	/* below: 452 4.3.1 */
 	uint64_t max_message_bytes;
 	uint32_t segment_bytes;		/* of the journal */

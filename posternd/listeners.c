@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <time.h>
 
 #include "lib/log.h"
 #include "lib/xalloc.h"
@@ -93,6 +94,9 @@ listeners_names(const struct config_listen *l, size_t *n,
 
 /* --- sockets --------------------------------------------------------------------- */
 
+#define PROBE_TRIES	20
+#define PROBE_PAUSE_MS	50
+
 static int
 open_socket(const union address *a, bool shared)
 {
@@ -129,6 +133,25 @@ port_is_ours(const struct listeners *old, uint32_t port)
 }
 
 /*
+ * The children of a parent that was killed end by themselves, but hold its
+ * sockets for an instant longer: at start, be patient.
+ */
+static int
+probe(const union address *a, bool starting)
+{
+	const struct timespec pause = { 0, PROBE_PAUSE_MS * 1000000L };
+	int s, tries = starting ? PROBE_TRIES : 1;
+
+	while ((s = open_socket(a, false)) == -1 && errno == EADDRINUSE &&
+	    --tries > 0)
+		nanosleep(&pause, NULL);
+	if (s == -1)
+		return -1;
+	close(s);
+	return 0;
+}
+
+/*
  * SO_REUSEPORT would silently share the port with another instance of the same
  * user, so somebody without it asks first.
  */
@@ -137,14 +160,9 @@ open_all(struct listening *l, const union address *a, uint32_t workers,
     const struct listeners *old)
 {
 	uint32_t i;
-	int probe;
 
-	if (!port_is_ours(old, l->port)) {
-		probe = open_socket(a, false);
-		if (probe == -1)
-			return -1;
-		close(probe);
-	}
+	if (!port_is_ours(old, l->port) && probe(a, old == NULL) == -1)
+		return -1;
 	for (i = 0; i < workers; i++)
 		if ((l->fds[i] = open_socket(a, true)) == -1)
 			return -1;

@@ -354,9 +354,6 @@ verify_queue(struct config *cfg)
 	if (cfg->queue.retry_first_sec > cfg->queue.retry_max_sec)
 		FAULT("queue.retry-first", "retry-first is longer than "
 		    "retry-max");
-	if (cfg->queue.warn_sec >= cfg->queue.expire_sec)
-		DOUBT("queue.warn", "warn is not shorter than expire, so "
-		    "nobody will be warned");
 }
 
 static void
