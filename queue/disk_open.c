@@ -186,10 +186,13 @@ open_index(struct disk *d, uint32_t cache_bytes)
 {
 	const char *errstr;
 	char *aside;
+	bool damaged;
 
-	d->index = index_open(d->index_dir, cache_bytes, &errstr);
+	d->index = index_open(d->index_dir, cache_bytes, &damaged, &errstr);
 	if (d->index != NULL)
 		return NULL;
+	if (!damaged)
+		return errstr;
 	aside = xasprintf("%s.damaged-%llu", d->index_dir,
 	    (unsigned long long)ev_wall_ms());
 	log_warnx("index=%s: %s; it is moved to %s and rebuilt from the "
@@ -199,7 +202,7 @@ open_index(struct disk *d, uint32_t cache_bytes)
 	free(aside);
 	if ((errstr = make_dir(d->index_dir)) != NULL)
 		return errstr;
-	d->index = index_open(d->index_dir, cache_bytes, &errstr);
+	d->index = index_open(d->index_dir, cache_bytes, &damaged, &errstr);
 	return d->index == NULL ? errstr : NULL;
 }
 
@@ -297,9 +300,10 @@ disk_close(struct store *s)
 	task_crew_end(&d->workers);
 	if (!d->checkpointing)
 		disk_checkpoint(d);
-	journal_close(&d->journal);
+	journal_end(d->journal);
 	task_crew_end(&d->index_crew);
 	task_home_drain(d->home);
+	journal_free(&d->journal);
 	index_close(&d->index);
 	task_home_free(&d->home);
 	disk_free(d);

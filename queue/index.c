@@ -33,6 +33,7 @@ struct index {
 	DB_TXN	*txn;
 	struct journal_place mark;
 	uint64_t last_id;
+	int	 error;			/* the last one while opening */
 };
 
 /* Ends the process: see index.h. */
@@ -43,7 +44,7 @@ must(int r, const char *what)
 		return;
 	errno = r > 0 ? r : EIO;
 	log_warnx("index: %s: %s", what, db_strerror(r));
-	journal_die("the index cannot be written");
+	journal_die("the index cannot be used");
 }
 
 static int
@@ -93,20 +94,104 @@ dbt(const void *p, size_t n)
 	return t;
 }
 
+/* --- values of messages ---------------------------------------------------------------- */
+
+static void
+put_head(uint8_t h[HEAD], const struct index_entry *e)
+{
+	put_be(h, e->due_ms);
+	h[8] = e->hold;
+	put_be(h + 9, e->body.place.generation);
+	put_be(h + 17, e->body.place.offset);
+	put_be(h + 25, e->body.skip);
+	put_be(h + 33, (uint64_t)e->body.len << 32 | e->body.crc);
+	put_be(h + 41, e->meta_len);
+}
+
+static bool
+get_entry(uint64_t id, const uint8_t *p, size_t n, struct index_entry *e)
+{
+	if (n < HEAD || get_be(p + 41) != n - HEAD || p[8] > HOLD_TRIPWIRE)
+		return false;
+	e->id = id;
+	e->due_ms = get_be(p);
+	e->hold = p[8];
+	e->body.place.generation = get_be(p + 9);
+	e->body.place.offset = get_be(p + 17);
+	e->body.skip = (uint32_t)get_be(p + 25);
+	e->body.len = (uint32_t)(get_be(p + 33) >> 32);
+	e->body.crc = (uint32_t)get_be(p + 33);
+	e->meta = p + HEAD;
+	e->meta_len = n - HEAD;
+	return true;
+}
+
+/* The stored value, allocated; NULL when there is none. */
+static uint8_t *
+fetch(struct index *x, uint64_t id, struct index_entry *e)
+{
+	uint8_t key[8];
+	DBT k = dbt(key, sizeof(key)), v = dbt(NULL, 0);
+	int r;
+
+	put_be(key, id);
+	v.flags = DB_DBT_MALLOC;
+	r = x->db[DB_MESSAGES]->get(x->db[DB_MESSAGES], x->txn, &k, &v, 0);
+	if (r == DB_NOTFOUND)
+		return NULL;
+	must(r, "get message");
+	must(get_entry(id, v.data, v.size, e) ? 0 : EINVAL, "get message");
+	return v.data;
+}
+
 /* --- opening ----------------------------------------------------------------------- */
+
+/*
+ * A full disk makes Berkeley DB panic, and then it says the same as of damage.
+ * So its writes are ours too, to know one from the other. It does not go on
+ * after a write that was cut short either.
+ */
+static bool disk_full;
+
+static ssize_t
+judged(ssize_t put, size_t n)
+{
+	if (put != -1 && (size_t)put < n)
+		errno = ENOSPC;
+	else if (put != -1 || (errno != ENOSPC && errno != EDQUOT))
+		return put;
+	disk_full = true;
+	return -1;
+}
+
+static ssize_t
+judged_write(int fd, const void *p, size_t n)
+{
+	return judged(write(fd, p, n), n);
+}
+
+static ssize_t
+judged_pwrite(int fd, const void *p, size_t n, off_t offset)
+{
+	return judged(pwrite(fd, p, n, offset), n);
+}
 
 static const char *
 open_env(struct index *x, const char *dir, uint32_t cache_bytes)
 {
 	db_env_set_func_fsync(strict_fsync);
-	if (db_env_create(&x->env, 0) != 0)
+	db_env_set_func_write(judged_write);
+	db_env_set_func_pwrite(judged_pwrite);
+	if ((x->error = db_env_create(&x->env, 0)) != 0)
 		return "Berkeley DB cannot make an environment";
 	x->env->set_errcall(x->env, err_cb);
 	x->env->set_cachesize(x->env, 0, cache_bytes, 1);
 	x->env->set_lg_max(x->env, LOG_BYTES);
 	x->env->log_set_config(x->env, DB_LOG_AUTO_REMOVE, 1);
-	if (x->env->open(x->env, dir, DB_CREATE | DB_PRIVATE | DB_RECOVER |
-	    DB_INIT_TXN | DB_INIT_LOG | DB_INIT_MPOOL | DB_THREAD, 0600) != 0)
+	x->error = x->env->open(x->env, dir, DB_CREATE | DB_PRIVATE |
+	    DB_RECOVER | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_MPOOL |
+	    DB_THREAD, 0600);
+	if (x->error != 0)
 		return "Berkeley DB cannot open or recover its environment";
 	return NULL;
 }
@@ -116,13 +201,14 @@ open_db(struct index *x, int i)
 {
 	DB *db;
 
-	if (db_create(&db, x->env, 0) != 0)
+	if ((x->error = db_create(&db, x->env, 0)) != 0)
 		return "Berkeley DB cannot make a handle";
 	x->db[i] = db;
 	db->set_pagesize(db, PAGE_BYTES);
 	db->set_flags(db, DB_CHKSUM);
-	if (db->open(db, NULL, names[i], NULL, DB_BTREE, DB_CREATE |
-	    DB_AUTO_COMMIT | DB_THREAD, 0600) != 0)
+	x->error = db->open(db, NULL, names[i], NULL, DB_BTREE, DB_CREATE |
+	    DB_AUTO_COMMIT | DB_THREAD, 0600);
+	if (x->error != 0)
 		return "Berkeley DB cannot open a database";
 	return NULL;
 }
@@ -139,6 +225,7 @@ read_mark(struct index *x)
 	r = x->db[DB_MARK]->get(x->db[DB_MARK], NULL, &k, &v, 0);
 	if (r == DB_NOTFOUND)
 		return NULL;
+	x->error = r;
 	if (r != 0 || v.size != sizeof(value))
 		return "the index has no sound mark";
 	x->mark.generation = get_be(value);
@@ -147,17 +234,93 @@ read_mark(struct index *x)
 	return NULL;
 }
 
-struct index *
-index_open(const char *dir, uint32_t cache_bytes, const char **errstr)
+struct tally {
+	uint64_t n, sum;	/* of what is due */
+};
+
+static bool
+tally_one(struct tally *t, int i, const DBT *k, const DBT *v)
 {
-	struct index *x = xcalloc(1, sizeof(*x));
-	const char *why = open_env(x, dir, cache_bytes);
+	struct index_entry e;
+
+	if (i == DB_DUE && k->size == 16) {
+		t->n--;
+		t->sum -= get_be(k->data) ^ get_be((uint8_t *)k->data + 8);
+	} else if (i == DB_DUE || (i == DB_MESSAGES && (k->size != 8 ||
+	    !get_entry(get_be(k->data), v->data, v->size, &e))))
+		return false;
+	else if (i == DB_MESSAGES && e.hold == HOLD_NONE) {
+		t->n++;
+		t->sum += e.due_ms ^ e.id;
+	}
+	return true;
+}
+
+static const char *
+read_through(struct index *x, struct tally *t, int i)
+{
+	DBT k = dbt(NULL, 0), v = dbt(NULL, 0);
+	bool sound = true;
+	DBC *c;
+
+	x->error = x->db[i]->cursor(x->db[i], NULL, &c, 0);
+	if (x->error != 0)
+		return "Berkeley DB cannot make a cursor";
+	while (sound && (x->error = c->get(c, &k, &v, DB_NEXT)) == 0)
+		sound = tally_one(t, i, &k, &v);
+	c->close(c);
+	if (!sound)
+		return "an entry is damaged";
+	if (x->error != DB_NOTFOUND)
+		return "a page cannot be read";
+	x->error = 0;
+	return NULL;
+}
+
+/* All of it: what is read later is what was sound at the start. */
+static const char *
+read_all(struct index *x)
+{
+	struct tally t = { 0, 0 };
+	const char *why = NULL;
 	int i;
 
+	for (i = 0; why == NULL && i < DB_COUNT; i++)
+		why = read_through(x, &t, i);
+	if (why == NULL && (t.n != 0 || t.sum != 0))
+		why = "what is due is not what the messages say";
+	return why;
+}
+
+/* Damage, or nothing that a new index would be better off with? */
+static bool
+is_damage(int error)
+{
+	return !disk_full && error != ENOSPC && error != EDQUOT &&
+	    error != EACCES && error != EPERM && error != EROFS &&
+	    error != ENOMEM && error != EMFILE && error != ENFILE;
+}
+
+struct index *
+index_open(const char *dir, uint32_t cache_bytes, bool *damaged,
+    const char **errstr)
+{
+	struct index *x = xcalloc(1, sizeof(*x));
+	const char *why;
+	int i;
+
+	disk_full = false;
+	why = open_env(x, dir, cache_bytes);
 	for (i = 0; why == NULL && i < DB_COUNT; i++)
 		why = open_db(x, i);
 	if (why == NULL)
 		why = read_mark(x);
+	if (why == NULL)
+		why = read_all(x);
+	*damaged = why != NULL && is_damage(x->error);
+	if (why != NULL && disk_full)
+		why = "the disk is full and the queue's index cannot be "
+		    "opened; nothing is lost, please make room";
 	if (why != NULL)
 		index_close(&x);
 	*errstr = why;
@@ -187,63 +350,6 @@ index_mark(const struct index *x, struct journal_place *mark,
 {
 	*mark = x->mark;
 	*last_id = x->last_id;
-}
-
-/* --- values of messages ---------------------------------------------------------------- */
-
-static void
-put_head(uint8_t h[HEAD], const struct index_entry *e)
-{
-	put_be(h, e->due_ms);
-	h[8] = e->hold;
-	put_be(h + 9, e->body.place.generation);
-	put_be(h + 17, e->body.place.offset);
-	put_be(h + 25, e->body.skip);
-	put_be(h + 33, (uint64_t)e->body.len << 32 | e->body.crc);
-	put_be(h + 41, e->meta_len);
-}
-
-static bool
-get_entry(uint64_t id, const uint8_t *p, size_t n, struct index_entry *e)
-{
-	if (n < HEAD || get_be(p + 41) != n - HEAD || p[8] > HOLD_TRIPWIRE) {
-		log_warnx("index: the entry of message %016llx is damaged",
-		    (unsigned long long)id);
-		return false;
-	}
-	e->id = id;
-	e->due_ms = get_be(p);
-	e->hold = p[8];
-	e->body.place.generation = get_be(p + 9);
-	e->body.place.offset = get_be(p + 17);
-	e->body.skip = (uint32_t)get_be(p + 25);
-	e->body.len = (uint32_t)(get_be(p + 33) >> 32);
-	e->body.crc = (uint32_t)get_be(p + 33);
-	e->meta = p + HEAD;
-	e->meta_len = n - HEAD;
-	return true;
-}
-
-/* The stored value, allocated; NULL when there is none. */
-static uint8_t *
-fetch(struct index *x, uint64_t id, struct index_entry *e)
-{
-	uint8_t key[8];
-	DBT k = dbt(key, sizeof(key)), v = dbt(NULL, 0);
-	int r;
-
-	put_be(key, id);
-	v.flags = DB_DBT_MALLOC;
-	r = x->db[DB_MESSAGES]->get(x->db[DB_MESSAGES], x->txn, &k, &v, 0);
-	if (r != 0 && r != DB_NOTFOUND)
-		log_warnx("index: reading message %016llx: %s",
-		    (unsigned long long)id, db_strerror(r));
-	if (r != 0 || !get_entry(id, v.data, v.size, e)) {
-		if (r == 0)
-			free(v.data);
-		return NULL;
-	}
-	return v.data;
 }
 
 /* --- changes ------------------------------------------------------------------------------ */
@@ -417,18 +523,19 @@ static DBC *
 cursor(DB *db)
 {
 	DBC *c;
-	int r = db->cursor(db, NULL, &c, 0);
 
-	if (r == 0)
-		return c;
-	log_warnx("index: cursor: %s", db_strerror(r));
-	return NULL;
+	must(db->cursor(db, NULL, &c, 0), "cursor");
+	return c;
 }
 
-/*
- * The id first in order: the due key may stand for an entry that is damaged,
- * which is passed over.
- */
+/* After a walk that nothing but the end of the database has ended. */
+static void
+walked(DBC *c, int r)
+{
+	must(r == DB_NOTFOUND ? 0 : r, "walk");
+	must(c->close(c), "cursor");
+}
+
 void
 index_due(struct index *x, uint64_t until_ms, index_cb *cb, void *arg)
 {
@@ -437,17 +544,16 @@ index_due(struct index *x, uint64_t until_ms, index_cb *cb, void *arg)
 	uint8_t *stored;
 	DBC *c = cursor(x->db[DB_DUE]);
 	bool more = true;
+	int r = 0;
 
-	if (c == NULL)
-		return;
-	while (more && c->get(c, &k, &v, DB_NEXT) == 0 && k.size == 16 &&
-	    get_be(k.data) <= until_ms) {
+	while (more && (r = c->get(c, &k, &v, DB_NEXT)) == 0 &&
+	    k.size == 16 && get_be(k.data) <= until_ms) {
 		stored = fetch(x, get_be((uint8_t *)k.data + 8), &e);
 		if (stored != NULL)
 			more = cb(&e, arg);
 		free(stored);
 	}
-	c->close(c);
+	walked(c, r);
 }
 
 void
@@ -459,15 +565,15 @@ index_list(struct index *x, uint64_t after_id, index_cb *cb, void *arg)
 	DBC *c = cursor(x->db[DB_MESSAGES]);
 	int r;
 
-	if (c == NULL)
-		return;
 	put_be(key, after_id + 1);
 	for (r = c->get(c, &k, &v, DB_SET_RANGE); r == 0;
-	    r = c->get(c, &k, &v, DB_NEXT))
-		if (k.size == 8 && get_entry(get_be(k.data), v.data, v.size,
-		    &e) && !cb(&e, arg))
+	    r = c->get(c, &k, &v, DB_NEXT)) {
+		must(k.size == 8 && get_entry(get_be(k.data), v.data, v.size,
+		    &e) ? 0 : EINVAL, "get message");
+		if (!cb(&e, arg))
 			break;
-	c->close(c);
+	}
+	walked(c, r);
 }
 
 void
@@ -480,8 +586,6 @@ index_usage(struct index *x, uint64_t since_ms, store_usage_cb *cb, void *arg)
 	DBC *c = cursor(x->db[DB_USAGE]);
 	int i, r;
 
-	if (c == NULL)
-		return;
 	put_be(key, since_ms - since_ms % 60000);
 	for (r = c->get(c, &k, &v, DB_SET_RANGE); r == 0;
 	    r = c->get(c, &k, &v, DB_NEXT)) {
@@ -494,5 +598,5 @@ index_usage(struct index *x, uint64_t since_ms, store_usage_cb *cb, void *arg)
 			used[i] = get_be((uint8_t *)v.data + 8 * i);
 		cb(account, get_be(k.data), used, arg);
 	}
-	c->close(c);
+	walked(c, r);
 }

@@ -6,7 +6,9 @@
  *
  * Calls block and belong to one thread at a time. A write that fails ends the
  * process (DESIGN 4): Berkeley DB reports a failed log flush once and then
- * pretends that all is well, so its fsync is ours.
+ * pretends that all is well, so its fsync is ours. So does a read that fails:
+ * what cannot be read must not pass for absent, or its journal and its spool
+ * file would be given up. The next start finds the damage and rebuilds.
  */
 #ifndef QUEUE_INDEX_H
 #define QUEUE_INDEX_H
@@ -30,9 +32,14 @@ struct index_entry {
 	size_t	 meta_len;
 };
 
-/* NULL with *errstr when it will not open: move it aside and rebuild. */
+/*
+ * Recovers, opens, and reads all of it once: a page that is damaged shows
+ * itself here and not as mail that seems to be gone. NULL with *errstr;
+ * *damaged: move it aside and rebuild. Otherwise it may be as sound as before,
+ * and something else is wrong: no room, no right to it.
+ */
 struct index *index_open(const char *dir, uint32_t cache_bytes,
-	    const char **errstr);
+	    bool *damaged, const char **errstr);
 void	 index_close(struct index **);
 
 /* What the last commit covered; generation 0: nothing yet. */

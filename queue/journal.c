@@ -493,14 +493,8 @@ journal_open(const struct journal_conf *conf, const struct journal_ops *ops,
 }
 
 void
-journal_close(struct journal **jp)
+journal_end(struct journal *j)
 {
-	struct journal *j = *jp;
-	size_t i;
-
-	if (j == NULL)
-		return;
-	*jp = NULL;
 	/* The maker last: the writer may still need a segment. */
 	pthread_mutex_lock(&j->lock);
 	j->writer_ends = true;
@@ -512,6 +506,15 @@ journal_close(struct journal **jp)
 	pthread_cond_signal(&j->wanted);
 	pthread_mutex_unlock(&j->lock);
 	pthread_join(j->maker, NULL);
+}
+
+void
+journal_free(struct journal **jp)
+{
+	struct journal *j = *jp;
+	size_t i;
+
+	*jp = NULL;
 	for (i = 0; i < OPEN_FOR_READING; i++)
 		if (j->readers[i].generation != 0)
 			close(j->readers[i].fd);

@@ -86,8 +86,9 @@ void	 journal_release(struct journal *, uint64_t generation);
  */
 int	 journal_read(struct journal *, struct journal_place, size_t skip,
 	    uint8_t *, size_t len);
-/* Writes what was given, then ends the thread; blocks. */
-void	 journal_close(struct journal **);
+/* Writes what was given, then ends the threads; blocks. Reading still works. */
+void	 journal_end(struct journal *);
+void	 journal_free(struct journal **);	/* after journal_end() */
 
 /* Says why and ends the process with 1; safe in any thread. */
 void	 journal_die(const char *what) __attribute__((noreturn));

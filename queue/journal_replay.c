@@ -1,6 +1,7 @@
 /* What the journal's segments hold, read at start. */
 #include "lib/prelude.h"
 
+#include <sys/stat.h>
 #include <dirent.h>
 #include <fcntl.h>
 
@@ -56,6 +57,7 @@ struct replay {
 	journal_record *cb;
 	void	*arg;
 	int	 fd;
+	uint64_t bytes;		/* of this file, whatever the setting is now */
 	struct segment_header header;
 };
 
@@ -92,8 +94,8 @@ replay_batch(struct replay *r, uint64_t offset)
 	uint8_t *p;
 	int64_t n;
 
-	n = segment_read_batch(r->fd, &r->header, offset,
-	    r->conf->segment_bytes, &p, &records);
+	n = segment_read_batch(r->fd, &r->header, offset, r->bytes, &p,
+	    &records);
 	if (n <= 0)
 		return n;
 	replay_records(r, p, (size_t)n, offset, records);
@@ -102,16 +104,16 @@ replay_batch(struct replay *r, uint64_t offset)
 	return (int64_t)segment_blocks((size_t)n);
 }
 
-/* The next offset from which a batch can be read; end when there is none. */
+/* The next offset where a batch can be read; the end when there is none. */
 static uint64_t
-find_batch(struct replay *r, uint64_t offset, uint64_t end)
+find_batch(struct replay *r, uint64_t offset)
 {
 	uint32_t records;
 	uint8_t *p;
 
-	for (; offset < end; offset += SEGMENT_BLOCK)
-		if (segment_read_batch(r->fd, &r->header, offset,
-		    r->conf->segment_bytes, &p, &records) > 0) {
+	for (; offset < r->bytes; offset += SEGMENT_BLOCK)
+		if (segment_read_batch(r->fd, &r->header, offset, r->bytes,
+		    &p, &records) > 0) {
 			free(p);
 			break;
 		}
@@ -136,16 +138,20 @@ damage(struct replay *r, uint64_t from, uint64_t to)
 static int
 replay_segment(struct replay *r, uint64_t offset, uint64_t known_end)
 {
-	uint64_t bytes = r->conf->segment_bytes, next;
+	struct stat st;
+	uint64_t next;
 	int64_t n;
 
+	if (fstat(r->fd, &st) == -1)
+		return -1;
+	r->bytes = (uint64_t)st.st_size;
 	for (;;) {
-		while ((n = offset < bytes ? replay_batch(r, offset) : 0) > 0)
+		while ((n = offset < r->bytes ? replay_batch(r, offset) : 0) > 0)
 			offset += (uint64_t)n;
 		if (n == -1)
 			return -1;
-		next = find_batch(r, offset + SEGMENT_BLOCK, bytes);
-		if (next >= bytes)
+		next = find_batch(r, offset + SEGMENT_BLOCK);
+		if (next >= r->bytes)
 			break;
 		damage(r, offset, next);
 		offset = next;

@@ -1,5 +1,6 @@
 # unit tests of queue's store
-UNIT_TESTS += %D%/test_recovery %D%/test_store
+UNIT_TESTS += %D%/test_recovery %D%/test_store %D%/test_store_faults
 THREAD_TESTS += %D%/test_store
 %C%_test_recovery_LDADD = $(LIBSTORE) $(LIBPOSTERN)
 %C%_test_store_LDADD = $(LIBSTORE) $(LIBPOSTERN)
+%C%_test_store_faults_LDADD = $(LIBSTORE) $(LIBPOSTERN)
