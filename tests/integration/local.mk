@@ -5,6 +5,8 @@ TESTS += %D%/dns.py
 TESTS += %D%/parent.py
 TESTS += %D%/one_worker.py
 TESTS += %D%/crowd.py
+TESTS += %D%/captured.py
+TESTS += %D%/strangers.py
 
 EXTRA_DIST += \
 	%D%/e2e.py \
@@ -12,4 +14,6 @@ EXTRA_DIST += \
 	%D%/dns.py \
 	%D%/parent.py \
 	%D%/one_worker.py \
-	%D%/crowd.py
+	%D%/crowd.py \
+	%D%/captured.py \
+	%D%/strangers.py
