@@ -240,7 +240,7 @@ early(struct client *c)
 void
 client_unasked(struct client *c)
 {
-	client_give_up(c, "4.4.2", "said client_unasked: %s", reply_diag(&c->reply));
+	client_give_up(c, "4.4.2", "said unasked: %s", reply_diag(&c->reply));
 }
 
 static void

@@ -239,6 +239,29 @@ content_piece(struct client *c, struct buf *out)
 	return true;
 }
 
+/*
+ * What came before the end of the data cannot be the answer to it. Taking it
+ * for one would count a message as delivered that the server never saw.
+ */
+static void
+content_end(struct client *c, struct buf *out)
+{
+	size_t early;
+
+	stream_peek(c->stream, &early);
+	if (early > 0) {
+		client_give_up(c, "4.5.0", "the server answered the message "
+		    "before it was sent");
+		return;
+	}
+	if (smtp_data_out_end(&c->data, out) == -1) {
+		client_give_up(c, "5.6.0", "the message does not end in CRLF");
+		return;
+	}
+	stream_write(c->stream, out->data, out->len);
+	client_enter(c, ST_DOT);
+}
+
 static void
 content_more(struct client *c)
 {
@@ -255,12 +278,7 @@ content_more(struct client *c)
 	}
 	if (c->state == ST_CONTENT && (nobody || c->d->at == c->d->size)) {
 		buf_reset(&out);
-		if (smtp_data_out_end(&c->data, &out) == -1)
-			client_give_up(c, "5.6.0", "the message does not end in CRLF");
-		else {
-			stream_write(c->stream, out.data, out.len);
-			client_enter(c, ST_DOT);
-		}
+		content_end(c, &out);
 	}
 	buf_clear(&out);
 }

@@ -19,6 +19,7 @@ perform_ehlo(struct client *c)
 {
 	c->esmtp = true;
 	c->starttls = c->pipelining = c->eight_bit = c->utf8 = c->dsn = false;
+	c->size_known = false;
 	c->size_max = 0;
 	c->auth[0] = '\0';
 	client_say(c, "EHLO %s", c->conf->hostname);
@@ -135,6 +136,15 @@ perform_auth(struct client *c)
 		client_enter(c, ST_AUTH);
 }
 
+static void
+login_or_ready(struct client *c)
+{
+	if (*c->conf->user != '\0')
+		perform_auth(c);
+	else
+		client_now_ready(c);
+}
+
 void
 client_open_ehlo(struct client *c)
 {
@@ -162,10 +172,8 @@ client_open_ehlo(struct client *c)
 	} else if (!in_tls && p->required)
 		client_give_up(c, "4.7.4", "TLS is required, but the server does not "
 		    "offer STARTTLS");
-	else if (*c->conf->user != '\0')
-		perform_auth(c);
 	else
-		client_now_ready(c);
+		login_or_ready(c);
 }
 
 void
@@ -178,7 +186,7 @@ client_open_starttls(struct client *c)
 			client_give_up(c, "4.7.4", "STARTTLS was answered with %s",
 			    reply_diag(&c->reply));
 		else
-			client_now_ready(c);
+			login_or_ready(c);
 		return;
 	}
 	/* Whoever is in the path may have put words into the server's mouth. */

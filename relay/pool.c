@@ -13,6 +13,8 @@
 #define SMTP_PORT	25
 #define RESOLVED_MS	60000	/* addresses are used that long; libunbound
 				   keeps them by their TTL */
+#define REFUSED_MS	5000	/* a hop that takes no more connections is
+				   not asked for another one that long */
 
 struct route {
 	const struct conf_relay_route *conf;
@@ -53,6 +55,7 @@ struct hop {
 	struct dns_target targets[DNS_TARGETS_MAX];
 	size_t	 ntargets;
 	uint64_t resolved_ms;
+	uint64_t refused_ms;	/* when a connection beside others failed, or 0 */
 	struct ev_timer run;
 };
 
@@ -386,6 +389,8 @@ over_cb(struct client *client, struct delivery *unsent, bool usable, void *arg)
 		return;
 	conn_free(c);
 	/* Other connections may still serve those who wait. */
+	if (!usable && h->nconns > 0)
+		h->refused_ms = ev_now_ms();
 	if (!usable && h->nwaiting > 0 && h->nconns == 0) {
 		h->resolved_ms = 0;
 		hop_failed(h, OUTCOME_DEFERRED, status, why, remote);
@@ -437,6 +442,21 @@ use_idle(struct hop *h)
 			conn_give(c, take_waiting(h));
 }
 
+/*
+ * A server may have had enough of us (421 too many connections): those that
+ * it has taken go on, and only after a while it is asked for one more.
+ */
+static bool
+must_pause(struct hop *h)
+{
+	uint64_t now = ev_now_ms(), until = h->refused_ms + REFUSED_MS;
+
+	if (h->refused_ms == 0 || h->nconns == 0 || now >= until)
+		return false;
+	ev_timer_set(&h->run, until - now);
+	return true;
+}
+
 static void
 run_cb(void *arg)
 {
@@ -445,6 +465,8 @@ run_cb(void *arg)
 	use_idle(h);
 	while (h->nwaiting > h->nopening &&
 	    h->nconns < h->route->conf->connections) {
+		if (must_pause(h))
+			return;
 		if (need_addresses(h))
 			return;
 		conn_new(h);

@@ -1,13 +1,14 @@
 /*
  * relay/client and relay/pool: servers that behave and servers that do not,
  * each as a script, over real sockets. A script is a row of lines: "S:" says,
- * "C:" expects, "-" closes. What matters is each recipient's outcome.
+ * "C:" expects, "-" closes, "!" turns other connections away. What matters is each recipient's outcome.
  */
 #include "lib/prelude.h"
 
 #include <sys/socket.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 
 #include "lib/ev.h"
@@ -105,16 +106,25 @@ static const struct script scripts[] = {
 	{ "SIZE is told", "FF", "5.3.4", { HELLO, "S:250-sink",
 	    "S:250 SIZE 1000000", "C:MAIL FROM:<a@b.test> SIZE=26",
 	    "S:552 5.3.4 no", BYE } },
+	{ "an answer to the message comes with 354", "DD", "4.5.0", { PIPED,
+	    MAIL_RCPTS, "S:250 ok", "S:250 ok", "S:250 ok",
+	    "S:354 go\r\n250 2.0.0 queued" } },
 	{ "says unasked", "DD", "4.4.2", { HELLO, "S:250 sink",
 	    "C:MAIL FROM:<a@b.test>", "S:250 ok", "C:RCPT TO:<one@c.test>",
 	    "S:421 shutting down" } },
 };
+
+/* With a user: nothing goes out without the login. */
+static const struct script login = { "STARTTLS refused", "DD", "4.7.0", {
+    HELLO, "S:250-sink", "S:250-AUTH PLAIN", "S:250 STARTTLS", "C:STARTTLS",
+    "S:454 not now" } };
 
 /* --- the server --------------------------------------------------------------------- */
 
 struct server {
 	int	 listener;
 	const struct script *script;
+	int	 turned_away;
 	char	 trouble[300];
 };
 
@@ -136,6 +146,23 @@ read_line(int fd, char *line, size_t size)
 	return true;
 }
 
+/* For half a second everybody else is told that there are too many already. */
+static void
+turn_away(struct server *s)
+{
+	static const char busy[] = "421 4.7.0 too many connections\r\n";
+	struct pollfd pfd = { .fd = s->listener, .events = POLLIN };
+
+	while (s->turned_away < 1000 && poll(&pfd, 1, 500) == 1) {
+		int fd = accept(s->listener, NULL, NULL);
+
+		s->turned_away++;
+		if (send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL) == -1)
+			perror("send");
+		close(fd);
+	}
+}
+
 static void *
 serve(void *arg)
 {
@@ -145,6 +172,10 @@ serve(void *arg)
 	int fd = accept(s->listener, NULL, NULL);
 
 	for (; *l != NULL && **l != '-'; l++) {
+		if (**l == '!') {
+			turn_away(s);
+			continue;
+		}
 		if (**l == 'S') {
 			dprintf(fd, "%s\r\n", *l + 2);
 			continue;
@@ -182,7 +213,8 @@ listen_on(int *listener)
 
 static struct ipc *queue;
 static char outcomes[8], statuses[8][32];
-static bool ended, stopped;
+static unsigned int ended;
+static bool stopped;
 
 static int
 on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
@@ -196,7 +228,7 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 		    ipc_get_str(in, 32));
 	}
 	if (in->type == M_DELIVER_END)
-		ended = true;
+		ended++;
 	return 0;
 }
 
@@ -239,12 +271,12 @@ message(void)
 }
 
 static struct pool_conf *
-conf(uint32_t port)
+conf(uint32_t port, char *user)
 {
 	static char host[] = "127.0.0.1", name[] = "out", me[] = "relay.test",
 	    none[] = "";
 	struct conf_relay_route r = { .name = name, .host = host,
-	    .port = port, .tls = ROUTE_TLS_MAY, .ca_pem = none, .user = none,
+	    .port = port, .tls = ROUTE_TLS_MAY, .ca_pem = none, .user = user == NULL ? none : user,
 	    .password = none, .connections = 2, .messages = 10,
 	    .idle_sec = 1 };
 	struct relay_conf c = { .hostname = me, .routes = { &r, 1 },
@@ -262,7 +294,7 @@ stopped_cb(void)
 }
 
 static void
-run(const struct script *s)
+run(const struct script *s, char *user)
 {
 	struct server server = { .script = s };
 	struct pool *pool = pool_new();
@@ -270,8 +302,9 @@ run(const struct script *s)
 
 	memset(outcomes, 0, sizeof(outcomes));
 	memset(statuses, 0, sizeof(statuses));
-	ended = stopped = false;
-	pool_use(pool, conf(listen_on(&server.listener)));
+	ended = 0;
+	stopped = false;
+	pool_use(pool, conf(listen_on(&server.listener), user));
 	pthread_create(&thread, NULL, serve, &server);
 	pool_deliver(pool, message());
 	while (!ended)
@@ -288,11 +321,44 @@ run(const struct script *s)
 	free(pool);
 }
 
+/* One message is on its way; the next must not knock again and again. */
+static void
+test_too_many(void)
+{
+	static const struct script script = { "too many", NULL, NULL, { PIPED,
+	    MAIL_RCPTS, "S:250 ok", "S:250 ok", "S:250 ok", "S:354 go", BODY,
+	    "!", "S:250 ok", MAIL_RCPTS, "S:250 ok", "S:250 ok", "S:250 ok",
+	    "S:354 go", BODY, "S:250 ok", BYE } };
+	struct server server = { .script = &script };
+	struct pool *pool = pool_new();
+	pthread_t thread;
+
+	ended = 0;
+	stopped = false;
+	pool_use(pool, conf(listen_on(&server.listener), NULL));
+	pthread_create(&thread, NULL, serve, &server);
+	pool_deliver(pool, message());
+	pool_deliver(pool, message());
+	while (ended < 2)
+		ev_loop_once(100);
+	pool_stop(pool, stopped_cb);
+	while (!stopped)
+		ev_loop_once(100);
+	pthread_join(thread, NULL);
+	close(server.listener);
+	is_str(server.trouble, "", "too many: both go over the one connection");
+	ok(server.turned_away <= 2, "too many: asked for more %d times",
+	    server.turned_away);
+	pool_use(pool, NULL);
+	free(pool);
+}
+
 int
 main(void)
 {
 	struct conf_strs resolvers = { NULL, 0 };
 	struct ipc *other;
+	char relay[] = "relay";
 	int fd[2];
 	size_t i;
 
@@ -304,7 +370,9 @@ main(void)
 	ok(dns_setup(&resolvers, "") == NULL, "DNS starts");
 	ok(sasl_setup() == NULL, "SASL starts");
 	for (i = 0; i < nitems(scripts); i++)
-		run(&scripts[i]);
+		run(&scripts[i], NULL);
+	run(&login, relay);
+	test_too_many();
 	dns_close();
 	ipc_free(&queue);
 	ipc_free(&other);
