@@ -131,9 +131,12 @@ wanted_cb(uint64_t id, void *arg)
 
 static const struct journal_ops journal_ops = { disk_written };
 
-/* Everything into the index; then a new segment behind what was found. */
+/*
+ * Everything into the index; then a new segment behind what was found. damaged:
+ * parts of the journal could not be read.
+ */
 static const char *
-recover(struct disk *d)
+recover(struct disk *d, bool *damaged)
 {
 	struct recovery r = { .d = d };
 	struct journal_found found;
@@ -145,6 +148,7 @@ recover(struct disk *d)
 	if (journal_replay(&d->journal_conf, mark, recover_cb, &r, &found,
 	    &errstr) == -1)
 		return errstr;
+	*damaged = found.damaged > 0;
 	newest = found.n == 0 ? 0 : found.generations[found.n - 1];
 	free(found.generations);
 	if (newest < mark.generation)
@@ -254,15 +258,22 @@ disk_free(struct disk *d)
 static const char *
 open_all(struct disk *d, const struct store_conf *conf)
 {
+	bool damaged = false;
 	const char *why;
 
 	if ((why = make_dir(d->journal_dir)) != NULL ||
 	    (why = make_dir(d->index_dir)) != NULL ||
 	    (why = make_dir(d->spool_dir)) != NULL ||
 	    (why = open_index(d, conf->cache_bytes)) != NULL ||
-	    (why = recover(d)) != NULL)
+	    (why = recover(d, &damaged)) != NULL)
 		return why;
-	spool_sweep(d->spool_dir, wanted_cb, d);
+	/* A file that nobody names may belong to a record that was lost. */
+	if (!damaged)
+		spool_sweep(d->spool_dir, wanted_cb, d);
+	else
+		log_warnx("spool=%s the journal was damaged, so files that no "
+		    "message names are kept; look at them, then remove them",
+		    d->spool_dir);
 	return NULL;
 }
 
