@@ -1,7 +1,8 @@
 /*
  * The relay's SMTP client against a next hop that says any bytes. The last two
  * bytes of the input choose what is to be delivered and the pieces. However
- * the server's words arrive the results are the same; each recipient gets one
+ * the server's words arrive, as long as it waits for the message behind its
+ * 354, the results are the same; each recipient gets one
  * result and each delivery one end; nothing counts as delivered unless the
  * whole message has been on the wire; and no line that leaves is malformed.
  */
@@ -208,6 +209,27 @@ settle(int fd)
 		buf_add(&relay.wire, piece, (size_t)n);
 }
 
+/*
+ * How much of the server's words may leave before the client is heard: up to
+ * the end of the next line that begins with 354. The client takes what comes
+ * together with it for an answer to a message not sent yet, so the pieces
+ * would decide the results. from is where the words begin, p where they are.
+ */
+static size_t
+until_354(const uint8_t *from, const uint8_t *p, size_t n)
+{
+	const uint8_t *line = p, *end = p + n, *nl;
+
+	while (line > from && line[-1] != '\n')
+		line--;
+	while ((nl = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+		if (nl - line > 3 && memcmp(line, "354", 3) == 0)
+			return (size_t)(nl + 1 - p);
+		line = nl + 1;
+	}
+	return n;
+}
+
 /* seed 0: all that the server has to say at once. */
 static void
 converse(const uint8_t *p, size_t n, uint32_t seed)
@@ -222,8 +244,9 @@ converse(const uint8_t *p, size_t n, uint32_t seed)
 	};
 	struct dns_target target = { .host = "mx.c.test",
 	    .text = "192.0.2.1", .addr_len = relay.addr_len };
+	const uint8_t *from = p;
 	bool whole = seed == 0;
-	size_t piece;
+	size_t piece, most;
 	int fd;
 
 	memcpy(&target.addr, &relay.addr, relay.addr_len);
@@ -236,7 +259,8 @@ converse(const uint8_t *p, size_t n, uint32_t seed)
 	MUST(fd != -1);
 	settle(fd);
 	for (; n > 0; p += piece, n -= piece) {
-		piece = whole ? n : steer_piece(&seed, n);
+		most = until_354(from, p, n);
+		piece = whole ? most : steer_piece(&seed, most);
 		if (send(fd, p, piece, MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
 			break;
 		settle(fd);
