@@ -176,7 +176,8 @@ def test_no_descriptors():
             s.close()
         tap.equal([s.recv(4) for s in kept[20:45]], [b"220 "] * 25,
                   "those who waited get in when others leave")
-        tap.ok(any("accepts again" in l for l in w.log), "and it says so")
+        tap.ok(wait_for(lambda: any("accepts again" in l for l in w.log)),
+               "and it says so")
 
 
 def main():
