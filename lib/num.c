@@ -98,15 +98,41 @@ num_print_duration(uint64_t sec, char text[NUM_TEXT_LEN])
 }
 
 const char *
+num_print_count(uint64_t n, const char *word, char text[NUM_TEXT_LEN])
+{
+	snprintf(text, NUM_TEXT_LEN, "%llu %.24s%s", (unsigned long long)n,
+	    word, n == 1 ? "" : "s");
+	return text;
+}
+
+const char *
 num_print_wait(uint64_t sec, char text[NUM_TEXT_LEN])
 {
 	const struct unit *u = duration_units;
-	unsigned long long n;
 
 	/* Two of a unit are worth naming it: 90 minutes, not 2 hours. */
 	while (u->factor > 1 && sec < 2 * u->factor && sec != u->factor)
 		u++;
-	n = sec / u->factor + (sec % u->factor != 0);
-	snprintf(text, NUM_TEXT_LEN, "%llu %s%s", n, u->word, n == 1 ? "" : "s");
+	return num_print_count(sec / u->factor + (sec % u->factor != 0),
+	    u->word, text);
+}
+
+const char *
+num_print_bytes(uint64_t bytes, char text[NUM_TEXT_LEN])
+{
+	const struct unit *u = size_units;
+	unsigned long long whole, tenths;
+
+	while (u->factor > 1 && bytes < u->factor)
+		u++;
+	if (u->factor == 1)
+		return num_print_count(bytes, "byte", text);
+	whole = bytes / u->factor;
+	tenths = bytes % u->factor * 10 / u->factor;
+	if (tenths == 0)
+		snprintf(text, NUM_TEXT_LEN, "%llu %cB", whole, u->letter);
+	else
+		snprintf(text, NUM_TEXT_LEN, "%llu.%llu %cB", whole, tenths,
+		    u->letter);
 	return text;
 }

@@ -50,6 +50,19 @@ const char *const caps_kinds[LIMIT_KINDS] = {
 	[LIMIT_FAILURES] = "failures",
 };
 
+const char *
+caps_amount(uint32_t kind, uint64_t n, char text[NUM_TEXT_LEN])
+{
+	static const char *const nouns[LIMIT_KINDS] = {
+		[LIMIT_MESSAGES] = "message", [LIMIT_RECIPIENTS] = "recipient",
+		[LIMIT_NEW_RECIPIENTS] = "new recipient",
+		[LIMIT_FAILURES] = "failure",
+	};
+
+	return kind == LIMIT_BYTES ? num_print_bytes(n, text) :
+	    num_print_count(n, nouns[kind], text);
+}
+
 /* --- a series of slots --------------------------------------------------------- */
 
 static void

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "lib/conf.h"
+#include "lib/num.h"
 
 #define CAPS_DEFAULT "default"
 
@@ -68,7 +69,9 @@ void	 caps_each(const struct caps *,
 /* Frees what no window reaches any more; now and then. */
 void	 caps_sweep(struct caps *, uint64_t now_ms);
 
-/* "recipients", and so on; for limits in texts and rows. */
+/* "recipients", and so on; for limits in rows and logs. */
 extern const char *const caps_kinds[LIMIT_KINDS];
+/* "30 messages", "1 recipient", "1.5 MB": for people. */
+const char *caps_amount(uint32_t kind, uint64_t n, char text[NUM_TEXT_LEN]);
 
 #endif

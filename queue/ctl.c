@@ -102,6 +102,7 @@ static void
 list_cb(struct store_msg *const *msgs, size_t n, void *arg)
 {
 	struct asked *a = arg;
+	char text[NUM_TEXT_LEN];
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -115,8 +116,8 @@ list_cb(struct store_msg *const *msgs, size_t n, void *arg)
 	else if (a->count == 0)
 		END(a, CTL_OK, "The queue is empty.");
 	else
-		END(a, CTL_OK, "%llu message%s.",
-		    (unsigned long long)a->count, a->count == 1 ? "" : "s");
+		END(a, CTL_OK, "%s.", num_print_count(a->count, "message",
+		    text));
 }
 
 static void

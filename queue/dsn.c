@@ -172,7 +172,7 @@ put_people(const struct dsn *d, struct buf *out)
 {
 	size_t i, n = 0, left_out = 0;
 	bool utf8 = d->msg->env.utf8;
-	char date[DATE_LEN];
+	char date[DATE_LEN], more[NUM_TEXT_LEN];
 
 	for (i = 0; i < d->msg->env.nrcpts; i++)
 		n += d->report[i];
@@ -195,7 +195,8 @@ put_people(const struct dsn *d, struct buf *out)
 			left_out++;
 	}
 	if (left_out > 0)
-		buf_addf(out, "  and %zu more recipients\r\n", left_out);
+		buf_addf(out, "  and %s more\r\n",
+		    num_print_count(left_out, "recipient", more));
 }
 
 /* --- for programs -------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "lib/addr.h"
+#include "lib/date.h"
 #include "lib/log.h"
 #include "lib/num.h"
 #include "lib/stats.h"
@@ -13,6 +14,9 @@
 #include "queue/life.h"
 #include "queue/submit.h"
 #include "queue/table.h"
+
+/* A refusal that holds for so long names its end by the clock, too. */
+#define CLOCK_FROM_SEC	300
 
 struct worker {
 	struct submit *s;
@@ -222,38 +226,46 @@ admit(struct worker *w, uint64_t session, const struct ticket *t)
 	return ADMIT_YES;
 }
 
-/* RFC 3463 3.8, X.7.1: a policy, but one that lifts by itself. */
+/*
+ * RFC 3463 3.8, X.7.1: a policy, but one that lifts by itself. A time on the
+ * clock helps whoever reads this later; below some minutes it would not.
+ */
 static void
 say_later(struct worker *w, uint64_t session, const struct caps_refusal *why)
 {
-	char window[NUM_TEXT_LEN], wait[NUM_TEXT_LEN];
+	const struct conf_limit *l = why->limit;
+	char limit[NUM_TEXT_LEN], used[NUM_TEXT_LEN], window[NUM_TEXT_LEN];
+	char wait[NUM_TEXT_LEN], at[DATE_LEN];
+	uint64_t now = ev_wall_ms();
+	bool soon = why->retry_sec < CLOCK_FROM_SEC;
 
-	say_no(w, session, 451, "4.7.1", "You have sent %llu %s of the %llu "
-	    "allowed within %s. Try again in %s",
-	    (unsigned long long)why->used, caps_kinds[why->limit->what],
-	    (unsigned long long)why->limit->count,
-	    num_print_wait(why->limit->window_sec, window),
-	    num_print_wait(why->retry_sec, wait));
+	say_no(w, session, 451, "4.7.1", "This would pass your limit of %s "
+	    "within %s (%s used). Try again in %s%s%s",
+	    caps_amount(l->what, l->count, limit),
+	    num_print_wait(l->window_sec, window),
+	    caps_amount(l->what, why->used, used),
+	    num_print_wait(why->retry_sec, wait), soon ? "" : ", at ", soon ?
+	    "" : date_soon(now + why->retry_sec * 1000 + 59999, now, at));
 }
 
 /* No waiting helps: the message alone is more than a whole window holds. */
 static void
 say_never(struct worker *w, uint64_t session, const struct caps_refusal *why)
 {
-	char window[NUM_TEXT_LEN];
-	unsigned long long count = why->limit->count;
+	const struct conf_limit *l = why->limit;
+	char limit[NUM_TEXT_LEN], window[NUM_TEXT_LEN];
 
-	num_print_wait(why->limit->window_sec, window);
-	if (why->limit->what == LIMIT_BYTES)
+	caps_amount(l->what, l->count, limit);
+	num_print_wait(l->window_sec, window);
+	if (l->what == LIMIT_BYTES)
 		say_no(w, session, 552, "5.3.4", "This message is larger than "
-		    "all you may send within %s, %llu bytes", window, count);
-	else if (why->limit->what == LIMIT_RECIPIENTS && count > 0)
+		    "all you may send within %s, %s", window, limit);
+	else if (l->what == LIMIT_RECIPIENTS && l->count > 0)
 		say_no(w, session, 452, "4.5.3", "Too many recipients: you may "
-		    "address %llu within %s", count, window);
+		    "address %s within %s", limit, window);
 	else
 		say_no(w, session, 550, "5.7.1", "You may not send mail here: "
-		    "the limit on %s is %llu", caps_kinds[why->limit->what],
-		    count);
+		    "your limit is %s within %s", limit, window);
 }
 
 static bool
@@ -461,17 +473,20 @@ chargeable(struct worker *w, struct request *r)
 	struct queue *q = w->s->q;
 	const struct conf_cap *cap = caps_find(q->caps, r->ticket.cap);
 	uint64_t session = r->ticket.session;
+	char most[NUM_TEXT_LEN];
 
 	if (r->m.size > q->conf->max_message_bytes) {
 		say_no(w, session, 552, "5.3.4", "The message is larger than "
-		    "this server takes, %llu bytes",
-		    (unsigned long long)q->conf->max_message_bytes);
+		    "this server takes, %s",
+		    num_print_bytes(q->conf->max_message_bytes, most));
 		return false;
 	}
 	if (cap->recipients_per_message > 0 &&
 	    r->m.env.nrcpts > cap->recipients_per_message) {
-		say_no(w, session, 452, "4.5.3", "Too many recipients: %u in "
-		    "one message is the most", cap->recipients_per_message);
+		say_no(w, session, 452, "4.5.3", "Too many recipients: a "
+		    "message may have %s",
+		    num_print_count(cap->recipients_per_message, "recipient",
+		    most));
 		return false;
 	}
 	r->m.charge[LIMIT_MESSAGES] = 1;

@@ -54,6 +54,15 @@ main(void)
 		ok(sscanf(date_rfc5322(ms, text), "%3s, %d %3s %d "
 		    "%d:%d:%d +0000", day, &d, month, &y, &h, &m, &s) == 7,
 		    "%s", text);
+	is_str(date_soon(1700000000000, 1700000000000, text), "22:13 UTC",
+	    "now");
+	is_str(date_soon(1700000000000, 1700000000000 - 43200000, text),
+	    "22:13 UTC", "in half a day");
+	is_str(date_soon(1700000000000, 1700000000000 - 43200001, text),
+	    "14 Nov 22:13 UTC", "later than that");
+	is_str(date_soon(1700000000000, 1700000000001, text),
+	    "14 Nov 22:13 UTC", "past");
+	ok(strlen(date_soon(UINT64_MAX, 0, text)) < DATE_LEN, "%s", text);
 	ok(strlen(date_rfc5322(UINT64_MAX, text)) < DATE_LEN, "%s", text);
 	return tap_done();
 }

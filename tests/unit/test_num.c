@@ -148,6 +148,26 @@ test_bytes(void)
 	}
 }
 
+static const struct {
+	uint64_t n;
+	const char *word, *text;
+} counts[] = {
+	{ 0, "message", "0 messages" }, { 1, "message", "1 message" },
+	{ 2, "new recipient", "2 new recipients" },
+	{ UINT64_MAX, "a word of twenty-four letters and more",
+	    "18446744073709551615 a word of twenty-four les" },
+};
+
+static const struct {
+	uint64_t n;
+	const char *text;
+} bytes[] = {
+	{ 0, "0 bytes" }, { 1, "1 byte" }, { 1023, "1023 bytes" },
+	{ 1024, "1 KB" }, { 1025, "1 KB" }, { 1536, "1.5 KB" },
+	{ 52428800, "50 MB" }, { 52428799, "49.9 MB" },
+	{ 3221225472, "3 GB" }, { UINT64_MAX, "17179869183.9 GB" },
+};
+
 int
 main(void)
 {
@@ -162,5 +182,11 @@ main(void)
 	for (i = 0; i < nitems(waits); i++)
 		is_str(num_print_wait(waits[i].sec, text), waits[i].words,
 		    "a wait of %llu", (unsigned long long)waits[i].sec);
+	for (i = 0; i < nitems(counts); i++)
+		is_str(num_print_count(counts[i].n, counts[i].word, text),
+		    counts[i].text, "so many");
+	for (i = 0; i < nitems(bytes); i++)
+		is_str(num_print_bytes(bytes[i].n, text), bytes[i].text,
+		    "so large");
 	return tap_done();
 }

@@ -290,8 +290,9 @@ test_over_cap(void)
 	is_int(taken, 5, "as many as the cap allows");
 	is_int(no.code, 451, "then a temporary refusal");
 	is_str(no.status, "4.7.1", "for policy");
-	is_str(no.text, "You have sent 5 messages of the 5 allowed within "
-	    "1 minute. Try again in 61 seconds", "which says when");
+	is_str(no.text, "This would pass your limit of 5 messages within "
+	    "1 minute (5 messages used). Try again in 61 seconds",
+	    "which says when");
 	world_submit(&smtpd, 40, "dora@example.org", "bob@example.net");
 	ok(world_submitted(&smtpd, &no, NULL), "others are not concerned");
 	world_step(60999);
@@ -300,6 +301,16 @@ test_over_cap(void)
 	world_step(1);
 	world_submit(&smtpd, 42, "carl@example.org", "bob@example.net");
 	ok(world_submitted(&smtpd, &no, NULL), "and exactly then");
+	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, 1, 3600 };
+	world_step(120000);
+	for (i = 0; i < 2; i++) {
+		world_submit(&smtpd, 50 + (uint64_t)i, "finn@example.org",
+		    "bob@example.net");
+		world_submitted(&smtpd, &no, NULL);
+	}
+	is_str(no.text, "This would pass your limit of 1 message within "
+	    "1 hour (1 message used). Try again in 61 minutes, at 09:06 UTC",
+	    "one is one, and a long wait has an end on the clock");
 	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, 1000, 60 };
 }
 
