@@ -248,7 +248,7 @@ test_details(void)
 	ok(says("Diagnostic-Code: x-postern;"), "our own words are not SMTP's");
 	huge();
 	ok(out.len <= DSN_MAX, "a thousand failures and a large header fit");
-	ok(says(" recipients\r\n") && says("  and "), "the rest is counted");
+	ok(says(" recipients more\r\n"), "the rest is counted");
 }
 
 static void
