@@ -215,12 +215,6 @@ ground_prepare(const struct config *cfg, struct buf *problems,
 	char dir[PATH_MAX];
 	int bad;
 
-	if (geteuid() != 0) {
-		buf_adds(problems, "posternd must be started by root, to open "
-		    "ports and to become other users; -n checks a "
-		    "configuration without it\n");
-		return -1;
-	}
 	if (check_state_dir(cfg, problems) == -1 || lock(cfg, problems) == -1)
 		return -1;
 	bad = check_room(cfg, problems, warnings);

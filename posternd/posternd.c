@@ -398,6 +398,13 @@ posternd_run(const char *name, bool stay)
 	begin();
 	notify_init();
 	foreground = stay;
+	if (geteuid() != 0) {	/* what it cannot read is no second matter */
+		buf_adds(&problems, "posternd must be started by root, to open "
+		    "ports and to become other users; -n checks a "
+		    "configuration without it\n");
+		free(file);
+		return give_up();
+	}
 	config = load(file);
 	free(file);
 	say(&warnings, LOG_LVL_WARN, false);
