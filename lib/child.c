@@ -8,9 +8,6 @@
 #include "lib/stats.h"
 #include "lib/xalloc.h"
 
-#define CTL_ARGS_MAX	64
-#define CTL_ARG_LEN_MAX	4096
-#define CTL_SECRET_MAX	4096
 #define NAME_LEN_MAX	256
 
 static const struct child_ops *ops;
@@ -181,10 +178,12 @@ child_peer_bad(enum role role, uint32_t index, const char *why)
 
 /* --- control verbs ----------------------------------------------------------------- */
 
+static struct ipc_in *asking;	/* while ops->ctl() runs */
+
 static int
 on_ctl(struct ipc_in *in)
 {
-	const char *argv[CTL_ARGS_MAX];
+	static const char *argv[CTL_ARGS_MAX];
 	const uint8_t *secret;
 	size_t i, len;
 	uint32_t n = ipc_get_u32(in);
@@ -196,8 +195,38 @@ on_ctl(struct ipc_in *in)
 	secret = ipc_get_bytes(in, CTL_SECRET_MAX, &len);
 	if (!ipc_in_end(in))
 		return -1;
+	asking = in;
 	ops->ctl(in->id, n, argv, secret, len);
+	asking = NULL;
 	ipc_forget();
+	return 0;
+}
+
+int
+child_ctl_take_fd(void)
+{
+	return ipc_take_fd(asking);
+}
+
+static int
+on_ctl_read(struct ipc_in *in)
+{
+	uint32_t n = ipc_get_u32(in);
+
+	if (!ipc_in_end(in))
+		return -1;
+	if (ops->ctl_read != NULL)
+		ops->ctl_read(in->id, n);
+	return 0;
+}
+
+static int
+on_ctl_gone(struct ipc_in *in)
+{
+	if (!ipc_in_end(in))
+		return -1;
+	if (ops->ctl_gone != NULL)
+		ops->ctl_gone(in->id);
 	return 0;
 }
 
@@ -249,18 +278,21 @@ child_ctl_time(const char *key, uint64_t wall_ms)
 	put_number(key, 't', wall_ms);
 }
 
-void
+size_t
 child_ctl_send(void)
 {
+	size_t n = IPC_MAX - ipc_room();
+
 	ipc_send(control, -1);
+	return n;
 }
 
-void
+size_t
 child_ctl_text(uint64_t id, const void *p, size_t n)
 {
 	ipc_begin(M_CTL_TEXT, id);
 	ipc_put_bytes(p, n);
-	ipc_send(control, -1);
+	return child_ctl_send();
 }
 
 void
@@ -299,6 +331,8 @@ static const struct {
 	{ M_START, on_start },
 	{ M_STOP, on_stop },
 	{ M_CTL_REQ, on_ctl },
+	{ M_CTL_READ, on_ctl_read },
+	{ M_CTL_GONE, on_ctl_gone },
 };
 
 static int

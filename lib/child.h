@@ -47,6 +47,9 @@ struct child_ops {
 	/* A verb of posternctl. Answer with child_ctl_*(); id names it. */
 	void	(*ctl)(uint64_t id, size_t argc, const char *const *argv,
 		    const uint8_t *secret, size_t secret_len);
+	/* The asker has read so many bytes of its answer, or has left. */
+	void	(*ctl_read)(uint64_t id, size_t bytes);
+	void	(*ctl_gone)(uint64_t id);
 };
 
 /* Runs the child; does not return. Unused ops may be NULL. */
@@ -56,17 +59,20 @@ void	 child_exit(void) __attribute__((noreturn));
 /* Tells the parent that a peer broke the protocol, so that it is replaced. */
 void	 child_peer_bad(enum role, uint32_t index, const char *why);
 
+/* In ops->ctl: the file that came with the request, the caller's; or -1. */
+int	 child_ctl_take_fd(void);
 /* Rows: child_ctl_row(id) starts, child_ctl_* add, child_ctl_send() ends it. */
 void	 child_ctl_row(uint64_t id, uint32_t fields);
 void	 child_ctl_str(const char *key, const char *value);
 void	 child_ctl_num(const char *key, uint64_t value);
 void	 child_ctl_bool(const char *key, bool value);
 void	 child_ctl_time(const char *key, uint64_t wall_ms);	/* 0: none */
-void	 child_ctl_send(void);
-void	 child_ctl_text(uint64_t id, const void *, size_t);
+/* Both return the bytes that ops->ctl_read() will own to. */
+size_t	 child_ctl_send(void);
+size_t	 child_ctl_text(uint64_t id, const void *, size_t);
 void	 child_ctl_end(uint64_t id, enum ctl_exit, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
-/* Bytes not yet read by the asker's side: pause a long listing above ~1 MB. */
+/* Bytes not yet read by the parent: pause a listing above ~1 MB. */
 size_t	 child_ctl_backlog(void);
 
 #endif

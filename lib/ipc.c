@@ -366,11 +366,11 @@ ipc_send(struct ipc *ipc, int fd)
 }
 
 void
-ipc_forward(struct ipc *ipc, uint64_t id, const struct ipc_in *in)
+ipc_forward(struct ipc *ipc, uint64_t id, const struct ipc_in *in, int fd)
 {
 	ipc_begin(in->type, id);
 	put(in->at, (size_t)(in->end - in->at));
-	ipc_send(ipc, -1);
+	ipc_send(ipc, fd);
 }
 
 static void

@@ -84,8 +84,11 @@ size_t	 ipc_room(void);
 void	 ipc_send(struct ipc *, int fd);
 /* False when what was put is more than one message can hold. */
 bool	 ipc_fits(void);
-/* Passes a received message on, fields unread, under another id. */
-void	 ipc_forward(struct ipc *, uint64_t id, const struct ipc_in *);
+/*
+ * Passes a received message on, fields unread, under another id; its
+ * descriptor only if that is named as fd, else -1.
+ */
+void	 ipc_forward(struct ipc *, uint64_t id, const struct ipc_in *, int fd);
 
 /* --- reading fields: after a misfit all answer 0, "" or NULL and bad is set --- */
 

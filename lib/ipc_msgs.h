@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 1
+#define IPC_VERSION 2
 
 /* Who a process is; an instance of it is (role, index). */
 enum role {
@@ -44,14 +44,22 @@ enum msg {
 
 	/*
 	 * posternctl to parent to the process that owns the verb, and back.
-	 * Rows stream; M_CTL_END closes. id is the request's.
+	 * Rows stream; M_CTL_END closes. id is the request's. Whoever sends
+	 * more than CTL_WINDOW bytes of rows and text that the asker has not
+	 * owned to have read waits with the rest: a listing of a million rows
+	 * gathers nowhere, even behind a pager.
 	 */
 	M_CTL_REQ = 48,	/* u32 n, n x str argument (the verb first), bytes
-			   secret (a password, else empty) */
+			   secret (a password, else empty); perhaps +fd: a
+			   file that the verb reads */
 	M_CTL_ROW,	/* u32 n, n x {str key, u8 kind ('s' text, 'n' number,
 			   'b' true or false, 't' wall ms), str value} */
 	M_CTL_TEXT,	/* bytes: a piece of plain output */
 	M_CTL_END,	/* u8 exit code (enum ctl_exit), str sentence or "" */
+	M_CTL_READ,	/* to the answering side: u32 bytes of fields of rows
+			   and text that were read */
+	M_CTL_GONE,	/* parent to child: the asker has left, do no more for
+			   it than to end */
 
 	/* smtpd to auth; id is the session's */
 	M_AUTH_START = 64, /* str mechanism, bool has initial response, bytes
@@ -123,6 +131,11 @@ enum sign_as {
 enum outcome { OUTCOME_DELIVERED, OUTCOME_DEFERRED, OUTCOME_FAILED, OUTCOMES };
 
 enum deliver_flag { DELIVER_8BIT = 1, DELIVER_UTF8 = 2 };
+
+#define CTL_WINDOW	(256 * 1024)
+#define CTL_ARGS_MAX	1100	/* an envelope of 1,000 recipients fits */
+#define CTL_ARG_LEN_MAX	4096
+#define CTL_SECRET_MAX	4096
 
 /* posternctl's exit codes. */
 enum ctl_exit {

@@ -528,8 +528,19 @@ children_ask(enum role role, uint64_t id, const struct ipc_in *in)
 
 	if (c == NULL || c->state != CHILD_READY)
 		return -1;
-	ipc_forward(c->control, id, in);
+	ipc_forward(c->control, id, in, in->fd);
 	return 0;
+}
+
+void
+children_gone(enum role role, uint64_t id)
+{
+	struct child *c = find(role, 0);
+
+	if (c == NULL || c->state != CHILD_READY)
+		return;
+	ipc_begin(M_CTL_GONE, id);
+	ipc_send(c->control, -1);
 }
 
 void

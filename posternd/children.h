@@ -49,8 +49,13 @@ void	 children_stop(bool hard);
 
 /* --- for control ---------------------------------------------------------------- */
 
-/* Sends the M_CTL_REQ in *in on, under id. -1: that process is not there. */
+/*
+ * Sends the M_CTL_REQ or M_CTL_READ in *in on, under id. -1: that process is
+ * not there.
+ */
 int	 children_ask(enum role, uint64_t id, const struct ipc_in *);
+/* Who asked this has left. */
+void	 children_gone(enum role, uint64_t id);
 /* Stops reading from that process while somebody reads too slowly. */
 void	 children_pause(enum role, bool paused);
 

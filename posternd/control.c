@@ -14,9 +14,6 @@
 
 #define CLIENTS_MAX	64
 #define ASKED_MAX	256
-#define ARGS_MAX	64
-#define ARG_LEN_MAX	4096
-#define SECRET_MAX	4096
 #define FULL_BYTES	(1024 * 1024)	/* unread by a client: others wait */
 #define PAUSE_LOOK_MS	20
 #define PAUSE_MAX_MS	30000	/* after that it is cut off */
@@ -95,9 +92,13 @@ drop(struct client *c)
 {
 	struct asked *a;
 
-	LIST_FOREACH(a, &askings, link)
-		if (a->client == c)
-			a->client = NULL;
+	LIST_FOREACH(a, &askings, link) {
+		if (a->client != c)
+			continue;
+		a->client = NULL;
+		if (a->role != ROLE_PARENT)
+			children_gone(a->role, a->id);
+	}
 	if (paused_for == c)
 		resume();
 	LIST_REMOVE(c, link);
@@ -143,7 +144,7 @@ control_answer(struct ipc_in *in)
 	if (a == NULL)
 		return;
 	if (a->client != NULL) {
-		ipc_forward(a->client->ipc, a->client_id, in);
+		ipc_forward(a->client->ipc, a->client_id, in, -1);
 		if (ipc_backlog(a->client->ipc) > FULL_BYTES)
 			pause_for(a->client, a->role);
 	}
@@ -278,29 +279,60 @@ do_verb(struct client *c, const struct ipc_in *in, const char *word)
 		    "serving now; try again");
 }
 
-/* Checked to the end here: what goes on to a child is well-formed. */
 static int
-on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+on_request(struct client *c, struct ipc_in *in)
 {
 	struct ipc_in look = *in;
 	const char *word = NULL, *s;
 	size_t len;
 	uint32_t i, n = ipc_get_u32(&look);
 
-	if (in->type != M_CTL_REQ || n == 0 || n > ARGS_MAX)
+	if (n == 0 || n > CTL_ARGS_MAX)
 		return -1;
 	for (i = 0; i < n; i++) {
-		s = ipc_get_str(&look, ARG_LEN_MAX);
+		s = ipc_get_str(&look, CTL_ARG_LEN_MAX);
 		if (i == 0)
 			word = s;
 	}
-	ipc_get_bytes(&look, SECRET_MAX, &len);
+	ipc_get_bytes(&look, CTL_SECRET_MAX, &len);
 	if (!ipc_in_end(&look))
 		return -1;
-	do_verb(arg, in, word);
+	do_verb(c, in, word);
 	if (len > 0)
 		ipc_forget();	/* the password is auth's business */
 	return 0;
+}
+
+/* It may come late: when the answer has ended meanwhile, nobody waits for it. */
+static int
+on_read(struct client *c, struct ipc_in *in)
+{
+	struct ipc_in look = *in;
+	struct asked *a;
+
+	ipc_get_u32(&look);
+	if (!ipc_in_end(&look))
+		return -1;
+	LIST_FOREACH(a, &askings, link)
+		if (a->client == c && a->client_id == in->id &&
+		    a->role != ROLE_PARENT)
+			break;
+	if (a != NULL)
+		children_ask(a->role, a->id, in);
+	return 0;
+}
+
+/* Checked to the end here: what goes on to a child is well-formed. */
+static int
+on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+{
+	switch (in->type) {
+	case M_CTL_REQ:
+		return on_request(arg, in);
+	case M_CTL_READ:
+		return on_read(arg, in);
+	}
+	return -1;
 }
 
 static void

@@ -4,7 +4,7 @@
 #include "lib/xalloc.h"
 #include "queue/record.h"
 
-#define META_VERSION	1
+#define META_VERSION	2	/* 1 ended before the route */
 #define STR_MAX		4096
 
 /* --- little-endian fields ---------------------------------------------------- */
@@ -150,6 +150,14 @@ record_put_meta(struct buf *b, const struct store_msg *m)
 		put_str(b, m->rcpts[i].diag);
 		put_str(b, m->rcpts[i].remote);
 	}
+	put_str(b, m->route);
+	put_u32(b, (uint32_t)m->nevents);
+	for (i = 0; i < m->nevents; i++) {
+		put_u64(b, m->events[i].first_ms);
+		put_u64(b, m->events[i].last_ms);
+		put_u32(b, m->events[i].times);
+		put_str(b, m->events[i].what);
+	}
 }
 
 struct in {
@@ -244,10 +252,30 @@ get_rcpts(struct in *in, struct store_msg *m)
 		free(addr);
 		free(orcpt);
 		r = &m->rcpts[i];
-		r->state = get_u8(in, RCPT_FAILED);
+		r->state = get_u8(in, RCPT_OWED);
 		r->status = get_str(in, false);
 		r->diag = get_str(in, false);
 		r->remote = get_str(in, false);
+	}
+}
+
+static void
+get_events(struct in *in, struct store_msg *m)
+{
+	uint32_t i, n = get_u32(in);
+	struct store_event *e;
+
+	if (n > STORE_EVENTS_MAX)
+		in->bad = true;
+	if (in->bad || n == 0)
+		return;
+	m->events = xcalloc(n, sizeof(*m->events));
+	for (i = 0; i < n && !in->bad; i++) {
+		e = &m->events[m->nevents++];
+		e->first_ms = get_u64(in);
+		e->last_ms = get_u64(in);
+		e->times = get_u32(in);
+		e->what = get_str(in, true);
 	}
 }
 
@@ -255,11 +283,13 @@ bool
 record_get_meta(const uint8_t *p, size_t n, uint64_t id, struct store_msg *m)
 {
 	struct in in = { p, p + n, false };
+	uint8_t version;
 	int i;
 
 	store_msg_init(m);
 	m->id = id;
-	if (get_u8(&in, META_VERSION) != META_VERSION)
+	version = get_u8(&in, META_VERSION);
+	if (version == 0)
 		in.bad = true;
 	m->arrived_ms = get_u64(&in);
 	m->expires_ms = get_u64(&in);
@@ -275,6 +305,10 @@ record_get_meta(const uint8_t *p, size_t n, uint64_t id, struct store_msg *m)
 	m->in_spool = get_u8(&in, 1);
 	get_envelope(&in, m);
 	get_rcpts(&in, m);
+	if (version >= 2) {
+		m->route = get_str(&in, false);
+		get_events(&in, m);
+	}
 	if (!in.bad && in.at == in.end)
 		return true;
 	store_msg_clear(m);

@@ -23,6 +23,10 @@ store_msg_clear(struct store_msg *m)
 		free(m->rcpts[i].remote);
 	}
 	free(m->rcpts);
+	for (i = 0; i < m->nevents; i++)
+		free(m->events[i].what);
+	free(m->events);
+	free(m->route);
 	envelope_clear(&m->env);
 	free(m->account);
 	free(m->cap);
@@ -34,6 +38,31 @@ void
 store_msg_fit(struct store_msg *m)
 {
 	m->rcpts = xcalloc(m->env.nrcpts, sizeof(*m->rcpts));
+}
+
+void
+store_msg_note(struct store_msg *m, uint64_t now_ms, const char *what)
+{
+	struct store_event *e;
+	size_t i;
+
+	for (i = 0; i < m->nevents; i++) {
+		e = &m->events[i];
+		if (strncmp(e->what, what, STORE_EVENT_LEN_MAX) == 0) {
+			e->last_ms = now_ms;
+			e->times++;
+			return;
+		}
+	}
+	if (m->nevents == STORE_EVENTS_MAX) {
+		free(m->events[1].what);
+		m->nevents--;
+		memmove(&m->events[1], &m->events[2],
+		    (m->nevents - 1) * sizeof(*e));
+	}
+	m->events = xreallocarray(m->events, m->nevents + 1, sizeof(*e));
+	m->events[m->nevents++] = (struct store_event){ now_ms, now_ms, 1,
+	    xstrndup(what, STORE_EVENT_LEN_MAX) };
 }
 
 static char *
@@ -66,6 +95,13 @@ store_msg_copy(struct store_msg *to, const struct store_msg *from)
 	*to = *from;
 	to->account = copy_str(from->account);
 	to->cap = copy_str(from->cap);
+	to->route = copy_str(from->route);
+	to->events = from->nevents == 0 ? NULL :
+	    xcalloc(from->nevents, sizeof(*to->events));
+	for (i = 0; i < from->nevents; i++) {
+		to->events[i] = from->events[i];
+		to->events[i].what = copy_str(from->events[i].what);
+	}
 	to->body = (struct conf_bytes){ 0 };
 	copy_envelope(&to->env, &from->env);
 	store_msg_fit(to);

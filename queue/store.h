@@ -29,7 +29,10 @@
 
 struct store;
 
-enum rcpt_state { RCPT_PENDING, RCPT_DELIVERED, RCPT_FAILED };
+enum rcpt_state {
+	RCPT_PENDING, RCPT_DELIVERED, RCPT_FAILED,
+	RCPT_OWED			/* failed; its report is still to be sent */
+};
 enum hold { HOLD_NONE, HOLD_ADMIN, HOLD_CAP, HOLD_TRIPWIRE };
 
 struct store_rcpt {
@@ -38,6 +41,16 @@ struct store_rcpt {
 	char	*diag;			/* its diagnostic, one line, or NULL */
 	char	*remote;		/* the MTA that said so, or NULL */
 };
+
+/* What happened to a message, once or often, for people. */
+struct store_event {
+	uint64_t first_ms, last_ms;	/* wall clock */
+	uint32_t times;
+	char	*what;			/* owned, one line */
+};
+
+#define STORE_EVENTS_MAX	8	/* the first and the newest are kept */
+#define STORE_EVENT_LEN_MAX	600
 
 struct store_msg {
 	uint64_t id;			/* from store_new_id() */
@@ -49,6 +62,9 @@ struct store_msg {
 	bool	 warned;		/* a delay DSN was sent */
 	char	*account;		/* owned; "" for our own bounces */
 	char	*cap;			/* owned */
+	char	*route;			/* owned: the one it must take, or NULL */
+	struct store_event *events;	/* owned, oldest first */
+	size_t	 nevents;
 	struct envelope env;
 	struct store_rcpt *rcpts;	/* owned, env.nrcpts of them */
 	uint64_t charge[LIMIT_KINDS];	/* what this message cost its account */
@@ -61,6 +77,12 @@ void	 store_msg_init(struct store_msg *);	/* rcpts follow the envelope */
 void	 store_msg_clear(struct store_msg *);
 /* Fits rcpts to env.nrcpts, all pending, after the envelope has been filled. */
 void	 store_msg_fit(struct store_msg *);
+
+/*
+ * Adds to its history; what is cut to length. The same as a recent event is
+ * counted there.
+ */
+void	 store_msg_note(struct store_msg *, uint64_t now_ms, const char *what);
 
 /* A deep copy into *to, which holds nothing yet; without the body. */
 void	 store_msg_copy(struct store_msg *to, const struct store_msg *from);

@@ -37,7 +37,12 @@ as_meta(const uint8_t *p, size_t n)
 	    m.env.return_path != NULL);
 	buf_init(&out, RECORD_META_MAX);
 	record_put_meta(&out, &m);
-	MUST(out.len == n && memcmp(out.data, p, n) == 0);
+	/* What was written before there were routes and events has none. */
+	if (p[0] == 1)
+		MUST(out.len == n + 8 && memcmp(out.data + 1, p + 1, n - 1) ==
+		    0 && memcmp(out.data + n, "\0\0\0\0\0\0\0", 8) == 0);
+	else
+		MUST(out.len == n && memcmp(out.data, p, n) == 0);
 	buf_clear(&out);
 	store_msg_clear(&m);
 }

@@ -17,6 +17,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap
+from ipc import VERSION                                          # noqa: E402
 from postern import (BIN, PATIENCE, Postern, free_port, make_certificate,
                      need_root, wait_for)
 
@@ -362,7 +363,7 @@ def test_control():
         tap.equal(codes, [0] * 40, "forty clients at once")
 
         for garbage in (b"", b"x", os.urandom(64),
-                        struct.pack("=HHIQ", 1, 48, 4, 1) + b"\xff" * 4):
+                        struct.pack("=HHIQ", VERSION, 48, 4, 1) + b"\xff" * 4):
             s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             s.settimeout(PATIENCE)
             s.connect(p.socket)
@@ -382,7 +383,7 @@ def test_control():
                 body += struct.pack("=I", len(w)) + w.encode() + b"\0"
             body += struct.pack("=I", 0)
             for i in range(50):
-                s.send(struct.pack("=HHIQ", 1, 48, len(body), i) + body)
+                s.send(struct.pack("=HHIQ", VERSION, 48, len(body), i) + body)
             s.close()
         tap.ok(p.ctl("status").returncode == 0,
                "askers who do not wait do no harm")

@@ -82,6 +82,10 @@ make(struct store_msg *m, const char *body)
 	envelope_add_rcpt(&m->env, "bob@example.net", "rfc822;bob", 4);
 	envelope_add_rcpt(&m->env, "carol@example.net", NULL, 0);
 	store_msg_fit(m);
+	m->route = xstrdup("detour");
+	store_msg_note(m, m->arrived_ms, "deferred 4.2.2 full");
+	store_msg_note(m, m->arrived_ms + 1, "held by admin");
+	store_msg_note(m, m->arrived_ms + 2, "deferred 4.2.2 full");
 	m->charge[LIMIT_MESSAGES] = 1;
 	m->charge[LIMIT_RECIPIENTS] = 2;
 	m->charge[LIMIT_BYTES] = m->size = strlen(body);
@@ -108,6 +112,7 @@ static struct {
 	char	*first_status;
 	uint32_t attempts;
 	char	*orcpt;
+	char	 route[16], history[200];
 	char	 body[256];
 	size_t	 body_len;
 	char	*errstr;
@@ -131,6 +136,18 @@ msgs_cb(struct store_msg *const *v, size_t n, void *arg)
 	got.orcpt = v[0]->env.rcpts[0].orcpt == NULL ? NULL :
 	    xstrdup(v[0]->env.rcpts[0].orcpt);
 	got.attempts = v[0]->attempts;
+	snprintf(got.route, sizeof(got.route), "%s", v[0]->route);
+	got.history[0] = '\0';
+	for (i = 0; i < v[0]->nevents; i++) {
+		const struct store_event *e = &v[0]->events[i];
+
+		snprintf(got.history + strlen(got.history),
+		    sizeof(got.history) - strlen(got.history),
+		    "%llu-%llu %u %s;",
+		    (unsigned long long)(e->first_ms - v[0]->arrived_ms),
+		    (unsigned long long)(e->last_ms - v[0]->arrived_ms),
+		    e->times, e->what);
+	}
 }
 
 static void
@@ -233,6 +250,9 @@ test_life(bool disk)
 	load(a.id);
 	ok(got.n == 1 && got.attempts == 1, "the newest state is loaded");
 	is_str(got.first_status, "4.2.2", "with its status");
+	is_str(got.route, "detour", "its route");
+	is_str(got.history, "0-2 2 deferred 4.2.2 full;1-1 1 held by admin;",
+	    "and its history");
 	ok(wait_for(&settled_count, 2), "settled in time");
 	due(a.due_ms - 1, 10);
 	ok(got.n == 1 && got.ids[0] == b.id, "one is due");
