@@ -4,6 +4,7 @@
 
 #include "keys/keyring.h"
 #include "keys/keys.h"
+#include "lib/flood.h"
 #include "lib/log.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
@@ -20,6 +21,7 @@ struct peer {
 
 static LIST_HEAD(, peer) peers = LIST_HEAD_INITIALIZER(peers);
 static struct keyring *ring;
+static struct flood refusals = FLOOD("signatures refused", 60);
 
 /* --- the channels of the workers --------------------------------------------------- */
 
@@ -51,9 +53,10 @@ on_sign(struct peer *peer, struct ipc_in *in)
 		ipc_put_bytes(sig, sig_len);
 	} else {
 		stats_add(STAT_SIGNATURES_REFUSED, 1);
-		log_warnx("smtpd=%u signature=refused cert=%u scheme=%u "
-		    "bytes=%zu why=\"%s\"", peer->index, index, as, tbs_len,
-		    why);
+		if (flood_log(&refusals))
+			log_warnx("smtpd=%u signature=refused cert=%u "
+			    "scheme=%u bytes=%zu why=\"%s\"", peer->index,
+			    index, as, tbs_len, why);
 		ipc_put_str(why);
 	}
 	ipc_send(peer->ipc, -1);

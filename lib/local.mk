@@ -8,6 +8,7 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libstream.a
 	%D%/addr.c %D%/addr.h \
 	%D%/base64.c %D%/base64.h \
 	%D%/date.c %D%/date.h \
+	%D%/flood.c %D%/flood.h \
 	%D%/header.c %D%/header.h \
 	%D%/num.c %D%/num.h \
 	%D%/smtp_cmd.c %D%/smtp_cmd.h \

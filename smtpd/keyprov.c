@@ -19,6 +19,7 @@
 #include <strings.h>
 
 #include "lib/ev.h"
+#include "lib/flood.h"
 #include "lib/ipc.h"
 #include "lib/ipc_msgs.h"
 #include "lib/log.h"
@@ -47,6 +48,8 @@ static OSSL_LIB_CTX *libctx;
 static OSSL_PROVIDER *theirs, *ours;
 static int channel = -1;
 static uint64_t last_id;
+static struct flood unsigned_lines = FLOOD("handshakes without a signature",
+    60);
 
 /* --- asking keys -------------------------------------------------------------- */
 
@@ -88,7 +91,8 @@ await_answer(struct ipc_in *in)
 static int
 no_signature(const char *why)
 {
-	log_warnx("tls=no-signature why=\"%s\"", why);
+	if (flood_log(&unsigned_lines))
+		log_warnx("tls=no-signature why=\"%s\"", why);
 	return 0;
 }
 

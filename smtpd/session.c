@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <arpa/inet.h>
 
+#include "lib/flood.h"
 #include "lib/log.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
@@ -24,6 +25,12 @@
 #define ANSWER_SEC	120
 /* For a last reply to leave. */
 #define LINGER_MS	2000
+
+/* What those cause who are not logged in: enough to see what they are up to. */
+static struct flood handshakes = FLOOD("TLS handshakes that failed", 60);
+static struct flood strangers = FLOOD("sessions that ended without a login",
+    300);
+static struct flood refusals = FLOOD("refusals before a login", 300);
 
 static void	on_readable(struct stream *, void *);
 static void	on_up(struct stream *, void *);
@@ -157,6 +164,13 @@ session_free(struct session *s)
 		srv->empty(srv);
 }
 
+static bool
+log_end(const struct session *s)
+{
+	return s->login != NULL || flood_log(s->state == SESSION_HANDSHAKE ?
+	    &handshakes : &strangers);
+}
+
 void
 session_end(struct session *s, const char *why)
 {
@@ -164,12 +178,14 @@ session_end(struct session *s, const char *why)
 
 	if (s->state == SESSION_OVER)
 		return;
-	log_info("%s end peer=%s account=\"%s\" tls=%s messages=%u errors=%u "
-	    "seconds=%llu why=\"%s\"", session_name(s), s->peer,
-	    s->login == NULL ? "" : log_escs(s->login->ticket.account),
-	    s->tls && ssl != NULL ? tls_version(ssl) : "none", s->accepted,
-	    s->errors,
-	    (unsigned long long)(ev_now_ms() - s->born_ms) / 1000, why);
+	if (log_end(s))
+		log_info("%s end peer=%s account=\"%s\" tls=%s messages=%u "
+		    "errors=%u seconds=%llu why=\"%s\"", session_name(s),
+		    s->peer, s->login == NULL ? "" :
+		    log_escs(s->login->ticket.account),
+		    s->tls && ssl != NULL ? tls_version(ssl) : "none",
+		    s->accepted, s->errors, (unsigned long long)
+		    (ev_now_ms() - s->born_ms) / 1000, why);
 	let_go(s);
 	session_set_state(s, SESSION_OVER);
 }
@@ -289,10 +305,11 @@ void
 session_refuse(struct session *s, const char *verb, enum reply r,
     const char *arg, const char *about)
 {
-	log_info("%s refused peer=%s verb=%s code=%d account=\"%s\" "
-	    "about=\"%s\"", session_name(s), s->peer, verb, reply_code(r),
-	    s->login == NULL ? "" : log_escs(s->login->ticket.account),
-	    log_escs(about));
+	if (s->login != NULL || flood_log(&refusals))
+		log_info("%s refused peer=%s verb=%s code=%d account=\"%s\" "
+		    "about=\"%s\"", session_name(s), s->peer, verb,
+		    reply_code(r), s->login == NULL ? "" :
+		    log_escs(s->login->ticket.account), log_escs(about));
 	session_reply_arg(s, r, arg);
 }
 
