@@ -7,6 +7,10 @@
 
 #define LABEL_MAX 63		/* RFC 1035 2.3.4 */
 
+/* RFC 5321 4.1.3; any case is taken, this one is written. */
+static const char ipv6_tag[] = "IPv6:";
+#define IPV6_TAG_LEN (sizeof(ipv6_tag) - 1)
+
 static bool
 alnum(char c)
 {
@@ -111,10 +115,28 @@ addr_is_domain(const char *s, size_t n, int flags)
 	return last != '.' && last != '-' && !all_digits;
 }
 
+/*
+ * RFC 5321 4.1.3: "::" stands for two groups at least, so beside it there are
+ * six at most; an IPv4 tail counts as two. text is an IPv6 address.
+ */
+static bool
+strict_ipv6(const char *text)
+{
+	size_t groups = strchr(text, '.') != NULL;
+	const char *p;
+
+	if (strstr(text, "::") == NULL)
+		return true;
+	for (p = text; *p != '\0'; p++)
+		if (*p != ':' && (p == text || p[-1] == ':'))
+			groups++;
+	return groups <= 6;
+}
+
+/* No tag but IPv6 was ever registered: others are refused, not guessed. */
 bool
 addr_is_literal(const char *s, size_t n)
 {
-	static const char v6[] = "IPv6:";
 	char text[INET6_ADDRSTRLEN];
 	uint8_t bytes[16];
 	int family = AF_INET;
@@ -123,16 +145,17 @@ addr_is_literal(const char *s, size_t n)
 		return false;
 	s++;
 	n -= 2;
-	if (n > sizeof(v6) - 1 && strncasecmp(s, v6, sizeof(v6) - 1) == 0) {
+	if (n > IPV6_TAG_LEN && strncasecmp(s, ipv6_tag, IPV6_TAG_LEN) == 0) {
 		family = AF_INET6;
-		s += sizeof(v6) - 1;
-		n -= sizeof(v6) - 1;
+		s += IPV6_TAG_LEN;
+		n -= IPV6_TAG_LEN;
 	}
 	if (n >= sizeof(text) || memchr(s, '\0', n) != NULL)
 		return false;
 	memcpy(text, s, n);
 	text[n] = '\0';
-	return inet_pton(family, text, bytes) == 1;
+	return inet_pton(family, text, bytes) == 1 &&
+	    (family == AF_INET || strict_ipv6(text));
 }
 
 /* --- local parts -------------------------------------------------------------------- */
@@ -250,7 +273,7 @@ void
 addr_canonical(const struct addr *a, char out[ADDR_MAX + 2])
 {
 	char bare[ADDR_LOCAL_MAX], *o = out;
-	size_t i, n = unquote(a, bare);
+	size_t i, n = unquote(a, bare), tag = 0;
 	bool quote = n == 0 || dot_string_len(bare, n, ADDR_UTF8) != n;
 
 	if (quote)
@@ -263,8 +286,12 @@ addr_canonical(const struct addr *a, char out[ADDR_MAX + 2])
 	if (quote)
 		*o++ = '"';
 	*o++ = '@';
+	if (a->kind == ADDR_LITERAL && a->domain_len > IPV6_TAG_LEN &&
+	    strncasecmp(a->domain + 1, ipv6_tag, IPV6_TAG_LEN) == 0)
+		tag = IPV6_TAG_LEN;
 	for (i = 0; i < a->domain_len; i++)
-		*o++ = lower(a->domain[i]);
+		*o++ = i > 0 && i <= tag ? ipv6_tag[i - 1] :
+		    lower(a->domain[i]);
 	*o = '\0';
 }
 

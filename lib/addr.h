@@ -38,8 +38,8 @@ bool	 addr_is_domain(const char *, size_t n, int flags);
 bool	 addr_is_literal(const char *, size_t n);
 
 /*
- * Writes the canonical form: domain in lower case, quotes only where needed.
- * Two mailboxes that RFC 5321 calls the same are then the same bytes.
+ * Writes the canonical form: domain in lower case (but "IPv6:" as the RFC has
+ * it), quotes only where needed. Two mailboxes that RFC 5321 calls the same are then the same bytes.
  */
 void	 addr_canonical(const struct addr *, char out[ADDR_MAX + 2]);
 

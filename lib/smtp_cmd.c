@@ -112,18 +112,45 @@ path_end(const char *s, size_t n)
 	return NULL;
 }
 
+/*
+ * A source route, A-d-l ":" of RFC 5321 4.1.2, "@a.example,@b.example:". Its
+ * length; 0 when it is ill-formed. What it says is ignored: we are no hop on
+ * anybody's route.
+ */
+static size_t
+route_len(const char *s, size_t n, int flags)
+{
+	size_t i = 0, len;
+
+	for (;;) {
+		if (i == n || s[i++] != '@')
+			return 0;
+		len = 0;
+		while (i + len < n && s[i + len] != ',' && s[i + len] != ':')
+			len++;
+		if (i + len == n || !addr_is_domain(s + i, len, flags))
+			return 0;
+		i += len + 1;
+		if (s[i - 1] == ':')
+			return i;
+	}
+}
+
 static enum smtp_path_error
 mailbox(const char *s, size_t n, bool null_ok, const char *postmaster_domain,
     int flags, struct smtp_path *path)
 {
 	struct span whole = { s, n };
 	struct addr a;
+	size_t route = 0;
 
 	if (n == 0 && null_ok)
 		return SMTP_PATH_OK;
 	if (n > 0 && s[0] == '@') {
-		path->why = "source routes are not taken";
-		return SMTP_PATH_ROUTE;
+		path->why = "source route is malformed";
+		route = route_len(s, n, flags);
+		if (route == 0)
+			return SMTP_PATH_ADDRESS;
 	}
 	if (postmaster_domain != NULL && span_is(whole, "postmaster")) {
 		path->why = "the postmaster's address is too long";
@@ -133,7 +160,7 @@ mailbox(const char *s, size_t n, bool null_ok, const char *postmaster_domain,
 		path->why = NULL;
 		return SMTP_PATH_OK;
 	}
-	path->why = addr_parse(s, n, flags, &a);
+	path->why = addr_parse(s + route, n - route, flags, &a);
 	if (path->why != NULL)
 		return SMTP_PATH_ADDRESS;
 	path->literal = a.kind == ADDR_LITERAL;

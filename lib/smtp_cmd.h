@@ -35,7 +35,6 @@ enum smtp_path_error {
 	SMTP_PATH_OK,
 	SMTP_PATH_SYNTAX,	/* 501 5.5.4: no FROM:<...>, or what follows */
 	SMTP_PATH_ADDRESS,	/* 553 5.1.3 (5.1.7 for senders) */
-	SMTP_PATH_ROUTE,	/* 553 5.1.3: a source route */
 	SMTP_PATH_PARAMS	/* 501 5.5.4: parameter grammar, too many */
 };
 
@@ -50,8 +49,9 @@ struct smtp_path {
 /*
  * Parses "FROM:<path> params" (prefix "FROM:") or "TO:<path> params". <> is
  * taken when null_ok; <Postmaster> without a domain (RFC 5321 4.5.1) becomes
- * "postmaster@" postmaster_domain when that is not NULL. One space behind the
- * colon is let pass for the sake of old devices.
+ * "postmaster@" postmaster_domain when that is not NULL. A source route is
+ * checked and forgotten (RFC 5321 4.1.1.3, C). One space behind the colon is
+ * let pass for the sake of old devices.
  */
 enum smtp_path_error smtp_path_parse(struct span arg, const char *prefix,
 	    bool null_ok, const char *postmaster_domain, int addr_flags,

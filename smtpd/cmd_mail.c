@@ -73,8 +73,9 @@ take_params(const struct smtp_path *path, struct mail_params *mp,
 				break;
 		if (k == nitems(params))
 			return REPLY_UNKNOWN_PARAM;
-		if ((seen & (1U << k)) != 0 || !p->has_value ||
-		    !params[k].take(p->value, mp))
+		if ((seen & (1U << k)) != 0)
+			return REPLY_PARAM_TWICE;
+		if (!p->has_value || !params[k].take(p->value, mp))
 			return REPLY_BAD_VALUE;
 		seen |= 1U << k;
 	}

@@ -78,6 +78,7 @@
 	X(AUTH_CANCELLED, "501", " 5.7.0 ", "Authentication cancelled")	\
 	X(AUTH_SYNTAX, "501", " 5.5.2 ", "The mechanism could not read "\
 	    "your response")						\
+	X(PARAM_TWICE, "555", " 5.5.4 ", "Parameter %s stands there twice")\
 	X(UNKNOWN_PARAM, "555", " 5.5.4 ", "Parameter %s is not known here")\
 									\
 	/* Order of commands */						\

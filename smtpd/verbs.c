@@ -99,7 +99,6 @@ verbs_path_reply(enum smtp_path_error e, enum reply bad_address)
 	case SMTP_PATH_SYNTAX:
 		return REPLY_BAD_PATH;
 	case SMTP_PATH_ADDRESS:
-	case SMTP_PATH_ROUTE:
 		return bad_address;
 	case SMTP_PATH_PARAMS:
 		return REPLY_BAD_PARAMS;

@@ -151,7 +151,7 @@ static const struct dialog {
 	    "MAIL\r\nMAIL FROM:alice@example.org\r\n",
 	    "220,250,235 2.7.0,501 5.5.4,501 5.5.4,501 5.5.4" },
 	{ "MAIL bad address", true, AUTH "MAIL FROM:<alice>\r\n"
-	    "MAIL FROM:<a b@c>\r\nMAIL FROM:<@a:b@c>\r\n",
+	    "MAIL FROM:<a b@c>\r\nMAIL FROM:<@a@b@c>\r\n",
 	    "220,250,235 2.7.0,553 5.1.7,553 5.1.7,553 5.1.7" },
 	{ "MAIL parameters", true, AUTH "MAIL FROM:<alice@example.org> "
 	    "SIZE=1000 BODY=8BITMIME AUTH=<>\r\n",
@@ -171,7 +171,7 @@ static const struct dialog {
 	    "220,250,235 2.7.0,501 5.5.4" },
 	{ "MAIL parameter twice", true,
 	    AUTH "MAIL FROM:<alice@example.org> SIZE=1 size=2\r\n",
-	    "220,250,235 2.7.0,501 5.5.4" },
+	    "220,250,235 2.7.0,555 5.5.4" },
 	{ "MAIL parameters not offered", true, AUTH
 	    "MAIL FROM:<alice@example.org> RET=FULL\r\n"
 	    "MAIL FROM:<alice@example.org> SMTPUTF8\r\n",
@@ -186,8 +186,13 @@ static const struct dialog {
 	    "220,250,235 2.7.0,250 2.1.0,250,503 5.5.1" },
 	{ "RCPT bad addresses", true, AUTH MAIL "RCPT TO:<>\r\n"
 	    "RCPT TO:<bob>\r\nRCPT TO:bob@example.net\r\n"
-	    "RCPT TO:<@x:bob@example.net>\r\n", "220,250,235 2.7.0,"
+	    "RCPT TO:<@x,bob@example.net>\r\n", "220,250,235 2.7.0,"
 	    "250 2.1.0,553 5.1.3,553 5.1.3,501 5.5.4,553 5.1.3" },
+	{ "a source route is forgotten", true, AUTH
+	    "MAIL FROM:<@x:alice@example.org>\r\n"
+	    "RCPT TO:<@x,@y:bob@example.net>\r\nRSET\r\n"
+	    "MAIL FROM:<@example.org:eve@example.org>\r\n",
+	    "220,250,235 2.7.0,250 2.1.0,250 2.1.5,250 2.0.0,553 5.7.1" },
 	{ "RCPT Postmaster", true, AUTH MAIL "RCPT TO:<Postmaster>\r\n",
 	    "220,250,235 2.7.0,250 2.1.0,250 2.1.5" },
 	{ "RCPT parameter", true, AUTH MAIL
