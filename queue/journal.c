@@ -239,7 +239,7 @@ roll(struct journal *j, uint64_t generation, uint64_t before_end)
 	if (j->fd != -1)
 		close(j->fd);
 	j->fd = fd;
-	j->offset = SEGMENT_BLOCK;
+	j->offset = SEGMENT_BEGIN;
 	pthread_mutex_lock(&j->lock);
 	j->next_fd = -1;
 	j->segments = xreallocarray(j->segments, j->nsegments + 1,
@@ -314,7 +314,7 @@ batch_fits(const struct journal *j, size_t len)
 {
 	size_t n = j->batch_len + len;
 
-	if (segment_blocks(SEGMENT_BATCH_HEADER + len) + SEGMENT_BLOCK >
+	if (segment_blocks(SEGMENT_BATCH_HEADER + len) + SEGMENT_BEGIN >
 	    j->segment_bytes)
 		fatalx("a record of %zu bytes does not fit a journal segment",
 		    len);

@@ -57,7 +57,7 @@ struct replay {
 	journal_record *cb;
 	void	*arg;
 	int	 fd;
-	uint64_t bytes;		/* of this file, whatever the setting is now */
+	uint64_t bytes;		/* of its file, whatever the setting is now */
 	struct segment_header header;
 };
 
@@ -86,7 +86,10 @@ replay_records(struct replay *r, const uint8_t *p, size_t n, uint64_t offset,
 	}
 }
 
-/* The batch at offset: its blocks' length, 0 for none. */
+/*
+ * The batch at offset: its blocks' length, 0 for none, -1 for errno: EIO when
+ * the disk does not read it.
+ */
 static int64_t
 replay_batch(struct replay *r, uint64_t offset)
 {
@@ -94,6 +97,8 @@ replay_batch(struct replay *r, uint64_t offset)
 	uint8_t *p;
 	int64_t n;
 
+	if (offset >= r->bytes)
+		return 0;
 	n = segment_read_batch(r->fd, &r->header, offset, r->bytes, &p,
 	    &records);
 	if (n <= 0)
@@ -138,20 +143,16 @@ damage(struct replay *r, uint64_t from, uint64_t to)
 static int
 replay_segment(struct replay *r, uint64_t offset, uint64_t known_end)
 {
-	struct stat st;
 	uint64_t next;
 	int64_t n;
 
-	if (fstat(r->fd, &st) == -1)
-		return -1;
-	r->bytes = (uint64_t)st.st_size;
 	for (;;) {
-		while ((n = offset < r->bytes ? replay_batch(r, offset) : 0) > 0)
+		while ((n = replay_batch(r, offset)) > 0)
 			offset += (uint64_t)n;
-		if (n == -1)
+		if (n == -1 && errno != EIO)
 			return -1;
 		next = find_batch(r, offset + SEGMENT_BLOCK);
-		if (next >= r->bytes)
+		if (next >= r->bytes && n == 0)
 			break;
 		damage(r, offset, next);
 		offset = next;
@@ -165,37 +166,76 @@ replay_segment(struct replay *r, uint64_t offset, uint64_t known_end)
 	return 0;
 }
 
-/* 1: open with a header that fits its name; 0: never used; -1: errno. */
+/*
+ * Opens the segment and reads its header. 1: sound, 0: none, the file is open
+ * all the same, -1: errno.
+ */
 static int
-open_segment(const char *dir, uint64_t generation, int *fd,
-    struct segment_header *h)
+open_segment(struct replay *r, uint64_t generation)
 {
-	char *path = journal_path(dir, generation);
-	int r;
+	char *path = journal_path(r->conf->dir, generation);
+	struct stat st;
+	int got = -1;
 
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	r->fd = open(path, O_RDONLY | O_CLOEXEC);
 	free(path);
-	if (*fd == -1)
+	if (r->fd == -1)
 		return -1;
-	r = segment_read_header(*fd, h);
-	if (r == 1 && h->generation != generation)
-		r = 0;
-	if (r != 1)
-		close(*fd);
-	return r;
+	if (fstat(r->fd, &st) == 0) {
+		r->bytes = (uint64_t)st.st_size;
+		got = segment_read_header(r->fd, generation, &r->header);
+		if (got == -1 && errno == EIO)
+			got = 0;
+	}
+	if (got == -1)
+		close(r->fd);
+	return got;
 }
 
+/* What the next segment's header says of this one. */
 static uint64_t
 known_end(const struct replay *r, size_t i)
 {
-	struct segment_header h;
-	int fd;
+	struct replay next = *r;
+	int got;
 
-	if (i + 1 == r->found->n || open_segment(r->conf->dir,
-	    r->found->generations[i + 1], &fd, &h) != 1)
+	if (i + 1 == r->found->n)
 		return 0;
-	close(fd);
-	return h.before_end;
+	got = open_segment(&next, r->found->generations[i + 1]);
+	if (got != -1)
+		close(next.fd);
+	return got == 1 ? next.header.before_end : 0;
+}
+
+/* Neither header can be read. Of a segment never written to nothing is lost. */
+static void
+headless(struct replay *r, uint64_t generation)
+{
+	if (!segment_was_used(r->fd, generation, r->bytes)) {
+		log_debug("journal", "segment=%016llx was never used",
+		    (unsigned long long)generation);
+		return;
+	}
+	r->header.generation = generation;
+	damage(r, 0, r->bytes);
+}
+
+static int
+replay_one(struct replay *r, size_t i, struct journal_place from)
+{
+	uint64_t g = r->found->generations[i], end = known_end(r, i);
+	int got = open_segment(r, g);
+
+	if (got == -1)
+		return -1;
+	if (got == 0)
+		headless(r, g);
+	else
+		got = replay_segment(r, g == from.generation &&
+		    from.offset > SEGMENT_BEGIN ? from.offset : SEGMENT_BEGIN,
+		    end);
+	close(r->fd);
+	return got;
 }
 
 int
@@ -205,32 +245,21 @@ journal_replay(const struct journal_conf *conf, struct journal_place from,
 {
 	struct replay r = { .conf = conf, .found = found, .cb = cb,
 	    .arg = arg };
-	uint64_t g;
 	size_t i;
-	int got;
 
 	memset(found, 0, sizeof(*found));
 	*errstr = "the journal's segments cannot be read";
 	if (journal_segments(conf->dir, &found->generations, &found->n) == -1)
 		return -1;
-	for (i = 0; i < found->n; i++) {
-		g = found->generations[i];
-		if (g < from.generation)
-			continue;
-		got = open_segment(conf->dir, g, &r.fd, &r.header);
-		if (got == -1)
+	for (i = 0; i < found->n; i++)
+		if (found->generations[i] >= from.generation &&
+		    replay_one(&r, i, from) == -1) {
+			if (errno == ENOTSUP)
+				*errstr = "the journal was written by another "
+				    "version of Postern; let that version "
+				    "deliver what is queued, then empty "
+				    "state-dir/queue";
 			return -1;
-		if (got == 0) {
-			log_warnx("journal segment=%016llx has no sound header; "
-			    "it is passed over", (unsigned long long)g);
-			continue;
 		}
-		got = replay_segment(&r, g == from.generation &&
-		    from.offset > SEGMENT_BLOCK ? from.offset : SEGMENT_BLOCK,
-		    known_end(&r, i));
-		close(r.fd);
-		if (got == -1)
-			return -1;
-	}
 	return 0;
 }

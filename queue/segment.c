@@ -5,7 +5,9 @@
 #include "queue/record.h"
 #include "queue/segment.h"
 
-#define MAGIC		"POSTERN1"
+#define MAGIC		"POSTERN"	/* and the version */
+#define FORMAT		'2'
+#define HEADER_BYTES	32
 #define BATCH_MAGIC	0x48435442u	/* "BTCH" */
 #define FILL_BYTES	(1024 * 1024)
 
@@ -50,31 +52,62 @@ write_all(int fd, const uint8_t *p, size_t n, uint64_t offset)
 int
 segment_write_header(int fd, const struct segment_header *h)
 {
-	uint8_t block[SEGMENT_BLOCK] = { 0 };
+	uint8_t blocks[SEGMENT_BEGIN] = { 0 };
 
-	memcpy(block, MAGIC, 8);
-	put_u64le(block + 8, h->generation);
-	put_u64le(block + 16, h->before_end);
-	put_u32le(block + 24, h->salt);
-	put_u32le(block + 28, crc32c(0, block, 28));
-	return write_all(fd, block, sizeof(block), 0);
+	memcpy(blocks, MAGIC, 7);
+	blocks[7] = FORMAT;
+	put_u64le(blocks + 8, h->generation);
+	put_u64le(blocks + 16, h->before_end);
+	put_u32le(blocks + 24, h->salt);
+	put_u32le(blocks + 28, crc32c(0, blocks, 28));
+	memcpy(blocks + SEGMENT_BLOCK, blocks, HEADER_BYTES);
+	return write_all(fd, blocks, sizeof(blocks), 0);
 }
 
-int
-segment_read_header(int fd, struct segment_header *h)
+static int
+read_copy(int fd, uint64_t offset, uint64_t generation,
+    struct segment_header *h)
 {
-	uint8_t block[32];
-	int r = read_all(fd, block, sizeof(block), 0);
+	uint8_t block[HEADER_BYTES];
+	int r = read_all(fd, block, sizeof(block), offset);
 
 	if (r != 1)
 		return r;
-	if (memcmp(block, MAGIC, 8) != 0 ||
+	if (memcmp(block, MAGIC, 7) != 0 ||
 	    get_u32le(block + 28) != crc32c(0, block, 28))
 		return 0;
+	if (block[7] != FORMAT) {
+		errno = ENOTSUP;
+		return -1;
+	}
 	h->generation = get_u64le(block + 8);
 	h->before_end = get_u64le(block + 16);
 	h->salt = get_u32le(block + 24);
-	return 1;
+	return h->generation == generation;
+}
+
+int
+segment_read_header(int fd, uint64_t generation, struct segment_header *h)
+{
+	int r = read_copy(fd, 0, generation, h);
+
+	return r == 1 || (r == -1 && errno == ENOTSUP) ? r :
+	    read_copy(fd, SEGMENT_BLOCK, generation, h);
+}
+
+bool
+segment_was_used(int fd, uint64_t generation, uint64_t segment_bytes)
+{
+	uint8_t head[SEGMENT_BATCH_HEADER];
+	uint64_t at;
+
+	for (at = SEGMENT_BEGIN; at < segment_bytes; at += SEGMENT_BLOCK)
+		if (read_all(fd, head, sizeof(head), at) == 1 &&
+		    get_u32le(head) == BATCH_MAGIC &&
+		    get_u64le(head + 8) == generation &&
+		    get_u64le(head + 16) == at)
+			return true;
+	return false;
 }
 
 int

@@ -2,8 +2,8 @@
  * segment: one file of the journal, and the batches in it. Pure but for the
  * file given.
  *
- *	segment	header block | batch | batch | ...	all in blocks of 4 KB
- *	header	"POSTERN1" | u64 generation | u64 where the segment before
+ *	segment	header | header | batch | batch | ...	in blocks of 4 KB
+ *	header	"POSTERN2" | u64 generation | u64 where the segment before
  *		ended | u32 salt | u32 crc32c of what stands before it
  *	batch	u32 magic | u32 crc32c, seeded by the salt, of the rest |
  *		u64 generation | u64 its offset | u32 length | u32 records |
@@ -12,7 +12,8 @@
  * A segment file is zero-filled once and used again and again: writing over
  * written blocks costs one flush per fdatasync where growing a file costs two.
  * Generation, offset and salt make sure that what an earlier life of the file
- * has left, or what a body pretends to be, is never taken for a batch.
+ * has left, or what a body pretends to be, is never taken for a batch. Without
+ * its salt no batch can be proved, so the header stands there twice.
  */
 #ifndef QUEUE_SEGMENT_H
 #define QUEUE_SEGMENT_H
@@ -22,6 +23,7 @@
 #include <stdint.h>
 
 #define SEGMENT_BLOCK	4096
+#define SEGMENT_BEGIN	(2 * SEGMENT_BLOCK)	/* of the first batch */
 #define SEGMENT_BATCH_HEADER 32
 
 struct segment_header {
@@ -32,8 +34,17 @@ struct segment_header {
 
 /* 0, or -1 with errno. Not synced: the first batch's sync covers it. */
 int	 segment_write_header(int fd, const struct segment_header *);
-/* 1: a header, 0: none that is sound, -1: errno. */
-int	 segment_read_header(int fd, struct segment_header *);
+/*
+ * The header of this generation. 1: there it is, 0: neither copy is sound,
+ * -1: errno; ENOTSUP when another version of Postern wrote it.
+ */
+int	 segment_read_header(int fd, uint64_t generation,
+	    struct segment_header *);
+/*
+ * Whether a block says that it begins a batch of this generation. Only good
+ * for telling a segment that lost its header from one that was never used.
+ */
+bool	 segment_was_used(int fd, uint64_t generation, uint64_t segment_bytes);
 /* Fills a new file with zeros and syncs it. 0, or -1 with errno. */
 int	 segment_fill(int fd, uint64_t bytes);
 

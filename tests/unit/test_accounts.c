@@ -246,13 +246,13 @@ test_kill(void)
 		pid = fork();
 		if (pid == 0) {
 			db = reopen();
-			for (i = 0; db != NULL; i++) {
+			for (i = 0;; i++) {
 				snprintf(name, sizeof(name), "r%d.%d", round, i);
-				if (add(db, name, 1) != ACCOUNTS_OK ||
+				if (db == NULL ||
+				    add(db, name, 1) != ACCOUNTS_OK ||
 				    write(fd[1], &i, sizeof(i)) != sizeof(i))
 					_exit(1);
 			}
-			_exit(1);
 		}
 		close(fd[1]);
 		for (told = -1; read(fd[0], &i, sizeof(i)) == sizeof(i);) {
