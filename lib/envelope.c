@@ -50,6 +50,8 @@ envelope_put(const struct envelope *e)
 	ipc_put_u8(e->ret);
 	ipc_put_bool(e->body_8bit);
 	ipc_put_bool(e->utf8);
+	ipc_put_bool(e->require_tls);
+	ipc_put_u64(e->hold_until_ms);
 	ipc_put_u32((uint32_t)e->nrcpts);
 	for (i = 0; i < e->nrcpts; i++) {
 		ipc_put_str(e->rcpts[i].addr);
@@ -71,6 +73,8 @@ envelope_get(struct ipc_in *in, struct envelope *e)
 	e->ret = ipc_get_u8(in);
 	e->body_8bit = ipc_get_bool(in);
 	e->utf8 = ipc_get_bool(in);
+	e->require_tls = ipc_get_bool(in);
+	e->hold_until_ms = ipc_get_u64(in);
 	n = ipc_get_u32(in);
 	if (e->ret > RET_HDRS || n == 0 || n > ENVELOPE_RCPT_MAX)
 		in->bad = true;

@@ -1,6 +1,6 @@
 /*
  * envelope: who sent a message and for whom (RFC 5321 2.3.1), with what the
- * DSN extension asks for (RFC 3461). Built by smtpd from MAIL and RCPT, kept
+ * extensions of MAIL and RCPT ask for. Built by smtpd from MAIL and RCPT, kept
  * by queue.
  */
 #ifndef LIB_ENVELOPE_H
@@ -36,6 +36,8 @@ struct envelope {
 	uint8_t	 ret;		/* enum ret */
 	bool	 body_8bit;	/* content holds bytes above 127 */
 	bool	 utf8;		/* SMTPUTF8 (RFC 6531) */
+	bool	 require_tls;	/* REQUIRETLS (RFC 8689) */
+	uint64_t hold_until_ms;	/* FUTURERELEASE (RFC 4865), wall; 0: none */
 	struct envelope_rcpt *rcpts; /* owned */
 	size_t	 nrcpts;
 };
@@ -47,8 +49,9 @@ void	 envelope_add_rcpt(struct envelope *, const char *addr,
 	    const char *orcpt, uint8_t notify);
 
 /*
- * As {str return path, str envid, u8 ret, bool 8bit, bool utf8, u32 n, n x
- * {str addr, str orcpt, u8 notify}}; "" stands for NULL.
+ * As {str return path, str envid, u8 ret, bool 8bit, bool utf8, bool require
+ * TLS, u64 hold until, u32 n, n x {str addr, str orcpt, u8 notify}}; "" stands
+ * for NULL.
  */
 void	 envelope_put(const struct envelope *);
 /* Fills a fresh envelope, checking counts, lengths and flags; sets in->bad. */

@@ -130,7 +130,11 @@ enum sign_as {
 /* Done, try again, never (RFC 5321 4.2.1). */
 enum outcome { OUTCOME_DELIVERED, OUTCOME_DEFERRED, OUTCOME_FAILED, OUTCOMES };
 
-enum deliver_flag { DELIVER_8BIT = 1, DELIVER_UTF8 = 2 };
+enum deliver_flag {
+	DELIVER_8BIT = 1, DELIVER_UTF8 = 2,
+	DELIVER_REQUIRE_TLS = 4	/* RFC 8689: a verified next hop that announces
+				   REQUIRETLS, or none */
+};
 
 #define CTL_WINDOW	(256 * 1024)
 #define CTL_ARGS_MAX	1100	/* an envelope of 1,000 recipients fits */

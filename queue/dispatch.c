@@ -204,7 +204,8 @@ put_job(const struct live_job *j, const uint8_t *body, size_t len)
 	ipc_put_str(j->domain);
 	ipc_put_str(m->env.return_path);
 	ipc_put_u8((m->env.body_8bit ? DELIVER_8BIT : 0) |
-	    (m->env.utf8 ? DELIVER_UTF8 : 0));
+	    (m->env.utf8 ? DELIVER_UTF8 : 0) |
+	    (m->env.require_tls ? DELIVER_REQUIRE_TLS : 0));
 	ipc_put_str(m->env.envid);
 	ipc_put_u8(m->env.ret);
 	put_rcpts(j);

@@ -158,6 +158,8 @@ record_put_meta(struct buf *b, const struct store_msg *m)
 		put_u32(b, m->events[i].times);
 		put_str(b, m->events[i].what);
 	}
+	put_u8(b, e->require_tls);
+	put_u64(b, e->hold_until_ms);
 }
 
 struct in {
@@ -308,6 +310,8 @@ record_get_meta(const uint8_t *p, size_t n, uint64_t id, struct store_msg *m)
 	if (version >= 2) {
 		m->route = get_str(&in, false);
 		get_events(&in, m);
+		m->env.require_tls = get_u8(&in, 1);
+		m->env.hold_until_ms = get_u64(&in);
 	}
 	if (!in.bad && in.at == in.end)
 		return true;

@@ -82,6 +82,8 @@ copy_envelope(struct envelope *to, const struct envelope *from)
 	to->ret = from->ret;
 	to->body_8bit = from->body_8bit;
 	to->utf8 = from->utf8;
+	to->require_tls = from->require_tls;
+	to->hold_until_ms = from->hold_until_ms;
 	for (i = 0; i < from->nrcpts; i++)
 		envelope_add_rcpt(to, from->rcpts[i].addr,
 		    from->rcpts[i].orcpt, from->rcpts[i].notify);

@@ -107,8 +107,8 @@ def ticket(t):
 
 
 def envelope(sender=ALICE, rcpts=("bob@example.net",)):
-    return (string(sender) + string("") + u8(0) + boolean(False) * 2 +
-            u32(len(rcpts)) +
+    return (string(sender) + string("") + u8(0) + boolean(False) * 3 +
+            u64(0) + u32(len(rcpts)) +
             b"".join(string(r) + string("") + u8(0) for r in rcpts))
 
 
@@ -365,12 +365,13 @@ def test_bad_fields(h):
             ("an empty recipient", rcpts("")),
             ("1001 recipients", rcpts(*["b@example.net"] * 1001)),
             ("a count without recipients", head + string(MALLORY) +
-             string("") + u8(0) + boolean(False) * 2 + u32(2 ** 31) + tail),
+             string("") + u8(0) + boolean(False) * 3 + u64(0) +
+             u32(2 ** 31) + tail),
             ("a recipient with a line end", rcpts("b@example.net>\r\nDATA")),
             ("a recipient with a bare LF", rcpts("b\n@example.net")),
             ("a recipient with a NUL", head + string(MALLORY) + string("") +
-             u8(0) + boolean(False) * 2 + u32(1) + blob(b"b\0@example.net") +
-             b"\0" + string("") + u8(0) + tail),
+             u8(0) + boolean(False) * 3 + u64(0) + u32(1) +
+             blob(b"b\0@example.net") + b"\0" + string("") + u8(0) + tail),
             ("a recipient with > <", rcpts("b@example.net> <c@example.net")),
             ("a recipient of 300 bytes", rcpts("b" * 288 + "@example.net")),
             ("a sender with a line end", head + envelope(

@@ -71,7 +71,8 @@ test_wire(void)
 	envelope_init(&e);
 	e.return_path = strdup("alice@example.org");
 	e.ret = RET_HDRS;
-	e.body_8bit = true;
+	e.body_8bit = e.require_tls = true;
+	e.hold_until_ms = NOW + 1;
 	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
 	envelope_add_rcpt(&e, "carol@example.net", "rfc822;c", NOTIFY_FAILURE);
 	envelope_add_rcpt(&e, "dave@example.net", "", NOTIFY_NEVER);
@@ -89,7 +90,9 @@ test_wire(void)
 	is_str(back.rcpts[1].orcpt, "rfc822;c", "ORCPT");
 	ok(back.rcpts[0].orcpt == NULL && back.rcpts[2].orcpt == NULL &&
 	    back.envid == NULL, "absent stays absent");
-	ok(back.body_8bit && !back.utf8 && back.ret == RET_HDRS, "flags");
+	ok(back.body_8bit && !back.utf8 && back.require_tls &&
+	    back.ret == RET_HDRS, "flags");
+	is_int(back.hold_until_ms, NOW + 1, "the hour of release");
 	envelope_clear(&back);
 	envelope_clear(&e);
 
