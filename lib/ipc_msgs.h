@@ -105,8 +105,9 @@ enum msg {
 	/* relay to queue */
 	M_RCPT_RESULT,	/* u32 index, u8 enum outcome, str enhanced status, str
 			   diagnostic, str remote MTA */
-	M_DELIVER_END	/* str remote MTA, str TLS in words, bool reached: no
-			   more results for this attempt */
+	M_DELIVER_END	/* str remote MTA, str TLS in words, bool reached, bool
+			   dsn (the next hop does RFC 3461 and was told what
+			   was asked for): no more results for this attempt */
 };
 
 /* Why a login did not succeed; smtpd turns it into a reply (RFC 4954 6). */

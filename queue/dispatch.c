@@ -368,14 +368,14 @@ on_end(struct live_job *j, struct ipc_in *in)
 {
 	const char *remote = ipc_get_str(in, REMOTE_LEN_MAX);
 	const char *tls = ipc_get_str(in, TLS_LEN_MAX);
-	bool reached = ipc_get_bool(in);
+	bool reached = ipc_get_bool(in), dsn = ipc_get_bool(in);
 	char id[STORE_ID_LEN + 1], why[LIFE_DIAG_MAX + 1];
 
 	if (!ipc_in_end(in))
 		return -1;
 	store_id_text(j->msg->m.id, id);
-	log_debug("relay", "%s attempt over relay=%s tls=\"%s\" reached=%d",
-	    id, log_escs(remote), log_escs(tls), reached);
+	log_debug("relay", "%s attempt over relay=%s tls=\"%s\" reached=%d "
+	    "dsn=%d", id, log_escs(remote), log_escs(tls), reached, dsn);
 	/* Copied: the words go with the message. */
 	snprintf(why, sizeof(why), "%s", reached ?
 	    "the relay gave no answer for this recipient" : reason(j));

@@ -34,9 +34,10 @@ static void
 perform_mail(struct client *c)
 {
 	static const char *const rets[] = { "", " RET=FULL", " RET=HDRS" };
-	const struct delivery *d = c->d;
+	struct delivery *d = c->d;
 	char size[40] = "", envid[128] = "";
 
+	d->dsn = c->dsn;
 	if (c->size_known)
 		snprintf(size, sizeof(size), " SIZE=%llu",
 		    (unsigned long long)d->size);

@@ -133,6 +133,7 @@ delivery_end(struct delivery **dp, const char *remote, const char *tls,
 	ipc_put_str(remote);
 	ipc_put_str(tls);
 	ipc_put_bool(reached);
+	ipc_put_bool(d->dsn);
 	ipc_send(*d->queue, -1);
 	delivery_free(d);
 }

@@ -42,6 +42,7 @@ struct delivery {
 	int	 fd;			/* a descriptor to read from, else -1 */
 	uint64_t at;			/* body bytes sent so far */
 	bool	 again;			/* was given back by a stale connection */
+	bool	 dsn;			/* its next hop does RFC 3461 */
 	struct ipc **queue;		/* where results go; *queue may be NULL */
 };
 TAILQ_HEAD(delivery_list, delivery);

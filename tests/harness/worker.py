@@ -102,7 +102,7 @@ class Worker(House):
                            string("2.0.0"), string("250 ok"),
                            string("sink"))
             relay.send("M_DELIVER_END", id, string("sink"), string("none"),
-                       b"\1")
+                       b"\1", b"\0")
 
     def account(self, name, password):
         self.auth_child.control.send("M_CTL_REQ", 1, strings(

@@ -346,6 +346,7 @@ world_end(struct world_peer *p, struct world_job *j, bool reached)
 	ipc_put_str(reached ? "mx.example.net" : "");
 	ipc_put_str("TLSv1.3, verified");
 	ipc_put_bool(reached);
+	ipc_put_bool(false);	/* no DSN there */
 	ipc_send(p->ipc, -1);
 	free(j->body);
 	j->body = NULL;
