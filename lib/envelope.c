@@ -38,6 +38,8 @@ envelope_add_rcpt(struct envelope *e, const char *addr, const char *orcpt,
 	r->addr = xstrdup(addr);
 	r->orcpt = orcpt == NULL || *orcpt == '\0' ? NULL : xstrdup(orcpt);
 	r->notify = notify;
+	e->bytes += ENVELOPE_RCPT_COST + strlen(addr) +
+	    (orcpt == NULL ? 0 : strlen(orcpt));
 }
 
 void
@@ -82,7 +84,8 @@ envelope_get(struct ipc_in *in, struct envelope *e)
 		addr = ipc_get_str(in, ENVELOPE_PATH_MAX);
 		orcpt = ipc_get_str(in, ENVELOPE_ORCPT_MAX);
 		envelope_add_rcpt(e, addr, orcpt, ipc_get_u8(in));
-		if (*addr == '\0' || e->rcpts[i].notify > 15)
+		if (*addr == '\0' || e->rcpts[i].notify > 15 ||
+		    e->bytes > ENVELOPE_BYTES_MAX)
 			in->bad = true;
 	}
 }

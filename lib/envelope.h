@@ -16,6 +16,13 @@
 #define ENVELOPE_PATH_MAX	254	/* RFC 5321 4.5.3.1.3: 256 with <> */
 #define ENVELOPE_ENVID_MAX	100	/* RFC 3461 4.4 */
 #define ENVELOPE_ORCPT_MAX	500	/* RFC 3461 4.2 */
+/*
+ * What all recipients may take with their parameters, so that an envelope and
+ * a 64 KB body fit into one message (IPC_MAX): a thousand of the longest
+ * addresses, and 100 of the longest ORCPT among them.
+ */
+#define ENVELOPE_BYTES_MAX	(316 * 1024)
+#define ENVELOPE_RCPT_COST	11	/* beside the strings, in lib/ipc */
 
 enum notify {			/* RFC 3461 4.1; 0: the default */
 	NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4,
@@ -40,6 +47,7 @@ struct envelope {
 	uint64_t hold_until_ms;	/* FUTURERELEASE (RFC 4865), wall; 0: none */
 	struct envelope_rcpt *rcpts; /* owned */
 	size_t	 nrcpts;
+	size_t	 bytes;		/* of all recipients, ENVELOPE_BYTES_MAX */
 };
 
 void	 envelope_init(struct envelope *);

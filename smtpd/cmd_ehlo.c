@@ -2,6 +2,7 @@
 #include "lib/prelude.h"
 
 #include "lib/xalloc.h"
+#include "smtpd/extensions.h"
 #include "smtpd/session_private.h"
 #include "smtpd/verbs.h"
 
@@ -45,23 +46,11 @@ introduce(struct session *s, struct span arg)
 static void
 offer(struct session *s)
 {
-	const struct smtpd_conf *conf = s->server->conf;
 	struct buf out;
-	size_t i;
 
 	buf_init(&out, REPLY_MAX);
-	buf_addf(&out, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n"
-	    "250-8BITMIME\r\n", conf->hostname,
-	    (unsigned long long)conf->max_message_bytes);
-	if (!s->tls && s->server->tls != NULL)
-		buf_adds(&out, "250-STARTTLS\r\n");
-	if (s->tls && s->login == NULL && conf->mechanisms.n > 0) {
-		buf_adds(&out, "250-AUTH");
-		for (i = 0; i < conf->mechanisms.n; i++)
-			buf_addf(&out, " %s", conf->mechanisms.v[i]);
-		buf_adds(&out, "\r\n");
-	}
-	buf_adds(&out, "250 ENHANCEDSTATUSCODES\r\n");
+	buf_addf(&out, "250-%s\r\n", s->server->conf->hostname);
+	extensions_put(s, &out);
 	session_write(s, &out);
 	buf_clear(&out);
 }

@@ -9,78 +9,11 @@
 #include <strings.h>
 
 #include "lib/log.h"
-#include "lib/num.h"
+#include "lib/xalloc.h"
+#include "smtpd/params.h"
 #include "smtpd/session_private.h"
 #include "smtpd/tx_no.h"
 #include "smtpd/verbs.h"
-
-/* --- parameters ---------------------------------------------------------------------- */
-
-struct mail_params {
-	uint64_t size;
-};
-
-/* RFC 1870 4 */
-static bool
-take_size(struct span v, struct mail_params *mp)
-{
-	return num_parse(v.p, v.n, 0, UINT64_MAX, &mp->size) == 0;
-}
-
-/* RFC 6152 2. What the content really holds is seen as it comes. */
-static bool
-take_body(struct span v, struct mail_params *mp)
-{
-	return span_is(v, "7BIT") || span_is(v, "8BITMIME");
-}
-
-/* RFC 4954 5: we vouch for nobody but the account, so it changes nothing. */
-static bool
-take_auth(struct span v, struct mail_params *mp)
-{
-	struct buf decoded;
-	int r;
-
-	buf_init(&decoded, SMTP_COMMAND_LONG);
-	r = smtp_xtext_decode(v, &decoded);
-	buf_clear(&decoded);
-	return r == 0;
-}
-
-static const struct {
-	const char *name;
-	bool	(*take)(struct span, struct mail_params *);
-} params[] = {
-	{ "SIZE", take_size },
-	{ "BODY", take_body },
-	{ "AUTH", take_auth },
-};
-
-/* REPLY_NONE, or the reply and the parameter's name in *about. */
-static enum reply
-take_params(const struct smtp_path *path, struct mail_params *mp,
-    struct span *about)
-{
-	unsigned int seen = 0;
-	size_t i, k;
-
-	for (i = 0; i < path->nparams; i++) {
-		const struct smtp_param *p = &path->params[i];
-
-		*about = p->key;
-		for (k = 0; k < nitems(params); k++)
-			if (span_is(p->key, params[k].name))
-				break;
-		if (k == nitems(params))
-			return REPLY_UNKNOWN_PARAM;
-		if ((seen & (1U << k)) != 0)
-			return REPLY_PARAM_TWICE;
-		if (!p->has_value || !params[k].take(p->value, mp))
-			return REPLY_BAD_VALUE;
-		seen |= 1U << k;
-	}
-	return REPLY_NONE;
-}
 
 /* --- the sender ----------------------------------------------------------------------- */
 
@@ -100,14 +33,17 @@ may_send_as(const struct login *login, const char *addr)
 /* --- the verb -------------------------------------------------------------------------- */
 
 static void
-begin(struct session *s, const char *return_path, uint64_t announced)
+begin(struct session *s, const char *return_path, const struct mail_params *mp)
 {
-	s->tx = transaction_new(return_path, announced);
+	s->tx = transaction_new(return_path);
+	s->tx->env.ret = mp->ret;
+	if (mp->envid.n > 0)
+		s->tx->env.envid = xstrndup(mp->envid.p, mp->envid.n);
 	s->transactions++;
 	ipc_begin(M_TX_BEGIN, s->id);
 	ticket_put(&s->login->ticket);
 	ipc_put_str(return_path);
-	ipc_put_u64(announced);
+	ipc_put_u64(mp->size);
 	upstream_send(&s->server->queue);
 	session_set_state(s, SESSION_TX_WAIT);
 }
@@ -133,7 +69,7 @@ check(struct session *s, struct span arg, struct smtp_path *path,
 		    path->why);
 		return false;
 	}
-	r = take_params(path, mp, &about);
+	r = params_mail(path, s->server->extensions, mp, &about);
 	if (r != REPLY_NONE) {
 		snprintf(text, sizeof(text), "%s", log_esc(about.p, about.n));
 		session_refuse(s, "MAIL", r, text, text);
@@ -158,7 +94,7 @@ check_policy(const struct session *s, const struct smtp_path *path,
 void
 cmd_mail(struct session *s, struct span arg)
 {
-	struct mail_params mp = { 0 };
+	struct mail_params mp;
 	struct smtp_path path;
 	char text[ADDR_MAX + 32];
 	enum reply r;
@@ -167,7 +103,7 @@ cmd_mail(struct session *s, struct span arg)
 		return;
 	r = check_policy(s, &path, &mp);
 	if (r == REPLY_NONE) {
-		begin(s, path.addr, mp.size);
+		begin(s, path.addr, &mp);
 		return;
 	}
 	if (r == REPLY_TOO_BIG)

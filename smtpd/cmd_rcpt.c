@@ -2,58 +2,68 @@
 #include "lib/prelude.h"
 
 #include "lib/log.h"
+#include "lib/xalloc.h"
+#include "smtpd/params.h"
 #include "smtpd/session_private.h"
 #include "smtpd/verbs.h"
 
-/* Nothing that we announce gives RCPT a parameter. */
+/* RFC 5321 4.5.3.1.10: 452, so that the client sends the rest separately. */
 static bool
-check_params(struct session *s, const struct smtp_path *path)
+has_room(const struct session *s, const char *addr, const struct rcpt_params *rp)
 {
-	const char *name;
+	const struct envelope *e = &s->tx->env;
 
-	if (path->nparams == 0)
-		return true;
-	name = log_esc(path->params[0].key.p, path->params[0].key.n);
-	session_refuse(s, "RCPT", REPLY_UNKNOWN_PARAM, name, path->addr);
-	return false;
+	return e->nrcpts < s->server->conf->max_recipients &&
+	    e->nrcpts < ENVELOPE_RCPT_MAX && e->nrcpts < s->tx->rcpts_left &&
+	    e->bytes + ENVELOPE_RCPT_COST + strlen(addr) + rp->orcpt.n <=
+	    ENVELOPE_BYTES_MAX;
 }
 
-/* RFC 5321 4.5.3.1.10: 452, so that the client sends the rest separately. */
-static enum reply
-check_count(const struct session *s)
+/* Refuses by what was said; true when there is nothing to object to. */
+static bool
+check(struct session *s, struct span arg, struct smtp_path *path,
+    struct rcpt_params *rp)
 {
-	size_t n = s->tx->env.nrcpts;
+	enum smtp_path_error e;
+	struct span about;
+	enum reply r;
 
-	return n >= s->server->conf->max_recipients ||
-	    n >= ENVELOPE_RCPT_MAX || n >= s->tx->rcpts_left ?
-	    REPLY_TOO_MANY_RCPTS : REPLY_NONE;
+	if (s->tx == NULL) {
+		session_refuse(s, "RCPT", REPLY_MAIL_FIRST, NULL, NULL);
+		return false;
+	}
+	e = smtp_path_parse(arg, "TO:", false, s->server->conf->hostname, 0,
+	    path);
+	if (e != SMTP_PATH_OK) {
+		session_refuse(s, "RCPT", verbs_path_reply(e, REPLY_BAD_RCPT),
+		    e == SMTP_PATH_SYNTAX ? "RCPT TO:<address>" : path->why,
+		    path->why);
+		return false;
+	}
+	r = params_rcpt(path, s->server->extensions, rp, &about);
+	if (r != REPLY_NONE)
+		session_refuse(s, "RCPT", r, log_esc(about.p, about.n),
+		    path->addr);
+	return r == REPLY_NONE;
 }
 
 void
 cmd_rcpt(struct session *s, struct span arg)
 {
 	struct smtp_path path;
-	enum smtp_path_error e;
+	struct rcpt_params rp;
+	char *orcpt = NULL;
 
-	if (s->tx == NULL) {
-		session_refuse(s, "RCPT", REPLY_MAIL_FIRST, NULL, NULL);
+	if (!check(s, arg, &path, &rp))
 		return;
-	}
-	e = smtp_path_parse(arg, "TO:", false, s->server->conf->hostname, 0,
-	    &path);
-	if (e != SMTP_PATH_OK) {
-		session_refuse(s, "RCPT", verbs_path_reply(e, REPLY_BAD_RCPT),
-		    e == SMTP_PATH_SYNTAX ? "RCPT TO:<address>" : path.why,
-		    path.why);
-		return;
-	}
-	if (!check_params(s, &path))
-		return;
-	if (check_count(s) != REPLY_NONE) {
+	if (!has_room(s, path.addr, &rp)) {
 		session_refuse(s, "RCPT", REPLY_TOO_MANY_RCPTS, NULL,
 		    path.addr);
 		return;
 	}
-	envelope_add_rcpt(&s->tx->env, path.addr, NULL, 0);
+	if (rp.orcpt.n > 0)
+		orcpt = xstrndup(rp.orcpt.p, rp.orcpt.n);
+	envelope_add_rcpt(&s->tx->env, path.addr, orcpt, rp.notify);
+	free(orcpt);
 	session_reply(s, REPLY_RCPT_OK);
 }

@@ -10,8 +10,10 @@ LIBKEYPROV = %D%/libkeyprov.a $(CRYPTO_LIBS)
 	%D%/cmd_misc.c %D%/cmd_rcpt.c %D%/cmd_starttls.c \
 	%D%/content.c %D%/content.h \
 	%D%/crowd.c %D%/crowd.h \
+	%D%/extensions.c %D%/extensions.h \
 	%D%/fixup.c %D%/fixup.h \
 	%D%/listener.c %D%/listener.h \
+	%D%/params.c %D%/params.h \
 	%D%/reply.c %D%/reply.h \
 	%D%/server.c %D%/server.h \
 	%D%/session.c %D%/session.h %D%/session_input.c %D%/session_private.h \

@@ -1,6 +1,7 @@
 #include "lib/prelude.h"
 
 #include "smtpd/crowd.h"
+#include "smtpd/extensions.h"
 #include "smtpd/server.h"
 #include "smtpd/session_private.h"
 #include "smtpd/tls.h"
@@ -14,6 +15,7 @@ server_init(struct server *srv, const struct smtpd_conf *conf)
 
 	memset(srv, 0, sizeof(*srv));
 	srv->conf = conf;
+	srv->extensions = EXT_OFFERED;
 	srv->crowd = crowd_new();
 	srv->last_id = (uint64_t)getpid() << ID_COUNTER_BITS;
 	upstream_init(&srv->auth, srv, ROLE_AUTH);

@@ -24,6 +24,7 @@ LIST_HEAD(session_list, session);
 
 struct server {
 	const struct smtpd_conf *conf;	/* borrowed; may change between turns */
+	uint32_t extensions;		/* offered, smtpd/extensions.h */
 	struct tls *tls;		/* owned; NULL: no STARTTLS */
 	struct crowd *crowd;		/* owned: sessions per address */
 	struct upstream auth, queue;

@@ -4,13 +4,12 @@
 #include "smtpd/transaction.h"
 
 struct transaction *
-transaction_new(const char *return_path, uint64_t announced)
+transaction_new(const char *return_path)
 {
 	struct transaction *tx = xcalloc(1, sizeof(*tx));
 
 	envelope_init(&tx->env);
 	tx->env.return_path = xstrdup(return_path);
-	tx->announced = announced;
 	content_init(&tx->content);
 	return tx;
 }

@@ -12,7 +12,6 @@
 
 struct transaction {
 	struct envelope env;
-	uint64_t announced;	/* SIZE=, or 0 */
 	uint32_t rcpts_left;	/* that queue lets this account still charge */
 	bool	 submitted;	/* M_SUBMIT was sent: queue ends it */
 	uint64_t content_ms;	/* DATA was accepted; 0: not yet */
@@ -24,8 +23,7 @@ struct transaction {
 	struct content content;	/* in use from DATA on */
 };
 
-struct transaction *transaction_new(const char *return_path,
-	    uint64_t announced);
+struct transaction *transaction_new(const char *return_path);
 void	 transaction_free(struct transaction **);
 
 #endif

@@ -22,6 +22,7 @@ struct course {
 	bool	 closed;
 	int	 starts, begins, submits;
 	char	 envelope[sizeof(world.envelope)];
+	char	 asked[sizeof(world.asked)];
 	struct buf body;
 };
 
@@ -31,6 +32,7 @@ int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	world_init();
+	world.srv.extensions = UINT32_MAX;
 	return atexit(world_clear);
 }
 
@@ -47,7 +49,7 @@ set_the_scene(uint8_t flags)
 	world.conf.received_client = world.conf.received_account =
 	    flags & NAMED;
 	world.auth_starts = world.begins = world.submits = 0;
-	world.envelope[0] = '\0';
+	world.envelope[0] = world.asked[0] = '\0';
 	buf_reset(&world.body);
 }
 
@@ -94,6 +96,7 @@ hold(const uint8_t *p, size_t n, uint8_t flags, uint32_t seed,
 	o->begins = world.begins;
 	o->submits = world.submits;
 	memcpy(o->envelope, world.envelope, sizeof(o->envelope));
+	memcpy(o->asked, world.asked, sizeof(o->asked));
 	buf_init(&o->body, world.body.max);
 	keep_body(&o->body);
 }
@@ -169,6 +172,7 @@ same(const struct course *a, const struct course *b)
 	MUST(a->closed == b->closed && a->starts == b->starts &&
 	    a->begins == b->begins && a->submits == b->submits);
 	MUST(strcmp(a->envelope, b->envelope) == 0);
+	MUST(strcmp(a->asked, b->asked) == 0);
 	MUST(a->body.len == b->body.len && (a->body.len == 0 ||
 	    memcmp(a->body.data, b->body.data, a->body.len) == 0));
 }

@@ -9,6 +9,10 @@ EXTRA_DIST += %D%/tls_pair.h
 %C%_test_stream_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %C%_test_stream_LDADD = $(LIBSTREAM) $(LIBPOSTERN) $(SSL_LIBS)
 
-UNIT_TESTS += %D%/test_session
+UNIT_TESTS += %D%/test_params
+%C%_test_params_LDADD = $(LIBSMTPD)
+
+UNIT_TESTS += %D%/test_session %D%/test_extensions
 EXTRA_DIST += %D%/smtpd_world.h
 %C%_test_session_LDADD = $(LIBSMTPD)
+%C%_test_extensions_LDADD = $(LIBSMTPD)

@@ -33,8 +33,9 @@ struct world {
 	int	 auth_starts, auth_cancels, begins, ends, spools, submits;
 	struct buf body;		/* of the last message */
 	char	 envelope[4096];	/* "from>to,to" */
+	char	 asked[4096];		/* "envid ret,orcpt notify,..." and flags */
 	char	 response[256];		/* last decoded SASL response */
-	uint64_t announced;
+	uint64_t announced, hold_until_ms;
 	int	 spool_fd;
 };
 
@@ -198,6 +199,15 @@ world_submit(struct ipc_in *in)
 		n += (size_t)snprintf(world.envelope + n,
 		    sizeof(world.envelope) - n, "%s%s", i == 0 ? "" : ",",
 		    e.rcpts[i].addr);
+	n = (size_t)snprintf(world.asked, sizeof(world.asked), "%s%s%s%s%s",
+	    e.utf8 ? "utf8 " : "", e.body_8bit ? "8bit " : "",
+	    e.require_tls ? "tls " : "", e.envid == NULL ? "-" : e.envid,
+	    e.ret == RET_FULL ? " full" : e.ret == RET_HDRS ? " hdrs" : "");
+	for (i = 0; i < e.nrcpts && n < sizeof(world.asked); i++)
+		n += (size_t)snprintf(world.asked + n, sizeof(world.asked) - n,
+		    ",%s %u", e.rcpts[i].orcpt == NULL ? "-" :
+		    e.rcpts[i].orcpt, e.rcpts[i].notify);
+	world.hold_until_ms = e.hold_until_ms;
 	envelope_clear(&e);
 	world_keep_body(in, ipc_get_u64(in));
 	if (!ipc_in_end(in))
@@ -374,6 +384,40 @@ client_send(struct client *c, const void *p, size_t n)
 	}
 	world_settle();
 	client_read(c);
+}
+
+/*
+ * The replies so far as codes: "250 2.1.0,354", one per reply; '!' at the end
+ * when the server has closed. Empties what was got.
+ */
+__attribute__((unused)) static const char *
+codes(struct client *c)
+{
+	static char out[8192];
+	const char *p = buf_str(&c->got), *end;
+	size_t n = 0, len;
+
+	out[0] = '\0';
+	for (; (end = strstr(p, "\r\n")) != NULL; p = end + 2) {
+		if (end - p >= 4 && p[3] == '-')
+			continue;
+		len = 3;
+		if (end - p > 8 && p[4] >= '2' && p[4] <= '5' && p[5] == '.')
+			len = 4 + strcspn(p + 4, " ");
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%.*s",
+		    n == 0 ? "" : ",", (int)len, p);
+	}
+	if (*p != '\0' || c->closed)
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "%s",
+		    *p != '\0' ? "?" : "!");
+	buf_reset(&c->got);
+	return out;
+}
+
+__attribute__((unused)) static void
+say(struct client *c, const char *text)
+{
+	client_send(c, text, strlen(text));
 }
 
 #endif

@@ -1,0 +1,68 @@
+#include "lib/prelude.h"
+
+#include "smtpd/extensions.h"
+#include "smtpd/session_private.h"
+
+typedef void put_line(const struct session *, struct buf *);
+
+static void
+put_size(const struct session *s, struct buf *out)
+{
+	buf_addf(out, "250-SIZE %llu\r\n",
+	    (unsigned long long)s->server->conf->max_message_bytes);
+}
+
+static void
+put_auth(const struct session *s, struct buf *out)
+{
+	const struct conf_strs *m = &s->server->conf->mechanisms;
+	size_t i;
+
+	if (!s->tls || s->login != NULL || m->n == 0)
+		return;
+	buf_adds(out, "250-AUTH");
+	for (i = 0; i < m->n; i++)
+		buf_addf(out, " %s", m->v[i]);
+	buf_adds(out, "\r\n");
+}
+
+/* An account's cap may allow fewer: it is told so at RCPT, RFC 9422 4. */
+static void
+put_limits(const struct session *s, struct buf *out)
+{
+	uint32_t most = s->server->conf->max_recipients;
+
+	buf_addf(out, "250-LIMITS RCPTMAX=%u\r\n",
+	    most < ENVELOPE_RCPT_MAX ? most : ENVELOPE_RCPT_MAX);
+}
+
+static const struct {
+	enum extension ext;
+	const char *line;	/* or NULL and */
+	put_line *put;
+} lines[] = {
+	{ EXT_SIZE, NULL, put_size },
+	{ EXT_8BITMIME, "250-8BITMIME\r\n", NULL },
+	{ EXT_DSN, "250-DSN\r\n", NULL },
+	{ EXT_LIMITS, NULL, put_limits },
+	{ EXT_AUTH, NULL, put_auth },
+};
+
+void
+extensions_put(const struct session *s, struct buf *out)
+{
+	size_t i;
+
+	buf_adds(out, "250-PIPELINING\r\n");
+	if (!s->tls && s->server->tls != NULL)
+		buf_adds(out, "250-STARTTLS\r\n");
+	for (i = 0; i < nitems(lines); i++) {
+		if ((s->server->extensions & lines[i].ext) == 0)
+			continue;
+		if (lines[i].line != NULL)
+			buf_adds(out, lines[i].line);
+		else
+			lines[i].put(s, out);
+	}
+	buf_adds(out, "250 ENHANCEDSTATUSCODES\r\n");
+}

@@ -1,0 +1,28 @@
+/*
+ * extensions: which of SMTP's extensions clients are offered. The same bits
+ * make the lines of EHLO and decide which parameters MAIL and RCPT take: what
+ * is announced is what is taken, and nothing else (555 5.5.4).
+ */
+#ifndef SMTPD_EXTENSIONS_H
+#define SMTPD_EXTENSIONS_H
+
+#include <stdint.h>
+
+struct buf;
+struct session;
+
+enum extension {
+	EXT_SIZE = 1,		/* RFC 1870 */
+	EXT_8BITMIME = 2,	/* RFC 6152 */
+	EXT_AUTH = 4,		/* RFC 4954; the verb, and AUTH= of MAIL */
+	EXT_LIMITS = 8,		/* RFC 9422 */
+	EXT_DSN = 16,		/* RFC 3461 */
+};
+
+/* An extension stands here when all of Postern honours it. */
+#define EXT_OFFERED (EXT_SIZE | EXT_8BITMIME | EXT_AUTH | EXT_LIMITS)
+
+/* Appends the lines that the session is offered in its present state. */
+void	 extensions_put(const struct session *, struct buf *);
+
+#endif

@@ -1,0 +1,209 @@
+#include "lib/prelude.h"
+
+#include "lib/num.h"
+#include "lib/smtp_line.h"
+#include "smtpd/extensions.h"
+#include "smtpd/params.h"
+
+/* --- values --------------------------------------------------------------------------- */
+
+/*
+ * xtext whose text is printable ASCII (RFC 3461 4.4, RFC 3464 2.2.1): it will
+ * stand in a report, where a line end would begin another field.
+ */
+static bool
+printable_xtext(struct span v)
+{
+	struct buf text;
+	bool good;
+	size_t i;
+
+	buf_init(&text, SMTP_COMMAND_LONG);
+	good = smtp_xtext_decode(v, &text) == 0;
+	for (i = 0; good && i < text.len; i++)
+		good = text.data[i] >= ' ' && text.data[i] <= '~';
+	buf_clear(&text);
+	return good;
+}
+
+/* The next of a list's words; false when there is none. */
+static bool
+next_word(struct span *list, char separator, struct span *word)
+{
+	const char *end;
+
+	if (list->p == NULL)
+		return false;
+	end = memchr(list->p, separator, list->n);
+	*word = *list;
+	if (end == NULL) {
+		list->p = NULL;
+		return true;
+	}
+	word->n = (size_t)(end - list->p);
+	list->p = end + 1;
+	list->n -= word->n + 1;
+	return true;
+}
+
+/* --- MAIL ------------------------------------------------------------------------------ */
+
+/* RFC 1870 4 */
+static bool
+take_size(struct span v, void *arg)
+{
+	struct mail_params *mp = arg;
+
+	return num_parse(v.p, v.n, 0, UINT64_MAX, &mp->size) == 0;
+}
+
+/* RFC 6152 2. What the content really holds is seen as it comes. */
+static bool
+take_body(struct span v, void *arg)
+{
+	return span_is(v, "7BIT") || span_is(v, "8BITMIME");
+}
+
+/* RFC 4954 5: we vouch for nobody but the account, so it changes nothing. */
+static bool
+take_auth(struct span v, void *arg)
+{
+	struct buf decoded;
+	int r;
+
+	buf_init(&decoded, SMTP_COMMAND_LONG);
+	r = smtp_xtext_decode(v, &decoded);
+	buf_clear(&decoded);
+	return r == 0;
+}
+
+/* RFC 3461 4.3 */
+static bool
+take_ret(struct span v, void *arg)
+{
+	struct mail_params *mp = arg;
+
+	mp->ret = span_is(v, "FULL") ? RET_FULL :
+	    span_is(v, "HDRS") ? RET_HDRS : RET_UNSET;
+	return mp->ret != RET_UNSET;
+}
+
+/* RFC 3461 4.4 */
+static bool
+take_envid(struct span v, void *arg)
+{
+	struct mail_params *mp = arg;
+
+	mp->envid = v;
+	return v.n <= ENVELOPE_ENVID_MAX && printable_xtext(v);
+}
+
+/* --- RCPT ------------------------------------------------------------------------------ */
+
+/* RFC 3461 4.1: NEVER stands alone. */
+static bool
+take_notify(struct span v, void *arg)
+{
+	static const struct {
+		const char *word;
+		enum notify bit;
+	} words[] = {
+		{ "NEVER", NOTIFY_NEVER }, { "SUCCESS", NOTIFY_SUCCESS },
+		{ "FAILURE", NOTIFY_FAILURE }, { "DELAY", NOTIFY_DELAY },
+	};
+	struct rcpt_params *rp = arg;
+	struct span word;
+	size_t i;
+
+	while (next_word(&v, ',', &word)) {
+		for (i = 0; i < nitems(words); i++)
+			if (span_is(word, words[i].word))
+				break;
+		if (i == nitems(words) || (rp->notify & words[i].bit) != 0)
+			return false;
+		rp->notify |= words[i].bit;
+	}
+	return (rp->notify & NOTIFY_NEVER) == 0 || rp->notify == NOTIFY_NEVER;
+}
+
+/* RFC 3461 4.2: addr-type ";" xtext; the type is an atom of RFC 822. */
+static bool
+take_orcpt(struct span v, void *arg)
+{
+	struct rcpt_params *rp = arg;
+	struct span rest = v, type;
+	size_t i;
+
+	rp->orcpt = v;
+	if (v.n > ENVELOPE_ORCPT_MAX || !next_word(&rest, ';', &type) ||
+	    rest.p == NULL || type.n == 0 || rest.n == 0)
+		return false;
+	for (i = 0; i < type.n; i++)
+		if (type.p[i] < '!' || type.p[i] > '~' ||
+		    strchr("()<>@,;:\\\".[]+=", type.p[i]) != NULL)
+			return false;
+	return printable_xtext(rest);
+}
+
+/* --- tables ---------------------------------------------------------------------------- */
+
+struct param {
+	const char *name;
+	enum extension ext;
+	bool	(*take)(struct span, void *);
+};
+
+static const struct param mail[] = {
+	{ "SIZE", EXT_SIZE, take_size },
+	{ "BODY", EXT_8BITMIME, take_body },
+	{ "AUTH", EXT_AUTH, take_auth },
+	{ "RET", EXT_DSN, take_ret },
+	{ "ENVID", EXT_DSN, take_envid },
+};
+
+static const struct param rcpt[] = {
+	{ "NOTIFY", EXT_DSN, take_notify },
+	{ "ORCPT", EXT_DSN, take_orcpt },
+};
+
+static enum reply
+take(const struct smtp_path *path, uint32_t extensions,
+    const struct param *table, size_t n, void *arg, struct span *about)
+{
+	unsigned int seen = 0;
+	size_t i, k;
+
+	for (i = 0; i < path->nparams; i++) {
+		const struct smtp_param *p = &path->params[i];
+
+		*about = p->key;
+		for (k = 0; k < n; k++)
+			if ((table[k].ext & extensions) != 0 &&
+			    span_is(p->key, table[k].name))
+				break;
+		if (k == n)
+			return REPLY_UNKNOWN_PARAM;
+		if ((seen & (1U << k)) != 0)
+			return REPLY_PARAM_TWICE;
+		if (!p->has_value || !table[k].take(p->value, arg))
+			return REPLY_BAD_VALUE;
+		seen |= 1U << k;
+	}
+	return REPLY_NONE;
+}
+
+enum reply
+params_mail(const struct smtp_path *path, uint32_t extensions,
+    struct mail_params *mp, struct span *about)
+{
+	memset(mp, 0, sizeof(*mp));
+	return take(path, extensions, mail, nitems(mail), mp, about);
+}
+
+enum reply
+params_rcpt(const struct smtp_path *path, uint32_t extensions,
+    struct rcpt_params *rp, struct span *about)
+{
+	memset(rp, 0, sizeof(*rp));
+	return take(path, extensions, rcpt, nitems(rcpt), rp, about);
+}
