@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "auth/accounts.h"
+#include "auth/census.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
@@ -28,6 +29,8 @@ struct accounts {
 	DB	*db;
 	char	*dir;
 	pthread_mutex_t writing;
+	pthread_mutex_t counting;
+	struct census census;		/* under counting */
 	uint8_t	 secret[VERIFIER_SECRET_LEN];
 };
 
@@ -146,6 +149,22 @@ describe(const char *dir, int r)
 		    "accounts again", dir, FILE_NAME, db_strerror(r));
 }
 
+static void
+count_all(struct accounts *a)
+{
+	struct account acc = { .name = "" };
+	char last[ACCOUNT_MAX + 1] = "";
+	enum accounts_result r;
+
+	while ((r = accounts_next(a, last, &acc)) == ACCOUNTS_OK ||
+	    r == ACCOUNTS_DAMAGED) {
+		snprintf(last, sizeof(last), "%s", acc.name);
+		if (r == ACCOUNTS_OK)
+			census_add(&a->census, acc.verifier.iterations);
+		account_clear(&acc);
+	}
+}
+
 struct accounts *
 accounts_open(const char *dir, const char **why)
 {
@@ -154,10 +173,13 @@ accounts_open(const char *dir, const char **why)
 
 	a->dir = xstrdup(dir);
 	pthread_mutex_init(&a->writing, NULL);
+	pthread_mutex_init(&a->counting, NULL);
 	if ((r = open_env(a)) == 0 && (r = open_db(a)) == 0 &&
 	    (r = load_secret(a)) == 0 &&
-	    (r = a->env->txn_checkpoint(a->env, 0, 0, 0)) == 0)
+	    (r = a->env->txn_checkpoint(a->env, 0, 0, 0)) == 0) {
+		count_all(a);
 		return a;
+	}
 	describe(dir, r);
 	*why = complaint;
 	accounts_close(&a);
@@ -178,14 +200,10 @@ accounts_close(struct accounts **ap)
 	if (a->env != NULL && (r = a->env->close(a->env, 0)) != 0)
 		failed(a, "close", r);
 	pthread_mutex_destroy(&a->writing);
+	pthread_mutex_destroy(&a->counting);
+	census_clear(&a->census);
 	free(a->dir);
 	xfree_secret(a, sizeof(*a));
-}
-
-const uint8_t *
-accounts_secret(const struct accounts *a)
-{
-	return a->secret;
 }
 
 /* --- reading -------------------------------------------------------------------------------- */
@@ -283,6 +301,18 @@ accounts_next(struct accounts *a, const char *after, struct account *out)
 	return (enum accounts_result)r;
 }
 
+void
+accounts_fake(struct accounts *a, const char *name, uint32_t iterations,
+    struct verifier *v)
+{
+	uint32_t count;
+
+	pthread_mutex_lock(&a->counting);
+	count = census_draw(&a->census, verifier_draw(a->secret, name));
+	pthread_mutex_unlock(&a->counting);
+	verifier_fake(v, a->secret, name, count != 0 ? count : iterations);
+}
+
 /* --- writing ---------------------------------------------------------------------------------- */
 
 /* put when val is given, else del; in a transaction of its own. */
@@ -330,6 +360,18 @@ store(struct accounts *a, const struct account *acc, uint32_t flags)
 	return r == 0 ? ACCOUNTS_OK : failed(a, "write", r);
 }
 
+/* One account more with the count of now, one less with that of before; or 0. */
+static void
+count(struct accounts *a, uint32_t now, uint32_t before)
+{
+	pthread_mutex_lock(&a->counting);
+	if (now != 0)
+		census_add(&a->census, now);
+	if (before != 0)
+		census_take(&a->census, before);
+	pthread_mutex_unlock(&a->counting);
+}
+
 enum accounts_result
 accounts_add(struct accounts *a, const struct account *acc)
 {
@@ -337,6 +379,8 @@ accounts_add(struct accounts *a, const struct account *acc)
 
 	pthread_mutex_lock(&a->writing);
 	r = store(a, acc, DB_NOOVERWRITE);
+	if (r == ACCOUNTS_OK)
+		count(a, acc->verifier.iterations, 0);
 	pthread_mutex_unlock(&a->writing);
 	return r;
 }
@@ -347,13 +391,17 @@ accounts_set_verifier(struct accounts *a, const char *name,
 {
 	enum accounts_result r;
 	struct account acc;
+	uint32_t before;
 
 	pthread_mutex_lock(&a->writing);
 	r = accounts_get(a, name, &acc);
 	if (r == ACCOUNTS_OK) {
+		before = acc.verifier.iterations;
 		acc.verifier = *v;
 		acc.changed_ms = changed_ms;
 		r = store(a, &acc, 0);
+		if (r == ACCOUNTS_OK)
+			count(a, v->iterations, before);
 		account_clear(&acc);
 	}
 	pthread_mutex_unlock(&a->writing);
@@ -363,13 +411,21 @@ accounts_set_verifier(struct accounts *a, const char *name,
 enum accounts_result
 accounts_remove(struct accounts *a, const char *name)
 {
+	enum accounts_result was;
+	struct account acc;
 	struct key k;
 	int r;
 
 	if (!key_of(&k, name))
 		return ACCOUNTS_NONE;
 	pthread_mutex_lock(&a->writing);
+	was = accounts_get(a, name, &acc);
 	r = change(a, &k, NULL, 0);
+	if (was == ACCOUNTS_OK) {
+		if (r == 0)
+			count(a, 0, acc.verifier.iterations);
+		account_clear(&acc);
+	}
 	pthread_mutex_unlock(&a->writing);
 	if (r == DB_NOTFOUND)
 		return ACCOUNTS_NONE;

@@ -26,8 +26,12 @@ struct accounts;
 struct accounts *accounts_open(const char *dir, const char **why);
 void	 accounts_close(struct accounts **);
 
-/* VERIFIER_SECRET_LEN random bytes, made once per installation. */
-const uint8_t *accounts_secret(const struct accounts *);
+/*
+ * What a stranger is shown of a name that has no account: verifier_fake(), with
+ * a count that accounts have, or with this one when there are no accounts.
+ */
+void	 accounts_fake(struct accounts *, const char *name,
+	    uint32_t iterations, struct verifier *);
 
 /* *out is filled when ACCOUNTS_OK; the caller ends it with account_clear(). */
 enum accounts_result accounts_get(struct accounts *, const char *name,

@@ -53,7 +53,7 @@ conf_use(const void *slice, void *prepared)
 {
 	conf = slice;
 	exchange_conf(conf);
-	ctl_conf(accounts, conf->iterations);
+	ctl_conf(accounts, conf);
 }
 
 /* --- life -------------------------------------------------------------------------------- */
@@ -86,7 +86,7 @@ start(void)
 	if (accounts == NULL)
 		return why;
 	sasl_login_accounts(accounts);
-	ctl_conf(accounts, conf->iterations);
+	ctl_conf(accounts, conf);
 	worker_start(conf->workers);
 	return NULL;
 }

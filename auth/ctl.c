@@ -35,7 +35,7 @@ struct verb {
 };
 
 static struct accounts *accounts;
-static uint32_t new_iterations;
+static const struct auth_conf *conf;
 
 /* --- life ----------------------------------------------------------------------- */
 
@@ -46,7 +46,7 @@ request_new(uint64_t id, const struct verb *verb)
 
 	r->id = id;
 	r->verb = verb;
-	r->iterations = new_iterations;
+	r->iterations = conf->iterations;
 	r->job.run = verb->run;
 	r->job.done = verb->done;
 	buf_init(&r->password, ACCOUNT_PASSWORD_MAX);
@@ -266,6 +266,28 @@ static const struct verb verbs[] = {
 	{ "list", 0, false, false, run_list, done_list },
 };
 
+/* A name that no cap has would count as "default": a typo is not for that. */
+static const char *
+take_cap(struct account *a, const char *given)
+{
+	static char why[512];
+	const char *bad = account_cap(given, a->cap);
+	size_t i;
+	int n;
+
+	if (bad != NULL)
+		return bad;
+	for (i = 0; i < conf->caps.n; i++)
+		if (strcmp(conf->caps.v[i], a->cap) == 0)
+			return NULL;
+	n = snprintf(why, sizeof(why), "there is no cap \"%s\" in "
+	    "postern.conf; there is", a->cap);
+	for (i = 0; i < conf->caps.n && n < (int)sizeof(why); i++)
+		n += snprintf(why + n, sizeof(why) - (size_t)n, "%s %s",
+		    i == 0 ? "" : ",", conf->caps.v[i]);
+	return why;
+}
+
 static const char *
 take_option(struct account *a, const char *option)
 {
@@ -273,7 +295,7 @@ take_option(struct account *a, const char *option)
 	const char *why;
 
 	if (strncmp(option, "cap=", 4) == 0)
-		return account_cap(option + 4, a->cap);
+		return take_cap(a, option + 4);
 	if (strncmp(option, "sender=", 7) != 0)
 		return "the options are --cap and --sender";
 	why = account_sender(option + 7, pattern);
@@ -311,10 +333,10 @@ parse(struct request *r, size_t argc, const char *const *argv,
 }
 
 void
-ctl_conf(struct accounts *a, uint32_t iterations)
+ctl_conf(struct accounts *a, const struct auth_conf *c)
 {
 	accounts = a;
-	new_iterations = iterations;
+	conf = c;
 }
 
 void

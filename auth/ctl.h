@@ -10,9 +10,10 @@
 #include <stdint.h>
 
 struct accounts;
+struct auth_conf;
 
-/* From now on: where accounts are (borrowed), and rounds of new verifiers. */
-void	 ctl_conf(struct accounts *, uint32_t iterations);
+/* From now on: where accounts are, and the settings; both borrowed. */
+void	 ctl_conf(struct accounts *, const struct auth_conf *);
 /* child_ops.ctl */
 void	 ctl_request(uint64_t id, size_t argc, const char *const *argv,
 	    const uint8_t *secret, size_t secret_len);

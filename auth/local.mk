@@ -7,6 +7,7 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/accounts.c %D%/accounts.h \
 	%D%/auth.c %D%/auth.h \
 	%D%/cache.c %D%/cache.h \
+	%D%/census.c %D%/census.h \
 	%D%/ctl.c %D%/ctl.h \
 	%D%/exchange.c %D%/exchange.h \
 	%D%/sasl.c %D%/sasl.h \

@@ -164,8 +164,8 @@ look_up(struct sasl_login *l, const char *name)
 	l->known = r == ACCOUNTS_OK;
 	l->trouble = r == ACCOUNTS_ERROR;
 	if (!l->known && !l->trouble)
-		verifier_fake(&l->account.verifier, accounts_secret(accounts),
-		    name, l->p.iterations);
+		accounts_fake(accounts, name, l->p.iterations,
+		    &l->account.verifier);
 }
 
 /*

@@ -67,15 +67,29 @@ verifier_fake(struct verifier *v, const uint8_t secret[VERIFIER_SECRET_LEN],
     const char *name, uint32_t iterations)
 {
 	uint8_t salt[VERIFIER_KEY_LEN], of_name[VERIFIER_KEY_LEN];
+	char what[32];
 
 	memset(v, 0, sizeof(*v));
 	v->iterations = iterations;
 	v->salt_len = VERIFIER_SALT_LEN;
 	hmac(secret, VERIFIER_SECRET_LEN, name, strlen(name), of_name);
-	hmac(of_name, sizeof(of_name), "salt", 4, salt);
+	snprintf(what, sizeof(what), "salt %u", iterations);
+	hmac(of_name, sizeof(of_name), what, strlen(what), salt);
 	memcpy(v->salt, salt, v->salt_len);
 	hmac(of_name, sizeof(of_name), "stored", 6, v->stored_key);
 	hmac(of_name, sizeof(of_name), "server", 6, v->server_key);
+}
+
+uint64_t
+verifier_draw(const uint8_t secret[VERIFIER_SECRET_LEN], const char *name)
+{
+	uint8_t of_name[VERIFIER_KEY_LEN], out[VERIFIER_KEY_LEN];
+	uint64_t draw;
+
+	hmac(secret, VERIFIER_SECRET_LEN, name, strlen(name), of_name);
+	hmac(of_name, sizeof(of_name), "count", 5, out);
+	memcpy(&draw, out, sizeof(draw));
+	return draw;
 }
 
 const char *

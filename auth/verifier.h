@@ -38,11 +38,16 @@ bool	 verifier_check(const struct verifier *, const void *password,
 
 /*
  * For a name that has no account: what a stranger sees of it (salt, count) is
- * the same every time, and no password fits. secret is the installation's.
+ * the same every time, and no password fits. A new count comes with a new salt,
+ * as it does with a new password. secret is the installation's.
  */
 void	 verifier_fake(struct verifier *,
 	    const uint8_t secret[VERIFIER_SECRET_LEN], const char *name,
 	    uint32_t iterations);
+
+/* A number that goes with the name, for census_draw(). */
+uint64_t verifier_draw(const uint8_t secret[VERIFIER_SECRET_LEN],
+	    const char *name);
 
 /*
  * As RFC 5803 2 writes it, "SCRAM-SHA-256$count:salt$StoredKey:ServerKey";

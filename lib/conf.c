@@ -58,6 +58,7 @@ const struct conf_field auth_conf_fields[] = {
 	F(U32, auth_conf, workers),
 	F(U32, auth_conf, iterations),
 	F(U32, auth_conf, cache_sec),
+	F(STRS, auth_conf, caps),
 	END
 };
 

@@ -99,6 +99,7 @@ struct auth_conf {
 	uint32_t workers;		/* threads */
 	uint32_t iterations;		/* of new SCRAM verifiers, 4096..65536 */
 	uint32_t cache_sec;		/* of successful PLAIN logins; 0: none */
+	struct conf_strs caps;		/* their names, for new accounts */
 };
 
 /* --- keys ------------------------------------------------------------------------ */

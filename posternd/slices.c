@@ -287,6 +287,8 @@ fill_relay(struct config *cfg, struct buf *problems, struct buf *warnings)
 static void
 fill_auth_and_queue(struct config *cfg)
 {
+	size_t i;
+
 	cfg->auth.state_dir = xasprintf("%s/auth", cfg->state_dir);
 	cfg->auth.hostname = xstrdup(cfg->hostname);
 	copy_strs(&cfg->auth.mechanisms, &cfg->smtpd.mechanisms);
@@ -296,6 +298,10 @@ fill_auth_and_queue(struct config *cfg)
 	cfg->auth.workers = cfg->workers > AUTH_THREADS ? cfg->workers :
 	    AUTH_THREADS;
 	cfg->auth.cache_sec = SASL_CACHE_SEC;
+	cfg->auth.caps.v = xcalloc(cfg->queue.caps.n, sizeof(char *));
+	for (i = 0; i < cfg->queue.caps.n; i++)
+		cfg->auth.caps.v[cfg->auth.caps.n++] = xstrdup(
+		    CONF_AT(cfg->queue.caps, struct conf_cap, i)->name);
 	cfg->queue.state_dir = xasprintf("%s/queue", cfg->state_dir);
 	cfg->queue.hostname = xstrdup(cfg->hostname);
 	cfg->queue.max_message_bytes = cfg->smtpd.max_message_bytes;

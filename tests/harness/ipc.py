@@ -301,7 +301,8 @@ class House:
         return b"".join([
             string(self.state("auth")), string(HOSTNAME),
             strings(["SCRAM-SHA-256", "PLAIN", "LOGIN"]),
-            blob(self.ticket_key), u32(14400), u32(2), u32(4096), u32(60)])
+            blob(self.ticket_key), u32(14400), u32(2), u32(4096), u32(60),
+            strings(["default"])])
 
     def queue(self, messages=1000000, recipients=1000000):
         cap = string("default") + items([

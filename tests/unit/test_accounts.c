@@ -73,7 +73,7 @@ test_changes(void)
 	struct accounts *db = reopen();
 	struct account a;
 	struct verifier v = { .iterations = 8192, .salt_len = 1 };
-	uint8_t secret[VERIFIER_SECRET_LEN];
+	struct verifier before, after;
 
 	is_int(accounts_get(db, "alice", &a), ACCOUNTS_NONE, "nobody yet");
 	is_int(accounts_next(db, "", &a), ACCOUNTS_NONE, "an empty list");
@@ -89,12 +89,13 @@ test_changes(void)
 	account_clear(&a);
 	is_int(accounts_set_verifier(db, "alice", &v, 99), ACCOUNTS_OK,
 	    "a new password");
-	memcpy(secret, accounts_secret(db), sizeof(secret));
+	accounts_fake(db, "nobody", 4096, &before);
 	accounts_close(&db);
 
 	db = reopen();
-	ok(memcmp(secret, accounts_secret(db), sizeof(secret)) == 0,
-	    "the installation's secret stays");
+	accounts_fake(db, "nobody", 4096, &after);
+	ok(memcmp(&before, &after, sizeof(before)) == 0,
+	    "who is nobody looks the same after a restart");
 	is_int(accounts_get(db, "alice", &a), ACCOUNTS_OK, "still there");
 	ok(a.verifier.iterations == 8192 && a.changed_ms == 99 &&
 	    a.created_ms == RIG_WALL_MS && a.nsenders == 1,
@@ -129,6 +130,71 @@ test_list(void)
 		account_clear(&a);
 	}
 	is_int(i, nitems(names), "all of them, and nothing else");
+	accounts_close(&db);
+}
+
+/* Of a thousand names that nobody has, how many show this count? */
+static size_t
+shown(struct accounts *db, uint32_t count, bool seen[1000])
+{
+	struct verifier v;
+	char name[32];
+	size_t i, n = 0;
+
+	for (i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "nobody%zu", i);
+		accounts_fake(db, name, 5000, &v);
+		seen[i] = v.iterations == count;
+		n += seen[i];
+	}
+	return n;
+}
+
+/* An attacker asks for counts: those of no accounts must be spread the same. */
+static void
+test_counts(void)
+{
+	struct verifier old = { .iterations = 4096, .salt_len = 1 };
+	struct verifier new = { .iterations = 9000, .salt_len = 1 };
+	static bool before[1000], after[1000];
+	struct accounts *db;
+	char name[32];
+	size_t i, n, back = 0;
+
+	rig_remove_dir();
+	rig_make_dir();
+	db = reopen();
+	is_int(shown(db, 5000, before), 1000, "no accounts: the setting");
+	for (i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "a%zu", i);
+		add(db, name, 1);
+		accounts_set_verifier(db, name, i < 10 ? &new : &old, 1);
+	}
+	n = shown(db, 9000, before);
+	ok(n > 180 && n < 320, "a quarter has a new count: so have %zu of 1000",
+	    n);
+	is_int(shown(db, 4096, after), 1000 - n, "the others the old one");
+	accounts_close(&db);
+	db = reopen();
+	is_int(shown(db, 9000, after), n, "the same after a restart");
+	for (i = 10; i < 20; i++) {
+		snprintf(name, sizeof(name), "a%zu", i);
+		accounts_set_verifier(db, name, &new, 2);
+	}
+	ok(shown(db, 9000, after) > n, "more accounts move on: so do they");
+	for (i = 0; i < 1000; i++)
+		back += before[i] && !after[i];
+	is_int(back, 0, "none goes back");
+	for (i = 20; i < 40; i++) {
+		snprintf(name, sizeof(name), "a%zu", i);
+		accounts_remove(db, name);
+	}
+	is_int(shown(db, 9000, after), 1000, "the old count is gone: at once");
+	for (i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "a%zu", i);
+		accounts_remove(db, name);
+	}
+	is_int(shown(db, 5000, after), 1000, "no accounts again");
 	accounts_close(&db);
 }
 
@@ -286,6 +352,7 @@ main(void)
 	test_bad_record();
 	test_bad_file();
 	test_kill();
+	test_counts();
 	rig_remove_dir();
 	return tap_done();
 }
