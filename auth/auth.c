@@ -4,6 +4,7 @@
 #include "auth/auth.h"
 #include "auth/ctl.h"
 #include "auth/exchange.h"
+#include "auth/revoke.h"
 #include "auth/sasl.h"
 #include "auth/worker.h"
 #include "lib/log.h"
@@ -63,6 +64,8 @@ peer(enum role role, uint32_t index, int fd)
 {
 	if (role == ROLE_SMTPD)
 		exchange_peer(index, fd);
+	else if (role == ROLE_QUEUE)
+		revoke_peer(fd);
 	else if (close(fd) == -1)
 		log_warn("close");
 }
@@ -96,6 +99,7 @@ stop(void)
 {
 	exchange_stop();
 	worker_stop();
+	revoke_stop();
 	sasl_login_accounts(NULL);
 	accounts_close(&accounts);
 	child_exit();

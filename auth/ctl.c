@@ -2,6 +2,7 @@
 
 #include "auth/accounts.h"
 #include "auth/ctl.h"
+#include "auth/revoke.h"
 #include "auth/worker.h"
 #include "lib/child.h"
 #include "lib/ev.h"
@@ -134,6 +135,8 @@ done_change(struct job *job)
 	struct request *r = (struct request *)job;
 
 	if (r->result == ACCOUNTS_OK) {
+		/* A new account may have the name of an old one. */
+		revoke_account(r->account.name, conf->ticket_sec);
 		log_info("account=\"%s\" done=%s", r->account.name,
 		    r->verb->word);
 		child_ctl_end(r->id, CTL_OK, "%s", "");

@@ -42,6 +42,7 @@ struct exchange {
 	struct peer *peer;	/* NULL once left */
 	enum exchange_state state;
 	struct ev_timer timer;
+	uint64_t begun_ms;	/* what is changed later was not looked at */
 	struct sasl_login_params params;
 	bool	 has_input;
 	struct buf input;
@@ -88,6 +89,7 @@ exchange_new(struct peer *peer, uint64_t id)
 
 	e->id = id;
 	e->peer = peer;
+	e->begun_ms = ev_now_ms();
 	e->job.lane = worker_lane();
 	buf_init(&e->input, RESPONSE_MAX);
 	sasl_result_init(&e->result);
@@ -203,6 +205,7 @@ send_ok(const struct exchange *e)
 	memset(&t, 0, sizeof(t));
 	t.session = e->id;
 	t.expires_ms = ev_wall_ms() + (uint64_t)conf->ticket_sec * 1000;
+	t.begun_ms = e->begun_ms;
 	snprintf(t.account, sizeof(t.account), "%s", a->name);
 	snprintf(t.cap, sizeof(t.cap), "%s", a->cap);
 	ticket_seal(&conf->ticket_key, e->peer->index, &t);

@@ -10,6 +10,7 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/census.c %D%/census.h \
 	%D%/ctl.c %D%/ctl.h \
 	%D%/exchange.c %D%/exchange.h \
+	%D%/revoke.c %D%/revoke.h \
 	%D%/sasl.c %D%/sasl.h \
 	%D%/verifier.c %D%/verifier.h \
 	%D%/worker.c %D%/worker.h

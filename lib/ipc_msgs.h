@@ -73,6 +73,11 @@ enum msg {
 			   "@b"; an account may always send as its own name */
 	M_AUTH_NO,	/* u8 enum auth_no */
 
+	/* auth to queue; and back what queue knows, when the channel is new */
+	M_REVOKE = 80,	/* str account, u64 before, u64 until (both as
+			   ev_now_ms()): logins of the account that began until
+			   `before` are void; forget this at `until` */
+
 	/* smtpd to keys, on a blocking channel of its own */
 	M_SIGN = 96,	/* u32 certificate index, u8 enum sign_as, bytes to be
 			   signed, whole */

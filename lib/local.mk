@@ -22,6 +22,7 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libstream.a
 	%D%/ipc.c %D%/ipc.h %D%/ipc_msgs.h \
 	%D%/log.c %D%/log.h \
 	%D%/prelude.h \
+	%D%/revoked.c %D%/revoked.h \
 	%D%/sandbox.c %D%/sandbox.h \
 	%D%/stats.c %D%/stats.h \
 	%D%/xalloc.c %D%/xalloc.h

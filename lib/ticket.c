@@ -22,6 +22,7 @@ mac_of(const struct conf_bytes *key, uint32_t worker, const struct ticket *t,
 	ADD(&worker, sizeof(worker));
 	ADD(&t->session, sizeof(t->session));
 	ADD(&t->expires_ms, sizeof(t->expires_ms));
+	ADD(&t->begun_ms, sizeof(t->begun_ms));
 	ADD(&account_len, sizeof(account_len));
 	ADD(t->account, account_len);
 	ADD(&cap_len, sizeof(cap_len));
@@ -54,6 +55,7 @@ ticket_put(const struct ticket *t)
 {
 	ipc_put_u64(t->session);
 	ipc_put_u64(t->expires_ms);
+	ipc_put_u64(t->begun_ms);
 	ipc_put_str(t->account);
 	ipc_put_str(t->cap);
 	ipc_put_bytes(t->mac, sizeof(t->mac));
@@ -68,6 +70,7 @@ ticket_get(struct ipc_in *in, struct ticket *t)
 	memset(t, 0, sizeof(*t));
 	t->session = ipc_get_u64(in);
 	t->expires_ms = ipc_get_u64(in);
+	t->begun_ms = ipc_get_u64(in);
 	snprintf(t->account, sizeof(t->account), "%s",
 	    ipc_get_str(in, ACCOUNT_MAX));
 	snprintf(t->cap, sizeof(t->cap), "%s", ipc_get_str(in, CAP_NAME_MAX));

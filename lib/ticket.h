@@ -21,6 +21,7 @@
 struct ticket {
 	uint64_t session;
 	uint64_t expires_ms;	/* wall clock */
+	uint64_t begun_ms;	/* the login; ev_now_ms() (lib/revoked.h) */
 	char	 account[ACCOUNT_MAX + 1];
 	char	 cap[CAP_NAME_MAX + 1];
 	uint8_t	 mac[TICKET_MAC_LEN];
@@ -33,7 +34,8 @@ void	 ticket_seal(const struct conf_bytes *key, uint32_t worker,
 bool	 ticket_valid(const struct conf_bytes *key, uint32_t worker,
 	    const struct ticket *, uint64_t wall_ms);
 
-/* As the fields {u64 session, u64 expires_ms, str account, str cap, bytes mac}. */
+/* As the fields {u64 session, u64 expires_ms, u64 begun_ms, str account, str cap,
+   bytes mac}. */
 void	 ticket_put(const struct ticket *);
 /* Sets in->bad on a misfit. */
 void	 ticket_get(struct ipc_in *, struct ticket *);

@@ -35,6 +35,7 @@ static const struct { enum role a, b; } links[] = {
 	{ ROLE_SMTPD, ROLE_AUTH },
 	{ ROLE_SMTPD, ROLE_KEYS },
 	{ ROLE_SMTPD, ROLE_QUEUE },
+	{ ROLE_AUTH, ROLE_QUEUE },
 	{ ROLE_QUEUE, ROLE_RELAY },
 };
 

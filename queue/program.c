@@ -66,7 +66,7 @@ take_peer(enum role role, uint32_t index, int fd)
 	else if (role == ROLE_RELAY)
 		dispatch_peer(the_queue.dispatch, index, fd);
 	else
-		close(fd);	/* auth has nothing to say to us yet */
+		queue_auth_peer(&the_queue, fd);
 }
 
 static void

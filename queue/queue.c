@@ -95,6 +95,40 @@ sweep_cb(void *arg)
 	ev_timer_set(&q->sweep, SWEEP_EVERY_MS);
 }
 
+/* --- auth ---------------------------------------------------------------------------- */
+
+static int
+on_auth_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+{
+	struct queue *q = arg;
+
+	return in->type == M_REVOKE ? revoked_get(&q->revoked, in) : -1;
+}
+
+static void
+on_auth_gone(struct ipc *ipc, const char *why, void *arg)
+{
+	struct queue *q = arg;
+
+	if (why != NULL) {
+		log_warnx("auth channel=closed why=\"%s\"", why);
+		child_peer_bad(ROLE_AUTH, 0, why);
+	}
+	ipc_free(&q->auth);
+}
+
+void
+queue_auth_peer(struct queue *q, int fd)
+{
+	static const struct ipc_ops ops = { on_auth_msg, on_auth_gone };
+
+	ipc_free(&q->auth);
+	q->auth = ipc_new(fd, &ops, q);
+	revoked_send_all(&q->revoked, q->auth);
+}
+
+/* --- the rooms ----------------------------------------------------------------------- */
+
 const char *
 queue_open(struct queue *q, const struct queue_conf *conf,
     struct store *(*open_store)(struct queue *, const char **))
@@ -105,6 +139,7 @@ queue_open(struct queue *q, const struct queue_conf *conf,
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return "the kernel gives no random numbers";
 	memset(q, 0, sizeof(*q));
+	revoked_init(&q->revoked);
 	clock_start();
 	q->caps = caps_new();
 	q->sched = sched_new(conf->retry_first_sec, conf->retry_max_sec, seed);
@@ -137,4 +172,6 @@ queue_close(struct queue *q)
 	live_free(&q->live);
 	sched_free(&q->sched);
 	caps_free(&q->caps);
+	ipc_free(&q->auth);
+	revoked_clear(&q->revoked);
 }

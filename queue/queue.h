@@ -14,6 +14,7 @@
 #include "lib/child.h"
 #include "lib/conf.h"
 #include "lib/ev.h"
+#include "lib/revoked.h"
 #include "queue/caps.h"
 #include "queue/sched.h"
 #include "queue/store.h"
@@ -32,6 +33,8 @@ struct queue {
 	struct submit *submit;
 	struct dispatch *dispatch;
 	struct feed *feed;
+	struct revoked revoked;		/* what auth has said */
+	struct ipc *auth;		/* NULL: absent */
 	struct ev_timer sweep;
 	struct ev_timer stop;		/* runs while stopping */
 	uint64_t stop_at_ms;		/* at the latest */
@@ -48,6 +51,8 @@ const char *queue_open(struct queue *, const struct queue_conf *,
 	    struct store *(*open_store)(struct queue *, const char **errstr));
 /* Another slice takes effect. */
 void	 queue_reconf(struct queue *, const struct queue_conf *);
+/* The channel to auth, in place of an earlier one. */
+void	 queue_auth_peer(struct queue *, int fd);
 /* Closes the store, which blocks until all is written, and frees the rooms. */
 void	 queue_close(struct queue *);
 

@@ -208,8 +208,14 @@ admit(struct worker *w, uint64_t session, const struct ticket *t)
 		fault(w, "a ticket that auth has not sealed");
 		return ADMIT_FAULT;
 	}
+	/* RFC 5321 3.8: 421 ends the session; a new one logs in anew. */
 	if (t->expires_ms <= ev_wall_ms()) {
-		say_no(w, session, 451, "4.7.0", "Your login has expired; "
+		say_no(w, session, 421, "4.7.0", "Your login has expired; "
+		    "please connect and log in again");
+		return ADMIT_ANSWERED;
+	}
+	if (revoked_has(&q->revoked, t->account, t->begun_ms)) {
+		say_no(w, session, 421, "4.7.0", "Your account has changed; "
 		    "please connect and log in again");
 		return ADMIT_ANSWERED;
 	}

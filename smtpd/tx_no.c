@@ -53,4 +53,6 @@ tx_no_say(struct session *s, const char *verb, const char *line)
 	buf_clear(&out);
 	if (line[0] == '5')
 		session_count_error(s);
+	if (strncmp(line, "421", 3) == 0)
+		session_end(s, "queue");
 }

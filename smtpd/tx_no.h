@@ -10,7 +10,7 @@ struct session;
  * malformed or is no refusal that an SMTP client may see.
  */
 char	*tx_no_line(struct ipc_in *);
-/* Says it for a verb, logs it and counts it. */
+/* Says it for a verb, logs it and counts it; 421 ends the session. */
 void	 tx_no_say(struct session *, const char *verb, const char *line);
 
 #endif

@@ -67,10 +67,14 @@ def test_verbs(p):
             ("a bad address", ["add", "carol@"], "open-sesame"),
             ("a bad sender", ["add", "carol", "--sender", "x"], "open-sesame"),
             ("a bad cap", ["add", "carol", "--cap", "a b"], "open-sesame"),
+            ("no such cap", ["add", "carol", "--cap", "stuff"], "open-sesame"),
             ("an unknown option", ["add", "carol", "--quota", "1"],
              "open-sesame"),
             ("a name too many", ["list", "carol"], None)):
         verb(p, USAGE, what, *words, password=password)
+    said = verb(p, USAGE, "a typo in a cap", "add", "carol", "--cap", "stuff",
+                password="open-sesame")
+    tap.ok("there is default, staff" in said, "is told what there is")
     for word in ("show", "remove"):
         said = verb(p, NOT_FOUND, word + " nobody", word, "nobody")
         tap.ok("account list" in said, "says where to look")
@@ -95,6 +99,47 @@ def test_logins(p):
     tap.ok("sesame" not in log, "no password is in the log")
     tap.ok('account="bob" done=remove' in log, "what was done is")
     tap.ok('login=failed account="nobody"' in log, "and who failed")
+
+
+def test_revoked(p):
+    """Sessions that are open when their account changes."""
+    for who in ("carol", "dave", "erin"):
+        p.account(who, "open-sesame", "--sender", "@example.org")
+    open_ones = {}
+    for who in ("carol", "dave", "erin"):
+        open_ones[who] = p.client()
+        open_ones[who].ehlo()
+        open_ones[who].login(who, "open-sesame")
+    verb(p, OK, "remove carol", "remove", "carol")
+    verb(p, OK, "a new password for dave", "passwd", "dave",
+         password="new-sesame")
+    p.kill("queue")
+    tap.ok(wait_for(lambda: open_ones["erin"].mail(ALICE)[0] == 250),
+           "queue was killed meanwhile; others go on")
+    for who in ("carol", "dave"):
+        code, text = open_ones[who].mail(ALICE)
+        tap.ok(code == 421 and b"log in again" in text,
+               "%s's session is told: %d %s" % (who, code, text.decode()))
+        tap.equal(open_ones[who].sock.recv(100), b"", "and ends")
+    tap.equal(login(p, "carol", "open-sesame"), 535, "carol does not get in")
+    with p.client() as s:
+        s.ehlo()
+        s.login("dave", "new-sesame")
+        tap.equal(s.mail(ALICE)[0], 250, "dave does with the new password")
+    p.kill("auth")
+    tap.ok(wait_for(lambda: p.ctl("account", "add", "frank", "--sender",
+                                  "@example.org", input="open-sesame\n",
+                                  check=False).returncode == OK),
+           "auth was killed, too")
+    p.kill("queue")
+    with p.client() as s:
+        s.ehlo()
+        s.login("frank", "open-sesame")
+        tap.ok(wait_for(lambda: s.mail(ALICE)[0] == 250),
+               "a name that is new is no name that was revoked")
+    open_ones["erin"].close()
+    for who in ("dave", "erin", "frank"):
+        verb(p, OK, "remove " + who, "remove", who)
 
 
 def timed(p, name, password, n=5):
@@ -161,9 +206,10 @@ def test_damaged(p):
 
 def main():
     need_root()
-    with Postern() as p:
+    with Postern(sections='cap staff { messages = {"1000/1h"} }') as p:
         test_verbs(p)
         test_logins(p)
+        test_revoked(p)
         test_time(p)
         test_killed(p)
         test_many(p)

@@ -78,8 +78,8 @@ class Captured(House):
         if got[0] != "M_AUTH_OK":
             return None
         f = got[2]
-        return dict(session=f.u64(), expires=f.u64(), account=f.string(),
-                    cap=f.string(), mac=f.blob())
+        return dict(session=f.u64(), expires=f.u64(), begun=f.u64(),
+                    account=f.string(), cap=f.string(), mac=f.blob())
 
     def reported(self, name):
         """Whether the parent has been told of the worker's conduct."""
@@ -102,8 +102,8 @@ class Captured(House):
 
 
 def ticket(t):
-    return (u64(t["session"]) + u64(t["expires"]) + string(t["account"]) +
-            string(t["cap"]) + blob(t["mac"]))
+    return (u64(t["session"]) + u64(t["expires"]) + u64(t["begun"]) +
+            string(t["account"]) + string(t["cap"]) + blob(t["mac"]))
 
 
 def envelope(sender=ALICE, rcpts=("bob@example.net",)):
@@ -121,7 +121,7 @@ def seal(key, worker, t):
     """What auth would compute, had we the key (lib/ticket.c)."""
     account, cap = t["account"].encode(), t["cap"].encode()
     text = (b"postern1" + u32(worker) + u64(t["session"]) + u64(t["expires"]) +
-            blob(account) + blob(cap))
+            u64(t["begun"]) + blob(account) + blob(cap))
     return dict(t, mac=hmac.new(key, text, hashlib.sha256).digest())
 
 
@@ -131,8 +131,8 @@ def seal(key, worker, t):
 def forgeries(real):
     """(what it is, session of the packet, ticket): none of them is auth's."""
     later = int(time.time() * 1000) + 3600000
-    invented = dict(session=7, expires=later, account=ALICE, cap="default",
-                    mac=os.urandom(32))
+    invented = dict(session=7, expires=later, begun=1, account=ALICE,
+                    cap="default", mac=os.urandom(32))
     yield "an invented ticket", 7, invented
     yield "a seal of zeros", 7, dict(invented, mac=bytes(32))
     yield "a seal under a key of zeros", 7, seal(bytes(32), 0, invented)
@@ -144,6 +144,7 @@ def forgeries(real):
     yield "no cap", 5, dict(real, cap="")
     yield "a later end", 5, dict(real, expires=real["expires"] + 1)
     yield "an earlier end", 5, dict(real, expires=real["expires"] - 1)
+    yield "a later begin", 5, dict(real, begun=real["begun"] + 1)
     yield "no end", 5, dict(real, expires=2 ** 64 - 1)
     yield "another session's ticket", 6, real
     yield "a ticket altered for another session", 6, dict(real, session=6)
@@ -175,12 +176,12 @@ def test_forged(h):
     tap.ok(end.ended() and h.reported("QUEUE"),
            "another worker's ticket is none here")
     expired = seal(h.ticket_key, 0, dict(
-        session=5, expires=int(time.time() * 1000) - 1, account=ALICE,
-        cap="default"))
+        session=5, expires=int(time.time() * 1000) - 1, begun=1,
+        account=ALICE, cap="default"))
     end = h.channel("QUEUE", 0)
     got = end.ask("M_SUBMIT", 5, submission(expired))
     tap.equal(got[0], "M_TX_NO", "an expired ticket of auth's is refused")
-    tap.equal(got[2].u32(), 451, "with 451")
+    tap.equal(got[2].u32(), 421, "with 421")
     # The forger above seals as auth does: else his failures would prove little.
     good = seal(h.ticket_key, 0, dict(expired, session=11, expires=int(
         time.time() * 1000) + 60000))

@@ -14,6 +14,9 @@ UNIT_TESTS += %D%/test_log
 UNIT_TESTS += %D%/test_conf
 %C%_test_conf_LDADD = $(LIBPOSTERN)
 
+UNIT_TESTS += %D%/test_revoked
+%C%_test_revoked_LDADD = $(LIBPOSTERN)
+
 UNIT_TESTS += %D%/test_ticket
 %C%_test_ticket_LDADD = $(LIBTICKET) $(LIBPOSTERN)
 

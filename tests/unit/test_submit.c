@@ -211,10 +211,36 @@ test_expired(void)
 	t.expires_ms = ev_wall_ms();
 	ticket_seal(&world_conf.ticket_key, 0, &t);
 	send_submit(&t);
-	ok(!world_submitted(&smtpd, &no, NULL) && no.code == 451,
+	ok(!world_submitted(&smtpd, &no, NULL) && no.code == 421,
 	    "an honest ticket that has run out is refused");
 	is_str(no.status, "4.7.0", "with its code");
 	ok(!smtpd.gone, "but is no crime");
+}
+
+/* auth has said that the account was removed or has a new password. */
+static void
+test_revoked(void)
+{
+	struct ticket t = world_ticket(0, 9, "alice@example.org");
+	struct world_no no;
+	size_t i;
+
+	t.begun_ms = ev_now_ms() - 1;
+	ticket_seal(&world_conf.ticket_key, 0, &t);
+	revoked_add(&world.revoked, "alice@example.org", ev_now_ms(),
+	    ev_now_ms() + 1000);
+	for (i = 0; i < nitems(requests); i++) {
+		requests[i](&t);
+		ok(!world_submitted(&smtpd, &no, NULL) && no.code == 421 &&
+		    strcmp(no.status, "4.7.0") == 0,
+		    "request %zu of a login that was revoked", i);
+	}
+	t.begun_ms = ev_now_ms() + 1;
+	ticket_seal(&world_conf.ticket_key, 0, &t);
+	send_submit(&t);
+	ok(world_submitted(&smtpd, &no, NULL), "a later login is served");
+	ok(!smtpd.gone, "none of that is a crime");
+	revoked_clear(&world.revoked);
 }
 
 static const struct {
@@ -372,6 +398,7 @@ main(void)
 	test_spool();
 	test_captured();
 	test_expired();
+	test_revoked();
 	test_bad_envelopes();
 	test_over_cap();
 	test_interleaved();

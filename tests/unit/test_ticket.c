@@ -44,6 +44,9 @@ test_ticket(void)
 	t.expires_ms++;
 	ok(!ticket_valid(&key, 3, &t, NOW), "prolonged");
 	t = sealed();
+	t.begun_ms++;
+	ok(!ticket_valid(&key, 3, &t, NOW), "begun later");
+	t = sealed();
 	t.account[0] = 'A';
 	ok(!ticket_valid(&key, 3, &t, NOW), "another account");
 	t = sealed();

@@ -1,0 +1,19 @@
+/*
+ * revoke: the channel to queue, on which auth says whose sessions must not go
+ * on: an account was removed or has a new password. Main thread.
+ */
+#ifndef AUTH_REVOKE_H
+#define AUTH_REVOKE_H
+
+#include <stdint.h>
+
+/* Takes the place of an earlier channel to queue. */
+void	 revoke_peer(int fd);
+/*
+ * All logins of the account that have begun until now are void. ticket_sec:
+ * so long a ticket may live.
+ */
+void	 revoke_account(const char *account, uint32_t ticket_sec);
+void	 revoke_stop(void);
+
+#endif
