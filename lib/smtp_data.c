@@ -28,6 +28,13 @@ smtp_data_in_init(struct smtp_data_in *d)
 	d->state = START;
 }
 
+void
+smtp_data_in_init_chunks(struct smtp_data_in *d)
+{
+	smtp_data_in_init(d);
+	d->chunks = true;
+}
+
 static void
 emit(struct smtp_data_in *d, const uint8_t *p, size_t n, smtp_data_sink *sink,
     void *arg)
@@ -74,7 +81,7 @@ text_run(struct smtp_data_in *d, const uint8_t *p, size_t n)
 	size_t i = 0, run;
 	const uint8_t *cr;
 
-	while (i < n && (d->state != START || p[i] != '.')) {
+	while (i < n && (d->state != START || p[i] != '.' || d->chunks)) {
 		d->state = TEXT;
 		cr = memchr(p + i, '\r', n - i);
 		run = cr == NULL ? n - i : (size_t)(cr - p) - i;
@@ -133,7 +140,7 @@ smtp_data_in_feed(struct smtp_data_in *d, const uint8_t *p, size_t n,
 		switch (d->state) {
 		case START:
 			d->state = TEXT;
-			if (p[i] == '.') {
+			if (p[i] == '.' && !d->chunks) {
 				d->state = DOT;
 				i++;
 			}
@@ -162,6 +169,18 @@ smtp_data_in_feed(struct smtp_data_in *d, const uint8_t *p, size_t n,
 		}
 	}
 	return i;
+}
+
+/* Half of a CRLF at the very end is a bare CR. */
+void
+smtp_data_in_last(struct smtp_data_in *d, smtp_data_sink *sink, void *arg)
+{
+	if (d->state == CR) {
+		d->flaws |= DATA_BARE_CR;
+		d->size++;
+	} else if (d->state == TEXT)
+		after_cr(d, '\n', sink, arg);
+	d->ended = true;
 }
 
 /* --- sending ---------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /*
- * smtp_data: message content on the wire, RFC 5321 4.1.1.4 and 4.5.2. The
- * receiver takes dots off and finds the end, CRLF.CRLF and nothing else; the
+ * smtp_data: message content on the wire, RFC 5321 4.1.1.4 and 4.5.2, and in
+ * chunks, RFC 3030 2. The receiver takes dots off and finds the end, CRLF.CRLF and nothing else; the
  * sender puts dots on. Content with a bare CR, a bare LF or a NUL is neither
  * taken nor sent: that is how a second message is smuggled past a server that
  * reads line ends another way.
@@ -20,12 +20,13 @@ enum smtp_data_flaw {		/* what to say 554 or 500 about, at the end */
 
 struct smtp_data_in {
 	int	 state;
+	bool	 chunks;	/* by BDAT: a dot is a dot */
 	size_t	 line_len;	/* of the current line, without dots taken off */
 	uint64_t size;		/* content bytes so far, thrown away or not */
 	unsigned int flaws;	/* enum smtp_data_flaw; sticky */
 	bool	 has_8bit;
 	bool	 has_long_line;	/* over SMTP_TEXT_MAX; no flaw: too common */
-	bool	 ended;		/* CRLF.CRLF was seen */
+	bool	 ended;		/* CRLF.CRLF was seen, or the last chunk */
 	bool	 refused;	/* the sink has answered -1 */
 };
 
@@ -41,6 +42,15 @@ void	 smtp_data_in_init(struct smtp_data_in *);
  */
 size_t	 smtp_data_in_feed(struct smtp_data_in *, const uint8_t *, size_t,
 	    smtp_data_sink *, void *arg);
+
+/*
+ * Content in chunks (RFC 3030 2) holds no dots but its own and no end: it is
+ * fed as it comes, whatever chunk it is in, and smtp_data_in_last() ends it.
+ * To that the line end is added that the last line lacks, as DATA would have
+ * it. Flaws are the same.
+ */
+void	 smtp_data_in_init_chunks(struct smtp_data_in *);
+void	 smtp_data_in_last(struct smtp_data_in *, smtp_data_sink *, void *arg);
 
 struct smtp_data_out {
 	uint8_t	 last;		/* byte sent; '\n' at the start */

@@ -32,6 +32,10 @@ check(struct session *s, struct span arg, struct smtp_path *path,
 		session_refuse(s, "RCPT", REPLY_MAIL_FIRST, NULL, NULL);
 		return false;
 	}
+	if (s->tx->wire.chunks) {
+		session_refuse(s, "RCPT", REPLY_BDAT_BEGUN, NULL, NULL);
+		return false;
+	}
 	e = smtp_path_parse(arg, "TO:", false, s->server->conf->hostname, 0,
 	    path);
 	if (e != SMTP_PATH_OK) {

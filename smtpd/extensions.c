@@ -43,6 +43,7 @@ static const struct {
 } lines[] = {
 	{ EXT_SIZE, NULL, put_size },
 	{ EXT_8BITMIME, "250-8BITMIME\r\n", NULL },
+	{ EXT_CHUNKING, "250-CHUNKING\r\n", NULL },
 	{ EXT_DSN, "250-DSN\r\n", NULL },
 	{ EXT_LIMITS, NULL, put_limits },
 	{ EXT_AUTH, NULL, put_auth },

@@ -17,10 +17,12 @@ enum extension {
 	EXT_AUTH = 4,		/* RFC 4954; the verb, and AUTH= of MAIL */
 	EXT_LIMITS = 8,		/* RFC 9422 */
 	EXT_DSN = 16,		/* RFC 3461 */
+	EXT_CHUNKING = 32,	/* RFC 3030; BINARYMIME is not among us */
 };
 
 /* An extension stands here when all of Postern honours it. */
-#define EXT_OFFERED (EXT_SIZE | EXT_8BITMIME | EXT_AUTH | EXT_LIMITS)
+#define EXT_OFFERED (EXT_SIZE | EXT_8BITMIME | EXT_AUTH | EXT_LIMITS | \
+			EXT_CHUNKING)
 
 /* Appends the lines that the session is offered in its present state. */
 void	 extensions_put(const struct session *, struct buf *);

@@ -6,13 +6,14 @@ LIBKEYPROV = %D%/libkeyprov.a $(CRYPTO_LIBS)
 
 %C%_libsmtpd_a_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %C%_libsmtpd_a_SOURCES = \
-	%D%/cmd_auth.c %D%/cmd_data.c %D%/cmd_ehlo.c %D%/cmd_mail.c \
+	%D%/cmd_auth.c %D%/cmd_bdat.c %D%/cmd_data.c %D%/cmd_ehlo.c %D%/cmd_mail.c \
 	%D%/cmd_misc.c %D%/cmd_rcpt.c %D%/cmd_starttls.c \
 	%D%/content.c %D%/content.h \
 	%D%/crowd.c %D%/crowd.h \
 	%D%/extensions.c %D%/extensions.h \
 	%D%/fixup.c %D%/fixup.h \
 	%D%/listener.c %D%/listener.h \
+	%D%/message.c %D%/message.h \
 	%D%/params.c %D%/params.h \
 	%D%/reply.c %D%/reply.h \
 	%D%/server.c %D%/server.h \

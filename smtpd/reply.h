@@ -18,13 +18,14 @@
 	X(GREETING, "220", " ", "%h ESMTP Postern")			\
 	X(STARTTLS, "220", " 2.0.0 ", "Ready to start TLS")		\
 	X(HELP, "214", " 2.0.0 ", "Mail submission: EHLO, STARTTLS, AUTH, "\
-	    "MAIL, RCPT, DATA, RSET, NOOP, VRFY, HELP, QUIT")		\
+	    "MAIL, RCPT, DATA, BDAT, RSET, NOOP, VRFY, HELP, QUIT")		\
 	X(BYE, "221", " 2.0.0 ", "%h Bye")				\
 	X(AUTH_OK, "235", " 2.7.0 ", "Authentication successful")	\
 	X(HELO, "250", " ", "%h")					\
 	X(OK, "250", " 2.0.0 ", "Ok")					\
 	X(SENDER_OK, "250", " 2.1.0 ", "Sender ok")			\
 	X(RCPT_OK, "250", " 2.1.5 ", "Recipient ok")			\
+	X(CHUNK, "250", " 2.0.0 ", "%s bytes taken")			\
 	X(QUEUED, "250", " 2.0.0 ", "Ok: queued as %s")			\
 	X(VRFY, "252", " 2.0.0 ", "Cannot verify; send the message and see")\
 	X(CHALLENGE, "334", " ", "%s")					\
@@ -73,6 +74,8 @@
 	X(BAD_PATH, "501", " 5.5.4 ", "Syntax: %s")			\
 	X(BAD_PARAMS, "501", " 5.5.4 ", "Parameters: %s")		\
 	X(BAD_VALUE, "501", " 5.5.4 ", "Bad value of parameter %s")	\
+	X(BAD_BDAT, "501", " 5.5.4 ", "Syntax: BDAT size [LAST]; closing, "\
+	    "as nobody knows where this chunk ends")			\
 	X(BAD_BASE64, "501", " 5.5.2 ", "That is not base64; the exchange "\
 	    "is over")							\
 	X(AUTH_CANCELLED, "501", " 5.7.0 ", "Authentication cancelled")	\
@@ -86,6 +89,8 @@
 	X(MAIL_FIRST, "503", " 5.5.1 ", "Send MAIL first")		\
 	X(RCPT_FIRST, "503", " 5.5.1 ", "Send RCPT first; no recipient "\
 	    "was accepted")						\
+	X(BDAT_BEGUN, "503", " 5.5.1 ", "The message has begun with BDAT; "\
+	    "go on with BDAT, or RSET ends it")				\
 	X(NESTED_MAIL, "503", " 5.5.1 ", "A message is already under way; "\
 	    "RSET ends it")						\
 	X(AUTH_TWICE, "503", " 5.5.1 ", "You are logged in already")	\

@@ -53,6 +53,7 @@ static const struct {
 	[SESSION_AUTH_LINE] = { "AUTH_LINE", CLOCK_COMMAND_WAIT },
 	[SESSION_TX_WAIT] = { "TX_WAIT", CLOCK_ANSWER },
 	[SESSION_CONTENT] = { "CONTENT", CLOCK_DATA_WAIT },
+	[SESSION_CHUNK] = { "CHUNK", CLOCK_DATA_WAIT },
 	[SESSION_SPOOL_WAIT] = { "SPOOL_WAIT", CLOCK_ANSWER },
 	[SESSION_SUBMIT_WAIT] = { "SUBMIT_WAIT", CLOCK_ANSWER },
 	[SESSION_OVER] = { "OVER", CLOCK_COMMAND_WAIT },
@@ -228,6 +229,8 @@ due_ms(const struct session *s)
 		return s->since_ms + 1000ULL * ANSWER_SEC;
 	case CLOCK_DATA_WAIT:
 		due = earlier(due, s->since_ms + 1000ULL * conf->data_sec);
+		if (s->tx == NULL || s->tx->content_ms == 0)
+			return due;	/* a chunk that belongs to nothing */
 		return earlier(due, s->tx->content_ms +
 		    1000ULL * conf->message_sec);
 	case CLOCK_COMMAND_WAIT:
@@ -376,6 +379,8 @@ step(struct session *s)
 		return session_take_line(s);
 	case SESSION_CONTENT:
 		return cmd_data_content(s);
+	case SESSION_CHUNK:
+		return cmd_bdat_content(s);
 	default:
 		return false;
 	}

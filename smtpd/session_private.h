@@ -35,6 +35,8 @@ enum session_state {
 	SESSION_TX_WAIT,
 	/* 354 was said; content arrives; the data timer runs. */
 	SESSION_CONTENT,
+	/* The bytes of a BDAT arrive; the data timer runs. */
+	SESSION_CHUNK,
 	/* Content outgrew memory; queue was asked for a spool file. */
 	SESSION_SPOOL_WAIT,
 	/* queue is making the message durable; input waits. */
@@ -49,6 +51,13 @@ struct login {
 	struct ticket ticket;
 	char	**senders;	/* owned patterns, lib/addr.h */
 	size_t	 nsenders;
+};
+
+/* The BDAT that is under way, or was. */
+struct chunk {
+	uint64_t size, left;
+	bool	 last;
+	enum reply refusal;	/* REPLY_NONE, or what to say behind it */
 };
 
 struct session {
@@ -70,6 +79,7 @@ struct session {
 	char	*client_name;	/* owned: what EHLO or HELO said, or NULL */
 	struct login *login;	/* owned; NULL before AUTH succeeded */
 	struct transaction *tx;	/* owned; NULL between transactions */
+	struct chunk chunk;
 	uint64_t born_ms, since_ms; /* since: the present wait began */
 	uint64_t due_ms;	/* when waiting ends; the timer may ring early */
 	struct ev_timer timer;

@@ -2,6 +2,7 @@
 
 #include "lib/child.h"
 #include "lib/log.h"
+#include "smtpd/message.h"
 #include "smtpd/session_private.h"
 #include "smtpd/upstream.h"
 #include "smtpd/verbs.h"
@@ -19,11 +20,11 @@ static const struct answer {
 	int	(*take)(struct session *, struct ipc_in *);
 } answers[] = {
 	{ ROLE_QUEUE, M_TX_OK, SESSION_TX_WAIT, cmd_mail_ok },
-	{ ROLE_QUEUE, M_SUBMITTED, SESSION_SUBMIT_WAIT, cmd_data_submitted },
-	{ ROLE_QUEUE, M_TX_SPOOL_HERE, SESSION_SPOOL_WAIT, cmd_data_spool },
+	{ ROLE_QUEUE, M_SUBMITTED, SESSION_SUBMIT_WAIT, message_submitted },
+	{ ROLE_QUEUE, M_TX_SPOOL_HERE, SESSION_SPOOL_WAIT, message_spool },
 	{ ROLE_QUEUE, M_TX_NO, SESSION_TX_WAIT, cmd_mail_no },
-	{ ROLE_QUEUE, M_TX_NO, SESSION_SPOOL_WAIT, cmd_data_spool_no },
-	{ ROLE_QUEUE, M_TX_NO, SESSION_SUBMIT_WAIT, cmd_data_submit_no },
+	{ ROLE_QUEUE, M_TX_NO, SESSION_SPOOL_WAIT, message_spool_no },
+	{ ROLE_QUEUE, M_TX_NO, SESSION_SUBMIT_WAIT, message_submit_no },
 	{ ROLE_AUTH, M_AUTH_CHALLENGE, SESSION_AUTH_WAIT, cmd_auth_challenge },
 	{ ROLE_AUTH, M_AUTH_OK, SESSION_AUTH_WAIT, cmd_auth_ok },
 	{ ROLE_AUTH, M_AUTH_NO, SESSION_AUTH_WAIT, cmd_auth_no },
@@ -89,10 +90,15 @@ tell_queue_gone(struct session *s, void *arg)
 	case SESSION_TX_WAIT:
 		cmd_mail_gone(s);
 		break;
+	case SESSION_COMMAND:
+		/* Between two chunks nobody waits for anything. */
+		message_gone(s);
+		return;
 	case SESSION_CONTENT:
+	case SESSION_CHUNK:
 	case SESSION_SPOOL_WAIT:
 	case SESSION_SUBMIT_WAIT:
-		cmd_data_gone(s);
+		message_gone(s);
 		break;
 	default:
 		return;

@@ -17,6 +17,7 @@ static const struct verb {
 	{ "MAIL", 0, cmd_mail },
 	{ "RCPT", 0, cmd_rcpt },
 	{ "DATA", NO_ARGUMENT, cmd_data },
+	{ "BDAT", 0, cmd_bdat },
 	{ "EHLO", BEFORE_TLS | BEFORE_AUTH, cmd_ehlo },
 	{ "HELO", BEFORE_TLS | BEFORE_AUTH, cmd_helo },
 	{ "STARTTLS", BEFORE_TLS | BEFORE_AUTH | NO_ARGUMENT, cmd_starttls },

@@ -25,6 +25,7 @@ void	 cmd_auth(struct session *, struct span arg);
 void	 cmd_mail(struct session *, struct span arg);
 void	 cmd_rcpt(struct session *, struct span arg);
 void	 cmd_data(struct session *, struct span arg);
+void	 cmd_bdat(struct session *, struct span arg);
 void	 cmd_rset(struct session *, struct span arg);
 void	 cmd_noop(struct session *, struct span arg);
 void	 cmd_vrfy(struct session *, struct span arg);
@@ -37,6 +38,10 @@ void	 cmd_auth_line(struct session *, const char *line, size_t n);
 void	 cmd_auth_abort(struct session *);
 /* What has arrived in SESSION_CONTENT; false when there was nothing. */
 bool	 cmd_data_content(struct session *);
+/* And in SESSION_CHUNK. */
+bool	 cmd_bdat_content(struct session *);
+/* Back in SESSION_CHUNK after a wait. */
+void	 cmd_bdat_go_on(struct session *);
 
 /* Answers from auth and queue. 0, or -1 when the message is malformed. */
 int	 cmd_auth_challenge(struct session *, struct ipc_in *);
@@ -44,14 +49,9 @@ int	 cmd_auth_ok(struct session *, struct ipc_in *);
 int	 cmd_auth_no(struct session *, struct ipc_in *);
 int	 cmd_mail_ok(struct session *, struct ipc_in *);
 int	 cmd_mail_no(struct session *, struct ipc_in *);
-int	 cmd_data_spool(struct session *, struct ipc_in *);
-int	 cmd_data_spool_no(struct session *, struct ipc_in *);
-int	 cmd_data_submitted(struct session *, struct ipc_in *);
-int	 cmd_data_submit_no(struct session *, struct ipc_in *);
 
 /* The process that was asked is gone: say so to the one who waits. */
 void	 cmd_auth_gone(struct session *);
 void	 cmd_mail_gone(struct session *);
-void	 cmd_data_gone(struct session *);
 
 #endif

@@ -60,6 +60,33 @@ receive_and_judge(const uint8_t *p, size_t n, uint32_t seed)
 	buf_clear(&j.content);
 }
 
+/* The same bytes as chunks: nothing in them ends anything. */
+static void
+receive_chunks(const uint8_t *p, size_t n, uint32_t seed)
+{
+	struct smtp_data_in d;
+	struct judged j;
+	struct buf out;
+	size_t piece;
+
+	judge_chunks(p, n, &j);
+	buf_init(&out, DATA_TEXT_MAX + 2);
+	smtp_data_in_init_chunks(&d);
+	while (n > 0) {
+		piece = seed == 0 ? n : steer_piece(&seed, n);
+		MUST(smtp_data_in_feed(&d, p, piece, collect, &out) == piece);
+		MUST(!d.ended);
+		p += piece;
+		n -= piece;
+	}
+	smtp_data_in_last(&d, collect, &out);
+	MUST(d.ended && d.flaws == j.flaws);
+	if (j.flaws == 0)
+		MUST(same(&out, &j.content) && d.size == out.len);
+	buf_clear(&out);
+	buf_clear(&j.content);
+}
+
 static int
 transmit(const uint8_t *p, size_t n, uint32_t seed, struct buf *out)
 {
@@ -118,5 +145,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	receive_and_judge(p, s.n, 0);
 	receive_and_judge(p, s.n, seed);
 	send_and_receive(p, s.n, seed);
+	receive_chunks(p, s.n, 0);
+	receive_chunks(p, s.n, seed);
 	return 0;
 }

@@ -79,4 +79,25 @@ judge(const uint8_t *p, size_t n, struct judged *j)
 		j->flaws |= judge_flaws(p + at, n - at - (p[n - 1] == '\r'));
 }
 
+/* All of it is content, in however many chunks; the last line gets its end. */
+__attribute__((unused)) static void
+judge_chunks(const uint8_t *p, size_t n, struct judged *j)
+{
+	size_t at = 0;
+	const uint8_t *end;
+
+	buf_init(&j->content, DATA_TEXT_MAX + 2);
+	j->flaws = 0;
+	j->ended = true;
+	j->used = n;
+	while (at < n && (end = memmem(p + at, n - at, "\r\n", 2)) != NULL) {
+		j->flaws |= judge_flaws(p + at, (size_t)(end - p) - at);
+		at = (size_t)(end - p) + 2;
+	}
+	j->flaws |= judge_flaws(p + at, n - at);
+	buf_add(&j->content, p, n);
+	if (at < n)
+		buf_adds(&j->content, "\r\n");
+}
+
 #endif

@@ -51,6 +51,7 @@ test_offers(void)
 		{ EXT_8BITMIME, "250-8BITMIME\r\n" },
 		{ EXT_DSN, "250-DSN\r\n" },
 		{ EXT_LIMITS, "250-LIMITS RCPTMAX=5\r\n" },
+		{ EXT_CHUNKING, "250-CHUNKING\r\n" },
 	};
 	size_t i;
 
@@ -127,6 +128,257 @@ test_large_envelope(void)
 	end();
 }
 
+/* --- CHUNKING --------------------------------------------------------------------------------- */
+
+#define ENV	MAIL "\r\n" RCPT "\r\n"
+#define ENV_OK	"250 2.1.0,250 2.1.5,"
+
+static const struct chunk_row {
+	const char *name, *say, *hear;
+	int	 submits;
+	const char *body;	/* behind the header; NULL: of no interest */
+} chunks[] = {
+	/* RFC 3030 4.2, its sizes being those of other contents */
+	{ "one chunk", ENV "BDAT 17 LAST\r\nSubject: x\r\n\r\nhi\n",
+	    ENV_OK "554 5.6.11", 0, NULL },
+	{ "one good chunk", ENV "BDAT 18 LAST\r\nSubject: x\r\n\r\nhi\r\n",
+	    ENV_OK "250 2.0.0", 1, "hi\r\n" },
+	{ "two chunks", ENV "BDAT 14\r\nSubject: x\r\n\r\nBDAT 4 last\r\n"
+	    "hi\r\n", ENV_OK "250 2.0.0,250 2.0.0", 1, "hi\r\n" },
+	{ "an empty last chunk", ENV "BDAT 18\r\nSubject: x\r\n\r\nhi\r\n"
+	    "BDAT 0 LAST\r\n", ENV_OK "250 2.0.0,250 2.0.0", 1, "hi\r\n" },
+	{ "an empty message", ENV "BDAT 0 LAST\r\n", ENV_OK "250 2.0.0", 1,
+	    NULL },
+	{ "empty chunks", ENV "BDAT 0\r\nBDAT 0\r\nBDAT 2 LAST\r\n\r\n",
+	    ENV_OK "250 2.0.0,250 2.0.0,250 2.0.0", 1, "" },
+	{ "pipelined behind", ENV "BDAT 18 LAST\r\nSubject: x\r\n\r\nhi\r\n"
+	    "NOOP\r\n", ENV_OK "250 2.0.0,250 2.0.0", 1, NULL },
+	{ "two messages", ENV "BDAT 2 LAST\r\n\r\n" ENV "BDAT 2 LAST\r\n\r\n",
+	    ENV_OK "250 2.0.0," ENV_OK "250 2.0.0", 2, NULL },
+	{ "DATA, then BDAT", ENV "DATA\r\n.\r\n" ENV "BDAT 0 LAST\r\n",
+	    ENV_OK "354,250 2.0.0," ENV_OK "250 2.0.0", 2, NULL },
+	{ "other commands between chunks", ENV "BDAT 14\r\nSubject: x\r\n\r\n"
+	    "NOOP\r\nVRFY a\r\nBDAT 4 LAST\r\nhi\r\n", ENV_OK "250 2.0.0,"
+	    "250 2.0.0,252 2.0.0,250 2.0.0", 1, "hi\r\n" },
+
+	/* no dots, and no end but the last */
+	{ "a dot is a dot", ENV "BDAT 22 LAST\r\nSubject: x\r\n\r\n..\r\n.\r\n"
+	    "x", ENV_OK "250 2.0.0", 1, "..\r\n.\r\nx\r\n" },
+	{ "no end by a dot", ENV "BDAT 17 LAST\r\n\r\n.\r\nQUIT\r\n.\r\n.\r\n",
+	    ENV_OK "250 2.0.0", 1, ".\r\nQUIT\r\n.\r\n.\r\n" },
+	{ "a line end is added", ENV "BDAT 16 LAST\r\nSubject: x\r\n\r\nhi",
+	    ENV_OK "250 2.0.0", 1, "hi\r\n" },
+	{ "CR and LF in two chunks", ENV "BDAT 17\r\nSubject: x\r\n\r\nhi\r"
+	    "BDAT 1 LAST\r\n\n", ENV_OK "250 2.0.0,250 2.0.0", 1, "hi\r\n" },
+	{ "a header in pieces", ENV "BDAT 4\r\nSubjBDAT 7\r\nect: x\r"
+	    "BDAT 3\r\n\n\r\nBDAT 3 LAST\r\nx\r\n", ENV_OK "250 2.0.0,"
+	    "250 2.0.0,250 2.0.0,250 2.0.0", 1, "x\r\n" },
+
+	/* smuggling: the same refusals as in DATA, at the chunk they stand in */
+	{ "a bare LF", ENV "BDAT 4\r\na\nb\nBDAT 2 LAST\r\n\r\n", ENV_OK
+	    "554 5.6.11,503 5.5.1", 0, NULL },
+	{ "LF . LF", ENV "BDAT 5 LAST\r\na\n.\nbNOOP\r\n", ENV_OK
+	    "554 5.6.11,250 2.0.0", 0, NULL },
+	{ "CR . CR", ENV "BDAT 5 LAST\r\na\r.\rbNOOP\r\n", ENV_OK
+	    "554 5.6.11,250 2.0.0", 0, NULL },
+	{ "a bare CR at the very end", ENV "BDAT 2 LAST\r\na\rNOOP\r\n",
+	    ENV_OK "554 5.6.11,250 2.0.0", 0, NULL },
+	{ "a bare CR at a chunk's end", ENV "BDAT 2\r\na\rBDAT 1 LAST\r\nb",
+	    ENV_OK "250 2.0.0,554 5.6.11", 0, NULL },
+	{ "CR CRLF", ENV "BDAT 4 LAST\r\na\r\r\n", ENV_OK "554 5.6.11", 0,
+	    NULL },
+
+	/* wrong order: the chunk is thrown away, the session stays in step */
+	{ "without MAIL", "BDAT 6\r\nQUIT\r\nNOOP\r\n",
+	    "503 5.5.1,250 2.0.0", 0, NULL },
+	{ "without RCPT", MAIL "\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n",
+	    "250 2.1.0,503 5.5.1,250 2.0.0", 0, NULL },
+	{ "RCPT still may come then", MAIL "\r\nBDAT 0\r\n" RCPT "\r\n"
+	    "BDAT 2 LAST\r\n\r\n", "250 2.1.0,503 5.5.1,250 2.1.5,250 2.0.0",
+	    1, NULL },
+	{ "all recipients refused, pipelined", MAIL "\r\nRCPT TO:<bob>\r\n"
+	    "BDAT 4 LAST\r\na\r\nbNOOP\r\n",
+	    "250 2.1.0,553 5.1.3,503 5.5.1,250 2.0.0", 0, NULL },
+	{ "MAIL, RCPT and DATA behind it", ENV "BDAT 2\r\n\r\n" ENV "DATA\r\n"
+	    "BDAT 0 LAST\r\n", ENV_OK "250 2.0.0,503 5.5.1,503 5.5.1,"
+	    "503 5.5.1,250 2.0.0", 1, NULL },
+	{ "RSET ends it", ENV "BDAT 2\r\n\r\nRSET\r\nBDAT 2 LAST\r\n\r\n",
+	    ENV_OK "250 2.0.0,250 2.0.0,503 5.5.1", 0, NULL },
+	{ "so does EHLO", ENV "BDAT 2\r\n\r\nEHLO c\r\nBDAT 2 LAST\r\n\r\n",
+	    ENV_OK "250 2.0.0,250,503 5.5.1", 0, NULL },
+	{ "behind LAST there is nothing", ENV "BDAT 2 LAST\r\n\r\n"
+	    "BDAT 2 LAST\r\n\r\n", ENV_OK "250 2.0.0,503 5.5.1", 1, NULL },
+
+	/* sizes that are none end the session */
+	{ "no size", ENV "BDAT\r\nNOOP\r\n", ENV_OK "501 5.5.4!", 0, NULL },
+	{ "LAST alone", ENV "BDAT LAST\r\n", ENV_OK "501 5.5.4!", 0, NULL },
+	{ "a negative size", ENV "BDAT -1 LAST\r\n", ENV_OK "501 5.5.4!", 0,
+	    NULL },
+	{ "a signed size", ENV "BDAT +2 LAST\r\n\r\n", ENV_OK "501 5.5.4!", 0,
+	    NULL },
+	{ "a hexadecimal size", ENV "BDAT 0x2 LAST\r\n\r\n", ENV_OK
+	    "501 5.5.4!", 0, NULL },
+	{ "a size beyond 64 bits", ENV "BDAT 18446744073709551616\r\n", ENV_OK
+	    "501 5.5.4!", 0, NULL },
+	{ "another word", ENV "BDAT 2 FIRST\r\n\r\n", ENV_OK "501 5.5.4!", 0,
+	    NULL },
+	{ "a word too many", ENV "BDAT 2 LAST x\r\n\r\n", ENV_OK "501 5.5.4!",
+	    0, NULL },
+	{ "two spaces", ENV "BDAT 2  LAST\r\n\r\n", ENV_OK "501 5.5.4!", 0,
+	    NULL },
+	{ "a size beyond all measure", ENV "BDAT 18446744073709551615\r\nNOO",
+	    ENV_OK "421 4.3.4!", 0, NULL },
+	{ "without MAIL, too", "BDAT 18446744073709551615 LAST\r\nNOOP\r\n",
+	    "421 4.3.4!", 0, NULL },
+	{ "a chunk cut off by the end", ENV "BDAT 100\r\nSubject: x\r\n",
+	    ENV_OK, 0, NULL },
+};
+
+/* What stands behind the first blank line of what queue got. */
+static const char *
+body_behind_header(void)
+{
+	const char *p = strstr(buf_str(&world.body), "\r\n\r\n");
+
+	return p == NULL ? "none" : p + 4;
+}
+
+static void
+play(const struct chunk_row *r, size_t step, const char *how)
+{
+	size_t n = strlen(r->say), at, piece, want = strlen(r->hear);
+	const char *got;
+
+	begin();
+	for (at = 0; at < n; at += piece) {
+		piece = step < n - at ? step : n - at;
+		client_send(&c, r->say + at, piece);
+	}
+	got = codes(&c);
+	/* A row that ends in "," wants no answer to its last line. */
+	if (want > 0 && r->hear[want - 1] == ',')
+		ok(strlen(got) == want - 1 && strncmp(got, r->hear, want - 1)
+		    == 0, "%s%s", r->name, how);
+	else
+		is_str(got, r->hear, "%s%s", r->name, how);
+	is_int(world.submits, r->submits, "messages");
+	if (r->body != NULL)
+		is_str(body_behind_header(), r->body, "the body");
+	end();
+}
+
+static void
+test_chunks(void)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(chunks); i++) {
+		play(&chunks[i], SIZE_MAX, "");
+		play(&chunks[i], 1, ", byte by byte");
+		play(&chunks[i], 7, ", in sevens");
+	}
+}
+
+static void
+send_chunk(size_t n, uint8_t byte, const char *last)
+{
+	struct buf b;
+	size_t i;
+
+	buf_init(&b, n + 100);
+	buf_addf(&b, "BDAT %zu%s\r\n", n, last);
+	for (i = 0; i < n; i++)
+		buf_addc(&b, i % 72 == 70 ? '\r' : i % 72 == 71 ? '\n' : byte);
+	client_send(&c, b.data, b.len);
+	buf_clear(&b);
+}
+
+/* Beyond memory, beyond the limit, far beyond the limit. */
+static void
+test_large_chunks(void)
+{
+	int i;
+
+	begin();
+	world.spools = 0;
+	say(&c, ENV "BDAT 14\r\nSubject: x\r\n\r\n");
+	for (i = 0; i < 10; i++)
+		send_chunk(7200, (uint8_t)('a' + i), "");
+	send_chunk(7200, 'z', " LAST");
+	is_str(codes(&c), ENV_OK "250 2.0.0,250 2.0.0,250 2.0.0,250 2.0.0,"
+	    "250 2.0.0,250 2.0.0,250 2.0.0,250 2.0.0,250 2.0.0,250 2.0.0,"
+	    "250 2.0.0,250 2.0.0", "79 KB in chunks");
+	is_int(world.spools, 1, "went to the spool");
+	is_int(strlen(body_behind_header()), 11 * 7200, "whole");
+	is_int(body_behind_header()[5 * 7200], 'f', "and in order");
+
+	say(&c, ENV);
+	send_chunk(72000, 'a', " LAST");
+	is_str(codes(&c), ENV_OK "250 2.0.0", "72 KB in one");
+	world.no_spool = 452;
+	say(&c, ENV);
+	send_chunk(72000, 'a', "");
+	send_chunk(72, 'a', " LAST");
+	is_str(codes(&c), ENV_OK "452 4.7.1,503 5.5.1", "no spool file to be had");
+	world.no_spool = 0;
+
+	say(&c, ENV);
+	send_chunk(288000, 'a', "");
+	send_chunk(14400, 'b', "");
+	send_chunk(72, 'c', " LAST");
+	is_str(codes(&c), ENV_OK "250 2.0.0,552 5.3.4,503 5.5.1",
+	    "beyond the limit in the second chunk");
+	say(&c, ENV);
+	send_chunk(302400, 'a', " LAST");
+	is_str(codes(&c), ENV_OK "552 5.3.4", "beyond it in one");
+	say(&c, ENV "BDAT 2800000\r\n");
+	is_str(codes(&c), ENV_OK "421 4.3.4!", "far beyond it is not read");
+	end();
+}
+
+/* queue goes away between two chunks, and in the middle of one. */
+static void
+test_chunks_without_queue(void)
+{
+	begin();
+	say(&c, ENV);
+	send_chunk(72000, 'a', "");
+	world_connect(&world.srv.queue, &world.queue, &world_queue_ops);
+	world_settle();
+	send_chunk(72, 'b', " LAST");
+	is_str(codes(&c), ENV_OK "250 2.0.0,451 4.3.0",
+	    "its spool file went with it");
+	say(&c, ENV "BDAT 2\r\n\r\nBDAT 4 LAST\r\na");
+	world_connect(&world.srv.queue, &world.queue, &world_queue_ops);
+	world_settle();
+	say(&c, "b\r\n");
+	is_str(codes(&c), ENV_OK "250 2.0.0,250 2.0.0", "a small one does not");
+	end();
+}
+
+/* A client that stops in the middle of a chunk, whatever it belongs to. */
+static void
+test_slow_chunks(void)
+{
+	begin();
+	say(&c, "BDAT 100\r\nabc");
+	ev_clock_step(179 * 1000ULL);
+	client_read(&c);
+	is_str(codes(&c), "", "179 s in a chunk for nothing");
+	ev_clock_step(2000);
+	world_settle();
+	client_read(&c);
+	is_str(codes(&c), "421 4.4.2!", "and 181");
+	end();
+	begin();
+	say(&c, ENV "BDAT 100\r\nabc");
+	ev_clock_step(181 * 1000ULL);
+	world_settle();
+	client_read(&c);
+	is_str(codes(&c), ENV_OK "421 4.4.2!", "181 s in a message's chunk");
+	end();
+}
+
 int
 main(void)
 {
@@ -135,6 +387,10 @@ main(void)
 	test_offers();
 	test_dsn();
 	test_large_envelope();
+	test_chunks();
+	test_large_chunks();
+	test_chunks_without_queue();
+	test_slow_chunks();
 	world_clear();
 	return tap_done();
 }

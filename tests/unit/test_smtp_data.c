@@ -285,10 +285,95 @@ test_random(void)
 	is_int(wrong, 0, "and agree with the judge, whole and in pieces");
 }
 
+/* --- chunks -------------------------------------------------------------------------------------- */
+
+/* Cut into two chunks, or into chunks of a byte when cut is n + 1. */
+static bool
+chunks_agree(const struct judged *j, const uint8_t *p, size_t n, size_t cut)
+{
+	struct smtp_data_in d;
+	size_t used = 0, end;
+
+	buf_reset(&got);
+	smtp_data_in_init_chunks(&d);
+	while (used < n) {
+		end = cut > n ? used + 1 : used < cut ? cut : n;
+		if (smtp_data_in_feed(&d, p + used, end - used, collect, &got)
+		    != end - used || d.ended)
+			return false;
+		used = end;
+	}
+	smtp_data_in_last(&d, collect, &got);
+	return d.ended && d.flaws == j->flaws && (d.flaws != 0 ||
+	    (got.len == j->content.len && d.size == got.len &&
+	    (got.len == 0 || memcmp(got.data, j->content.data, got.len) ==
+	    0)));
+}
+
+static size_t
+chunk_disagreements(const uint8_t *p, size_t n, unsigned int *flaws)
+{
+	struct judged j;
+	size_t cut, wrong = 0;
+
+	judge_chunks(p, n, &j);
+	*flaws = j.flaws;
+	for (cut = 0; cut <= n + 1; cut++)
+		wrong += !chunks_agree(&j, p, n, cut);
+	buf_clear(&j.content);
+	return wrong;
+}
+
+/* Every form that ends data somewhere: content here, or refused. */
+static void
+test_chunk_forms(void)
+{
+	uint8_t text[256];
+	unsigned int flaws;
+	size_t i, k, n;
+
+	for (i = 0; i < nitems(line_ends); i++)
+		for (k = 0; k < nitems(line_ends); k++) {
+			memcpy(text, "a", n = 1);
+			memcpy(text + n, line_ends[i].p, line_ends[i].n);
+			n += line_ends[i].n;
+			text[n++] = '.';
+			memcpy(text + n, line_ends[k].p, line_ends[k].n);
+			n += line_ends[k].n;
+			memcpy(text + n, TAIL, sizeof(TAIL) - 1);
+			n += sizeof(TAIL) - 1;
+			is_int(chunk_disagreements(text, n, &flaws), 0,
+			    "in chunks: %s", show(text, n - sizeof(TAIL) + 1));
+		}
+}
+
+static void
+test_chunk_random(void)
+{
+	static const char alphabet[] = ".\r\na\r\n.\0\x80";
+	size_t i, n, wrong = 0, clean = 0;
+	uint8_t text[48];
+	unsigned int flaws;
+
+	for (i = 0; i < 5000; i++) {
+		for (n = 0; n + 2 < sizeof(text) && rnd(16) != 0; n++) {
+			text[n] = (uint8_t)alphabet[rnd(i % 2 ? 9 : 7)];
+			if (text[n] == '\r' && rnd(4) != 0)
+				text[++n] = '\n';
+		}
+		wrong += chunk_disagreements(text, n, &flaws);
+		clean += flaws == 0;
+	}
+	is_int(wrong, 0, "random chunks are judged alike");
+	ok(clean > 500, "%zu of 5000 are clean", clean);
+}
+
 int
 main(void)
 {
 	buf_init(&got, DATA_TEXT_MAX);
+	test_chunk_forms();
+	test_chunk_random();
 	test_smuggling();
 	test_flaws();
 	test_dots();

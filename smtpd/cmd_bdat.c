@@ -1,0 +1,114 @@
+/*
+ * BDAT, RFC 3030 2: content in chunks of a said size, without dots and without
+ * an end in it. The bytes behind a BDAT are a chunk even when it is refused:
+ * they are read and thrown away before the reply, else they would be taken for
+ * commands. After a refusal the message is over; further chunks get 503.
+ */
+#include "lib/prelude.h"
+
+#include "lib/num.h"
+#include "smtpd/message.h"
+#include "smtpd/session_private.h"
+#include "smtpd/verbs.h"
+
+/* chunk-size [SP end-marker] */
+static bool
+parse(struct span arg, struct chunk *c)
+{
+	struct span size, last;
+
+	smtp_cmd_split(arg.p, arg.n, &size, &last);
+	c->last = span_is(last, "LAST");
+	return num_parse(size.p, size.n, 0, UINT64_MAX, &c->size) == 0 &&
+	    (c->last || last.p == size.p + size.n);
+}
+
+static enum reply
+check(const struct session *s)
+{
+	const struct chunk *c = &s->chunk;
+	uint64_t before = s->tx == NULL ? 0 : s->tx->wire.size;
+
+	if (message_far_beyond(s, c->size) ||
+	    message_far_beyond(s, before + c->size))
+		return REPLY_TOO_MUCH;
+	return message_check(s);
+}
+
+static void
+chunk_end(struct session *s)
+{
+	struct transaction *tx = s->tx;
+	char size[24];
+
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)s->chunk.size);
+	if (s->chunk.refusal != REPLY_NONE) {
+		session_set_state(s, SESSION_COMMAND);
+		session_refuse(s, "BDAT", s->chunk.refusal, NULL, NULL);
+	} else if (s->chunk.last) {
+		smtp_data_in_last(&tx->wire, message_sink, tx);
+		message_finish(s);
+	} else if (message_is_bad(tx))
+		message_refuse(s);
+	else {
+		session_set_state(s, SESSION_COMMAND);
+		session_reply_arg(s, REPLY_CHUNK, size);
+	}
+}
+
+/* Behind each piece, and behind queue's answer about a spool file. */
+void
+cmd_bdat_go_on(struct session *s)
+{
+	if (s->chunk.refusal == REPLY_NONE && message_wants_spool(s))
+		return;
+	if (s->chunk.left == 0)
+		chunk_end(s);
+}
+
+void
+cmd_bdat(struct session *s, struct span arg)
+{
+	struct chunk *c = &s->chunk;
+
+	memset(c, 0, sizeof(*c));
+	if (!parse(arg, c)) {
+		/* Nobody knows where the chunk ends. */
+		session_refuse(s, "BDAT", REPLY_BAD_BDAT, NULL, NULL);
+		session_end(s, "a BDAT without a size");
+		return;
+	}
+	c->left = c->size;
+	c->refusal = check(s);
+	if (c->refusal == REPLY_TOO_MUCH) {
+		session_reply(s, REPLY_TOO_MUCH);
+		return;
+	}
+	if (c->refusal == REPLY_NONE && !s->tx->wire.chunks) {
+		smtp_data_in_init_chunks(&s->tx->wire);
+		message_begin(s);
+	}
+	session_set_state(s, SESSION_CHUNK);
+	cmd_bdat_go_on(s);
+}
+
+bool
+cmd_bdat_content(struct session *s)
+{
+	struct chunk *c = &s->chunk;
+	const uint8_t *p;
+	size_t n;
+
+	p = stream_peek(s->stream, &n);
+	if (n == 0)
+		return false;
+	if (n > c->left)
+		n = (size_t)c->left;
+	if (c->refusal == REPLY_NONE)
+		smtp_data_in_feed(&s->tx->wire, p, n, message_sink, s->tx);
+	stream_consume(s->stream, n);
+	c->left -= n;
+	s->since_ms = ev_now_ms();
+	cmd_bdat_go_on(s);
+	return true;
+}
