@@ -3,8 +3,13 @@
 sbin_PROGRAMS += %D%/posternctl
 noinst_LIBRARIES += %D%/libposternctl.a
 %C%_libposternctl_a_SOURCES = \
+	%D%/ask.c %D%/ask.h \
+	%D%/export.c %D%/import.c \
+	%D%/json.c %D%/json.h \
 	%D%/password.c %D%/password.h \
 	%D%/render.c %D%/render.h \
+	%D%/row.c %D%/row.h \
+	%D%/talk.c %D%/talk.h \
 	%D%/verbs.c %D%/verbs.h
 %C%_posternctl_SOURCES = %D%/main.c
 %C%_posternctl_LDADD = %D%/libposternctl.a $(LIBPOSTERN)

@@ -9,25 +9,11 @@
 
 #include "lib/num.h"
 #include "lib/xalloc.h"
+#include "posternctl/json.h"
 #include "posternctl/render.h"
+#include "posternctl/row.h"
 
 #define HELD_MAX	200	/* rows that decide the widths */
-#define FIELDS_MAX	64
-#define KEY_MAX		64
-#define VALUE_MAX	(64 * 1024)
-
-struct cell {
-	char	*key;
-	char	 kind;
-	char	*value;		/* as received */
-	char	*shown;		/* for people */
-};
-
-struct row {
-	struct cell cells[FIELDS_MAX];
-	size_t	 n;
-};
-
 struct render {
 	FILE	*out;
 	enum view view;
@@ -36,7 +22,7 @@ struct render {
 	size_t	 nheld;
 	bool	 streaming;	/* widths are settled */
 	bool	 printed;	/* something stands above */
-	size_t	 widths[FIELDS_MAX];
+	size_t	 widths[ROW_FIELDS_MAX];
 	struct row head;	/* keys of the current table */
 };
 
@@ -50,19 +36,6 @@ render_new(FILE *out, enum view view, bool json)
 	r->json = json;
 	r->held = xcalloc(HELD_MAX, sizeof(*r->held));
 	return r;
-}
-
-static void
-row_clear(struct row *row)
-{
-	size_t i;
-
-	for (i = 0; i < row->n; i++) {
-		free(row->cells[i].key);
-		free(row->cells[i].value);
-		free(row->cells[i].shown);
-	}
-	row->n = 0;
 }
 
 /* --- values ------------------------------------------------------------------------ */
@@ -85,21 +58,37 @@ show_time(const char *digits, bool utc)
 	return xstrdup(text);
 }
 
-/* Control bytes as \xNN; UTF-8 stays readable. */
+/*
+ * One character of n bytes at p to out, which has room for four: UTF-8 stays
+ * readable, all else beyond printable ASCII becomes \xNN. *used of p were.
+ */
+static size_t
+harmless(const char *p, size_t n, char *out, size_t *used)
+{
+	uint8_t c = (uint8_t)*p;
+
+	*used = c < 0x80 ? 1 : json_char(p, n);
+	if (*used == 0 || c < 0x20 || c == 0x7f) {
+		*used = 1;
+		/* Not snprintf(): there is no room for its NUL. */
+		out[0] = '\\';
+		out[1] = 'x';
+		out[2] = "0123456789abcdef"[c >> 4];
+		out[3] = "0123456789abcdef"[c & 15];
+		return 4;
+	}
+	memcpy(out, p, *used);
+	return *used;
+}
+
 static char *
 show_text(const char *s)
 {
-	char *out = xmalloc(strlen(s) * 4 + 1), *o = out;
+	size_t n = strlen(s), used;
+	char *out = xmalloc(n * 4 + 1), *o = out;
 
-	for (; *s != '\0'; s++) {
-		uint8_t c = (uint8_t)*s;
-
-		if (c < 0x20 || c == 0x7f ||
-		    (c == 0xc2 && (uint8_t)s[1] < 0xa0 && s[1] != '\0'))
-			o += snprintf(o, 5, "\\x%02x", c);
-		else
-			*o++ = (char)c;
-	}
+	for (; n > 0; s += used, n -= used)
+		o += harmless(s, n, o, &used);
 	*o = '\0';
 	return out;
 }
@@ -119,25 +108,6 @@ show(const struct cell *c)
 /* --- JSON ----------------------------------------------------------------------------- */
 
 static void
-json_string(FILE *out, const char *s, size_t n)
-{
-	size_t i;
-
-	fputc('"', out);
-	for (i = 0; i < n; i++) {
-		uint8_t c = (uint8_t)s[i];
-
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			fprintf(out, "\\u%04x", c);
-		else
-			fputc(c, out);
-	}
-	fputc('"', out);
-}
-
-static void
 json_value(FILE *out, const struct cell *c)
 {
 	char *text;
@@ -151,7 +121,7 @@ json_value(FILE *out, const struct cell *c)
 	if (c->kind == 't' && strcmp(text, "-") == 0)
 		fputs("null", out);
 	else
-		json_string(out, text, strlen(text));
+		json_put(out, text, strlen(text));
 	free(text);
 }
 
@@ -162,7 +132,7 @@ json_row(struct render *r, const struct row *row)
 
 	for (i = 0; i < row->n; i++) {
 		fputs(i == 0 ? "{" : ",", r->out);
-		json_string(r->out, row->cells[i].key,
+		json_put(r->out, row->cells[i].key,
 		    strlen(row->cells[i].key));
 		fputc(':', r->out);
 		json_value(r->out, &row->cells[i]);
@@ -282,47 +252,16 @@ card(struct render *r, const struct row *row)
 
 /* --- what arrives --------------------------------------------------------------------------- */
 
-static bool
-kind_fits(char kind, const char *value)
-{
-	uint64_t n;
-
-	switch (kind) {
-	case 's':
-		return true;
-	case 'n':
-	case 't':
-		return num_parse(value, strlen(value), 0, UINT64_MAX, &n) == 0;
-	case 'b':
-		return strcmp(value, "true") == 0 ||
-		    strcmp(value, "false") == 0;
-	default:
-		return false;
-	}
-}
-
 int
 render_row(struct render *r, struct ipc_in *in)
 {
-	struct row row = { .n = 0 };
-	uint32_t i, n = ipc_get_u32(in);
+	struct row row;
+	size_t i;
 
-	if (n == 0 || n > FIELDS_MAX)
+	if (!row_get(in, &row))
 		return -1;
-	for (i = 0; i < n; i++) {
-		struct cell *c = &row.cells[row.n++];
-
-		c->key = xstrdup(ipc_get_str(in, KEY_MAX));
-		c->kind = (char)ipc_get_u8(in);
-		c->value = xstrdup(ipc_get_str(in, VALUE_MAX));
-		if (!kind_fits(c->kind, c->value))
-			in->bad = true;
-		c->shown = show(c);
-	}
-	if (!ipc_in_end(in)) {
-		row_clear(&row);
-		return -1;
-	}
+	for (i = 0; i < row.n; i++)
+		row.cells[i].shown = show(&row.cells[i]);
 	if (r->json)
 		json_row(r, &row);
 	else if (r->view == VIEW_CARD)
@@ -336,7 +275,8 @@ render_row(struct render *r, struct ipc_in *in)
 int
 render_text(struct render *r, struct ipc_in *in)
 {
-	size_t i, len;
+	size_t i, len, used;
+	char one[4];
 	const uint8_t *p = ipc_get_bytes(in, IPC_MAX, &len);
 
 	if (!ipc_in_end(in))
@@ -344,21 +284,22 @@ render_text(struct render *r, struct ipc_in *in)
 	release(r);
 	if (r->json) {
 		fputs("{\"text\":", r->out);
-		json_string(r->out, (const char *)p, len);
+		json_put(r->out, (const char *)p, len);
 		fputs("}\n", r->out);
 		return 0;
 	}
 	if (r->printed)
 		fputc('\n', r->out);
 	r->printed = false;
-	for (i = 0; i < len; i++) {
+	for (i = 0; i < len; i += used) {
+		used = 1;
 		if (p[i] == '\r' && i + 1 < len && p[i + 1] == '\n')
 			continue;
-		if ((p[i] < 0x20 && p[i] != '\n' && p[i] != '\t') ||
-		    p[i] == 0x7f)
-			fprintf(r->out, "\\x%02x", p[i]);
-		else
+		if (p[i] == '\n' || p[i] == '\t')
 			fputc(p[i], r->out);
+		else
+			fwrite(one, 1, harmless((const char *)p + i, len - i,
+			    one, &used), r->out);
 	}
 	return 0;
 }

@@ -2,34 +2,57 @@
 
 #include "posternctl/verbs.h"
 
+#define FILTER	"account from to route hop older newer state reason"
+#define BULK	FILTER " all! dry-run! yes!"
+#define MANY	"ID...|FILTER...|--all [--dry-run] [--yes]"
+
 static const struct verb verbs[] = {
 	{ "status", "", "is it well: processes, counters, queue",
-	    0, 0, VIEW_TABLE, false, "" },
+	    0, 0, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "reload", "", "read postern.conf again; all or nothing",
-	    0, 0, VIEW_TABLE, false, "" },
+	    0, 0, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "stop", "", "finish sessions in progress and end",
-	    0, 0, VIEW_TABLE, false, "" },
+	    0, 0, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "account add", "NAME [--cap CAP] [--sender ADDRESS|@DOMAIN]...",
-	    "let somebody in; asks for a password", 1, 1, VIEW_TABLE, true,
+	    "let somebody in; asks for a password", 1, 1, VIEW_TABLE,
+	    WAY_PASSWORD,
 	    "cap sender" },
 	{ "account passwd", "NAME", "give an account a new password",
-	    1, 1, VIEW_TABLE, true, "" },
-	{ "account list", "", "all accounts", 0, 0, VIEW_TABLE, false, "" },
-	{ "account show", "NAME", "one account", 1, 1, VIEW_CARD, false, "" },
+	    1, 1, VIEW_TABLE, WAY_PASSWORD, "" },
+	{ "account list", "", "all accounts", 0, 0, VIEW_TABLE, WAY_PLAIN, "" },
+	{ "account show", "NAME", "one account", 1, 1, VIEW_CARD, WAY_PLAIN, "" },
 	{ "account remove", "NAME", "nobody logs in as this any more",
-	    1, 1, VIEW_TABLE, false, "" },
-	{ "queue list", "", "what waits, and why", 0, 0, VIEW_TABLE, false,
-	    "" },
-	{ "queue show", "ID", "one message, its recipients, its header",
-	    1, 1, VIEW_TABLE, false, "" },
-	{ "queue flush", "[ID]", "try everything, or one message, now",
-	    0, 1, VIEW_TABLE, false, "" },
-	{ "queue remove", "ID", "throw one message away; nobody is told",
-	    1, 1, VIEW_TABLE, false, "" },
+	    1, 1, VIEW_TABLE, WAY_PLAIN, "" },
+	{ "queue list", "[ID...|FILTER...] [--limit N]",
+	    "what waits, and why", 0, -1, VIEW_TABLE, WAY_PLAIN,
+	    FILTER " limit" },
+	{ "queue show", "ID [--body]", "one message: its recipients, what "
+	    "happened to it, its header", 1, 1, VIEW_TABLE, WAY_PLAIN,
+	    "body!" },
+	{ "queue stats", "[FILTER...] [--by destination|hop|account|reason]",
+	    "how much waits for whom, and why", 0, 0, VIEW_TABLE, WAY_PLAIN,
+	    FILTER " by" },
+	{ "queue hold", MANY, "keep messages until they are released", 0, -1,
+	    VIEW_TABLE, WAY_BULK, BULK },
+	{ "queue release", MANY, "let held messages go", 0, -1, VIEW_TABLE,
+	    WAY_BULK, BULK },
+	{ "queue retry", MANY, "try them now", 0, -1, VIEW_TABLE, WAY_BULK,
+	    BULK },
+	{ "queue flush", "", "try everything now", 0, 0, VIEW_TABLE,
+	    WAY_PLAIN, "" },
+	{ "queue redirect", "ROUTE|- " MANY, "send them by another route; - "
+	    "for the configured one", 1, -1, VIEW_TABLE, WAY_BULK, BULK },
+	{ "queue remove", MANY, "throw them away; nobody is told", 0, -1,
+	    VIEW_TABLE, WAY_BULK, BULK },
+	{ "queue export", "DIR [ID...|FILTER...]", "copy messages into a "
+	    "folder, each as .eml and .json", 1, -1, VIEW_TABLE, WAY_EXPORT,
+	    FILTER " limit" },
+	{ "queue import", "DIR", "queue the messages of such a folder", 1, 1,
+	    VIEW_TABLE, WAY_IMPORT, "" },
 	{ "usage", "[NAME]", "what accounts have sent, and what is left",
-	    0, 1, VIEW_TABLE, false, "" },
+	    0, 1, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "cap list", "", "the caps and their limits", 0, 0, VIEW_TABLE,
-	    false, "" },
+	    WAY_PLAIN, "" },
 };
 
 const struct verb *
@@ -125,14 +148,16 @@ verbs_find(int argc, char **argv, int *used, const char **nearest)
 }
 
 bool
-verb_takes(const struct verb *v, const char *name, size_t len)
+verb_takes(const struct verb *v, const char *name, size_t len, bool *flag)
 {
 	const char *o = v->options;
 
 	while (*o != '\0') {
-		size_t n = strcspn(o, " ");
+		size_t n = strcspn(o, " "), m = n;
 
-		if (n == len && strncmp(o, name, n) == 0)
+		*flag = o[n - 1] == '!';
+		m -= *flag;
+		if (m == len && strncmp(o, name, m) == 0)
 			return true;
 		o += n + (o[n] == ' ');
 	}

@@ -10,14 +10,22 @@
 
 #include "posternctl/render.h"
 
+enum verb_way {
+	WAY_PLAIN,		/* one request, one answer */
+	WAY_PASSWORD,		/* with one of the account named first */
+	WAY_BULK,		/* many messages at once: asks first */
+	WAY_EXPORT, WAY_IMPORT	/* files */
+};
+
 struct verb {
 	const char *words;	/* "account add" */
 	const char *args;	/* "NAME [--cap CAP]", for the usage text */
 	const char *help;
 	int	 min_args, max_args; /* behind the words; -1: any number */
 	enum view view;
-	bool	 password;	/* of the account named by the first argument */
-	const char *options;	/* "cap sender": --cap X becomes cap=X */
+	enum verb_way way;
+	/* "cap sender all!": --cap X becomes cap=X, --all becomes all=yes */
+	const char *options;
 };
 
 /*
@@ -28,7 +36,8 @@ const struct verb *verbs_find(int argc, char **argv, int *used,
 	    const char **nearest);
 /* All of them, for --help. */
 const struct verb *verbs_all(size_t *n);
-/* Whether the verb takes --name. */
-bool	 verb_takes(const struct verb *, const char *name, size_t len);
+/* Whether the verb takes --name; *flag: without a value. */
+bool	 verb_takes(const struct verb *, const char *name, size_t len,
+	    bool *flag);
 
 #endif

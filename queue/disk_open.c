@@ -342,8 +342,15 @@ disk_count(const struct store *s)
 	return ((const struct disk *)s)->count;
 }
 
+static uint64_t
+disk_unsettled(const struct store *s)
+{
+	return ((const struct disk *)s)->entries.n;
+}
+
 const struct store_backend disk_backend = {
-	disk_close, disk_new_id, disk_has_room, disk_count, disk_accept,
+	disk_close, disk_new_id, disk_has_room, disk_count, disk_unsettled,
+	disk_accept,
 	disk_update, disk_remove, disk_spool_open, disk_spool_close, disk_due,
 	disk_list, disk_load, disk_body, disk_usage,
 };

@@ -6,12 +6,6 @@
 #include "queue/feed.h"
 #include "queue/life.h"
 
-enum walk {
-	WALK_NONE,
-	WALK_MISDATED,		/* what is due later than we ever say */
-	WALK_FLUSH		/* everything */
-};
-
 struct feed {
 	struct queue *q;
 	struct ev_timer timer;
@@ -19,13 +13,12 @@ struct feed {
 	bool	 more;		/* it had more than it gave */
 	size_t	 asked;		/* of that page */
 	/* a walk over all ids up to the newest at its beginning */
-	enum walk walk;
-	bool	 listing;
-	uint64_t walk_after, walk_last, listed_after;
+	bool	 walking, listing;
+	uint64_t walk_after, walk_last;
 };
 
 static void	ask(struct feed *);
-static void	walk_begin(struct feed *, enum walk);
+static void	walk_begin(struct feed *);
 static void	walk_more(struct feed *);
 
 static void
@@ -65,7 +58,7 @@ feed_start(struct feed *f)
 {
 	ev_timer_set(&f->timer, FEED_EVERY_MS);
 	ask(f);
-	walk_begin(f, WALK_MISDATED);
+	walk_begin(f);
 }
 
 static bool
@@ -115,32 +108,17 @@ feed_room(struct feed *f)
 	walk_more(f);
 }
 
-/* --- walks through the whole queue -------------------------------------------------- */
+/* --- a walk through the whole queue, at start --------------------------------------- */
 
 /*
- * At start: mail that was put off while the clock was a year ahead must not
- * wait that year. store_due() would not name it.
+ * Mail that was put off while the clock was a year ahead must not wait that
+ * year, and store_due() would not name it.
  */
 static bool
-concerns(const struct feed *f, const struct store_msg *m)
+misdated(const struct feed *f, const struct store_msg *m)
 {
-	if (m->hold != HOLD_NONE)
-		return false;
-	return f->walk == WALK_FLUSH || m->due_ms > clock_due_ms() +
+	return m->hold == HOLD_NONE && m->due_ms > clock_due_ms() +
 	    sched_backoff_longest_ms(f->q->sched);
-}
-
-static void
-visit(struct feed *f, const struct store_msg *m)
-{
-	struct live_msg *lm;
-
-	if (!concerns(f, m))
-		return;
-	life_resume(f->q, m);
-	lm = live_find(f->q->live, m->id);
-	if (f->walk == WALK_FLUSH && lm->state == LIVE_RESTING)
-		life_try(lm, false);
 }
 
 static void
@@ -148,16 +126,15 @@ walk_cb(struct store_msg *const *msgs, size_t n, void *arg)
 {
 	struct feed *f = arg;
 	size_t i;
-	/* A flush may have begun meanwhile: it starts from the front. */
-	bool stale = f->walk_after != f->listed_after;
 
 	f->listing = false;
-	for (i = 0; !stale && i < n && msgs[i]->id <= f->walk_last; i++) {
-		visit(f, msgs[i]);
+	for (i = 0; i < n && msgs[i]->id <= f->walk_last; i++) {
+		if (misdated(f, msgs[i]))
+			life_resume(f->q, msgs[i]);
 		f->walk_after = msgs[i]->id;
 	}
-	if (!stale && i < FEED_PAGE)
-		f->walk = WALK_NONE;
+	if (i < FEED_PAGE)
+		f->walking = false;
 	live_read_end(f->q->live);
 	walk_more(f);
 }
@@ -165,27 +142,17 @@ walk_cb(struct store_msg *const *msgs, size_t n, void *arg)
 static void
 walk_more(struct feed *f)
 {
-	if (f->walk == WALK_NONE || f->listing || f->q->stopping ||
-	    !has_room(f))
+	if (!f->walking || f->listing || f->q->stopping || !has_room(f))
 		return;
 	f->listing = true;
-	f->listed_after = f->walk_after;
 	live_read_begin(f->q->live);
 	store_list(f->q->store, f->walk_after, FEED_PAGE, walk_cb, f);
 }
 
 static void
-walk_begin(struct feed *f, enum walk walk)
+walk_begin(struct feed *f)
 {
-	f->walk = walk;
-	f->walk_after = 0;
+	f->walking = true;
 	f->walk_last = store_new_id(f->q->store);
 	walk_more(f);
-}
-
-void
-feed_flush(struct feed *f)
-{
-	sched_unblock(f->q->sched, NULL);
-	walk_begin(f, WALK_FLUSH);
 }

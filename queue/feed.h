@@ -1,7 +1,7 @@
 /*
  * feed: brings into memory what the index names as due, a page at a time and
  * never more than there is room for; at start that is everything that was
- * under way. It also walks the whole queue for `queue flush`.
+ * under way.
  */
 #ifndef QUEUE_FEED_H
 #define QUEUE_FEED_H
@@ -20,7 +20,5 @@ void	 feed_free(struct feed **);
 void	 feed_start(struct feed *);
 /* A message has left memory: there may be room for the next page. */
 void	 feed_room(struct feed *);
-/* Tries everything that is queued now, once, whatever its due time. */
-void	 feed_flush(struct feed *);
 
 #endif

@@ -15,7 +15,6 @@
 #define LOSSES_MAX	3
 #define STATUS_MAX	16
 
-static void	round_over(struct live_msg *);
 static void	settle(struct live_msg *, const uint8_t *, size_t, bool whole);
 
 static void
@@ -24,9 +23,8 @@ count_queued(struct queue *q)
 	stats_set(STAT_QUEUED_NOW, store_count(q->store));
 }
 
-/* The message leaves memory; feed may have been waiting for the room. */
-static void
-let_go(struct live_msg *lm)
+void
+life_let_go(struct live_msg *lm)
 {
 	struct queue *q = lm->q;
 
@@ -60,6 +58,8 @@ life_stored(struct live_msg *lm)
 	live_set_state(lm, LIVE_TRYING);
 	if (lm->removing)
 		life_remove(lm);
+	else if (lm->m.hold != HOLD_NONE)
+		life_park(lm);
 	else
 		life_try(lm, false);
 }
@@ -78,6 +78,8 @@ life_resume(struct queue *q, const struct store_msg *stored)
 	ev_timer_init(&lm->due, life_due_cb, lm);
 	live_set_indexed(lm, true);
 	live_set_state(lm, LIVE_RESTING);
+	if (lm->m.hold != HOLD_NONE)
+		return;
 	wait_ms = lm->m.due_ms > now ? lm->m.due_ms - now : 0;
 	/* We never set it so far off: the clock was wrong then, or is now. */
 	if (wait_ms > sched_backoff_longest_ms(q->sched))
@@ -145,10 +147,8 @@ no_route(struct live_msg *lm, uint32_t i)
 static void
 assign(struct live_msg *lm, uint32_t i, struct buf *domain, struct buf *hop)
 {
-	const struct queue_conf *conf = lm->q->conf;
-	const char *rcpt = lm->m.env.rcpts[i].addr;
-	const struct conf_queue_route *r = route_choose(&conf->routes,
-	    lm->m.env.return_path, rcpt);
+	const struct conf_queue_route *r = route_for(lm->q->conf, &lm->m, i,
+	    domain, hop);
 	struct live_job *j;
 	uint64_t hash;
 
@@ -156,8 +156,6 @@ assign(struct live_msg *lm, uint32_t i, struct buf *domain, struct buf *hop)
 		no_route(lm, i);
 		return;
 	}
-	route_domain(r, rcpt, conf->hostname, domain);
-	route_hop(r->name, buf_str(domain), hop);
 	hash = table_hash(buf_str(hop), hop->len);
 	j = find_job(lm, hash, r->name, buf_str(domain));
 	if (j == NULL)
@@ -168,15 +166,10 @@ assign(struct live_msg *lm, uint32_t i, struct buf *domain, struct buf *hop)
 static uint32_t
 at_once(const struct queue *q, const char *route)
 {
-	const struct conf_queue_route *r;
-	size_t i;
+	const struct conf_queue_route *r = route_named(&q->conf->routes,
+	    route);
 
-	for (i = 0; i < q->conf->routes.n; i++) {
-		r = CONF_AT(q->conf->routes, struct conf_queue_route, i);
-		if (strcmp(r->name, route) == 0)
-			return r->connections;
-	}
-	return 1;
+	return r == NULL ? 1 : r->connections;
 }
 
 static void
@@ -216,7 +209,7 @@ life_try(struct live_msg *lm, bool force)
 	TAILQ_FOREACH(j, &lm->jobs, link)
 		enqueue(j, false, force);
 	if (lm->njobs == 0)
-		round_over(lm);
+		life_round_over(lm);
 	else
 		dispatch_kick(lm->q->dispatch);
 }
@@ -253,6 +246,9 @@ life_result(struct live_job *j, uint32_t i, enum outcome o, const char *status,
 	    (unsigned long long)(now > lm->m.arrived_ms ?
 	    now - lm->m.arrived_ms : 0), log_escs(diag));
 	set_word(lm, i, outcomes[o].word, status, diag, remote);
+	if (o != OUTCOME_DELIVERED)
+		life_note(lm, "%s %s%s%s: %s", outcomes[o].name, status,
+		    *remote == '\0' ? "" : " by ", remote, diag);
 }
 
 /* Puts what was delivered on disk while other jobs are still under way. */
@@ -304,7 +300,7 @@ job_end(struct live_job *j)
 
 	live_job_free(j);
 	if (lm->njobs == 0)
-		round_over(lm);
+		life_round_over(lm);
 	else if (delivered && !lm->removing)
 		write_progress(lm);
 }
@@ -359,6 +355,8 @@ life_blocked(struct live_job *j, uint64_t until_ms)
 	    j->n, j->route, *j->domain == '\0' ? "" : " domain=",
 	    log_escs(j->domain), log_escs(why));
 	stats_add(STAT_DEFERRED, (int64_t)j->n);
+	life_note(lm, "not tried, %s%s%s was not reached lately: %s", j->route,
+	    *j->domain == '\0' ? "" : "/", j->domain, why);
 	for (k = 0; k < j->n; k++)
 		set_word(lm, j->rcpts[k], WORD_DEFERRED, "4.4.1", why, "");
 	lm->not_before_ms = not_before < until_ms ? not_before : until_ms;
@@ -456,8 +454,8 @@ body_cb(const uint8_t *body, size_t len, int fd, const char *errstr, void *arg)
 	free(head);
 }
 
-static void
-round_over(struct live_msg *lm)
+void
+life_round_over(struct live_msg *lm)
 {
 	if (lm->removing) {
 		life_remove(lm);
@@ -493,31 +491,37 @@ set_due(struct live_msg *lm)
 	ev_timer_set(&lm->due, in_ms);
 }
 
+/* Until it is due, or for good when the admin has meanwhile put it on hold. */
 static void
 rest(struct live_msg *lm, struct live_msg *bounce)
 {
 	char wait[NUM_TEXT_LEN];
 
-	set_due(lm);
-	log_info("%s waits attempts=%u next_try=\"in %s\"", life_name(lm),
-	    lm->m.attempts, num_print_wait((lm->m.due_ms - clock_due_ms() +
-	    999) / 1000, wait));
+	if (lm->m.hold == HOLD_NONE) {
+		set_due(lm);
+		log_info("%s waits attempts=%u next_try=\"in %s\"",
+		    life_name(lm), lm->m.attempts,
+		    num_print_wait((lm->m.due_ms - clock_due_ms() + 999) /
+		    1000, wait));
+	}
 	live_set_state(lm, LIVE_RESTING);
 	live_drop_body(lm);
 	live_set_indexed(lm, false);
 	store_update(lm->q->store, &lm->m, bounce == NULL ? NULL : &bounce->m,
 	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
+	if (lm->m.hold != HOLD_NONE)
+		life_let_go(lm);
 }
 
-static void
-finish(struct live_msg *lm, struct live_msg *bounce)
+void
+life_finish(struct live_msg *lm, struct live_msg *bounce)
 {
 	struct queue *q = lm->q;
 
 	store_remove(q->store, &lm->m, bounce == NULL ? NULL : &bounce->m,
 	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
 	count_queued(q);
-	let_go(lm);
+	life_let_go(lm);
 }
 
 static void
@@ -536,74 +540,7 @@ settle(struct live_msg *lm, const uint8_t *original, size_t len, bool whole)
 	if (any_pending(lm))
 		rest(lm, bounce);
 	else
-		finish(lm, bounce);
+		life_finish(lm, bounce);
 	if (bounce != NULL)
 		life_keep_bounce(bounce);
-}
-
-/* --- from the store and the admin --------------------------------------------------------- */
-
-static bool
-untouched(const struct live_msg *lm)
-{
-	size_t i;
-
-	for (i = 0; i < lm->m.env.nrcpts; i++)
-		if (lm->words[i] != WORD_NONE)
-			return false;
-	return lm->nsent == 0;
-}
-
-/* Whether feed will bring it back in time, and memory is better used else. */
-static bool
-may_forget(const struct live_msg *lm)
-{
-	if (lm->removing)
-		return false;
-	if (lm->state == LIVE_RESTING)
-		return lm->m.due_ms > clock_due_ms() + LIFE_HORIZON_MS;
-	return lm->state == LIVE_TRYING &&
-	    live_count(lm->q->live) > LIVE_MSGS_MAX && untouched(lm);
-}
-
-void
-life_settled(struct queue *q, const uint64_t *ids, size_t n)
-{
-	struct live_msg *lm;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		lm = live_find(q->live, ids[i]);
-		if (lm == NULL || lm->state == LIVE_GONE)
-			continue;
-		live_set_indexed(lm, true);
-		if (may_forget(lm))
-			let_go(lm);
-	}
-}
-
-static void
-cancel_waiting(struct live_msg *lm)
-{
-	struct live_job *j, *next;
-
-	for (j = TAILQ_FIRST(&lm->jobs); j != NULL; j = next) {
-		next = TAILQ_NEXT(j, link);
-		if (j->sched.state == SCHED_WAITING)
-			live_job_free(j);
-	}
-}
-
-void
-life_remove(struct live_msg *lm)
-{
-	lm->removing = true;
-	if (lm->state == LIVE_TRYING)
-		cancel_waiting(lm);
-	/* The store or a relay has it in hand: that answer comes first. */
-	if (lm->state == LIVE_STORING || lm->state == LIVE_SETTLING ||
-	    lm->njobs > 0)
-		return;
-	log_info("%s removed by=admin", life_name(lm));
-	finish(lm, NULL);
 }

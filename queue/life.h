@@ -9,7 +9,7 @@
  * is written down as soon as a job ends, so that a crash repeats as little as
  * can be. What failed is written down at the end of the round, together with
  * the report about it: a crash before that tries again, and nobody is told of
- * a failure twice or never.
+ * a failure twice or never. What an admin holds rests in the store alone.
  */
 #ifndef QUEUE_LIFE_H
 #define QUEUE_LIFE_H
@@ -50,7 +50,34 @@ void	 life_blocked(struct live_job *, uint64_t until_ms);
 /* --- from the store and the admin -------------------------------------------------- */
 
 void	 life_settled(struct queue *, const uint64_t *ids, size_t n);
-/* Goes at once, or as soon as no relay has it. Nobody is told. */
-void	 life_remove(struct live_msg *);
+
+enum life_kind {
+	LIFE_HOLD,		/* nothing more is tried until it is released */
+	LIFE_RELEASE,
+	LIFE_RETRY,		/* now, even at hops that are blocked */
+	LIFE_REDIRECT,		/* to another route, now */
+	LIFE_REMOVE,		/* nobody is told */
+	LIFE_ORDERS
+};
+
+struct life_order {
+	enum life_kind kind;
+	enum hold hold;		/* LIFE_HOLD: which; not HOLD_NONE */
+	const char *route;	/* LIFE_REDIRECT: "" for the configuration's */
+	const char *by;		/* "admin", for log and history */
+};
+
+enum life_did {
+	LIFE_DONE,
+	LIFE_SOON,		/* as soon as the relay that has it has done */
+	LIFE_WAS_SO,		/* it is as ordered already */
+	LIFE_HELD,		/* not while it is on hold */
+	LIFE_GONE,		/* it has just been delivered or removed */
+	LIFE_DIDS
+};
+
+/* Obeys, for a message that the store has just named (borrowed). */
+enum life_did life_obey(struct queue *, const struct store_msg *,
+	    const struct life_order *);
 
 #endif

@@ -22,6 +22,18 @@ life_name(const struct live_msg *lm)
 }
 
 void
+life_note(struct live_msg *lm, const char *fmt, ...)
+{
+	char what[STORE_EVENT_LEN_MAX + 1];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	store_msg_note(&lm->m, ev_wall_ms(), what);
+}
+
+void
 life_due_cb(void *arg)
 {
 	life_try(arg, false);

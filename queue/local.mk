@@ -5,11 +5,14 @@ noinst_LIBRARIES += %D%/libqueue.a
 %C%_libqueue_a_SOURCES = \
 	%D%/caps.c %D%/caps.h \
 	%D%/clock.c %D%/clock.h \
-	%D%/ctl.c %D%/ctl.h \
+	%D%/ctl.c %D%/ctl.h %D%/ctl_private.h \
+	%D%/ctl_bulk.c %D%/ctl_export.c %D%/ctl_filter.c %D%/ctl_filter.h \
+	%D%/ctl_import.c %D%/ctl_list.c %D%/ctl_stats.c %D%/ctl_usage.c %D%/ctl_words.c \
 	%D%/dispatch.c %D%/dispatch.h \
 	%D%/dsn.c %D%/dsn.h \
 	%D%/feed.c %D%/feed.h \
-	%D%/life.c %D%/life.h %D%/life_private.h %D%/life_report.c \
+	%D%/life.c %D%/life.h %D%/life_private.h %D%/life_admin.c \
+	%D%/life_report.c \
 	%D%/live.c %D%/live.h \
 	%D%/program.c %D%/program.h \
 	%D%/queue.c %D%/queue.h \

@@ -141,6 +141,20 @@ ctl(uint64_t id, size_t argc, const char *const *argv, const uint8_t *secret,
 		child_ctl_end(id, CTL_TEMPORARY, "the queue is starting");
 }
 
+static void
+read_by_asker(uint64_t id, size_t bytes)
+{
+	if (is_open)
+		ctl_read(&the_queue, id, bytes);
+}
+
+static void
+asker_gone(uint64_t id)
+{
+	if (is_open)
+		ctl_gone(&the_queue, id);
+}
+
 const struct child_ops program_ops = {
 	.role = ROLE_QUEUE,
 	.name = "queue",
@@ -153,4 +167,6 @@ const struct child_ops program_ops = {
 	.start = start,
 	.stop = stop,
 	.ctl = ctl,
+	.ctl_read = read_by_asker,
+	.ctl_gone = asker_gone,
 };

@@ -5,6 +5,7 @@
 #include "lib/log.h"
 #include "lib/ticket.h"
 #include "queue/clock.h"
+#include "queue/ctl.h"
 #include "queue/dispatch.h"
 #include "queue/feed.h"
 #include "queue/life.h"
@@ -147,6 +148,7 @@ queue_open(struct queue *q, const struct queue_conf *conf,
 	q->submit = submit_new(q);
 	q->dispatch = dispatch_new(q);
 	q->feed = feed_new(q);
+	q->ctl = ctl_new();
 	queue_reconf(q, conf);
 	q->store = open_store(q, &errstr);
 	if (q->store == NULL)
@@ -166,6 +168,7 @@ queue_close(struct queue *q)
 	ev_timer_cancel(&q->sweep);
 	ev_timer_cancel(&q->stop);
 	store_close(&q->store);
+	ctl_free(&q->ctl);
 	submit_free(&q->submit);
 	feed_free(&q->feed);
 	dispatch_free(&q->dispatch);

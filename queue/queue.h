@@ -19,6 +19,7 @@
 #include "queue/sched.h"
 #include "queue/store.h"
 
+struct ctl;
 struct dispatch;
 struct feed;
 struct live;
@@ -35,6 +36,7 @@ struct queue {
 	struct feed *feed;
 	struct revoked revoked;		/* what auth has said */
 	struct ipc *auth;		/* NULL: absent */
+	struct ctl *ctl;
 	struct ev_timer sweep;
 	struct ev_timer stop;		/* runs while stopping */
 	uint64_t stop_at_ms;		/* at the latest */

@@ -80,3 +80,35 @@ route_hop(const char *route, const char *domain, struct buf *hop)
 	else
 		buf_addf(hop, "%s/%s", route, domain);
 }
+
+const struct conf_queue_route *
+route_named(const struct conf_list *routes, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < routes->n; i++)
+		if (strcmp(CONF_AT(*routes, struct conf_queue_route, i)->name,
+		    name) == 0)
+			return CONF_AT(*routes, struct conf_queue_route, i);
+	return NULL;
+}
+
+const struct conf_queue_route *
+route_for(const struct queue_conf *conf, const struct store_msg *m, size_t i,
+    struct buf *domain, struct buf *hop)
+{
+	const struct conf_queue_route *r = NULL;
+	const char *rcpt = m->env.rcpts[i].addr;
+
+	buf_reset(domain);
+	buf_reset(hop);
+	if (m->route != NULL)
+		r = route_named(&conf->routes, m->route);
+	if (r == NULL)
+		r = route_choose(&conf->routes, m->env.return_path, rcpt);
+	if (r == NULL)
+		return NULL;
+	route_domain(r, rcpt, conf->hostname, domain);
+	route_hop(r->name, buf_str(domain), hop);
+	return r;
+}

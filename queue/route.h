@@ -11,13 +11,24 @@
 #define QUEUE_ROUTE_H
 
 #include "lib/buf.h"
-#include "lib/conf.h"
+#include "queue/store.h"
 
 #define ROUTE_HOP_MAX	512	/* bytes of a hop's name */
 
 /* A list of struct conf_queue_route. NULL: no route is for this sender. */
 const struct conf_queue_route *route_choose(const struct conf_list *,
 	    const char *return_path, const char *rcpt);
+/* The route of this name, or NULL. */
+const struct conf_queue_route *route_named(const struct conf_list *,
+	    const char *name);
+/*
+ * What recipient i of a message takes: the route that it was redirected to, as
+ * long as that exists, else route_choose()'s. domain and hop as below; both
+ * are empty when there is none.
+ */
+const struct conf_queue_route *route_for(const struct queue_conf *,
+	    const struct store_msg *, size_t i, struct buf *domain,
+	    struct buf *hop);
 /*
  * The domain by which mail for rcpt is grouped on this route, in lower case:
  * "" when the route has one next hop. A recipient without a domain is local,

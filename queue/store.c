@@ -179,6 +179,12 @@ store_count(const struct store *s)
 	return s->backend->count(s);
 }
 
+uint64_t
+store_unsettled(const struct store *s)
+{
+	return s->backend->unsettled(s);
+}
+
 void
 store_accept(struct store *s, const struct store_msg *m, int spool_fd,
     store_done *done, void *arg)

@@ -128,6 +128,8 @@ uint64_t store_id_parse(const char *);
 /* False below the free-space floor: refuse with 452 4.3.1. */
 bool	 store_has_room(struct store *);
 uint64_t store_count(const struct store *);	/* messages queued */
+/* Those of which memory holds a copy until the index has their newest state. */
+uint64_t store_unsettled(const struct store *);
 
 /* The transitions. done (may be NULL) runs once the change is durable. */
 typedef void store_done(void *arg);

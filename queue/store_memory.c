@@ -381,6 +381,12 @@ mem_count(const struct store *st)
 	return ((const struct memory *)st)->n;
 }
 
+static uint64_t
+mem_unsettled(const struct store *st)
+{
+	return 0;
+}
+
 static int
 mem_spool_open(struct store *st)
 {
@@ -422,7 +428,8 @@ mem_close(struct store *st)
 }
 
 static const struct store_backend backend = {
-	mem_close, mem_new_id, mem_has_room, mem_count, mem_accept, mem_update,
+	mem_close, mem_new_id, mem_has_room, mem_count, mem_unsettled,
+	mem_accept, mem_update,
 	mem_remove, mem_spool_open, mem_spool_close, mem_due, mem_list, mem_load, mem_body,
 	mem_usage,
 };

@@ -12,6 +12,7 @@ struct store_backend {		/* as the calls of store.h */
 	uint64_t (*new_id)(struct store *);
 	bool	(*has_room)(struct store *);
 	uint64_t (*count)(const struct store *);
+	uint64_t (*unsettled)(const struct store *);
 	void	(*accept)(struct store *, const struct store_msg *, int spool_fd,
 		    store_done *, void *arg);
 	void	(*update)(struct store *, const struct store_msg *,

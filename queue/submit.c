@@ -418,9 +418,8 @@ mailbox(const char *s, bool utf8)
 	return addr_parse(s, strlen(s), utf8 ? ADDR_UTF8 : 0, NULL) == NULL;
 }
 
-/* Relays put these on the wire: what no grammar allows ends here. */
-static bool
-sound(const struct envelope *e)
+bool
+submit_sound(const struct envelope *e)
 {
 	size_t i;
 
@@ -459,7 +458,7 @@ read_request(struct worker *w, struct ipc_in *in, struct request *r)
 	if (!ipc_in_end(in))
 		return false;
 	w->fault = "an envelope that no MAIL and RCPT can have made";
-	if (!sound(&r->m.env))
+	if (!submit_sound(&r->m.env))
 		return false;
 	w->fault = "a body of another size than said";
 	if (!r->m.in_spool)

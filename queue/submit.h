@@ -20,5 +20,10 @@ void	 submit_free(struct submit **);
 void	 submit_peer(struct submit *, uint32_t index, int fd);
 /* Whether mail is on its way to the disk. */
 bool	 submit_busy(const struct submit *);
+/*
+ * Whether its addresses and DSN parameters are well-formed. Relays put these
+ * on the wire: what no grammar allows ends here.
+ */
+bool	 submit_sound(const struct envelope *);
 
 #endif

@@ -56,6 +56,12 @@ FUZZ_TARGETS += %D%/fuzz_dsn
 %C%_fuzz_dsn_LDADD = $(LIBQUEUE)
 EXTRA_DIST += %D%/dsn.dict
 
+FUZZ_TARGETS += %D%/fuzz_json
+%C%_fuzz_json_SOURCES = %D%/fuzz_json.c $(FUZZ_MAIN)
+%C%_fuzz_json_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_json_LDADD = posternctl/libposternctl.a $(LIBPOSTERN)
+EXTRA_DIST += %D%/json.dict
+
 FUZZ_TARGETS += %D%/fuzz_header
 %C%_fuzz_header_SOURCES = %D%/fuzz_header.c $(FUZZ_MAIN)
 %C%_fuzz_header_LDFLAGS = $(FUZZ_LINK)

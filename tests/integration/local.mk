@@ -7,6 +7,7 @@ TESTS += %D%/one_worker.py
 TESTS += %D%/crowd.py
 TESTS += %D%/captured.py
 TESTS += %D%/strangers.py
+TESTS += %D%/admin.py
 
 EXTRA_DIST += \
 	%D%/e2e.py \
@@ -16,4 +17,5 @@ EXTRA_DIST += \
 	%D%/one_worker.py \
 	%D%/crowd.py \
 	%D%/captured.py \
-	%D%/strangers.py
+	%D%/strangers.py \
+	%D%/admin.py

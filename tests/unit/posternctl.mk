@@ -1,3 +1,4 @@
-UNIT_TESTS += %D%/test_render %D%/test_ctlverbs
+UNIT_TESTS += %D%/test_json %D%/test_render %D%/test_ctlverbs
+%C%_test_json_LDADD = posternctl/libposternctl.a $(LIBPOSTERN)
 %C%_test_render_LDADD = posternctl/libposternctl.a $(LIBPOSTERN)
 %C%_test_ctlverbs_LDADD = posternctl/libposternctl.a $(LIBPOSTERN)

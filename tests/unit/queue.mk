@@ -1,8 +1,10 @@
 # unit tests of queue, its store excepted
-UNIT_TESTS += %D%/test_caps %D%/test_dsn %D%/test_life %D%/test_route \
+UNIT_TESTS += %D%/test_caps %D%/test_ctl %D%/test_dsn %D%/test_life %D%/test_route \
 	%D%/test_sched %D%/test_submit %D%/test_table
 
 %C%_test_caps_LDADD = $(LIBQUEUE)
+%C%_test_ctl_SOURCES = %D%/test_ctl.c %D%/queue_world.h
+%C%_test_ctl_LDADD = $(LIBQUEUE)
 %C%_test_dsn_LDADD = $(LIBQUEUE)
 %C%_test_life_SOURCES = %D%/test_life.c %D%/queue_world.h
 %C%_test_life_LDADD = $(LIBQUEUE)

@@ -28,6 +28,7 @@ main(void)
 {
 	const struct verb *v;
 	size_t n;
+	bool flag;
 
 	check("status", "status", 1, NULL);
 	check("account add alice", "account add", 2, NULL);
@@ -36,15 +37,21 @@ main(void)
 	check("stauts", NULL, 0, "status");
 	check("account", NULL, 0, NULL);
 	check("acount add", NULL, 0, "account add");
+	check("queue redirect other", "queue redirect", 2, NULL);
+	check("queue relese", NULL, 0, "queue release");
 	check("frobnicate", NULL, 0, NULL);
 	check("statusx", NULL, 0, "status");
 	check("", NULL, 0, NULL);
 	v = verbs_all(&n);
 	for (; n > 0; n--, v++)
 		if (strcmp(v->words, "account add") == 0) {
-			ok(verb_takes(v, "cap", 3), "--cap");
-			ok(verb_takes(v, "sender=x", 6), "--sender=x");
-			ok(!verb_takes(v, "se", 2), "no --se");
+			ok(verb_takes(v, "cap", 3, &flag), "--cap");
+			ok(verb_takes(v, "sender=x", 6, &flag), "--sender=x");
+			ok(!verb_takes(v, "se", 2, &flag), "no --se");
+		} else if (strcmp(v->words, "queue hold") == 0) {
+			ok(verb_takes(v, "to", 2, &flag) && !flag, "--to X");
+			ok(verb_takes(v, "yes", 3, &flag) && flag, "--yes");
+			ok(!verb_takes(v, "yes!", 4, &flag), "no --yes!");
 		}
 	return tap_done();
 }

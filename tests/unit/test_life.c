@@ -449,8 +449,8 @@ test_admin(void)
 	ask("cap", "list", NULL);
 	ask("queue", "nonsense", NULL);
 	ask("queue", "show", "nonsense");
-	ask("queue", "flush", id);
-	ok(world_job(&relay, &j), "flush of one tries it now");
+	ask("queue", "retry", id);
+	ok(world_job(&relay, &j), "retry of one tries it now");
 	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
 	submit("b@example.net");
 	ok(world_job(&relay, &j), "another");
@@ -465,7 +465,7 @@ test_admin(void)
 	ask("queue", "remove", id);
 	is_int(queued(), 0, "until it is removed");
 	ask("queue", "remove", id);
-	ask("queue", "flush", id);
+	ask("queue", "retry", id);
 	world_step(DAY);
 	ok(!world_job(&relay, &j), "for good");
 

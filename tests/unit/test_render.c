@@ -77,9 +77,38 @@ test_malformed(void)
 	free(text);
 }
 
+/* Bytes of a message, as a terminal may see them. */
+static void
+test_text(void)
+{
+	static const char from[] = "a\tb\r\nc\rd\x1b[2J\x7f\x00\n"
+	    "\xc3\xa9\xc2\x9b" "31m\x9b\xc3\xe2\x82\xac\xc3";
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	struct render *r = render_new(f, VIEW_TABLE, false);
+	struct field field = { "k", 's', "\xc3\xa9\xc2\x9b\x9b\xff" };
+	struct ipc_in in;
+	const uint8_t *p;
+
+	ipc_begin(M_CTL_TEXT, 1);
+	ipc_put_bytes(from, sizeof(from) - 1);
+	p = ipc_built(&len);
+	ok(ipc_parse(p, len, &in) && render_text(r, &in) == 0, "text");
+	ok(row(r, &field, 1) == 0, "and a row");
+	render_free(&r);
+	fclose(f);
+	is_str(text, "a\tb\nc\\x0dd\\x1b[2J\\x7f\\x00\n"
+	    "\xc3\xa9\\xc2\\x9b31m\\x9b\\xc3\xe2\x82\xac\\xc3"
+	    "k\n\xc3\xa9\\xc2\\x9b\\x9b\\xff\n",
+	    "controls are made visible, C1 too");
+	free(text);
+}
+
 int
 main(void)
 {
+	test_text();
 	check(VIEW_TABLE, false,
 	    "id            size  ok\n"
 	    "abc              5  yes\n"

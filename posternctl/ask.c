@@ -1,0 +1,166 @@
+#include "lib/prelude.h"
+
+#include "lib/buf.h"
+#include "lib/xalloc.h"
+#include "posternctl/ask.h"
+#include "posternctl/password.h"
+#include "posternctl/row.h"
+
+bool
+ask_has(const struct ask *a, const char *option)
+{
+	size_t i, len = strlen(option);
+
+	for (i = a->nplain; i < a->nargs; i++)
+		if (strncmp(a->args[i], option, len) == 0 &&
+		    a->args[i][len] == '=')
+			return true;
+	return false;
+}
+
+/* --- plain ----------------------------------------------------------------------- */
+
+static int
+part_cb(uint64_t id, struct ipc_in *in, void *arg)
+{
+	return in->type == M_CTL_ROW ? render_row(arg, in) :
+	    render_text(arg, in);
+}
+
+int
+ask_plain(struct ask *a, const void *secret, size_t secret_len)
+{
+	struct talk_request r = { .id = 1, .words = a->verb->words,
+	    .args = a->args, .nargs = a->nargs, .secret = secret,
+	    .secret_len = secret_len, .fd = -1 };
+	struct render *out;
+	const char *text;
+	uint64_t id;
+	int code = talk_ask(&a->talk, &r);
+
+	if (code != CTL_OK)
+		return code;
+	out = render_new(stdout, a->verb->view, a->json);
+	code = talk_answer(&a->talk, part_cb, out, &id, &text);
+	render_free(&out);
+	if (code != CTL_OK)
+		return complain(code, "%s", text);
+	if (*text != '\0' && !a->json)
+		puts(text);
+	return CTL_OK;
+}
+
+int
+ask_password(struct ask *a)
+{
+	struct buf secret;
+	const char *why;
+	int code;
+
+	buf_init(&secret, PASSWORD_MAX);
+	why = password_read(a->args[0], &secret);
+	if (why == NULL)
+		code = ask_plain(a, secret.data, secret.len);
+	else
+		code = complain(CTL_USAGE, "%s", why);
+	buf_wipe(&secret);
+	return code;
+}
+
+/* --- many messages ------------------------------------------------------------------ */
+
+struct counted {
+	uint64_t messages;
+	char	 upto[64];
+};
+
+static int
+count_cb(uint64_t id, struct ipc_in *in, void *arg)
+{
+	struct counted *c = arg;
+	struct row row;
+
+	if (in->type != M_CTL_ROW || !row_get(in, &row))
+		return -1;
+	c->messages = row_number(&row, "messages");
+	snprintf(c->upto, sizeof(c->upto), "%s", row_value(&row, "upto"));
+	row_clear(&row);
+	return 0;
+}
+
+static bool
+says_yes(void)
+{
+	char line[16];
+
+	fflush(stdout);
+	return fgets(line, sizeof(line), stdin) != NULL &&
+	    (line[0] == 'y' || line[0] == 'Y');
+}
+
+/* Takes over what, an argument more. */
+static void
+add(struct ask *a, char *what)
+{
+	a->args = xreallocarray(a->args, a->nargs + 1, sizeof(*a->args));
+	a->args[a->nargs++] = what;
+}
+
+/* How many there are, and whether that many are meant. */
+static int
+confirm(struct ask *a, struct counted *c)
+{
+	struct talk_request r = { .id = 1, .words = a->verb->words, .fd = -1 };
+	const char *text;
+	uint64_t id;
+	int code;
+
+	add(a, xstrdup("count=yes"));
+	r.args = a->args;
+	r.nargs = a->nargs;
+	code = talk_ask(&a->talk, &r);
+	free(a->args[--a->nargs]);
+	if (code != CTL_OK)
+		return code;
+	code = talk_answer(&a->talk, count_cb, c, &id, &text);
+	if (code != CTL_OK)
+		return complain(code, "%s", text);
+	if (c->messages == 0)
+		return CTL_OK;
+	if (!isatty(STDIN_FILENO))
+		return complain(CTL_USAGE, "%s Say --yes to do it, or "
+		    "--dry-run to see them", text);
+	fprintf(stderr, "%s Go on? [y/N] ", text);
+	return says_yes() ? CTL_OK : complain(CTL_FAILED,
+	    "nothing was changed");
+}
+
+int
+ask_bulk(struct ask *a)
+{
+	struct counted c = { 0 };
+	bool sure = ask_has(a, "yes");
+	size_t i;
+	int code;
+
+	for (i = a->nplain; sure && i < a->nargs; i++)
+		if (strcmp(a->args[i], "yes=yes") == 0) {
+			free(a->args[i]);
+			a->args[i--] = a->args[--a->nargs];
+		}
+	/* Named one by one, or only looked at: there is nothing to ask. */
+	if (sure || a->nplain > (size_t)a->verb->min_args ||
+	    ask_has(a, "dry-run") || a->nargs == a->nplain)
+		return ask_plain(a, NULL, 0);
+	code = confirm(a, &c);
+	if (code != CTL_OK)
+		return code;
+	if (c.messages == 0) {
+		if (!a->json)
+			puts("No message is like that.");
+		return CTL_OK;
+	}
+	/* What came while we asked was not counted, and is not meant. */
+	add(a, xasprintf("upto=%s", c.upto));
+	return ask_plain(a, NULL, 0);
+}

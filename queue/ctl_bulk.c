@@ -1,0 +1,175 @@
+/*
+ * Orders about messages: hold, release, retry, remove, redirect. Those named
+ * by id are changed as they are found. Those meant by a filter are changed up
+ * to the newest there is when the order begins, or up to the one that a dry
+ * run with count has named: what comes later was not meant.
+ */
+#include "lib/prelude.h"
+
+#include "lib/xalloc.h"
+#include "queue/ctl_private.h"
+#include "queue/route.h"
+
+struct bulk {
+	struct life_order order;
+	char	*route;		/* owned */
+	uint64_t did[LIFE_DIDS];
+};
+
+static const struct {
+	const char *would, *done;
+} words[LIFE_ORDERS] = {
+	[LIFE_HOLD] = { "would be held", "held" },
+	[LIFE_RELEASE] = { "would be released", "released" },
+	[LIFE_RETRY] = { "would be tried", "to be tried now" },
+	[LIFE_REDIRECT] = { "would be redirected", "redirected" },
+	[LIFE_REMOVE] = { "would be removed", "removed" },
+};
+
+static void
+bulk_clear(struct asked *a)
+{
+	struct bulk *b = a->own;
+
+	free(b->route);
+	free(b);
+}
+
+static void
+obey(struct asked *a, const struct store_msg *m)
+{
+	struct bulk *b = a->own;
+
+	b->did[life_obey(a->q, m, &b->order)]++;
+}
+
+/* "3 messages held, 1 as soon as its next hop has answered, ..." */
+static void
+bulk_done(struct asked *a)
+{
+	struct bulk *b = a->own;
+	const char *done = words[b->order.kind].done;
+	uint64_t now = b->did[LIFE_DONE], soon = b->did[LIFE_SOON];
+	uint64_t held = b->did[LIFE_HELD], was = b->did[LIFE_WAS_SO];
+	char n[NUM_TEXT_LEN], text[512];
+	size_t len = 0;
+
+#define SAY(...) len += (size_t)snprintf(text + len, sizeof(text) - len, \
+	    __VA_ARGS__)
+	SAY("%s %s", num_print_count(now + soon, "message", n), done);
+	if (soon > 0)
+		SAY("; %llu of them at a next hop right now, which may still "
+		    "take them", (unsigned long long)soon);
+	if (was > 0)
+		SAY("; %llu so already", (unsigned long long)was);
+	if (held > 0)
+		SAY("; %llu on hold, release them first",
+		    (unsigned long long)held);
+	if (a->missing + b->did[LIFE_GONE] > 0)
+		SAY("; %llu not there (any more)",
+		    (unsigned long long)(a->missing + b->did[LIFE_GONE]));
+#undef SAY
+	if (a->filter.nids > 0 && a->missing == a->filter.nids)
+		ctl_missing(a);
+	else if (now + soon + was == 0 && held > 0)
+		asked_end(a, CTL_FAILED, "%s", text);
+	else
+		asked_end(a, a->missing > 0 ? CTL_NOT_FOUND : CTL_OK, "%s.",
+		    text);
+}
+
+static void
+count(struct asked *a, const struct store_msg *m)
+{
+}
+
+static void
+dry_done(struct asked *a)
+{
+	const struct bulk *b = a->own;
+	char n[NUM_TEXT_LEN], id[STORE_ID_LEN + 1];
+
+	if (a->filter.count) {
+		store_id_text(a->upto, id);
+		child_ctl_row(a->id, 2);
+		child_ctl_num("messages", a->seen);
+		child_ctl_str("upto", id);
+		asked_send(a);
+	}
+	asked_end(a, CTL_OK, "%s %s.", num_print_count(a->seen, "message", n),
+	    words[b->order.kind].would);
+}
+
+static void
+order(struct asked *a, enum life_kind kind, const char *route, size_t argc,
+    const char *const *argv)
+{
+	const char *why = filter_parse(&a->filter, argc, argv);
+	struct bulk *b;
+
+	if (why == NULL && a->filter.nids == 0 && !a->filter.any &&
+	    !a->filter.all)
+		why = "say which messages: ids, a filter, or --all";
+	if (why != NULL) {
+		asked_end(a, CTL_USAGE, "%s", why);
+		return;
+	}
+	b = xcalloc(1, sizeof(*b));
+	b->route = xstrdup(route);
+	b->order = (struct life_order){ kind, HOLD_ADMIN, b->route, "admin" };
+	a->own = b;
+	a->clear = bulk_clear;
+	if (a->filter.count)
+		ctl_walk(a, count, dry_done);
+	else if (a->filter.dry_run)
+		ctl_walk(a, ctl_row, dry_done);
+	else {
+		a->changes = true;
+		ctl_walk(a, obey, bulk_done);
+	}
+}
+
+void
+ctl_hold(struct asked *a, size_t argc, const char *const *argv)
+{
+	order(a, LIFE_HOLD, "", argc, argv);
+}
+
+void
+ctl_release(struct asked *a, size_t argc, const char *const *argv)
+{
+	order(a, LIFE_RELEASE, "", argc, argv);
+}
+
+void
+ctl_retry(struct asked *a, size_t argc, const char *const *argv)
+{
+	order(a, LIFE_RETRY, "", argc, argv);
+}
+
+void
+ctl_flush(struct asked *a, size_t argc, const char *const *argv)
+{
+	static const char *const all[] = { "all=yes", "state=waiting" };
+
+	sched_unblock(a->q->sched, NULL);
+	order(a, LIFE_RETRY, "", nitems(all), all);
+}
+
+void
+ctl_remove(struct asked *a, size_t argc, const char *const *argv)
+{
+	order(a, LIFE_REMOVE, "", argc, argv);
+}
+
+void
+ctl_redirect(struct asked *a, size_t argc, const char *const *argv)
+{
+	const char *route = strcmp(argv[0], "-") == 0 ? "" : argv[0];
+
+	if (*route != '\0' && route_named(&a->q->conf->routes, route) == NULL)
+		asked_end(a, CTL_NOT_FOUND, "there is no route \"%s\" in "
+		    "postern.conf", route);
+	else
+		order(a, LIFE_REDIRECT, route, argc - 1, argv + 1);
+}

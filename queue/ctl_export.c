@@ -1,0 +1,209 @@
+/*
+ * Messages on their way to a folder of the admin's: for each a row with its
+ * envelope, a row per recipient, and its bytes. posternctl writes the files.
+ */
+#include "lib/prelude.h"
+
+#include "lib/xalloc.h"
+#include "queue/ctl_private.h"
+
+#define PIECE	(32 * 1024)
+
+struct export {
+	struct store_msg **v;	/* owned: what the walk has found last */
+	size_t	 n, next;
+	int	 fd;		/* of the body under way, or -1 */
+	uint64_t at;
+	uint64_t unreadable;
+};
+
+static void	next(struct asked *);
+
+static void
+drop_all(struct export *e)
+{
+	for (; e->next < e->n; e->next++) {
+		store_msg_clear(e->v[e->next]);
+		free(e->v[e->next]);
+	}
+	e->n = e->next = 0;
+}
+
+static void
+export_clear(struct asked *a)
+{
+	struct export *e = a->own;
+
+	drop_all(e);
+	if (e->fd != -1)
+		close(e->fd);
+	free(e->v);
+	free(e);
+}
+
+/* --- rows --------------------------------------------------------------------------- */
+
+static void
+envelope_row(struct asked *a, const struct store_msg *m)
+{
+	char id[STORE_ID_LEN + 1];
+
+	store_id_text(m->id, id);
+	child_ctl_row(a->id, 16);
+	child_ctl_str("id", id);
+	child_ctl_str("account", m->account);
+	child_ctl_str("cap", m->cap);
+	child_ctl_str("from", m->env.return_path);
+	child_ctl_num("arrived_ms", m->arrived_ms);
+	child_ctl_num("expires_ms", m->expires_ms);
+	child_ctl_num("attempts", m->attempts);
+	child_ctl_bool("hold", m->hold != HOLD_NONE);
+	child_ctl_str("route", m->route);
+	child_ctl_str("envid", m->env.envid);
+	ctl_put_ret(m->env.ret);
+	child_ctl_bool("8bit", m->env.body_8bit);
+	child_ctl_bool("utf8", m->env.utf8);
+	child_ctl_bool("require_tls", m->env.require_tls);
+	child_ctl_num("hold_until_ms", m->env.hold_until_ms);
+	child_ctl_num("size", m->size);
+	asked_send(a);
+}
+
+static void
+rcpt_rows(struct asked *a, const struct store_msg *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->env.nrcpts; i++) {
+		child_ctl_row(a->id, 4);
+		child_ctl_str("to", m->env.rcpts[i].addr);
+		child_ctl_bool("pending", m->rcpts[i].state == RCPT_PENDING);
+		ctl_put_notify(m->env.rcpts[i].notify);
+		child_ctl_str("orcpt", m->env.rcpts[i].orcpt);
+		asked_send(a);
+	}
+}
+
+/* --- bodies -------------------------------------------------------------------------- */
+
+static void
+file_over(struct asked *a)
+{
+	struct export *e = a->own;
+
+	close(e->fd);
+	e->fd = -1;
+	next(a);
+}
+
+static void
+file_more(struct asked *a)
+{
+	struct export *e = a->own;
+	uint8_t piece[PIECE];
+	ssize_t n;
+
+	while (asked_room(a) && !a->gone) {
+		n = pread(e->fd, piece, sizeof(piece), (off_t)e->at);
+		/* posternctl counts the bytes: it will miss these. */
+		if (n == -1)
+			e->unreadable++;
+		if (n <= 0) {
+			file_over(a);
+			return;
+		}
+		asked_text(a, piece, (size_t)n);
+		e->at += (uint64_t)n;
+	}
+	if (a->gone)
+		file_over(a);
+	else
+		asked_wait(a, file_more);
+}
+
+static void
+body_cb(const uint8_t *p, size_t n, int fd, const char *errstr, void *arg)
+{
+	struct asked *a = arg;
+	struct export *e = a->own;
+	struct store_msg *m = e->v[e->next++];
+
+	if (errstr == NULL) {
+		envelope_row(a, m);
+		rcpt_rows(a, m);
+	} else
+		e->unreadable++;
+	store_msg_clear(m);
+	free(m);
+	if (fd != -1) {
+		e->fd = fd;
+		e->at = 0;
+		file_more(a);
+		return;
+	}
+	if (errstr == NULL)
+		asked_text(a, p, n);
+	next(a);
+}
+
+/* The next of those found, or the next page of the walk. */
+static void
+next(struct asked *a)
+{
+	struct export *e = a->own;
+
+	if (e->next == e->n || a->gone) {
+		drop_all(e);
+		ctl_walk_on(a);
+	} else if (!asked_room(a))
+		asked_wait(a, next);
+	else
+		store_body(a->q->store, e->v[e->next]->id, body_cb, a);
+}
+
+/* Begins when the page is complete: until then the walk has not let go of it. */
+static void
+found(struct asked *a, const struct store_msg *m)
+{
+	struct export *e = a->own;
+
+	if (!a->busy)
+		asked_later(a, 0, next);
+	a->busy = true;
+	e->v = xreallocarray(e->v, e->n + 1, sizeof(*e->v));
+	e->v[e->n] = xmalloc(sizeof(*m));
+	store_msg_copy(e->v[e->n++], m);
+}
+
+static void
+export_done(struct asked *a)
+{
+	struct export *e = a->own;
+	char n[NUM_TEXT_LEN];
+
+	if (e->unreadable > 0)
+		asked_end(a, CTL_FAILED, "%s cannot be read; see the log",
+		    num_print_count(e->unreadable, "message", n));
+	else if (a->missing > 0)
+		ctl_missing(a);
+	else
+		asked_end(a, CTL_OK, "%s.", num_print_count(a->seen, "message",
+		    n));
+}
+
+void
+ctl_export(struct asked *a, size_t argc, const char *const *argv)
+{
+	const char *why = filter_parse(&a->filter, argc, argv);
+	struct export *e;
+
+	if (why != NULL) {
+		asked_end(a, CTL_USAGE, "%s", why);
+		return;
+	}
+	e = xcalloc(1, sizeof(*e));
+	e->fd = -1;
+	a->own = e;
+	a->clear = export_clear;
+	ctl_walk(a, found, export_done);
+}

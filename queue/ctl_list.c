@@ -1,0 +1,258 @@
+/* What waits, and everything about one message. */
+#include "lib/prelude.h"
+
+#include "lib/header.h"
+#include "lib/xalloc.h"
+#include "queue/ctl_private.h"
+
+#define HEADER_SHOWN_MAX (16 * 1024)
+#define PIECE		(32 * 1024)
+
+/* --- queue list ------------------------------------------------------------------- */
+
+static const char *const holds[] = {
+	[HOLD_NONE] = "held", [HOLD_ADMIN] = "held by admin",
+	[HOLD_CAP] = "held by cap", [HOLD_TRIPWIRE] = "held by tripwire",
+};
+
+static const char *
+state_words(const struct queue *q, const struct store_msg *m)
+{
+	const char *state = filter_state(q, m);
+
+	if (strcmp(state, "held") == 0 && m->hold < nitems(holds))
+		return holds[m->hold];
+	return strcmp(state, "line") == 0 ? "in line" : state;
+}
+
+static size_t
+pending(const struct store_msg *m)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < m->env.nrcpts; i++)
+		n += m->rcpts[i].state == RCPT_PENDING;
+	return n;
+}
+
+void
+ctl_row(struct asked *a, const struct store_msg *m)
+{
+	char id[STORE_ID_LEN + 1];
+
+	store_id_text(m->id, id);
+	child_ctl_row(a->id, 11);
+	child_ctl_str("id", id);
+	child_ctl_time("arrived", m->arrived_ms);
+	child_ctl_str("account", m->account);
+	child_ctl_str("from", m->env.return_path);
+	child_ctl_num("recipients", pending(m));
+	child_ctl_num("size", m->size);
+	child_ctl_str("state", state_words(a->q, m));
+	child_ctl_num("attempts", m->attempts);
+	child_ctl_time("next_try", m->hold == HOLD_NONE ? m->due_ms : 0);
+	child_ctl_str("next_hop", filter_hop(a->q, m));
+	child_ctl_str("reason", filter_reason(m));
+	asked_send(a);
+}
+
+static void
+list_done(struct asked *a)
+{
+	char n[NUM_TEXT_LEN];
+	bool picked = a->filter.any || a->filter.nids > 0;
+
+	if (a->missing > 0)
+		ctl_missing(a);
+	else if (a->seen == 0)
+		asked_end(a, CTL_OK, picked ? "No message is like that." :
+		    "The queue is empty.");
+	else
+		asked_end(a, CTL_OK, "%s%s.", num_print_count(a->seen,
+		    "message", n), a->seen == a->filter.limit ?
+		    "; there may be more" : "");
+}
+
+void
+ctl_list(struct asked *a, size_t argc, const char *const *argv)
+{
+	const char *why = filter_parse(&a->filter, argc, argv);
+
+	if (why != NULL)
+		asked_end(a, CTL_USAGE, "%s", why);
+	else
+		ctl_walk(a, ctl_row, list_done);
+}
+
+/* --- queue show -------------------------------------------------------------------- */
+
+struct shown {
+	int	 fd;		/* of a large body, or -1 */
+	uint64_t at;
+};
+
+static void
+show_clear(struct asked *a)
+{
+	struct shown *s = a->own;
+
+	if (s->fd != -1)
+		close(s->fd);
+	free(s);
+}
+
+static const char *const rcpt_states[] = {
+	[RCPT_PENDING] = "pending", [RCPT_DELIVERED] = "delivered",
+	[RCPT_FAILED] = "failed", [RCPT_OWED] = "failed, to be reported",
+};
+
+static void
+envelope_row(struct asked *a, const struct store_msg *m)
+{
+	child_ctl_row(a->id, 8);
+	child_ctl_time("expires", m->expires_ms);
+	child_ctl_str("cap", m->cap);
+	child_ctl_str("route", m->route);
+	child_ctl_str("envid", m->env.envid);
+	ctl_put_ret(m->env.ret);
+	child_ctl_bool("8bit", m->env.body_8bit);
+	child_ctl_bool("utf8", m->env.utf8);
+	child_ctl_bool("warned", m->warned);
+	asked_send(a);
+}
+
+static void
+rcpt_row(struct asked *a, const struct store_msg *m, size_t i)
+{
+	const struct store_rcpt *r = &m->rcpts[i];
+
+	child_ctl_row(a->id, 7);
+	child_ctl_str("recipient", m->env.rcpts[i].addr);
+	child_ctl_str("state", r->state < nitems(rcpt_states) ?
+	    rcpt_states[r->state] : "");
+	ctl_put_notify(m->env.rcpts[i].notify);
+	child_ctl_str("orcpt", m->env.rcpts[i].orcpt);
+	child_ctl_str("status", r->status);
+	child_ctl_str("relay", r->remote);
+	child_ctl_str("answer", r->diag);
+	asked_send(a);
+}
+
+static void
+event_row(struct asked *a, const struct store_event *e)
+{
+	child_ctl_row(a->id, 4);
+	child_ctl_time("first", e->first_ms);
+	child_ctl_time("last", e->last_ms);
+	child_ctl_num("times", e->times);
+	child_ctl_str("what", e->what);
+	asked_send(a);
+}
+
+static void
+show_header(struct asked *a, const uint8_t *p, size_t n)
+{
+	size_t len = 0;
+
+	if (n > HEADER_SHOWN_MAX)
+		n = HEADER_SHOWN_MAX;
+	if (n > 0 && !header_find_end((const char *)p, n, 0, &len))
+		len = n;
+	asked_text(a, p, len);
+}
+
+/* The rest of a large body, as the asker reads. */
+static void
+show_more(struct asked *a)
+{
+	struct shown *s = a->own;
+	uint8_t piece[PIECE];
+	ssize_t n;
+
+	while (asked_room(a) && !a->gone) {
+		n = pread(s->fd, piece, sizeof(piece), (off_t)s->at);
+		if (n == -1) {
+			asked_end(a, CTL_FAILED, "its file cannot be read: %s",
+			    strerrordesc_np(errno));
+			return;
+		}
+		if (n == 0)
+			break;
+		asked_text(a, piece, (size_t)n);
+		s->at += (uint64_t)n;
+	}
+	if (asked_room(a) || a->gone)
+		asked_end(a, CTL_OK, "%s", "");
+	else
+		asked_wait(a, show_more);
+}
+
+static void
+show_body_cb(const uint8_t *p, size_t n, int fd, const char *errstr, void *arg)
+{
+	struct asked *a = arg;
+	struct shown *s = a->own;
+	uint8_t head[HEADER_SHOWN_MAX];
+	ssize_t got;
+
+	s->fd = fd;
+	if (errstr != NULL) {
+		asked_end(a, CTL_FAILED, "%s", errstr);
+		return;
+	}
+	if (fd != -1 && a->filter.body) {
+		show_more(a);
+		return;
+	}
+	if (fd != -1) {
+		got = pread(fd, head, sizeof(head), 0);
+		p = head;
+		n = got == -1 ? 0 : (size_t)got;
+	}
+	if (a->filter.body)
+		asked_text(a, p, n);
+	else
+		show_header(a, p, n);
+	asked_end(a, CTL_OK, "%s", "");
+}
+
+static void
+show(struct asked *a, const struct store_msg *m)
+{
+	size_t i;
+
+	ctl_row(a, m);
+	envelope_row(a, m);
+	for (i = 0; i < m->env.nrcpts; i++)
+		rcpt_row(a, m, i);
+	for (i = 0; i < m->nevents; i++)
+		event_row(a, &m->events[i]);
+}
+
+static void
+show_done(struct asked *a)
+{
+	struct shown *s;
+
+	if (a->missing > 0 || a->gone) {
+		ctl_missing(a);
+		return;
+	}
+	s = xcalloc(1, sizeof(*s));
+	s->fd = -1;
+	a->own = s;
+	a->clear = show_clear;
+	store_body(a->q->store, a->filter.ids[0], show_body_cb, a);
+}
+
+void
+ctl_show(struct asked *a, size_t argc, const char *const *argv)
+{
+	const char *why = filter_parse(&a->filter, argc, argv);
+
+	if (why != NULL || a->filter.nids != 1)
+		asked_end(a, CTL_USAGE, "%s", why != NULL ? why :
+		    "name one message by its id");
+	else
+		ctl_walk(a, show, show_done);
+}

@@ -1,0 +1,63 @@
+#include "lib/prelude.h"
+
+#include "queue/ctl_private.h"
+
+/* --- RFC 3461's parameters in words ---------------------------------------------------- */
+
+static const struct {
+	uint8_t	 bit;
+	const char *word;
+} notifies[] = {
+	{ NOTIFY_NEVER, "never" }, { NOTIFY_SUCCESS, "success" },
+	{ NOTIFY_FAILURE, "failure" }, { NOTIFY_DELAY, "delay" },
+};
+
+void
+ctl_put_notify(uint8_t notify)
+{
+	char text[40] = "";
+	size_t i, len = 0;
+
+	for (i = 0; i < nitems(notifies); i++)
+		if ((notify & notifies[i].bit) != 0)
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+			    "%s%s", len == 0 ? "" : ",", notifies[i].word);
+	child_ctl_str("notify", text);
+}
+
+bool
+ctl_get_notify(const char *text, uint8_t *notify)
+{
+	size_t i, n;
+
+	*notify = 0;
+	for (; *text != '\0'; text += n + (text[n] == ',')) {
+		n = strcspn(text, ",");
+		for (i = 0; i < nitems(notifies); i++)
+			if (strlen(notifies[i].word) == n &&
+			    strncmp(notifies[i].word, text, n) == 0)
+				break;
+		if (i == nitems(notifies))
+			return false;
+		*notify |= notifies[i].bit;
+	}
+	return true;
+}
+
+static const char *const rets[] = { [RET_UNSET] = "", [RET_FULL] = "full",
+    [RET_HDRS] = "headers" };
+
+void
+ctl_put_ret(uint8_t ret)
+{
+	child_ctl_str("ret", ret < nitems(rets) ? rets[ret] : "");
+}
+
+bool
+ctl_get_ret(const char *text, uint8_t *ret)
+{
+	for (*ret = 0; *ret < nitems(rets); ++*ret)
+		if (strcmp(rets[*ret], text) == 0)
+			return true;
+	return false;
+}

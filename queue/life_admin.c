@@ -1,0 +1,255 @@
+/* What comes from outside a message's way: the store's word that it may be
+ * forgotten, and an admin's orders; the rest of life is in life.c. */
+#include "lib/prelude.h"
+
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "queue/clock.h"
+#include "queue/life_private.h"
+#include "queue/route.h"
+
+/* Orders about many messages leave the rest of them to feed from here on. */
+#define ROOM_MSGS	(LIVE_MSGS_MAX / 4)
+
+/* --- what may leave memory ------------------------------------------------------ */
+
+static bool
+untouched(const struct live_msg *lm)
+{
+	size_t i;
+
+	for (i = 0; i < lm->m.env.nrcpts; i++)
+		if (lm->words[i] != WORD_NONE)
+			return false;
+	return lm->nsent == 0;
+}
+
+/* Whether feed will bring it back in time, and memory is better used else. */
+static bool
+may_forget(const struct live_msg *lm)
+{
+	if (lm->removing)
+		return false;
+	if (lm->state == LIVE_RESTING)
+		return lm->m.due_ms > clock_due_ms() + LIFE_HORIZON_MS;
+	return lm->state == LIVE_TRYING &&
+	    live_count(lm->q->live) > LIVE_MSGS_MAX && untouched(lm);
+}
+
+void
+life_settled(struct queue *q, const uint64_t *ids, size_t n)
+{
+	struct live_msg *lm;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		lm = live_find(q->live, ids[i]);
+		if (lm == NULL || lm->state == LIVE_GONE)
+			continue;
+		live_set_indexed(lm, true);
+		if (may_forget(lm))
+			life_let_go(lm);
+	}
+}
+
+/* --- steps that several orders take ------------------------------------------------ */
+
+static void
+cancel_waiting(struct live_msg *lm)
+{
+	struct live_job *j, *next;
+
+	for (j = TAILQ_FIRST(&lm->jobs); j != NULL; j = next) {
+		next = TAILQ_NEXT(j, link);
+		if (j->sched.state == SCHED_WAITING)
+			live_job_free(j);
+	}
+}
+
+/* The store or a relay has it in hand: their answer comes first. */
+static bool
+in_hand(const struct live_msg *lm)
+{
+	return lm->state == LIVE_STORING || lm->state == LIVE_SETTLING ||
+	    lm->njobs > 0;
+}
+
+static void
+write_down(struct live_msg *lm)
+{
+	live_set_indexed(lm, false);
+	store_update(lm->q->store, &lm->m, NULL, NULL, NULL);
+}
+
+void
+life_park(struct live_msg *lm)
+{
+	ev_timer_cancel(&lm->due);
+	live_set_state(lm, LIVE_RESTING);
+	write_down(lm);
+	life_let_go(lm);
+}
+
+/* It was only looked at: as if it had never been fetched. */
+static enum life_did
+leave(struct live_msg *lm, enum life_did did)
+{
+	if (lm->state == LIVE_RESTING && lm->indexed &&
+	    (lm->m.hold != HOLD_NONE || may_forget(lm)))
+		life_let_go(lm);
+	return did;
+}
+
+/* Due at once; a crowd goes by way of feed, which lets in what there is room for. */
+static enum life_did
+go_now(struct live_msg *lm, bool force)
+{
+	lm->m.due_ms = clock_due_ms();
+	if (live_count(lm->q->live) > ROOM_MSGS) {
+		life_park(lm);
+		return LIFE_DONE;
+	}
+	write_down(lm);
+	life_try(lm, force);
+	return LIFE_DONE;
+}
+
+/* --- the orders --------------------------------------------------------------------- */
+
+static enum life_did
+hold(struct live_msg *lm, const struct life_order *o)
+{
+	if (lm->m.hold == o->hold)
+		return leave(lm, LIFE_WAS_SO);
+	lm->m.hold = o->hold;
+	life_note(lm, "held by %s", o->by);
+	if (lm->state == LIVE_TRYING)
+		cancel_waiting(lm);
+	if (in_hand(lm))
+		return LIFE_SOON;
+	/* Jobs of this round may have ended with failures that want a report. */
+	if (lm->state == LIVE_TRYING && !untouched(lm))
+		life_round_over(lm);
+	else
+		life_park(lm);
+	return LIFE_DONE;
+}
+
+static enum life_did
+release(struct live_msg *lm, const struct life_order *o)
+{
+	if (lm->m.hold == HOLD_NONE)
+		return leave(lm, LIFE_WAS_SO);
+	lm->m.hold = HOLD_NONE;
+	life_note(lm, "released by %s", o->by);
+	if (lm->state != LIVE_RESTING)
+		return LIFE_DONE;
+	return go_now(lm, false);
+}
+
+static void
+unblock(const struct live_msg *lm)
+{
+	struct live_job *j;
+	struct buf hop;
+
+	buf_init(&hop, ROUTE_HOP_MAX);
+	TAILQ_FOREACH(j, &lm->jobs, link) {
+		route_hop(j->route, j->domain, &hop);
+		sched_unblock(lm->q->sched, buf_str(&hop));
+	}
+	buf_clear(&hop);
+}
+
+static enum life_did
+retry(struct live_msg *lm, const struct life_order *o)
+{
+	if (lm->m.hold != HOLD_NONE)
+		return leave(lm, LIFE_HELD);
+	if (lm->state != LIVE_RESTING) {
+		unblock(lm);
+		return LIFE_WAS_SO;
+	}
+	life_note(lm, "tried early by %s", o->by);
+	return go_now(lm, true);
+}
+
+static enum life_did
+redirect(struct live_msg *lm, const struct life_order *o)
+{
+	if (strcmp(lm->m.route == NULL ? "" : lm->m.route, o->route) == 0)
+		return leave(lm, LIFE_WAS_SO);
+	free(lm->m.route);
+	lm->m.route = *o->route == '\0' ? NULL : xstrdup(o->route);
+	life_note(lm, "sent to route %s by %s", *o->route == '\0' ?
+	    "of the configuration" : o->route, o->by);
+	if (lm->state == LIVE_TRYING)
+		cancel_waiting(lm);
+	if (in_hand(lm))
+		return LIFE_SOON;
+	if (lm->state == LIVE_TRYING && !untouched(lm)) {
+		life_round_over(lm);
+		return LIFE_DONE;
+	}
+	if (lm->m.hold == HOLD_NONE)
+		return go_now(lm, false);
+	life_park(lm);
+	return LIFE_DONE;
+}
+
+void
+life_remove(struct live_msg *lm)
+{
+	if (lm->state == LIVE_TRYING)
+		cancel_waiting(lm);
+	if (in_hand(lm))
+		return;
+	log_info("%s removed by=admin", life_name(lm));
+	life_finish(lm, NULL);
+}
+
+static enum life_did
+remove_it(struct live_msg *lm, const struct life_order *o)
+{
+	enum life_did did;
+
+	lm->removing = true;
+	did = lm->nsent > 0 ? LIFE_SOON : LIFE_DONE;
+	life_remove(lm);
+	return did;
+}
+
+static const struct {
+	const char *word;		/* for the log; NULL: logged elsewhere */
+	enum life_did (*obey)(struct live_msg *, const struct life_order *);
+} orders[LIFE_ORDERS] = {
+	[LIFE_HOLD] = { "held", hold },
+	[LIFE_RELEASE] = { "released", release },
+	[LIFE_RETRY] = { "retried", retry },
+	[LIFE_REDIRECT] = { "redirected", redirect },
+	[LIFE_REMOVE] = { NULL, remove_it },
+};
+
+enum life_did
+life_obey(struct queue *q, const struct store_msg *m,
+    const struct life_order *o)
+{
+	struct live_msg *lm;
+	enum life_did did;
+
+	life_resume(q, m);
+	lm = live_find(q->live, m->id);
+	if (lm->state == LIVE_GONE || lm->removing)
+		return LIFE_GONE;
+	did = orders[o->kind].obey(lm, o);
+	if (orders[o->kind].word != NULL && (did == LIFE_DONE ||
+	    did == LIFE_SOON)) {
+		char id[STORE_ID_LEN + 1];
+
+		store_id_text(m->id, id);
+		log_info("%s %s by=%s%s%s", id, orders[o->kind].word, o->by,
+		    o->kind == LIFE_REDIRECT ? " route=" : "",
+		    o->kind == LIFE_REDIRECT ? o->route : "");
+	}
+	return did;
+}

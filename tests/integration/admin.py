@@ -1,0 +1,316 @@
+#!/usr/bin/python3
+"""
+posternctl queue, as an admin uses it: lists and filters, one message in full,
+orders about one and about many, statistics, copies to a folder and back.
+"""
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "harness"))
+import tap                                                       # noqa: E402
+from postern import BIN, PATIENCE, Postern, need_root, wait_for  # noqa: E402
+from sink import Sink                                            # noqa: E402
+
+ALICE = "alice@example.org"
+CAROL = "carol@example.org"
+CLEAR = "tls = none"
+
+
+def later(line):
+    return "452 4.2.2 mailbox of <%s> is full" % line.split("<")[1].split(
+        ">")[0]
+
+
+def house(sink, sections=""):
+    p = Postern(sink.url, route_options=CLEAR, sections=sections)
+    p.start()
+    for name in (ALICE, CAROL):
+        p.account(name, "open-sesame")
+    return p
+
+
+def defer(p, n):
+    """Waits until n messages have been tried and are waiting."""
+    return wait_for(lambda: sum(r["attempts"] > 0 and r["state"] == "waiting"
+                                for r in p.queue()) == n)
+
+
+def people(p, *words, input=None, tty=False):
+    """As somebody at a terminal would see it."""
+    command = [os.path.join(BIN, "posternctl"), "--socket", p.socket] + \
+        list(words)
+    if not tty:
+        return subprocess.run(command, input=input, capture_output=True,
+                              text=True, timeout=PATIENCE)
+    master, slave = pty.openpty()
+    child = subprocess.Popen(command, stdin=slave, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+    os.write(master, input.encode())
+    out, err = child.communicate(timeout=PATIENCE)
+    os.close(slave)
+    os.close(master)
+    return subprocess.CompletedProcess(command, child.returncode, out, err)
+
+
+def test_list(p, sink):
+    sink.answer["RCPT"] = later
+    p.submit(ALICE, ["bob@example.net"], "Subject: one\r\n\r\nx\r\n")
+    p.submit(ALICE, ["dave@example.com", "eve@example.net"],
+             "Subject: two\r\n\r\nx\r\n")
+    p.submit(CAROL, ["bob@example.edu"], "Subject: three\r\n\r\nx\r\n")
+    tap.ok(defer(p, 3), "three messages wait")
+
+    def n(*options):
+        return len(p.rows("queue", "list", *options))
+
+    rows = p.rows("queue", "--account", ALICE)
+    tap.equal(len(rows), 2, "by account")
+    tap.equal(rows[0]["next_hop"], "out", "the next hop is named")
+    tap.ok("mailbox of <bob@example.net> is full" in rows[0]["reason"],
+           "and the reason")
+    for options, want in (
+            (["--from", CAROL], 1), (["--from", "@example.org"], 3),
+            (["--from", "<>"], 0), (["--to", "example.net"], 2),
+            (["--to", "@example.com"], 1), (["--to", "bob@example.edu"], 1),
+            (["--route", "out"], 3), (["--route", "in"], 0),
+            (["--hop", "out"], 3), (["--older", "1h"], 0),
+            (["--newer", "1h"], 3), (["--state", "waiting"], 3),
+            (["--state", "held"], 0), (["--reason", "IS FULL"], 3),
+            (["--reason", "4.2.2"], 3), (["--reason", "greylist"], 0),
+            (["--account", ALICE, "--to", "example.net"], 2),
+            (["--limit", "2"], 2)):
+        tap.equal(n(*options), want, "list " + " ".join(options))
+    for wrong in (["--state", "lost"], ["--older", "soon"], ["--limit", "0"],
+                  ["--colour", "red"], ["nonesuch"],
+                  [rows[0]["id"], "--account", ALICE]):
+        tap.equal(p.ctl("queue", "list", *wrong, check=False).returncode, 2,
+                  "misuse: " + " ".join(wrong))
+    r = p.ctl("queue", "list", rows[0]["id"], "0000000000001", check=False)
+    tap.equal((r.returncode, len(r.stdout.splitlines())), (3, 1),
+              "by id, and one that is not there")
+
+
+def test_show(p, sink):
+    row = p.rows("queue", "list", "--to", "example.com")[0]
+    shown = p.rows("queue", "show", row["id"])
+    rcpts = [r for r in shown if "recipient" in r]
+    tap.equal([(r["recipient"], r["state"], r["status"]) for r in rcpts],
+              [("dave@example.com", "pending", "4.2.2"),
+               ("eve@example.net", "pending", "4.2.2")], "show: recipients")
+    events = [r for r in shown if "what" in r]
+    tap.ok(len(events) == 2 and events[0]["times"] == 1 and
+           events[0]["what"].startswith("deferred 4.2.2 by 127.0.0.1"),
+           "show: what happened")
+    text = "".join(r.get("text", "") for r in shown)
+    tap.ok("Subject: two\r\n" in text and "\r\nx\r\n" not in text,
+           "show: the header")
+    text = "".join(r.get("text", "") for r in
+                   p.rows("queue", "show", row["id"], "--body"))
+    tap.ok(text.endswith("\r\n\r\nx\r\n"), "show --body: all of it")
+    p.submit(ALICE, ["big@example.net"],
+             b"Subject: big\r\n\r\n" + b"\xff0123456789\r\n" * 60000)
+    big = wait_for(lambda: p.rows("queue", "list", "--to", "big@example.net"))
+    text = "".join(r.get("text", "") for r in
+                   p.rows("queue", "show", big[0]["id"], "--body"))
+    tap.equal(text.count("\ufffd0123456789\r\n"), 60000,
+              "show --body: more than a window of it")
+    p.ctl("queue", "remove", big[0]["id"])
+    tap.ok(wait_for(lambda: len(p.queue()) == 3), "removed by id, unasked")
+
+
+def test_stats(p, sink):
+    rows = p.rows("queue", "stats")
+    tap.equal({(r["destination"], r["messages"]) for r in rows},
+              {("example.net", 2), ("example.com", 1), ("example.edu", 1)},
+              "statistics by destination")
+    tap.ok(all(r["reason"] == "4.2.2 452 4.2.2 mailbox of * is full"
+               for r in rows), "reasons without what is particular")
+    rows = p.rows("queue", "stats", "--by", "reason")
+    tap.equal([(r["messages"], r["recipients"]) for r in rows], [(3, 4)],
+              "by reason")
+    rows = p.rows("queue", "stats", "--by", "account", "--to", "example.net")
+    tap.equal([(r["account"], r["messages"]) for r in rows], [(ALICE, 2)],
+              "by account, of some")
+
+
+def test_hold(p, sink):
+    r = people(p, "queue", "hold", "--account", ALICE, "--dry-run")
+    tap.ok(r.returncode == 0 and "2 messages would be held." in r.stdout and
+           r.stdout.count(ALICE) == 4, "a dry run shows what it would do")
+    tap.equal(len(p.rows("queue", "list", "--state", "held")), 0,
+              "and does nothing")
+    r = people(p, "queue", "hold", "--account", ALICE)
+    tap.ok(r.returncode == 2 and "--yes" in r.stderr,
+           "a script must say --yes")
+    r = people(p, "queue", "hold")
+    tap.ok(r.returncode == 2 and "--all" in r.stderr, "or --all for all")
+    r = people(p, "queue", "hold", "--account", ALICE, input="n\n", tty=True)
+    tap.ok(r.returncode == 1 and "2 messages would be held. Go on?" in
+           r.stderr and "nothing was changed" in r.stderr, "no means no")
+    r = people(p, "queue", "hold", "--account", ALICE, input="y\n", tty=True)
+    tap.ok(r.returncode == 0 and "2 messages held." in r.stdout,
+           "yes means yes")
+    rows = p.rows("queue", "list", "--state", "held")
+    tap.equal([(r["state"], r["next_try"]) for r in rows],
+              [("held by admin", None)] * 2, "they are held")
+    r = people(p, "queue", "retry", rows[0]["id"])
+    tap.ok(r.returncode == 1 and "on hold" in r.stderr, "not to be tried")
+    sink.answer["RCPT"] = None
+    r = people(p, "queue", "flush")
+    tap.ok(r.returncode == 0 and "1 message to be tried now" in r.stdout,
+           "flush tries the third")
+    tap.ok(wait_for(lambda: len(sink.messages) == 1), "which is delivered")
+    p.stop()
+    p.start()
+    tap.equal(len(p.rows("queue", "list", "--state", "held")), 2,
+              "a restart releases nothing")
+    r = people(p, "queue", "release", "--all", "--yes")
+    tap.ok(r.returncode == 0 and "2 messages released." in r.stdout,
+           "released")
+    tap.ok(wait_for(lambda: len(sink.messages) == 3 and p.queue() == []),
+           "and delivered at once")
+
+
+def test_redirect(p, sink):
+    with Sink() as other:
+        p.configure(sections='route other { next-hop = "%s" tls = none }' %
+                    other.url)
+        p.ctl("reload")
+        sink.answer["RCPT"] = later
+        p.submit(ALICE, ["bob@example.net"], "Subject: four\r\n\r\nx\r\n")
+        tap.ok(defer(p, 1), "a message waits")
+        r = people(p, "queue", "redirect", "nonesuch", "--all", "--yes")
+        tap.ok(r.returncode == 3 and "no route" in r.stderr,
+               "to no route that is not there")
+        r = people(p, "queue", "redirect", "other", "--route", "out", "--yes")
+        tap.ok(r.returncode == 0 and "1 message redirected." in r.stdout,
+               "redirected")
+        tap.ok(wait_for(lambda: len(other.messages) == 1 and
+                        p.queue() == []), "and delivered there")
+        tap.ok("redirected by=admin route=other" in p.log(), "and logged")
+        p.configure(sections="")
+        p.ctl("reload")
+
+
+def test_copies(p, sink):
+    folder = tempfile.mkdtemp(prefix="postern-test-")
+    sink.answer["RCPT"] = later
+    before = len(sink.messages)
+    small = b"Subject: f\xc3\xbcnf\r\n\r\nx\r\n"
+    large = b"Subject: six\r\n\r\n" + b"0123456789abcdef\r\n" * 20000
+    p.submit(ALICE, ["bob@example.net", "dave@example.net"], small)
+    p.submit(CAROL, ["eve@example.net"], large)
+    try:
+        tap.ok(defer(p, 2), "two messages wait")
+        ids = [r["id"] for r in p.queue()]
+        r = people(p, "queue", "export", folder + "/out")
+        tap.ok(r.returncode == 0 and "2 exported" in r.stdout, "exported")
+        tap.equal(sorted(os.listdir(folder + "/out")),
+                  sorted(i + s for i in ids for s in (".eml", ".json")),
+                  "a folder of .eml and .json")
+        with open("%s/out/%s.eml" % (folder, ids[1]), "rb") as f:
+            tap.ok(f.read().endswith(large[16:]), "with the bytes")
+        with open("%s/out/%s.json" % (folder, ids[0])) as f:
+            envelope = json.load(f)
+        tap.equal((envelope["account"], envelope["from"],
+                   [r["to"] for r in envelope["recipients"]]),
+                  (ALICE, ALICE, ["bob@example.net", "dave@example.net"]),
+                  "and the envelope")
+        p.ctl("queue", "remove", "--all", "--yes")
+        tap.ok(wait_for(lambda: p.queue() == []), "the queue is empty")
+        with open(folder + "/out/by-hand.json", "w") as f:
+            json.dump({"from": CAROL, "recipients": [{"to": "x@example.net"}]},
+                      f)
+        with open(folder + "/out/by-hand.eml", "w") as f:
+            f.write("Subject: by hand\n\nwith bare LF\n")
+        with open(folder + "/out/wrong.json", "w") as f:
+            f.write('{"from": "a b", "recipients": [{"to": "x"}]}')
+        with open(folder + "/out/wrong.eml", "w") as f:
+            f.write("\n")
+        sink.answer["RCPT"] = None
+        r = people(p, "queue", "import", folder + "/out")
+        tap.ok(r.returncode == 1 and "3 imported" in r.stdout and
+               "wrong.json: an address" in r.stderr,
+               "imported, but for what is wrong")
+        tap.ok(wait_for(lambda: len(sink.messages) == before + 3 and
+                        p.queue() == []), "and delivered")
+        got = {m.content.split(b"Subject: ")[1].split(b"\r\n")[0]: m
+               for m in sink.messages[before:]}
+        m = got.get(b"f\xc3\xbcnf")
+        tap.ok(m and m.recipients == ["bob@example.net", "dave@example.net"]
+               and m.sender == ALICE and m.content.endswith(b"\r\nx\r\n"),
+               "with its envelope")
+        tap.ok(b"six" in got and got[b"six"].content.endswith(large[16:]),
+               "a large one whole")
+        tap.ok(b"by hand" in got and got[b"by hand"].content.endswith(
+            b"\r\n\r\nwith bare LF\r\n"), "line ends mended")
+        r = people(p, "queue", "import", folder + "/out")
+        tap.ok("0 imported" in r.stdout, "what is in is not taken twice")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_long_list(p, sink):
+    """More rows than a window: read slowly, read in part, read by two."""
+    sink.answer["RCPT"] = later
+    with p.client(login=ALICE) as s:
+        for i in range(40):
+            s.sendmail(ALICE, ["r%d@example.net" % n for n in range(3)],
+                       "Subject: %d\r\n\r\nx\r\n" % i)
+    tap.ok(defer(p, 40), "forty messages wait")
+    p.ctl("queue", "hold", "--all", "--yes")
+    folder = tempfile.mkdtemp(prefix="postern-test-")
+    try:
+        p.ctl("queue", "export", folder)
+        names = [n[:-5] for n in os.listdir(folder) if n.endswith(".json")]
+        for i in range(100):
+            for n in names:
+                for suffix in (".json", ".eml"):
+                    os.link("%s/%s%s" % (folder, n, suffix),
+                            "%s/%s-%d%s" % (folder, n, i, suffix))
+        tap.equal(p.rows("queue", "import", folder),
+                  [{"imported": 4040, "failed": 0}], "four thousand more")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    command = [os.path.join(BIN, "posternctl"), "--socket", p.socket, "queue",
+               "list"]
+    slow = subprocess.Popen(command, stdout=subprocess.PIPE)
+    slow.stdout.read(1000)
+    r = subprocess.run("%s | head -3" % " ".join(command), shell=True,
+                       capture_output=True, text=True, timeout=PATIENCE)
+    tap.equal(len(r.stdout.splitlines()), 3, "a reader who has seen enough")
+    tap.equal(len(p.queue()), 4080, "another who has not")
+    tap.equal(p.ctl("status").returncode, 0, "others are not held up")
+    rest = slow.stdout.read()
+    tap.ok(slow.wait(PATIENCE) == 0 and rest.endswith(b"4080 messages.\n"),
+           "the slow one gets everything")
+    slow.stdout.close()
+    r = people(p, "queue", "remove", "--all", "--yes")
+    tap.ok("4080 messages removed." in r.stdout, "removed in one go")
+    tap.equal(p.queue(), [], "nothing is left")
+
+
+def main():
+    need_root()
+    with Sink() as sink:
+        p = house(sink)
+        try:
+            for test in (test_list, test_show, test_stats, test_hold,
+                         test_redirect, test_copies, test_long_list):
+                if len(sys.argv) > 1 and test.__name__ not in sys.argv[1:]:
+                    continue
+                test(p, sink)
+        except Exception as e:
+            tap.ok(False, "%s: %r" % (test.__name__, e))
+            tap.note(p.log()[-3000:])
+        p.__exit__(None, None, None)
+    tap.done()
+
+
+main()

@@ -1,0 +1,562 @@
+/*
+ * queue/ctl: what posternctl is answered, with the test in the place of
+ * lib/child: rows as text, an asker that reads slowly or leaves, and what
+ * orders do to messages in every state.
+ */
+#include "lib/prelude.h"
+
+#include <sys/mman.h>
+
+#include "queue/ctl.h"
+#include "queue/route.h"
+#include "tests/unit/queue_world.h"
+
+static struct world_peer smtpd, relay;
+static uint64_t session = 1;
+
+/* --- in the place of lib/child ---------------------------------------------------- */
+
+static struct {
+	int	 rows, ended;
+	size_t	 texts, unread;
+	enum ctl_exit code;
+	char	 end[1024], row[2048], all[64 * 1024];
+} said;
+static bool slow;		/* the asker does not read */
+static int file = -1;		/* that comes with the next request */
+
+void
+child_ctl_row(uint64_t id, uint32_t fields)
+{
+	said.row[0] = '\0';
+}
+
+static void
+put(const char *key, const char *value)
+{
+	size_t n = strlen(said.row);
+
+	snprintf(said.row + n, sizeof(said.row) - n, "%s=%s;", key,
+	    value == NULL ? "" : value);
+}
+
+void
+child_ctl_str(const char *key, const char *value)
+{
+	put(key, value);
+}
+
+void
+child_ctl_num(const char *key, uint64_t value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	put(key, text);
+}
+
+void
+child_ctl_bool(const char *key, bool value)
+{
+	put(key, value ? "true" : "false");
+}
+
+void
+child_ctl_time(const char *key, uint64_t wall_ms)
+{
+	child_ctl_num(key, wall_ms);
+}
+
+size_t
+child_ctl_send(void)
+{
+	size_t n = strlen(said.all);
+
+	said.rows++;
+	snprintf(said.all + n, sizeof(said.all) - n, "%s\n", said.row);
+	said.unread += strlen(said.row);
+	if (!slow)
+		return 0;
+	return strlen(said.row);
+}
+
+size_t
+child_ctl_text(uint64_t id, const void *p, size_t n)
+{
+	said.texts += n;
+	said.unread += n;
+	return slow ? n : 0;
+}
+
+void
+child_ctl_end(uint64_t id, enum ctl_exit code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(said.end, sizeof(said.end), fmt, ap);
+	va_end(ap);
+	said.code = code;
+	said.ended++;
+}
+
+int
+child_ctl_take_fd(void)
+{
+	int fd = file;
+
+	file = -1;
+	return fd;
+}
+
+void
+child_peer_bad(enum role role, uint32_t index, const char *why)
+{
+}
+
+void
+child_exit(void)
+{
+	_exit(0);
+}
+
+/* --- asking ------------------------------------------------------------------------- */
+
+/* Words separated by blanks. */
+static void
+begin(const char *words)
+{
+	const char *argv[32];
+	char *copy = xstrdup(words), *at = copy, *one;
+	size_t argc = 0;
+
+	memset(&said, 0, sizeof(said));
+	while ((one = strsep(&at, " ")) != NULL)
+		argv[argc++] = one;
+	ctl_request(&world, 7, argc, argv);
+	free(copy);
+}
+
+static void
+ask(const char *fmt, ...) PRINTFLIKE(1, 2);
+
+static void
+ask(const char *fmt, ...)
+{
+	char words[1024];
+	va_list ap;
+	int i;
+
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	begin(words);
+	for (i = 0; i < 4000 && said.ended == 0; i++)
+		world_turn(1);
+	is_int(said.ended, 1, "%s: answered once", words);
+}
+
+static void
+submit(const char *account, const char *rcpts, char id[STORE_ID_LEN + 1])
+{
+	struct world_no no;
+
+	world_submit(&smtpd, session++, account, rcpts);
+	ok(world_submitted(&smtpd, &no, id), "accepted");
+}
+
+/* A message that has been tried in vain. */
+static void
+waiting(const char *account, const char *rcpts, char id[STORE_ID_LEN + 1])
+{
+	struct world_job j;
+
+	submit(account, rcpts, id);
+	while (world_job(&relay, &j))
+		world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2",
+		    "452 full");
+}
+
+static bool
+delivered(void)
+{
+	struct world_job j;
+	bool any = false;
+
+	while (world_job(&relay, &j)) {
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+		any = true;
+	}
+	return any && store_count(world.store) == 0;
+}
+
+#define A "alice@example.org"
+
+/* --- tests ---------------------------------------------------------------------------- */
+
+static void
+test_filters(void)
+{
+	static const struct {
+		const char *words;
+		int	 rows;
+	} cases[] = {
+		{ "", 3 }, { " account=alice@example.org", 2 },
+		{ " account=ALICE@Example.org", 2 }, { " account=nobody", 0 },
+		{ " from=bert@example.org", 1 }, { " from=<>", 0 },
+		{ " to=example.net", 2 }, { " to=@EXAMPLE.com", 2 },
+		{ " to=x@example.com", 1 }, { " route=up", 3 },
+		{ " route=mx", 0 }, { " hop=up", 3 }, { " hop=up/x", 0 },
+		{ " older=1m", 3 }, { " older=1h", 0 }, { " newer=1h", 3 },
+		{ " newer=1m", 0 }, { " state=waiting", 3 },
+		{ " state=sending", 0 }, { " reason=FULL", 3 },
+		{ " reason=4.2.2", 3 }, { " reason=4.2", 0 },
+		{ " limit=2", 2 }, { " limit=2 to=example.com", 2 },
+		{ " account=alice@example.org to=x@example.com", 1 },
+	};
+	static const char *const wrong[] = { " older=0", " older=x",
+	    " newer=99999999999999999999", " limit=0", " state=gone",
+	    " colour=red", " x", " 0000000000001 to=x", " upto=x", " =x" };
+	char id[3][STORE_ID_LEN + 1];
+	size_t i;
+
+	waiting(A, "x@example.net", id[0]);
+	waiting(A, "x@example.com y@example.net", id[1]);
+	waiting("bert@example.org", "z@example.com", id[2]);
+	world_step(2 * 60000);
+	for (i = 0; i < nitems(cases); i++) {
+		ask("queue list%s", cases[i].words);
+		is_int(said.rows, cases[i].rows, "its rows");
+		is_int(said.code, CTL_OK, "its exit code");
+	}
+	for (i = 0; i < nitems(wrong); i++) {
+		ask("queue list%s", wrong[i]);
+		is_int(said.code, CTL_USAGE, "misuse: %s", said.end);
+	}
+	ask("queue list %s %s", id[0], id[2]);
+	is_int(said.rows, 2, "by id");
+	ask("queue list 0000000000001 %s", id[2]);
+	ok(said.rows == 1 && said.code == CTL_NOT_FOUND, "one is missing");
+	ask("queue stats");
+	ok(strstr(said.all, "destination=example.com;messages=2;recipients=2;")
+	    != NULL && strstr(said.all, "reason=4.2.2 452 full;") != NULL,
+	    "statistics");
+	ask("queue stats by=hop");
+	ok(said.rows == 1 && strstr(said.all, "hop=up;messages=3;recipients=4")
+	    != NULL, "by next hop");
+	ask("queue stats by=size");
+	is_int(said.code, CTL_USAGE, "not by size");
+	ask("queue remove all=yes");
+	is_str(said.end, "3 messages removed.", "all are removed");
+	is_int(store_count(world.store), 0, "and gone");
+	ask("queue list");
+	is_str(said.end, "The queue is empty.", "an empty queue says so");
+}
+
+static void
+test_show(void)
+{
+	char id[STORE_ID_LEN + 1];
+
+	waiting(A, "x@example.net", id);
+	ask("queue show %s", id);
+	ok(strstr(said.all, "recipient=x@example.net;state=pending;notify=;"
+	    "orcpt=;status=4.2.2;relay=mx.example.net;answer=452 full;") !=
+	    NULL, "recipient, state and answer");
+	ok(strstr(said.all, "times=1;what=deferred 4.2.2 by mx.example.net: "
+	    "452 full;") != NULL, "its history");
+	is_int(said.texts, strlen(WORLD_BODY) - strlen("world\r\n"),
+	    "its header");
+	ask("queue show %s body=yes", id);
+	is_int(said.texts, strlen(WORLD_BODY), "all of it");
+	ask("queue show 0000000000001");
+	is_int(said.code, CTL_NOT_FOUND, "none such");
+	ask("queue show");
+	is_int(said.code, CTL_USAGE, "which?");
+	ask("queue remove %s", id);
+}
+
+static void
+test_hold(void)
+{
+	struct world_job j;
+	char id[STORE_ID_LEN + 1];
+
+	waiting(A, "x@example.net", id);
+	ask("queue hold %s dry-run=yes", id);
+	is_str(said.end, "1 message would be held.", "a dry run");
+	ask("queue hold to=example.net count=yes");
+	ok(strstr(said.all, "messages=1;upto=") != NULL, "a count");
+	ask("queue hold %s", id);
+	is_str(said.end, "1 message held.", "held");
+	is_int(live_count(world.live), 0, "and not in memory");
+	ask("queue hold %s", id);
+	is_str(said.end, "0 messages held; 1 so already.", "held already");
+	ask("queue list state=held");
+	ok(strstr(said.all, "state=held by admin;") != NULL, "it is listed so");
+	ask("queue retry %s", id);
+	is_int(said.code, CTL_FAILED, "no retry: %s", said.end);
+	world_step(86400000);
+	ok(!world_job(&relay, &j), "for a day nothing happens");
+	ask("queue release %s", id);
+	ok(delivered(), "released, tried and delivered");
+	ask("queue release %s", id);
+	is_int(said.code, CTL_NOT_FOUND, "gone");
+
+	submit(A, "x@example.net y@example.net", id);
+	ok(world_job(&relay, &j), "a message at a relay");
+	ask("queue hold %s", id);
+	ok(strstr(said.end, "at a next hop right now") != NULL,
+	    "is held when that has answered");
+	world_say(&relay, &j, 0, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_say(&relay, &j, 1, OUTCOME_DEFERRED, "4.0.0", "later");
+	world_end(&relay, &j, true);
+	world_step(86400000);
+	ok(!world_job(&relay, &j), "and then rests");
+	ask("queue release all=yes");
+	ok(world_job(&relay, &j) && j.n == 1, "for who was not reached");
+	world_answer(&relay, &j, OUTCOME_FAILED, "5.0.0", "no");
+	ok(world_job(&relay, &j) && *j.return_path == '\0', "a bounce");
+	ask("queue hold from=<>");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(store_count(world.store), 0, "was under way when it was held");
+}
+
+/* In line, with no relay there: nothing has been tried of it yet. */
+static void
+test_in_line(void)
+{
+	struct world_job j;
+	char id[STORE_ID_LEN + 1];
+
+	world_disconnect(&relay);
+	submit(A, "x@example.net", id);
+	ask("queue list state=line");
+	is_int(said.rows, 1, "in line");
+	ask("queue retry %s", id);
+	is_str(said.end, "0 messages to be tried now; 1 so already.",
+	    "it need not be told");
+	ask("queue hold %s", id);
+	world_connect(&relay, ROLE_RELAY, 0);
+	ok(!world_job(&relay, &j), "held before anything was tried");
+	world_disconnect(&relay);
+	ask("queue release %s", id);
+	ask("queue remove %s", id);
+	is_int(store_count(world.store), 0, "removed from the line");
+	world_connect(&relay, ROLE_RELAY, 0);
+}
+
+static void
+test_redirect(void)
+{
+	struct world_job j;
+	char id[STORE_ID_LEN + 1];
+
+	world_routes[1].name = (char *)"detour";
+	world_routes[1].by_domain = true;
+	world_conf.routes.n = 2;
+	waiting(A, "x@example.net", id);
+	ask("queue redirect nowhere %s", id);
+	is_int(said.code, CTL_NOT_FOUND, "%s", said.end);
+	ask("queue redirect detour");
+	is_int(said.code, CTL_USAGE, "%s", said.end);
+	ask("queue redirect detour %s", id);
+	ok(world_job(&relay, &j) && strcmp(j.route, "detour") == 0 &&
+	    strcmp(j.domain, "example.net") == 0, "it takes the other route");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	ask("queue list hop=detour/example.net");
+	is_int(said.rows, 1, "and stays on it");
+	ask("queue redirect - %s", id);
+	ok(world_job(&relay, &j) && strcmp(j.route, "up") == 0,
+	    "until that is taken back");
+	ask("queue redirect detour %s", id);
+	ok(strstr(said.end, "at a next hop right now") != NULL, "under way");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	world_conf.routes.n = 1;
+	ask("queue retry %s", id);
+	ok(world_job(&relay, &j) && strcmp(j.route, "up") == 0,
+	    "a route that is gone from the configuration holds nothing up");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(store_count(world.store), 0, "delivered");
+}
+
+/* An asker that does not read, one that reads on, and one that leaves. */
+static void
+test_flow(void)
+{
+	char id[STORE_ID_LEN + 1];
+	int i, rows, turns;
+
+	world_disconnect(&relay);
+	for (i = 0; i < 3000; i++)
+		submit(A, "a-rather-long-name-of-somebody@example.net", id);
+	slow = true;
+	begin("queue list");
+	world_turn(200);
+	rows = said.rows;
+	ok(said.ended == 0 && rows > 0 && rows < 3000,
+	    "%d rows, then the list waits", rows);
+	world_turn(200);
+	is_int(said.rows, rows, "for as long as it takes");
+	for (turns = 0; said.ended == 0 && turns < 1000; turns++) {
+		ctl_read(&world, 7, said.unread);
+		said.unread = 0;
+		world_turn(20);
+	}
+	ok(said.rows == 3000 && said.code == CTL_OK, "and then goes on");
+	begin("queue list");
+	world_turn(200);
+	rows = said.rows;
+	ctl_gone(&world, 7);
+	world_turn(200);
+	ok(said.ended == 1 && said.rows == rows, "who leaves ends it");
+	begin("queue list");
+	ctl_gone(&world, 7);
+	world_turn(200);
+	is_int(said.ended, 1, "at any time");
+	slow = false;
+	ctl_read(&world, 8, 1000);
+	ctl_gone(&world, 8);
+	ok(true, "strangers are ignored");
+	ask("queue hold all=yes");
+	is_str(said.end, "3000 messages held.", "three thousand");
+	is_int(live_count(world.live), 0, "none of them in memory");
+	ask("queue remove all=yes");
+	is_int(store_count(world.store), 0, "none at all");
+	world_connect(&relay, ROLE_RELAY, 0);
+}
+
+/* --- import ---------------------------------------------------------------------------- */
+
+static void
+give(const char *content, size_t n)
+{
+	file = memfd_create("message", MFD_CLOEXEC);
+	if (file == -1 || pwrite(file, content, n, 0) != (ssize_t)n)
+		fatal("memfd");
+}
+
+static void
+test_import(void)
+{
+	static const struct {
+		const char *words, *content;
+	} wrong[] = {
+		{ "from=a@b", "x\r\n" },			/* to nobody */
+		{ "to=x", "x\r\n" }, { "to=a@b from=c", "x\r\n" },
+		{ "notify=failure to=a@b", "x\r\n" },
+		{ "to=a@b notify=sometimes", "x\r\n" },
+		{ "to=a@b orcpt=x\ny", "x\r\n" },
+		{ "to=a@b orcpt=x orcpt=y", "x\r\n" },
+		{ "to=a@b ret=some", "x\r\n" }, { "to=a@b was=x", "x\r\n" },
+		{ "to=a@b attempts=-1", "x\r\n" },
+		{ "to=a@b attempts=4294967296", "x\r\n" },
+		{ "to=a@b hold=2", "x\r\n" }, { "to=a@b size=3", "x\r\n" },
+		{ "to=a@b from=c@d from=c@d", "x\r\n" },
+		{ "to=a@b a-name-that-is-too-long=1", "x\r\n" },
+		{ "to=a@b", "x\n" }, { "to=a@b", "x\ry\r\n" },
+		{ "to=a@b", "x\r\ny\r" },
+	};
+	char *large = xmalloc(200002);
+	struct world_job j;
+	size_t i;
+
+	for (i = 0; i < nitems(wrong); i++) {
+		give(wrong[i].content, strlen(wrong[i].content));
+		ask("queue import %s", wrong[i].words);
+		is_int(said.code, CTL_FAILED, "refused: %s", said.end);
+	}
+	ask("queue import to=a@b");
+	is_int(said.code, CTL_FAILED, "without a file: %s", said.end);
+	give("x\0\r\n", 4);
+	ask("queue import to=a@b");
+	is_int(said.code, CTL_FAILED, "with a NUL: %s", said.end);
+	is_int(store_count(world.store), 0, "nothing of that is queued");
+
+	give(WORLD_BODY, strlen(WORLD_BODY));
+	ask("queue import was=0123456789abc account=%s from=%s to=x@example.net "
+	    "notify=failure,delay orcpt=rfc822;x to=y@example.net ret=full", A,
+	    A);
+	ok(said.code == CTL_OK && strstr(said.all, "was=0123456789abc;") !=
+	    NULL, "imported");
+	ok(world_job(&relay, &j) && j.n == 2 && j.rcpts[0].notify ==
+	    (NOTIFY_FAILURE | NOTIFY_DELAY) && strcmp(j.body, WORLD_BODY) == 0,
+	    "and tried at once");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	for (i = 0; i < 100001; i++)
+		memcpy(large + 2 * i, i % 10 == 9 ? "\r\n" : "xy", 2);
+	give(large, 200000);
+	ask("queue import to=x@example.net hold=1");
+	is_int(said.code, CTL_OK, "a large one, on hold");
+	ok(!world_job(&relay, &j), "is not tried");
+	ask("queue release all=yes");
+	ok(world_job(&relay, &j) && j.size == 200000 && j.fd != -1,
+	    "until it is released");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(store_count(world.store), 0, "delivered");
+	free(large);
+}
+
+static void
+test_export(void)
+{
+	char id[2][STORE_ID_LEN + 1];
+
+	waiting(A, "x@example.net", id[0]);
+	waiting(A, "y@example.net z@example.net", id[1]);
+	ask("queue export");
+	ok(said.rows == 5 && said.texts == 2 * strlen(WORLD_BODY),
+	    "two envelopes, three recipients, two bodies");
+	slow = true;
+	begin("queue export");
+	world_turn(30);
+	ctl_gone(&world, 7);
+	world_turn(30);
+	is_int(said.ended, 1, "interrupted");
+	slow = false;
+	ask("queue export 0000000000001");
+	is_int(said.code, CTL_NOT_FOUND, "none such");
+	ask("queue remove all=yes");
+}
+
+static void
+test_misuse(void)
+{
+	static const char *const words[] = { "queue", "queue dance", "hold",
+	    "queue remove", "queue hold limit=5", "queue retry x",
+	    "queue redirect", "cap", "usage a b" };
+	size_t i;
+
+	for (i = 0; i < nitems(words); i++) {
+		ask("%s", words[i]);
+		is_int(said.code, CTL_USAGE, "misuse: %s", said.end);
+	}
+	ask("usage");
+	ask("usage %s", A);
+	ask("cap list");
+	ok(strstr(said.all, "cap=default;what=recipients;limit=100/message;")
+	    != NULL, "caps");
+}
+
+int
+main(void)
+{
+	world_defaults();
+	world_limits[0].count = 100000;
+	world_open();
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_connect(&relay, ROLE_RELAY, 0);
+	test_filters();
+	test_show();
+	test_hold();
+	test_in_line();
+	test_redirect();
+	test_flow();
+	test_import();
+	test_export();
+	test_misuse();
+	world_disconnect(&smtpd);
+	world_disconnect(&relay);
+	world_close();
+	return tap_done();
+}
