@@ -58,6 +58,7 @@ static void
 search_work(struct task *t)
 {
 	struct search *s = (struct search *)t;
+	char id[STORE_ID_LEN + 1];
 	struct found *f;
 	size_t i;
 
@@ -66,11 +67,13 @@ search_work(struct task *t)
 	for (i = 0; i < s->n; i++) {
 		f = &s->v[i];
 		if (f->body.len > 0 && journal_read(s->d->journal,
-		    f->body.place, f->body.skip, f->bytes, f->body.len) == -1)
-			log_warn("journal segment=%016llx: the body of message "
-			    "%016llx cannot be read",
-			    (unsigned long long)s->generation,
-			    (unsigned long long)f->id);
+		    f->body.place, f->body.skip, f->bytes, f->body.len)
+		    == -1) {
+			store_id_text(f->id, id);
+			log_warn("%s its body cannot be read from journal "
+			    "segment=%016llx", id,
+			    (unsigned long long)s->generation);
+		}
 	}
 }
 

@@ -69,6 +69,7 @@ recover_cb(const struct record *rec, const struct journal_place *place,
     void *arg)
 {
 	struct recovery *r = arg;
+	char id[STORE_ID_LEN + 1];
 	struct store_msg m;
 
 	if (rec->id > r->d->last_id)
@@ -83,11 +84,10 @@ recover_cb(const struct record *rec, const struct journal_place *place,
 		return;
 	}
 	if (!record_get_meta(rec->meta, rec->meta_len, rec->id, &m)) {
-		log_warnx("journal segment=%016llx offset=%llu: message "
-		    "%016llx is damaged and lost",
-		    (unsigned long long)place->generation,
-		    (unsigned long long)place->offset,
-		    (unsigned long long)rec->id);
+		store_id_text(rec->id, id);
+		log_warnx("%s is damaged and lost, journal segment=%016llx "
+		    "offset=%llu", id, (unsigned long long)place->generation,
+		    (unsigned long long)place->offset);
 		return;
 	}
 	if (rec->type == REC_MSG)

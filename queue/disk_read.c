@@ -24,10 +24,12 @@ static void
 page_add(struct page *p, uint64_t id, const uint8_t *meta, size_t len)
 {
 	struct store_msg *m = xmalloc(sizeof(*m));
+	char text[STORE_ID_LEN + 1];
 
 	if (!record_get_meta(meta, len, id, m)) {
-		log_warnx("message %016llx cannot be read from the index",
-		    (unsigned long long)id);
+		store_id_text(id, text);
+		log_warnx("%s is damaged in the index; it cannot be delivered",
+		    text);
 		free(m);
 		return;
 	}

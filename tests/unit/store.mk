@@ -1,7 +1,7 @@
 # unit tests of queue's store
 UNIT_TESTS += %D%/test_recovery %D%/test_store %D%/test_store_faults \
 	%D%/test_store_journal
-THREAD_TESTS += %D%/test_store
+THREAD_TESTS += %D%/test_recovery %D%/test_store %D%/test_store_faults
 EXTRA_DIST += %D%/store_rig.h
 %C%_test_recovery_LDADD = $(LIBSTORE) $(LIBPOSTERN)
 %C%_test_store_LDADD = $(LIBSTORE) $(LIBPOSTERN)
