@@ -413,7 +413,8 @@ recv_packet(int sock, struct ipc_in *in, int flags)
 {
 	union {
 		struct cmsghdr hdr;
-		char space[CMSG_SPACE(sizeof(int))];
+		/* CMSG_SPACE's padding would let in a second descriptor. */
+		char space[CMSG_LEN(sizeof(int))];
 	} ctl;
 	struct iovec iov = { in_packet, sizeof(in_packet) };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,

@@ -6,6 +6,8 @@
  * no room. Idle streams hold no buffers.
  *
  * Reads are bounded by in_max per turn, so a fast peer cannot hold the loop.
+ * Under TLS that takes one more limit: SSL_read() itself reads on over messages
+ * that bring no data, for as long as there are any.
  * What OpenSSL has read ahead makes no descriptor readable, so whenever reading
  * resumes it is asked first.
  */
@@ -27,6 +29,11 @@
 #define OUT_MARK	(64 * 1024)	/* unsent above: no more input */
 #define OUT_MAX		(64 * 1024 * 1024)
 #define PIECE		(16 * 1024)	/* a TLS record */
+/*
+ * Handshake messages of the peer behind the handshake: KeyUpdates, of which a
+ * record in 2^24 is due (RFC 8446 5.5), and a server's session tickets.
+ */
+#define LATE_MAX	32
 
 struct stream {
 	const struct stream_ops *ops;	/* NULL: nobody listens any more */
@@ -53,6 +60,7 @@ struct stream {
 	bool	 eof;			/* draining: theirs is */
 	bool	 report;		/* unread input, held back before */
 	bool	*freed;			/* set when freed inside a callback */
+	unsigned int late;		/* handshake messages since secure */
 };
 
 static uint8_t piece[PIECE];
@@ -251,6 +259,10 @@ tls_waits(struct stream *st, int r)
 {
 	int err = SSL_get_error(st->ssl, r), saved = errno;
 
+	if (st->late > LATE_MAX) {
+		end(st, STREAM_TLS_FAILED, "too many TLS messages without data");
+		return false;
+	}
 	switch (err) {
 	case SSL_ERROR_WANT_READ:
 		return true;
@@ -319,6 +331,18 @@ handshake(struct stream *st)
 	}
 }
 
+/* Only an end of the input stops SSL_read() from reading on. */
+static void
+tls_message_cb(int sent, int version, int type, const void *p, size_t n,
+    SSL *ssl, void *arg)
+{
+	struct stream *st = arg;
+
+	if (!sent && type == SSL3_RT_HANDSHAKE && st->secure &&
+	    ++st->late > LATE_MAX && shutdown(st->fd, SHUT_RDWR) == -1)
+		log_debug("stream", "shutdown: %s", strerrordesc_np(errno));
+}
+
 static void
 begin_tls(struct stream *st)
 {
@@ -328,6 +352,8 @@ begin_tls(struct stream *st)
 		end(st, STREAM_TLS_FAILED, "out of memory");
 		return;
 	}
+	SSL_set_msg_callback(st->ssl, tls_message_cb);
+	SSL_set_msg_callback_arg(st->ssl, st);
 	if (st->tls_server)
 		SSL_set_accept_state(st->ssl);
 	else

@@ -25,7 +25,8 @@ include %D%/harness/local.mk
 .PHONY: check-threads check-long
 check-threads: all
 	$(MAKE) $(AM_MAKEFLAGS) $(THREAD_TESTS)
-	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(THREAD_TESTS)'
+	TSAN_OPTIONS="die_after_fork=0 $$TSAN_OPTIONS" \
+	    $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(THREAD_TESTS)'
 check-long: all
 	$(MAKE) $(AM_MAKEFLAGS) $(check_PROGRAMS)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(LONG_TESTS)'

@@ -2,6 +2,7 @@
 #include "lib/prelude.h"
 
 #include <sys/socket.h>
+#include <fcntl.h>
 
 #include "lib/ev.h"
 #include "lib/ipc.h"
@@ -150,6 +151,58 @@ test_garbage(void)
 	is_int(i, nitems(cases), "all cases ran");
 }
 
+static size_t
+open_files(void)
+{
+	size_t n = 0;
+	int fd;
+
+	for (fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
+	return n;
+}
+
+/* A sound message, but with more descriptors than a message may carry. */
+static void
+test_descriptors(void)
+{
+	static const uint8_t msg[16] = { IPC_VERSION, 0, 1 };
+	union {
+		struct cmsghdr hdr;
+		char space[CMSG_SPACE(3 * sizeof(int))];
+	} ctl;
+	struct iovec iov = { (void *)(uintptr_t)msg, sizeof(msg) };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = &ctl };
+	struct ipc *b;
+	size_t before, n;
+	int fd[2], fds[3] = { 0, 1, 2 };
+
+	for (n = 2; n <= 3; n++) {
+		before = open_files();
+		if (ipc_pair(fd) == -1)
+			break;
+		b = ipc_new(fd[1], &ops, NULL);
+		gone = false;
+		got_msgs = 0;
+		memset(&ctl, 0, sizeof(ctl));
+		ctl.hdr.cmsg_level = SOL_SOCKET;
+		ctl.hdr.cmsg_type = SCM_RIGHTS;
+		ctl.hdr.cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(&ctl.hdr), fds, n * sizeof(int));
+		mh.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		if (sendmsg(fd[0], &mh, 0) == -1)
+			break;
+		turn(2);
+		ok(gone && gone_why != NULL && got_msgs == 0,
+		    "%zu descriptors are refused", n);
+		ipc_free(&b);
+		close(fd[0]);
+		is_int(open_files(), before, "and none of them stays");
+	}
+	is_int(n, 4, "both cases ran");
+}
+
 int
 main(void)
 {
@@ -157,5 +210,6 @@ main(void)
 	test_round_trip();
 	test_forget();
 	test_garbage();
+	test_descriptors();
 	return tap_done();
 }

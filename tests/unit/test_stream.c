@@ -205,6 +205,58 @@ test_not_tls(SSL_CTX *server)
 	free_pair(&a, &b);
 }
 
+/* A row of KeyUpdates (RFC 8446 4.6.3) holds nobody. */
+static void
+test_key_updates(SSL_CTX *server, SSL_CTX *client, unsigned int n, bool good)
+{
+	struct side a, b;
+	SSL *ssl;
+	unsigned int i;
+
+	make_pair(&a, &b, 1000);
+	start_tls(&a, &b, server, client);
+	ssl = stream_ssl(b.st);
+	for (i = 0; i < n; i++) {
+		if (SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 ||
+		    (SSL_do_handshake(ssl) != 1 && good))
+			break;
+		turns(1);
+	}
+	ok(i == n || !good, "key updates are sent");
+	stream_write(b.st, "here", 4);
+	turns(10);
+	if (good)
+		ok(a.ends == 0 && strcmp(buf_str(&a.got), "here") == 0,
+		    "%u key updates are fine", n);
+	else
+		ok(a.ends == 1 && a.end == STREAM_TLS_FAILED,
+		    "%u key updates end the stream", n);
+	free_pair(&a, &b);
+}
+
+/* All of them in one piece, behind which data stands. */
+static void
+test_key_update_flood(SSL_CTX *server, SSL_CTX *client)
+{
+	struct side a, b;
+	unsigned int i;
+	SSL *ssl;
+
+	make_pair(&a, &b, 1000);
+	start_tls(&a, &b, server, client);
+	ssl = stream_ssl(b.st);
+	for (i = 0; i < 100; i++) {
+		if (SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 ||
+		    SSL_do_handshake(ssl) != 1)
+			break;
+	}
+	SSL_write(ssl, "here", 4);
+	is_int(i, 100, "a hundred key updates at once are sent");
+	turns(10);
+	ok(a.ends == 1 && a.end == STREAM_TLS_FAILED, "and end the stream");
+	free_pair(&a, &b);
+}
+
 /* The reply to STARTTLS leaves in the clear, then TLS begins. */
 static void
 test_starttls(SSL_CTX *server, SSL_CTX *client)
@@ -236,6 +288,9 @@ main(void)
 	client = tls_pair_client();
 	test_talk("plain", false, NULL, NULL);
 	test_talk("tls", true, server, client);
+	test_key_updates(server, client, 30, true);
+	test_key_updates(server, client, 40, false);
+	test_key_update_flood(server, client);
 	SSL_CTX_set_max_proto_version(client, TLS1_2_VERSION);
 	test_talk("tls 1.2", true, server, client);
 	test_free_inside(false, NULL, NULL);
