@@ -7,7 +7,7 @@ LOG_DRIVER = $(TAP_DRIVER)
 SH_LOG_DRIVER = $(TAP_DRIVER)
 PY_LOG_DRIVER = $(TAP_DRIVER)
 PY_LOG_COMPILER = /usr/bin/python3
-EXTRA_DIST += %D%/tap.h %D%/show.h %D%/run
+EXTRA_DIST += %D%/tap.h %D%/show.h %D%/run %D%/tsan.supp
 
 # Fragments add to these: tests of what has threads, for ThreadSanitizer, and
 # tests that take longer than check may.
@@ -25,7 +25,7 @@ include %D%/harness/local.mk
 .PHONY: check-threads check-long
 check-threads: all
 	$(MAKE) $(AM_MAKEFLAGS) $(THREAD_TESTS)
-	TSAN_OPTIONS="die_after_fork=0 $$TSAN_OPTIONS" \
+	TSAN_OPTIONS='suppressions=$(abs_top_srcdir)/tests/tsan.supp' \
 	    $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(THREAD_TESTS)'
 check-long: all
 	$(MAKE) $(AM_MAKEFLAGS) $(check_PROGRAMS)
