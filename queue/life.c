@@ -14,6 +14,9 @@
 /* A message that took so many relays with it waits like a failed one. */
 #define LOSSES_MAX	3
 #define STATUS_MAX	16
+/* Envelopes of so many recipients are small enough to be written at any time. */
+#define PROGRESS_AT_ONCE 32
+#define PROGRESS_EVERY_MS 1000
 
 static void	settle(struct live_msg *, const uint8_t *, size_t, bool whole);
 
@@ -135,7 +138,8 @@ no_route(struct live_msg *lm, uint32_t i)
 	char diag[ENVELOPE_PATH_MAX + 64];
 
 	snprintf(diag, sizeof(diag), "no route is configured for mail from %s",
-	    lm->m.env.return_path);
+	    *lm->m.env.return_path != '\0' ? lm->m.env.return_path :
+	    lm->m.account);
 	log_warnx("%s deferred to=<%s> status=4.4.4 why=\"%s\"; add a route "
 	    "without senders to postern.conf", life_name(lm),
 	    log_escs(lm->m.env.rcpts[i].addr), log_escs(diag));
@@ -251,11 +255,13 @@ life_result(struct live_job *j, uint32_t i, enum outcome o, const char *status,
 		    *remote == '\0' ? "" : " by ", remote, diag);
 }
 
-/* Puts what was delivered on disk while other jobs are still under way. */
-static void
-write_progress(struct live_msg *lm)
+void
+life_write_progress(struct live_msg *lm)
 {
 	size_t i;
+
+	ev_timer_cancel(&lm->due);
+	lm->progress_ms = ev_now_ms();
 
 	/* Failures wait for the end of the round and its report. */
 	for (i = 0; i < lm->m.env.nrcpts; i++)
@@ -266,6 +272,23 @@ write_progress(struct live_msg *lm)
 	for (i = 0; i < lm->m.env.nrcpts; i++)
 		if (lm->words[i] == WORD_FAILED)
 			lm->m.rcpts[i].state = RCPT_FAILED;
+}
+
+/*
+ * Puts what was delivered on disk while other jobs are still under way. That
+ * writes the whole envelope: a large one is written once in a while only, or a
+ * thousand recipients in a thousand places would be a million on disk.
+ */
+static void
+progress(struct live_msg *lm)
+{
+	uint64_t next = lm->progress_ms + PROGRESS_EVERY_MS;
+	uint64_t now = ev_now_ms();
+
+	if (lm->m.env.nrcpts <= PROGRESS_AT_ONCE || now >= next)
+		life_write_progress(lm);
+	else if (!ev_timer_armed(&lm->due))
+		ev_timer_set(&lm->due, next - now);
 }
 
 static bool
@@ -302,7 +325,7 @@ job_end(struct live_job *j)
 	if (lm->njobs == 0)
 		life_round_over(lm);
 	else if (delivered && !lm->removing)
-		write_progress(lm);
+		progress(lm);
 }
 
 /* What a dead relay had not answered goes to the front of its line again. */
@@ -315,7 +338,7 @@ try_again(struct live_job *j)
 	if (lm->removing || lm->losses >= LOSSES_MAX || !only_wordless(j))
 		return false;
 	if (delivered)
-		write_progress(lm);
+		progress(lm);
 	enqueue(j, true, false);
 	dispatch_kick(lm->q->dispatch);
 	return true;
@@ -461,6 +484,7 @@ life_round_over(struct live_msg *lm)
 		life_remove(lm);
 		return;
 	}
+	ev_timer_cancel(&lm->due);
 	lm->m.attempts++;
 	expire(lm);
 	if (any_report(lm) && lm->m.body.v == NULL) {

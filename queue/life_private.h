@@ -18,7 +18,9 @@ void	 life_round_over(struct live_msg *);
 void	 life_finish(struct live_msg *, struct live_msg *bounce);
 /* What the admin ordered, once nobody has it in hand; else later. */
 void	 life_remove(struct live_msg *);
-/* A resting message's timer. */
+/* Writes what was delivered so far. */
+void	 life_write_progress(struct live_msg *);
+/* A resting message is due; one that is tried has progress to write. */
 void	 life_due_cb(void *);
 /* Whether recipient i failed in this round and its sender wants to know. */
 bool	 life_report_wanted(const struct live_msg *, size_t i);

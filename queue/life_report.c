@@ -36,7 +36,12 @@ life_note(struct live_msg *lm, const char *fmt, ...)
 void
 life_due_cb(void *arg)
 {
-	life_try(arg, false);
+	struct live_msg *lm = arg;
+
+	if (lm->state == LIVE_TRYING)
+		life_write_progress(lm);
+	else
+		life_try(lm, false);
 }
 
 bool

@@ -58,8 +58,9 @@ struct live_msg {
 	TAILQ_HEAD(, live_job) jobs;
 	size_t	 njobs, nsent;		/* nsent: at a relay, or on the way */
 	uint32_t losses;		/* relays that died with it, this round */
+	uint64_t progress_ms;		/* monotonic: progress was last written */
 	uint64_t not_before_ms;		/* monotonic: all hops blocked till then */
-	struct ev_timer due;
+	struct ev_timer due;		/* while trying: to write progress */
 };
 
 struct live {

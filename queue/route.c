@@ -41,17 +41,17 @@ choose_for_bounce(const struct conf_list *routes, const char *rcpt)
 }
 
 const struct conf_queue_route *
-route_choose(const struct conf_list *routes, const char *return_path,
+route_choose(const struct conf_list *routes, const char *sender,
     const char *rcpt)
 {
 	const struct conf_queue_route *r;
 	size_t i;
 
-	if (*return_path == '\0')
+	if (*sender == '\0')
 		return choose_for_bounce(routes, rcpt);
 	for (i = 0; i < routes->n; i++) {
 		r = CONF_AT(*routes, struct conf_queue_route, i);
-		if (for_everybody(r) || names(r, return_path))
+		if (for_everybody(r) || names(r, sender))
 			return r;
 	}
 	return NULL;
@@ -99,13 +99,16 @@ route_for(const struct queue_conf *conf, const struct store_msg *m, size_t i,
 {
 	const struct conf_queue_route *r = NULL;
 	const char *rcpt = m->env.rcpts[i].addr;
+	/* A null return path does not make an account's mail a bounce of ours. */
+	const char *sender = *m->env.return_path != '\0' ?
+	    m->env.return_path : m->account;
 
 	buf_reset(domain);
 	buf_reset(hop);
 	if (m->route != NULL)
 		r = route_named(&conf->routes, m->route);
 	if (r == NULL)
-		r = route_choose(&conf->routes, m->env.return_path, rcpt);
+		r = route_choose(&conf->routes, sender, rcpt);
 	if (r == NULL)
 		return NULL;
 	route_domain(r, rcpt, conf->hostname, domain);

@@ -3,7 +3,8 @@
  * called. Pure.
  *
  * The first route whose senders match the return path is taken; a route
- * without senders matches everybody. A bounce has no return path to match. It
+ * without senders matches everybody. Mail that an account submits with a null
+ * return path goes by the account's name. A bounce of our own has neither: it
  * takes the first route for everybody; else the first that its recipient could
  * send by, for it goes to one of our own; else the first there is.
  */
@@ -15,9 +16,12 @@
 
 #define ROUTE_HOP_MAX	512	/* bytes of a hop's name */
 
-/* A list of struct conf_queue_route. NULL: no route is for this sender. */
+/*
+ * Of a list of struct conf_queue_route, for the return path or the account;
+ * sender "": a bounce of our own. NULL: no route is for this sender.
+ */
 const struct conf_queue_route *route_choose(const struct conf_list *,
-	    const char *return_path, const char *rcpt);
+	    const char *sender, const char *rcpt);
 /* The route of this name, or NULL. */
 const struct conf_queue_route *route_named(const struct conf_list *,
 	    const char *name);

@@ -18,6 +18,12 @@
 /* A refusal that holds for so long names its end by the clock, too. */
 #define CLOCK_FROM_SEC	300
 
+/*
+ * limits.message-size counts what the client sends, which smtpd has done; this
+ * is what its fix-ups of the header may add to that.
+ */
+#define FIXUPS_MAX	(16 * 1024)
+
 struct worker {
 	struct submit *s;
 	uint32_t index;
@@ -480,7 +486,7 @@ chargeable(struct worker *w, struct request *r)
 	uint64_t session = r->ticket.session;
 	char most[NUM_TEXT_LEN];
 
-	if (r->m.size > q->conf->max_message_bytes) {
+	if (r->m.size > q->conf->max_message_bytes + FIXUPS_MAX) {
 		say_no(w, session, 552, "5.3.4", "The message is larger than "
 		    "this server takes, %s",
 		    num_print_bytes(q->conf->max_message_bytes, most));

@@ -12,6 +12,8 @@
 #define DAY	(24 * HOUR)
 
 static struct world_peer smtpd, relay;
+
+static void	crash(void);
 static uint64_t session = 1000;
 
 static void
@@ -401,6 +403,46 @@ test_many_recipients(void)
 	world_caps[0].recipients_per_message = 100;
 }
 
+/* The journal's share of a long envelope, delivered place by place. */
+static void
+test_progress(void)
+{
+	struct world_job j[3];
+	char *rcpts = xmalloc(100 * 40);
+	int i, n = 0, given;
+
+	world_caps[0].recipients_per_message = 0;
+	world_routes[0].by_domain = true;
+	for (i = 0; i < 60; i++)
+		n += snprintf(rcpts + n, 40, "%sx@d%d.example.net",
+		    i == 0 ? "" : " ", i);
+	submit(rcpts);
+	for (given = 0; given < 60; given++) {
+		ok(world_job(&relay, &j[0]), "a job");
+		if (given == 40)
+			break;
+		world_answer(&relay, &j[0], OUTCOME_DELIVERED, "2.0.0", "ok");
+	}
+	crash();
+	for (n = 0; world_job(&relay, &j[0]); n++)
+		world_answer(&relay, &j[0], OUTCOME_DEFERRED, "4.0.0", "later");
+	ok(n > 20 && n <= 59, "within a second a crash repeats some (%d)", n);
+	world_step(10 * 60000);
+	for (i = 0; i < 5; i++) {
+		ok(world_job(&relay, &j[0]), "a job");
+		world_answer(&relay, &j[0], OUTCOME_DELIVERED, "2.0.0", "ok");
+	}
+	world_step(1500);
+	crash();
+	for (i = 0; world_job(&relay, &j[0]); i++)
+		world_answer(&relay, &j[0], OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(i, n - 5, "after a second none");
+	is_int(queued(), 0, "delivered");
+	free(rcpts);
+	world_routes[0].by_domain = false;
+	world_caps[0].recipients_per_message = 100;
+}
+
 static void
 test_no_route(void)
 {
@@ -624,6 +666,7 @@ main(void)
 	test_unreached();
 	test_domains();
 	test_many_recipients();
+	test_progress();
 	test_no_route();
 	test_admin();
 	test_restart();

@@ -56,6 +56,46 @@ test_choose(void)
 	}
 }
 
+/* What an account sends from <> is still the account's. */
+static void
+test_null_path(void)
+{
+	struct queue_conf conf = { .hostname = (char *)"host.example",
+	    .routes = { strict, 2 } };
+	const struct conf_queue_route *r;
+	struct store_msg m;
+	struct buf domain, hop;
+	static const struct {
+		const char *account, *redirected, *want;
+	} rows[] = {
+		{ "", NULL, "corp" }, { "boss@home.example", NULL, "corp" },
+		{ "x@lists.example", NULL, "lists" },
+		{ "mallory", NULL, NULL }, { "mallory@else.example", NULL, NULL },
+		{ "mallory", "lists", "lists" }, { "", "lists", "lists" },
+		{ "", "gone", "corp" },
+	};
+	size_t i;
+
+	buf_init(&domain, ROUTE_HOP_MAX);
+	buf_init(&hop, ROUTE_HOP_MAX);
+	store_msg_init(&m);
+	m.env.return_path = (char *)"";
+	envelope_add_rcpt(&m.env, "ann@corp.example", NULL, 0);
+	for (i = 0; i < nitems(rows); i++) {
+		m.account = (char *)(uintptr_t)rows[i].account;
+		m.route = (char *)(uintptr_t)rows[i].redirected;
+		r = route_for(&conf, &m, 0, &domain, &hop);
+		is_str(r == NULL ? NULL : r->name, rows[i].want,
+		    "<> of \"%s\"", rows[i].account);
+		is_str(buf_str(&hop), rows[i].want == NULL ? "" : rows[i].want,
+		    "and its hop");
+	}
+	m.env.return_path = m.account = m.route = NULL;
+	store_msg_clear(&m);
+	buf_clear(&domain);
+	buf_clear(&hop);
+}
+
 static void
 test_hop(void)
 {
@@ -83,6 +123,7 @@ int
 main(void)
 {
 	test_choose();
+	test_null_path();
 	test_hop();
 	return tap_done();
 }
