@@ -57,12 +57,12 @@ keep_text(struct smtp_reply *r, const uint8_t *p, size_t n)
 {
 	size_t i;
 
-	if (r->lines > 0 && buf_addc(&r->text, '\n') == -1)
+	if (r->text.len + 1 + n > r->text.max)
 		return;
+	if (r->lines > 0)
+		buf_addc(&r->text, '\n');
 	for (i = 0; i < n; i++)
-		if (buf_addc(&r->text, p[i] >= ' ' && p[i] <= '~' ? p[i] :
-		    '?') == -1)
-			return;
+		buf_addc(&r->text, p[i] >= ' ' && p[i] <= '~' ? p[i] : '?');
 }
 
 /* Reply-line: code ("-" / SP) text, or the bare code (RFC 5321 4.2.1). */

@@ -14,7 +14,7 @@
 
 #define SMTP_REPLY_LINE_MAX	8192	/* RFC 5321 says 512; be patient */
 #define SMTP_REPLY_LINES_MAX	512	/* RFC 5321 says nothing; enough for EHLO */
-#define SMTP_REPLY_TEXT_MAX	4096	/* kept of all lines together */
+#define SMTP_REPLY_TEXT_MAX	16384	/* kept of all lines together */
 
 enum smtp_reply_got {
 	SMTP_REPLY_MORE,
@@ -25,7 +25,8 @@ enum smtp_reply_got {
 struct smtp_reply {
 	int	 code;		/* 200..599, of the last line */
 	char	 status[12];	/* "5.1.1" of the last line that has one, or "" */
-	struct buf text;	/* all lines without codes, joined by '\n' */
+	struct buf text;	/* lines without codes, joined by '\n'; one that
+				   would pass the maximum is left out whole */
 	size_t	 lines;
 	const char *why;
 };

@@ -54,6 +54,7 @@ struct stream {
 	bool	 blocked;		/* waits for EV_OUT */
 	bool	 read_blocked;		/* TLS must write before it can read */
 	bool	 overflow;		/* output was lost: the stream is broken */
+	const char *deaf;		/* why the peer takes no more, or NULL */
 	bool	 ended;			/* and said so */
 	bool	 draining;		/* to be freed when the output has left */
 	bool	 shut;			/* draining: our side is closed */
@@ -369,11 +370,28 @@ begin_tls(struct stream *st)
 void
 stream_write(struct stream *st, const void *p, size_t n)
 {
-	if (st->ended || n == 0)
+	if (st->ended || st->deaf != NULL || n == 0)
 		return;
 	if (buf_add(&st->out, p, n) == -1)
 		st->overflow = true;
 	kick(st);
+}
+
+/*
+ * The peer has closed or reset the connection under our words. What it said
+ * before is still there to be read, and may well be the reason; then the end.
+ */
+static void
+deafen(struct stream *st, const char *why)
+{
+	if (st->draining) {
+		end(st, STREAM_ERROR, why);
+		return;
+	}
+	st->deaf = why;
+	buf_wipe(&st->out);
+	st->out_off = 0;
+	want(st);
 }
 
 /* Writes some. False: no more now, or the stream has ended. */
@@ -398,7 +416,7 @@ write_some(struct stream *st)
 			return false;
 		}
 		if (r == -1) {
-			end(st, STREAM_ERROR, strerrordesc_np(errno));
+			deafen(st, strerrordesc_np(errno));
 			return false;
 		}
 		done = (size_t)r;
@@ -424,7 +442,7 @@ flush(struct stream *st)
 	st->freed = NULL;
 	if (st->ended)
 		return false;
-	if (stream_unsent(st) > 0)
+	if (stream_unsent(st) > 0 || st->deaf != NULL)
 		return true;
 	buf_wipe(&st->out);
 	st->out_off = 0;
@@ -472,6 +490,10 @@ read_plain(struct stream *st, size_t max)
 
 	if (n > 0)
 		return n;
+	if (st->deaf != NULL) {
+		end(st, STREAM_ERROR, st->deaf);
+		return -1;
+	}
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n == 0)

@@ -61,7 +61,7 @@ client_give_up(struct client *c, const char *status, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(c->why + n, sizeof(c->why) - n, fmt, ap);
 	va_end(ap);
-	c->status = status;
+	snprintf(c->status, sizeof(c->status), "%s", status);
 	client_enter(c, ST_OVER);
 	ev_timer_set(&c->over, 0);
 }
@@ -105,7 +105,6 @@ client_new(const struct client_conf *conf, const struct dns_target *target,
 	c->ops = ops;
 	c->arg = arg;
 	c->target = *target;
-	c->status = "4.4.1";
 	/* The port stands at the same place in both families. */
 	snprintf(c->remote, sizeof(c->remote), "%s[%s]:%u", target->host,
 	    target->text, ntohs(v4->sin_port));
@@ -158,16 +157,29 @@ over_cb(void *arg)
 
 	stream_free(&c->stream);
 	if (c->d != NULL && c->carried > 1 && c->asked > 0 && c->told == 0 &&
-	    !c->d->again && c->d->at == 0) {
+	    *c->status == '4' && !c->d->again && c->d->at == 0) {
 		unsent = c->d;
 		unsent->again = true;
 		c->d = NULL;
 	} else if (c->d != NULL) {
-		delivery_rest(c->d, false, OUTCOME_DEFERRED, c->status, c->why,
-		    c->target.host);
+		delivery_rest(c->d, false, *c->status == '5' ? OUTCOME_FAILED :
+		    OUTCOME_DEFERRED, c->status, c->why, c->target.host);
 		delivery_end(&c->d, c->target.host, c->tls_text, true);
 	}
 	c->ops->over(c, unsent, c->usable, c->arg);
+}
+
+/*
+ * TLS was begun and nothing has been said under it: whatever ends it here, a
+ * route that needs no TLS may go without. (Under TLS 1.3 a server refuses us
+ * when our side of the handshake is long done.)
+ */
+static bool
+tls_in_doubt(const struct client *c)
+{
+	return c->state == ST_STARTTLS || c->state == ST_TLS ||
+	    (c->tls != NULL && (c->state == ST_EHLO ||
+	    c->state == ST_GREETING));
 }
 
 static void
@@ -175,7 +187,9 @@ limit_cb(void *arg)
 {
 	struct client *c = arg;
 
-	client_give_up(c, "4.4.2", "no answer in time at %s", state_names[c->state]);
+	c->tls_failed = tls_in_doubt(c);
+	client_give_up(c, c->tls_failed ? "4.7.5" : "4.4.2",
+	    "no answer in time at %s", state_names[c->state]);
 }
 
 static void
@@ -183,19 +197,18 @@ ended_cb(struct stream *s, enum stream_end end, const char *why, void *arg)
 {
 	struct client *c = arg;
 
-	if (end == STREAM_TLS_FAILED) {
-		c->tls_failed = c->state == ST_TLS || c->state == ST_CONNECT;
-		client_give_up(c, "4.7.5", "TLS failed: %s", log_escs(why));
-	} else if (c->state == ST_CONNECT)
+	c->tls_failed = tls_in_doubt(c);
+	if (end == STREAM_TLS_FAILED)
+		client_give_up(c, "4.7.5", "TLS failed: %s",
+		    tlspolicy_trouble(c->tls, c->target.host, why));
+	else if (c->state == ST_CONNECT)
 		client_give_up(c, "4.4.1", "cannot connect: %s", why);
-	else if (c->state == ST_TLS) {
-		c->tls_failed = true;
-		client_give_up(c, "4.7.5", "the connection ended in the TLS "
-		    "handshake");
-	} else
-		client_give_up(c, "4.4.2", "the connection ended at %s: %s",
-		    state_names[c->state], why);
+	else
+		client_give_up(c, c->tls_failed ? "4.7.5" : "4.4.2",
+		    "the connection ended at %s: %s", state_names[c->state],
+		    why);
 }
+
 /* --- sending a line ------------------------------------------------------------------- */
 
 void
@@ -216,10 +229,23 @@ client_say(struct client *c, const char *fmt, ...)
 	memcpy(line + n, "\r\n", 2);
 	stream_write(c->stream, line, (size_t)n + 2);
 }
+
+/*
+ * What is here already cannot be the answer to what comes next: a server that
+ * says more than it was asked (one answer per recipient behind the message, as
+ * LMTP has it) would have us take each for the next one's.
+ */
 void
 client_now_ready(struct client *c)
 {
+	size_t more;
+
 	c->usable = true;
+	stream_peek(c->stream, &more);
+	if (more > 0) {
+		client_give_up(c, "4.5.0", "said more than it was asked");
+		return;
+	}
 	sasl_free(&c->sasl);
 	client_enter(c, ST_READY);
 	if (c->quit_wanted)
@@ -229,13 +255,6 @@ client_now_ready(struct client *c)
 }
 
 /* --- replies ------------------------------------------------------------------------------- */
-
-static void
-early(struct client *c)
-{
-	client_give_up(c, "4.4.2", "an answer came before the message was sent: %s",
-	    reply_diag(&c->reply));
-}
 
 void
 client_unasked(struct client *c)
@@ -259,7 +278,7 @@ static void	(*const resp[])(struct client *) = {
 	[ST_AUTH] = client_open_auth,
 	[ST_READY] = client_unasked,
 	[ST_ENVELOPE] = client_mail_envelope,
-	[ST_CONTENT] = early,
+	[ST_CONTENT] = client_mail_early,
 	[ST_DOT] = client_mail_dot,
 	[ST_QUIT] = resp_quit,
 };
@@ -271,8 +290,8 @@ take_reply(struct client *c)
 	    c->state == ST_AUTH ? "***" : reply_diag(&c->reply));
 	/* RFC 5321 3.8: 421 may come at any time and closes. */
 	if (c->reply.code == 421 && c->state != ST_DOT)
-		client_give_up(c, c->reply.status[0] != '\0' ? "4.3.2" : "4.4.2",
-		    "%s", reply_diag(&c->reply));
+		client_give_up(c, c->reply.status[0] != '\0' ?
+		    c->reply.status : "4.3.2", "%s", reply_diag(&c->reply));
 	else
 		resp[c->state](c);
 }
@@ -300,6 +319,7 @@ readable_cb(struct stream *s, void *arg)
 		smtp_reply_reset(&c->reply);
 	}
 }
+
 static void
 up_cb(struct stream *s, void *arg)
 {

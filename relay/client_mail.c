@@ -8,14 +8,21 @@
 
 #include "relay/client_private.h"
 
-#define CHUNK		(32 * 1024)	/* content per turn */
-#define UNSENT_MAX	(64 * 1024)	/* content waiting for the socket */
+/*
+ * Together below lib/stream's mark for output, above which it does not read: a
+ * server that answers early, or answers a thousand recipients, is heard while
+ * we write.
+ */
+#define CHUNK		(16 * 1024)	/* content per turn */
+#define UNSENT_MAX	(32 * 1024)	/* waiting for the socket */
 
 static void	content_more(struct client *);
 
 /* --- the envelope ----------------------------------------------------------------------- */
 
 enum step { STEP_RSET, STEP_MAIL, STEP_RCPT, STEP_DATA, STEP_NONE };
+
+static const char *const step_names[] = { "RSET", "MAIL", "RCPT", "DATA", "" };
 
 /* The i-th step; *rcpt is set for STEP_RCPT. */
 static enum step
@@ -101,15 +108,16 @@ break_off(struct client *c)
 }
 
 /*
- * Sends what may be sent now: everything when pipelining, else one step. DATA
- * is not asked when the replies so far leave nobody to receive it.
+ * Sends what may be sent now: everything when pipelining (as the socket takes
+ * it, RFC 2920 3.1), else one step. DATA is not asked when the replies so far leave nobody to receive it.
  */
 static void
 perform_next(struct client *c)
 {
 	size_t rcpt = 0, ahead = c->pipelining ? SIZE_MAX : 1;
 
-	while (c->state == ST_ENVELOPE && c->asked - c->told < ahead) {
+	while (c->state == ST_ENVELOPE && c->asked - c->told < ahead &&
+	    stream_unsent(c->stream) <= UNSENT_MAX) {
 		enum step step = step_at(c, c->asked, &rcpt);
 
 		if (step == STEP_NONE)
@@ -122,6 +130,23 @@ perform_next(struct client *c)
 		}
 		perform_step(c);
 	}
+}
+
+/*
+ * RFC 5321 4.2.1: which class may answer what. After a 354 to MAIL, or a 250
+ * to DATA, the server and we do not agree on what our next line is.
+ */
+static bool
+wrong_class(struct client *c, enum step step)
+{
+	int class = c->reply.code / 100;
+
+	if (class >= 4 || (step == STEP_DATA ? c->reply.code == 354 :
+	    class == 2))
+		return false;
+	client_give_up(c, "4.5.0", "%s was answered with %s",
+	    step_names[step], reply_diag(&c->reply));
+	return true;
 }
 
 static void
@@ -138,15 +163,22 @@ static void
 resp_rcpt(struct client *c, size_t i)
 {
 	enum outcome o = reply_outcome(&c->reply);
+	const char *status = reply_status(&c->reply);
 
-	/* RFC 5321 4.5.3.1.10: old servers say 552 when they mean 452. */
-	if (c->reply.code == 552 && c->reply.status[0] == '\0')
+	/*
+	 * RFC 5321 4.5.3.1.10: old servers say 552 for "too many recipients",
+	 * when they mean 452. A status of its own says what is meant.
+	 */
+	if (c->reply.code == 552 && (c->reply.status[0] == '\0' ||
+	    strcmp(c->reply.status, "5.5.3") == 0)) {
 		o = OUTCOME_DEFERRED;
+		status = "4.5.3";
+	}
 	if (o == OUTCOME_DELIVERED)
 		c->d->rcpts[i].accepted = true;
 	else
-		delivery_rcpt(c->d, i, o, reply_status(&c->reply),
-		    reply_diag(&c->reply), c->target.host);
+		delivery_rcpt(c->d, i, o, status, reply_diag(&c->reply),
+		    c->target.host);
 }
 
 static void
@@ -158,10 +190,8 @@ resp_data(struct client *c)
 		content_more(c);
 		return;
 	}
-	delivery_rest(c->d, true, c->reply.code / 100 == 5 ? OUTCOME_FAILED :
-	    OUTCOME_DEFERRED, c->reply.code / 100 == 5 ?
-	    reply_status(&c->reply) : "4.0.0", reply_diag(&c->reply),
-	    c->target.host);
+	delivery_rest(c->d, true, reply_outcome(&c->reply),
+	    reply_status(&c->reply), reply_diag(&c->reply), c->target.host);
 	break_off(c);
 }
 
@@ -169,12 +199,17 @@ void
 client_mail_envelope(struct client *c)
 {
 	size_t rcpt = 0;
+	enum step step;
 
 	if (c->told == c->asked) {
 		client_unasked(c);
 		return;
 	}
-	switch (step_at(c, c->told++, &rcpt)) {
+	step = step_at(c, c->told++, &rcpt);
+	if (wrong_class(c, step))
+		return;
+	client_enter(c, ST_ENVELOPE);	/* each answer has its own limit */
+	switch (step) {
 	case STEP_RSET:
 		if (c->reply.code / 100 != 2)
 			client_give_up(c, "4.3.0", "RSET was answered with %s",
@@ -230,10 +265,8 @@ content_piece(struct client *c, struct buf *out)
 		return false;
 	}
 	if (smtp_data_out_feed(&c->data, p, n, out) == -1) {
-		delivery_rest(c->d, false, OUTCOME_FAILED, "5.6.0",
-		    "the message has a bare CR, LF or NUL and is not sent",
-		    c->target.host);
-		client_give_up(c, "5.6.0", "the message is malformed");
+		client_give_up(c, "5.6.0", "not sent, as the message has a bare "
+		    "CR, LF or NUL");
 		return false;
 	}
 	c->d->at += n;
@@ -242,7 +275,8 @@ content_piece(struct client *c, struct buf *out)
 
 /*
  * What came before the end of the data cannot be the answer to it. Taking it
- * for one would count a message as delivered that the server never saw.
+ * for one would count a message as delivered that the server never saw: so the
+ * end waits for the whole of that reply, and client_mail_early() judges it.
  */
 static void
 content_end(struct client *c, struct buf *out)
@@ -250,13 +284,11 @@ content_end(struct client *c, struct buf *out)
 	size_t early;
 
 	stream_peek(c->stream, &early);
-	if (early > 0) {
-		client_give_up(c, "4.5.0", "the server answered the message "
-		    "before it was sent");
+	if (early > 0)
 		return;
-	}
 	if (smtp_data_out_end(&c->data, out) == -1) {
-		client_give_up(c, "5.6.0", "the message does not end in CRLF");
+		client_give_up(c, "5.6.0", "not sent, as the message ends in a "
+		    "bare CR");
 		return;
 	}
 	stream_write(c->stream, out->data, out->len);
@@ -284,9 +316,26 @@ content_more(struct client *c)
 	buf_clear(&out);
 }
 
+/*
+ * A server may have seen enough before the end (552, 451): its word counts, but
+ * only closing the connection stops the transfer. A "yes" is nonsense here.
+ */
+void
+client_mail_early(struct client *c)
+{
+	if (c->reply.code >= 400)
+		delivery_rest(c->d, true, reply_outcome(&c->reply),
+		    reply_status(&c->reply), reply_diag(&c->reply),
+		    c->target.host);
+	client_give_up(c, "4.5.0", "the message was answered before it was "
+	    "sent: %s", reply_diag(&c->reply));
+}
+
 void
 client_mail_drained(struct client *c)
 {
+	if (c->state == ST_ENVELOPE && c->asked > 0)
+		perform_next(c);
 	if (c->state != ST_CONTENT)
 		return;
 	client_enter(c, ST_CONTENT);	/* progress: the limit begins anew */
@@ -296,6 +345,11 @@ client_mail_drained(struct client *c)
 void
 client_mail_dot(struct client *c)
 {
+	if (c->reply.code / 100 == 3) {
+		client_give_up(c, "4.5.0", "the message was answered with %s",
+		    reply_diag(&c->reply));
+		return;
+	}
 	delivery_rest(c->d, true, reply_outcome(&c->reply),
 	    reply_status(&c->reply), reply_diag(&c->reply), c->target.host);
 	c->reset_first = reply_outcome(&c->reply) != OUTCOME_DELIVERED;

@@ -33,6 +33,7 @@ start_tls(struct client *c)
 	    c->target.host);
 
 	client_enter(c, ST_TLS);
+	c->tls = ssl;
 	stream_start_tls(c->stream, ssl, false);
 }
 
@@ -78,6 +79,19 @@ keyword(const char *line, size_t n, const char *word, const char **rest,
 	return true;
 }
 
+/* A second AUTH line adds to the first. What is too long loses whole words. */
+static void
+take_auth(struct client *c, const char *list, size_t n)
+{
+	size_t have = strlen(c->auth), room = sizeof(c->auth) - have - 2;
+
+	if (n > room)
+		for (n = room; n > 0 && list[n] != ' '; n--)
+			;
+	snprintf(c->auth + have, sizeof(c->auth) - have, "%s%.*s",
+	    have > 0 ? " " : "", (int)n, list);
+}
+
 static void
 read_ehlo(struct client *c)
 {
@@ -99,8 +113,7 @@ read_ehlo(struct client *c)
 			c->size_known = true;
 			c->size_max = len < 20 ? strtoull(rest, NULL, 10) : 0;
 		} else if (keyword(line, n, "AUTH", &rest, &len))
-			snprintf(c->auth, sizeof(c->auth), "%.*s", (int)len,
-			    rest);
+			take_auth(c, rest, len);
 	}
 }
 

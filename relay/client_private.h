@@ -12,6 +12,7 @@
 #include "relay/client.h"
 
 #define CLIENT_WHY_MAX	700	/* of the sentence why it ended */
+#define CLIENT_AUTH_MAX	1024	/* of the mechanisms that a server lists */
 
 enum state {
 	ST_CONNECT,	/* for connect(), or TLS after it */
@@ -36,13 +37,14 @@ struct client {
 	char	 remote[400];		/* "host[address]:port" */
 	enum state state;
 	struct stream *stream;
+	struct ssl_st *tls;		/* the stream's, from the handshake on */
 	struct smtp_reply reply;
 	struct ev_timer limit, over, refused;
 	struct sasl *sasl;
 	/* announced by EHLO */
 	bool	 esmtp, starttls, pipelining, eight_bit, utf8, size_known, dsn;
 	uint64_t size_max;		/* 0: none said */
-	char	 auth[256];
+	char	 auth[CLIENT_AUTH_MAX];
 
 	struct delivery *d;
 	size_t	 asked, told;		/* steps of the envelope */
@@ -52,7 +54,7 @@ struct client {
 	uint32_t carried;
 	struct smtp_data_out data;
 	char	 why[CLIENT_WHY_MAX];
-	const char *status;
+	char	 status[12];
 	char	 tls_text[128];
 };
 
@@ -60,7 +62,10 @@ struct client {
 
 /* The one setter of the state; its time limit begins anew. */
 void	 client_enter(struct client *, enum state);
-/* The connection is of no more use; the first reason stays. */
+/*
+ * The connection is of no more use; the first reason stays. A status 5.x.x
+ * fails what is being delivered, 4.x.x puts it off.
+ */
 void	 client_give_up(struct client *, const char *status, const char *, ...)
 	    __attribute__((format(printf, 3, 4)));
 /* A command line, CRLF added; gives up when it would be more than one. */
@@ -86,6 +91,7 @@ void	 client_open_auth(struct client *);
 /* Replies, by the state they come in. */
 void	 client_mail_envelope(struct client *);
 void	 client_mail_dot(struct client *);
+void	 client_mail_early(struct client *);
 /* The socket has room again: more content. */
 void	 client_mail_drained(struct client *);
 /* A delivery that was refused without asking the server ends. */

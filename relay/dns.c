@@ -10,6 +10,7 @@
 #include <sys/random.h>
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
+#include <idn2.h>
 #include <netinet/in.h>
 #include <resolv.h>
 #include <unbound.h>
@@ -57,6 +58,7 @@ struct dns_query {
 	bool	 temporary;		/* some lookup failed for now */
 	char	 trouble[200];		/* which and why */
 	bool	 has_mx, null_mx, nxdomain;
+	const char *unwritable;	/* why the domain has no form for DNS, or NULL */
 	struct ev_timer limit, done;
 };
 
@@ -379,6 +381,11 @@ verdict(struct dns_query *q, struct dns_answer *a)
 	if (a->n > 0) {
 		a->outcome = OUTCOME_DELIVERED;
 		a->status = "2.0.0";
+	} else if (q->unwritable != NULL) {
+		a->outcome = OUTCOME_FAILED;
+		a->status = "5.1.2";
+		snprintf(a->why, sizeof(a->why),
+		    "%s is no domain name: %s", name, q->unwritable);
 	} else if (q->temporary) {
 		a->outcome = OUTCOME_DEFERRED;
 		a->status = "4.4.3";
@@ -438,12 +445,37 @@ limit_cb(void *arg)
 	done_cb(q);
 }
 
+/*
+ * A domain in UTF-8 is known to DNS by its A-labels (RFC 5891); the mapping is
+ * that of browsers (UTS 46), so that upper case may be written. Without the
+ * STD3 flag, which would take the '_' out of names.
+ */
+static void
+set_domain(struct dns_query *q, const char *domain)
+{
+	char *ascii = NULL;
+	const char *p;
+	int r;
+
+	for (p = domain; (uint8_t)*p < 0x80; p++)
+		if (*p == '\0') {
+			q->domain = xstrdup(domain);
+			return;
+		}
+	r = idn2_to_ascii_8z(domain, &ascii,
+	    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	if (r != IDN2_OK)
+		q->unwritable = idn2_strerror(r);
+	q->domain = xstrdup(r == IDN2_OK ? ascii : domain);
+	idn2_free(ascii);
+}
+
 static struct dns_query *
 query_new(const char *domain, uint16_t port, dns_cb *cb, void *arg)
 {
 	struct dns_query *q = xcalloc(1, sizeof(*q));
 
-	q->domain = xstrdup(domain);
+	set_domain(q, domain);
 	q->port = port;
 	q->cb = cb;
 	q->arg = arg;
@@ -489,10 +521,10 @@ dns_mx(const char *domain, uint16_t port, dns_cb *cb, void *arg)
 {
 	struct dns_query *q = query_new(domain, port, cb, arg);
 
-	if (literal(q))
+	if (q->unwritable != NULL || literal(q))
 		ev_timer_set(&q->done, 0);
 	else
-		ask(q, LOOKUP_MX, 0, domain);
+		ask(q, LOOKUP_MX, 0, q->domain);
 	return q;
 }
 
@@ -501,11 +533,11 @@ dns_host(const char *host, uint16_t port, dns_cb *cb, void *arg)
 {
 	struct dns_query *q = query_new(host, port, cb, arg);
 
-	if (literal(q)) {
+	if (q->unwritable != NULL || literal(q)) {
 		ev_timer_set(&q->done, 0);
 		return q;
 	}
-	add_host(q, host, 0);
+	add_host(q, q->domain, 0);
 	ask_addresses(q);
 	return q;
 }

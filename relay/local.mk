@@ -2,7 +2,7 @@
 # the client side.
 
 noinst_LIBRARIES += %D%/librelay.a
-%C%_librelay_a_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS) $(UNBOUND_CFLAGS) $(SASL_CFLAGS)
+%C%_librelay_a_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS) $(UNBOUND_CFLAGS) $(IDN2_CFLAGS) $(SASL_CFLAGS)
 %C%_librelay_a_SOURCES = \
 	%D%/client.c %D%/client.h %D%/client_private.h \
 	%D%/client_mail.c %D%/client_open.c \
@@ -11,8 +11,9 @@ noinst_LIBRARIES += %D%/librelay.a
 	%D%/pool.c %D%/pool.h \
 	%D%/relay.c %D%/relay.h \
 	%D%/sasl.c %D%/sasl.h \
-	%D%/tlspolicy.c %D%/tlspolicy.h
-LIBRELAY = %D%/librelay.a $(LIBSTREAM) $(LIBPOSTERN) $(UNBOUND_LIBS) $(SASL_LIBS) -lresolv
+	%D%/tlspolicy.c %D%/tlspolicy.h \
+	%D%/trouble.c %D%/trouble.h
+LIBRELAY = %D%/librelay.a $(LIBSTREAM) $(LIBPOSTERN) $(UNBOUND_LIBS) $(IDN2_LIBS) $(SASL_LIBS) -lresolv
 
 daemon_PROGRAMS += %D%/postern-relay
 %C%_postern_relay_SOURCES = %D%/main.c

@@ -9,6 +9,7 @@
 #include "relay/dns.h"
 #include "relay/pool.h"
 #include "relay/tlspolicy.h"
+#include "relay/trouble.h"
 
 #define SMTP_PORT	25
 #define RESOLVED_MS	60000	/* addresses are used that long; libunbound
@@ -248,8 +249,7 @@ hop_failed(struct hop *h, enum outcome o, const char *status, const char *why,
 		o = OUTCOME_DEFERRED;
 		status = "4.4.4";
 	}
-	log_info("next-hop=%s route=%s unusable: %s", log_escs(hop_name(h)),
-	    h->route->conf->name, why);
+	trouble_down(hop_name(h), h->route->conf->name);
 	while ((d = take_waiting(h)) != NULL) {
 		delivery_rest(d, false, o, status, why, remote);
 		delivery_end(&d, remote, "none", o == OUTCOME_FAILED);
@@ -323,6 +323,8 @@ ready_cb(struct client *client, void *arg)
 	struct conn *c = arg;
 	struct delivery *d = NULL;
 
+	if (c->opening)
+		trouble_over(hop_name(c->hop), c->hop->route->conf->name);
 	not_opening(c);
 	if (client_carried(client) < c->hop->route->conf->messages)
 		d = take_waiting(c->hop);
@@ -355,7 +357,7 @@ try_next(struct conn *c)
 	struct hop *h = c->hop;
 	bool tls = client_tls_failed(c->client);
 
-	log_info("next-hop=%s %s", log_escs(hop_name(h)),
+	trouble_say(hop_name(h), h->route->conf->name,
 	    client_why(c->client));
 	client_free(&c->client);
 	if (tls && !c->in_clear && !h->route->client.tls.required)
@@ -407,6 +409,7 @@ resolved_cb(const struct dns_answer *a, void *arg)
 
 	h->query = NULL;
 	if (a->outcome != OUTCOME_DELIVERED) {
+		trouble_say(hop_name(h), h->route->conf->name, a->why);
 		hop_failed(h, a->outcome, a->status, a->why, hop_name(h));
 		ev_timer_set(&h->run, 0);
 		return;

@@ -11,6 +11,8 @@
 #include "relay/tlspolicy.h"
 
 #define SYSTEM_CA_MAX (4 * 1024 * 1024)
+#define NAMES_SHOWN	4	/* of a certificate */
+#define TROUBLE_MAX	400
 
 struct tlspolicy
 tlspolicy_of(const struct conf_relay_route *r)
@@ -162,6 +164,118 @@ tlspolicy_ssl(struct ssl_ctx_st *ctx, const struct tlspolicy *p,
 		fatalx("cannot demand the name %s of a certificate",
 		    log_escs(host));
 	return ssl;
+}
+
+/* --- why a handshake failed ------------------------------------------------------- */
+
+/* The names that a certificate is good for, as an admin would want to see them. */
+static void
+add_names(struct buf *text, X509 *cert)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name,
+	    NULL, NULL);
+	int i, n = names == NULL ? 0 : sk_GENERAL_NAME_num(names), shown = 0;
+
+	for (i = 0; i < n && shown < NAMES_SHOWN; i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+		if (name->type != GEN_DNS)
+			continue;
+		buf_addf(text, "%s%s", shown++ > 0 ? ", " : "", log_esc(
+		    (const char *)ASN1_STRING_get0_data(name->d.dNSName),
+		    (size_t)ASN1_STRING_length(name->d.dNSName)));
+	}
+	if (i < n)
+		buf_adds(text, ", ...");
+	if (shown == 0)
+		buf_adds(text, "no host at all");
+	GENERAL_NAMES_free(names);
+}
+
+static void
+add_issuer(struct buf *text, X509 *cert)
+{
+	char issuer[200];
+
+	X509_NAME_oneline(X509_get_issuer_name(cert), issuer, sizeof(issuer));
+	buf_addf(text, "it goes back to \"%s\", who is not trusted "
+	    "here (ca-file)", log_escs(issuer));
+}
+
+static void
+add_date(struct buf *text, const char *what, const ASN1_TIME *when)
+{
+	struct tm tm;
+
+	if (ASN1_TIME_to_tm(when, &tm) != 1)
+		buf_adds(text, what);
+	else
+		buf_addf(text, "%s %04d-%02d-%02d", what, tm.tm_year + 1900,
+		    tm.tm_mon + 1, tm.tm_mday);
+}
+
+static void
+add_dates(struct buf *text, X509 *cert)
+{
+	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
+		add_date(text, "it expired on", X509_get0_notAfter(cert));
+	else if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
+		add_date(text, "it is not valid before",
+		    X509_get0_notBefore(cert));
+	else
+		buf_adds(text, "one above it has expired or is not valid yet");
+}
+
+/* err is what OpenSSL found wrong with the chain, the server's own first. */
+static void
+add_flaw(struct buf *text, long err, const STACK_OF(X509) *chain,
+    const char *host)
+{
+	X509 *cert = sk_X509_value(chain, 0);
+
+	switch (err) {
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		buf_addf(text, "it does not name %s, but ", log_escs(host));
+		add_names(text, cert);
+		break;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		add_dates(text, cert);
+		break;
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+		buf_adds(text, "it is self-signed");
+		break;
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+		add_issuer(text, sk_X509_value(chain, sk_X509_num(chain) - 1));
+		break;
+	default:
+		buf_adds(text, X509_verify_cert_error_string(err));
+	}
+}
+
+const char *
+tlspolicy_trouble(struct ssl_st *ssl, const char *host, const char *otherwise)
+{
+	static char sentence[TROUBLE_MAX];
+	long err = ssl == NULL ? X509_V_OK : SSL_get_verify_result(ssl);
+	STACK_OF(X509) *chain = err == X509_V_OK ? NULL :
+	    SSL_get_peer_cert_chain(ssl);
+	struct buf text;
+
+	if (sk_X509_num(chain) <= 0) {
+		snprintf(sentence, sizeof(sentence), "%s", log_escs(otherwise));
+		return sentence;
+	}
+	buf_init(&text, sizeof(sentence) - 1);
+	buf_adds(&text, "the server's certificate is not accepted: ");
+	add_flaw(&text, err, chain, host);
+	snprintf(sentence, sizeof(sentence), "%s", buf_str(&text));
+	buf_clear(&text);
+	return sentence;
 }
 
 const char *

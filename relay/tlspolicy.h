@@ -36,6 +36,12 @@ struct ssl_ctx_st *tlspolicy_ctx(bool verify, const char *ca_pem,
 /* A session for host under the policy, for lib/stream. */
 struct ssl_st *tlspolicy_ssl(struct ssl_ctx_st *, const struct tlspolicy *,
 	    const char *host);
+/*
+ * Why a handshake with host failed: what is wrong with the certificate where
+ * it is that, else otherwise, escaped. Static buffer.
+ */
+const char *tlspolicy_trouble(struct ssl_st *, const char *host,
+	    const char *otherwise);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384 verified", or "none"; static buffer. */
 const char *tlspolicy_outcome(struct ssl_st *);
 

@@ -45,6 +45,7 @@ ZONES = {
     "down.test": f"@ MX 10 dead\ndead A {DEAD}\n",
     "alias.test": "@ MX 10 alias\nalias CNAME mx.plain.test.\n",
     "loop.test": "@ MX 10 a\na CNAME b\nb CNAME a\n",
+    "xn--bcher-kva.test": f"@ MX 10 mx\nmx A {TWO}\n",
     "literal.test": f"@ MX 10 {ONE}.\n",
     "hundred.test": "".join(f"@ MX {i + 10} m{i}\nm{i} A {DEAD}\n"
                             for i in range(100)) + f"@ MX 1 best\n"

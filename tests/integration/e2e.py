@@ -229,6 +229,11 @@ def test_smarthost():
                               "no mail to a certificate that nobody vouches "
                               "for (%s)" % name)
                     tap.equal(len(p.queue()), 1, "it waits in the queue")
+                    tap.ok(wait_for(lambda: "it is self-signed" in p.ctl(
+                        "queue", "show", p.queue()[0]["id"]).stdout),
+                        "where one can see why")
+                    tap.ok("it is self-signed" in p.log(),
+                           "as in the log")
     finally:
         shutil.rmtree(d)
 

@@ -1,380 +1,360 @@
 /*
  * relay/client and relay/pool: servers that behave and servers that do not,
- * each as a script, over real sockets. A script is a row of lines: "S:" says,
- * "C:" expects, "-" closes, "!" turns other connections away. What matters is each recipient's outcome.
+ * in the clear, each as a script (relay_script.h). Those that speak TLS are in
+ * test_client_tls.
  */
 #include "lib/prelude.h"
 
-#include <sys/socket.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <pthread.h>
+#include "tests/unit/relay_script.h"
 
-#include "lib/ev.h"
-#include "lib/xalloc.h"
-#include "relay/dns.h"
-#include "relay/pool.h"
-#include "relay/sasl.h"
-#include "tests/tap.h"
-
-#define LINES_MAX 40
-
-struct script {
-	const char *name;
-	const char *want;	/* per recipient: D deferred, F failed, O ok */
-	const char *status;	/* of the first recipient, or NULL */
-	const char *lines[LINES_MAX];
-};
-
-#define HELLO "S:220 sink ESMTP", "C:EHLO relay.test"
-#define PLAIN HELLO, "S:250 sink"
-#define PIPED HELLO, "S:250-sink", "S:250-8BITMIME", "S:250 PIPELINING"
-#define MAIL_RCPTS "C:MAIL FROM:<a@b.test>", "C:RCPT TO:<one@c.test>", \
-	"C:RCPT TO:<two@c.test>", "C:DATA"
-#define BODY "C:Subject: x", "C:", "C:..dot", "C:text", "C:."
-#define BYE "C:QUIT", "S:221 bye"
+#define ONE "C:RCPT TO:<one@c.test>"
+#define TWO "C:RCPT TO:<two@c.test>"
+#define ASKED MAIL, "S:250 ok", ONE, "S:250 ok", TWO, "S:250 ok", "C:DATA"
+/* The first line of a message that no socket takes at once. */
+#define LINE "C:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd"
+#define LARGE (32 << 20)
+#define PIPED_GO PIPED, MAIL_RCPTS, OKS
 
 static const struct script scripts[] = {
-	{ "a plain server", "OO", "2.0.0", { PLAIN, "C:MAIL FROM:<a@b.test>",
-	    "S:250 ok", "C:RCPT TO:<one@c.test>", "S:250 ok",
-	    "C:RCPT TO:<two@c.test>", "S:250 ok", "C:DATA", "S:354 go", BODY,
+	{ AS("a plain server", "OO", "2.0.0"), .steps = { PLAIN, ASKED, "S:354 go", BODY,
 	    "S:250 2.0.0 queued", BYE } },
-	{ "pipelining", "OO", "2.6.0", { PIPED, MAIL_RCPTS, "S:250 ok",
-	    "S:250 ok", "S:250 ok", "S:354 go", BODY, "S:250 2.6.0 queued",
-	    BYE } },
-	{ "one recipient refused, pipelined", "FO", "5.1.1", { PIPED,
+	{ AS("pipelining", "OO", "2.6.0"), .steps = { PIPED_GO, BODY,
+	    "S:250 2.6.0 queued", BYE } },
+	{ AS("one recipient refused, pipelined", "FO", "5.1.1"), .steps = { PIPED,
 	    MAIL_RCPTS, "S:250 ok", "S:550 5.1.1 no such user", "S:250 ok",
-	    "S:354 go", BODY, "S:250 ok", BYE } },
-	{ "one recipient later, one never", "DF", "4.2.2", { PLAIN,
-	    "C:MAIL FROM:<a@b.test>", "S:250 ok", "C:RCPT TO:<one@c.test>",
-	    "S:452 4.2.2 full", "C:RCPT TO:<two@c.test>", "S:550 no", BYE } },
-	{ "552 to RCPT means later", "DO", "5.0.0", { PLAIN,
-	    "C:MAIL FROM:<a@b.test>", "S:250 ok", "C:RCPT TO:<one@c.test>",
-	    "S:552 too many", "C:RCPT TO:<two@c.test>", "S:250 ok", "C:DATA",
-	    "S:354 go", BODY, "S:250 ok", BYE } },
-	{ "all refused, pipelined, DATA 503", "FF", "5.0.0", { PIPED,
+	    "S:354 go", BODY, "S:250 ok", BYE }, .says = "no such user" },
+	{ AS("one recipient later, one never", "DF", "4.2.2"), .steps = { PLAIN, MAIL,
+	    "S:250 ok", ONE, "S:452 4.2.2 full", TWO, "S:550 no", BYE } },
+	{ AS("all refused, pipelined, DATA 503", "FF", "5.0.0"), .steps = { PIPED,
 	    MAIL_RCPTS, "S:250 ok", "S:550 no", "S:550 no", "S:503 no", BYE } },
-	{ "all refused, pipelined, DATA 354 all the same", "FF", "5.0.0", {
+	{ AS("all refused, pipelined, DATA 354 all the same", "FF", "5.0.0"), .steps = {
 	    PIPED, MAIL_RCPTS, "S:250 ok", "S:550 no", "S:550 no", "S:354 go",
 	    "C:.", "S:554 no valid recipients", BYE } },
-	{ "sender refused", "FF", "5.7.1", { PLAIN, "C:MAIL FROM:<a@b.test>",
+	{ AS("sender refused", "FF", "5.7.1"), .steps = { PLAIN, MAIL,
 	    "S:550 5.7.1 not you", BYE } },
-	{ "sender later", "DD", "4.7.1", { PLAIN, "C:MAIL FROM:<a@b.test>",
+	{ AS("sender refused, pipelined", "FF", "5.7.1"), .steps = { PIPED, MAIL_RCPTS,
+	    "S:550 5.7.1 not you", "S:503 no", "S:503 no", "S:503 no", BYE } },
+	{ AS("sender later", "DD", "4.7.1"), .steps = { PLAIN, MAIL,
 	    "S:450 4.7.1 greylisted", BYE } },
-	{ "DATA refused", "FF", "5.0.0", { PLAIN, "C:MAIL FROM:<a@b.test>",
-	    "S:250 ok", "C:RCPT TO:<one@c.test>", "S:250 ok",
-	    "C:RCPT TO:<two@c.test>", "S:250 ok", "C:DATA", "S:554 no", BYE } },
-	{ "message refused", "FF", "5.7.0", { PIPED, MAIL_RCPTS, "S:250 ok",
-	    "S:250 ok", "S:250 ok", "S:354 go", BODY, "S:554 5.7.0 spam",
-	    BYE } },
-	{ "message later", "DD", "4.3.0", { PIPED, MAIL_RCPTS, "S:250 ok",
-	    "S:250 ok", "S:250 ok", "S:354 go", BODY, "S:451 4.3.0 busy",
-	    BYE } },
-	{ "closes at the greeting", "DD", "4.4.2", { "-" } },
-	{ "greets with 554", "DD", "4.3.2", { "S:554 go away" } },
-	{ "greets with 421", "DD", "4.4.2", { "S:421 busy", "-" } },
-	{ "closes at EHLO", "DD", "4.4.2", { HELLO, "-" } },
-	{ "closes at MAIL", "DD", "4.4.2", { PLAIN, "C:MAIL FROM:<a@b.test>",
+	{ AS("DATA refused", "FF", "5.0.0"), .steps = { PLAIN, ASKED, "S:554 no", BYE } },
+	{ AS("DATA later", "DD", "4.7.1"), .steps = { PLAIN, ASKED,
+	    "S:450 4.7.1 come again", BYE } },
+	{ AS("DATA later without a status", "DD", "4.0.0"), .steps = { PLAIN, ASKED,
+	    "S:451 come again", BYE } },
+	{ AS("message refused", "FF", "5.7.0"), .steps = { PIPED_GO, BODY,
+	    "S:554 5.7.0 spam", BYE } },
+	{ AS("message later", "DD", "4.3.0"), .steps = { PIPED_GO, BODY,
+	    "S:451 4.3.0 busy", BYE } },
+	{ AS("552 to the message means never", "FF", "5.3.4"), .steps = { PIPED_GO, BODY,
+	    "S:552 5.3.4 too big", BYE } },
+
+	/* 552 in its two senses (RFC 5321 4.5.3.1.10). */
+	{ AS("552 to RCPT means later", "DO", "4.5.3"), .steps = { PLAIN, MAIL, "S:250 ok",
+	    ONE, "S:552 too many", TWO, "S:250 ok", "C:DATA", "S:354 go",
+	    BODY, "S:250 ok", BYE } },
+	{ AS("552 5.5.3 to RCPT as well", "DO", "4.5.3"), .steps = { PLAIN, MAIL,
+	    "S:250 ok", ONE, "S:552 5.5.3 too many", TWO, "S:250 ok",
+	    "C:DATA", "S:354 go", BODY, "S:250 ok", BYE } },
+	{ AS("552 5.2.2 to RCPT means never", "FO", "5.2.2"), .steps = { PLAIN, MAIL,
+	    "S:250 ok", ONE, "S:552 5.2.2 full", TWO, "S:250 ok", "C:DATA",
+	    "S:354 go", BODY, "S:250 ok", BYE } },
+
+	/* The connection ends. */
+	{ AS("closes at the greeting", "DD", "4.4.2"), .steps = { "-" } },
+	{ AS("resets at the greeting", "DD", "4.4.2"), .steps = { "X" } },
+	{ AS("greets with 554", "DD", "4.3.2"), .steps = { "S:554 go away" } },
+	{ AS("greets with 421", "DD", "4.3.2"), .steps = { "S:421 busy", "-" } },
+	{ AS("greets with 250", "DD", "4.3.2"), .steps = { "S:250 ok" } },
+	{ AS("closes at EHLO", "DD", "4.4.2"), .steps = { HELLO, "-" } },
+	{ AS("closes at MAIL", "DD", "4.4.2"), .steps = { PLAIN, MAIL, "-" } },
+	{ AS("closes at RCPT", "DD", "4.4.2"), .steps = { PLAIN, MAIL, "S:250 ok", ONE,
 	    "-" } },
-	{ "closes at RCPT", "DD", "4.4.2", { PLAIN, "C:MAIL FROM:<a@b.test>",
-	    "S:250 ok", "C:RCPT TO:<one@c.test>", "-" } },
-	{ "closes after one RCPT", "FD", "5.0.0", { PLAIN,
-	    "C:MAIL FROM:<a@b.test>", "S:250 ok", "C:RCPT TO:<one@c.test>",
-	    "S:550 no", "C:RCPT TO:<two@c.test>", "-" } },
-	{ "closes at DATA", "DD", "4.4.2", { PIPED, MAIL_RCPTS, "S:250 ok",
+	{ AS("closes after one RCPT", "FD", "5.0.0"), .steps = { PLAIN, MAIL, "S:250 ok",
+	    ONE, "S:550 no", TWO, "-" } },
+	{ AS("closes at DATA", "DD", "4.4.2"), .steps = { PIPED, MAIL_RCPTS, "S:250 ok",
 	    "S:250 ok", "S:250 ok", "-" } },
-	{ "closes after the final dot", "DD", "4.4.2", { PIPED, MAIL_RCPTS,
-	    "S:250 ok", "S:250 ok", "S:250 ok", "S:354 go", BODY, "-" } },
-	{ "421 at RCPT", "DD", "4.3.2", { PLAIN, "C:MAIL FROM:<a@b.test>",
-	    "S:250 ok", "C:RCPT TO:<one@c.test>", "S:421 4.3.2 stopping",
+	{ AS("closes in the message", "DD", "4.4.2"), .steps = { PIPED_GO, "C:Subject: x",
 	    "-" } },
-	{ "no code", "DD", "4.5.0", { "S:hello there" } },
-	{ "code of four digits", "DD", "4.5.0", { "S:2200 hello" } },
-	{ "codes that differ in one reply", "DD", "4.5.0", {
-	    "S:220-hello", "S:250 there" } },
-	{ "1xx", "DD", "4.5.0", { "S:120 wait" } },
-	{ "bare LF", "DD", "4.5.0", { "S:220 a\nb" } },
-	{ "bare CR", "DD", "4.5.0", { "S:220 a\rb" } },
-	{ "HELO for an old server", "OO", "2.0.0", { "S:220 old",
-	    "C:EHLO relay.test", "S:500 what?", "C:HELO relay.test",
-	    "S:250 hello", "C:MAIL FROM:<a@b.test>", "S:250 ok",
-	    "C:RCPT TO:<one@c.test>", "S:250 ok", "C:RCPT TO:<two@c.test>",
-	    "S:251 ok", "C:DATA", "S:354 go", BODY, "S:250 ok", BYE } },
-	{ "too large for it", "FF", "5.3.4", { HELLO, "S:250-sink",
-	    "S:250 SIZE 10", BYE } },
-	{ "SIZE is told", "FF", "5.3.4", { HELLO, "S:250-sink",
-	    "S:250 SIZE 1000000", "C:MAIL FROM:<a@b.test> SIZE=26",
-	    "S:552 5.3.4 no", BYE } },
-	{ "an answer to the message comes with 354", "DD", "4.5.0", { PIPED,
+	{ AS("closes in a large message", "DD", "4.4.2"), .steps = { PIPED_GO, LINE,
+	    "-" }, .msg = { .size = LARGE } },
+	{ AS("closes after the final dot", "DD", "4.4.2"), .steps = { PIPED_GO, BODY,
+	    "-" } },
+	{ AS("closes in the answer to the final dot", "DD", "4.4.2"), .steps = { PIPED_GO,
+	    BODY, "R:250 2.0.0 queu", "-" } },
+	{ AS("421 at RCPT", "DD", "4.3.2"), .steps = { PLAIN, MAIL, "S:250 ok", ONE,
+	    "S:421 4.3.2 stopping", "-" } },
+	{ AS("421 to the message", "DD", "4.3.2"), .steps = { PIPED_GO, BODY,
+	    "S:421 4.3.2 stopping", "-" } },
+	{ AS("421 unasked", "DD", "4.3.2"), .steps = { PLAIN, MAIL, "S:250 ok", ONE,
+	    "S:421 shutting down" } },
+	{ AS("no answer at MAIL", "DD", "4.4.2"), .steps = { PLAIN, MAIL, "H" },
+	    .says = "no answer in time at the envelope", .route = { .sec = 1 } },
+	{ AS("no answer to the message", "DD", "4.4.2"), .steps = { PIPED_GO, BODY, "H" },
+	    .says = "no answer in time", .route = { .sec = 1 } },
+
+	/* Answers in the middle of the message. */
+	{ AS("too large, said in the middle", "FF", "5.3.4"), .steps = { PIPED_GO, LINE,
+	    "S:552 5.3.4 too large", "H" }, .msg = { .size = LARGE },
+	    .says = "552 5.3.4 too large" },
+	{ AS("too large, said in the middle, and closes", "FF", "5.3.4"), .steps = {
+	    PIPED_GO, LINE, "S:552 5.3.4 too large", "-" },
+	    .msg = { .size = LARGE } },
+	{ AS("full, said in the middle", "DD", "4.3.1"), .steps = { PIPED_GO, LINE,
+	    "S:452 4.3.1 full", "-" }, .msg = { .size = LARGE } },
+	{ AS("taken in the middle is not taken", "DD", "4.5.0"), .steps = { PIPED_GO, LINE,
+	    "S:250 queued", "H" }, .msg = { .size = LARGE } },
+	{ AS("an answer to the message comes with 354", "DD", "4.5.0"), .steps = { PIPED,
 	    MAIL_RCPTS, "S:250 ok", "S:250 ok", "S:250 ok",
 	    "S:354 go\r\n250 2.0.0 queued" } },
-	{ "says unasked", "DD", "4.4.2", { HELLO, "S:250 sink",
-	    "C:MAIL FROM:<a@b.test>", "S:250 ok", "C:RCPT TO:<one@c.test>",
-	    "S:421 shutting down" } },
+	{ AS("half an answer comes with 354", "DD", "4.4.2"), .steps = { PIPED,
+	    MAIL_RCPTS, "S:250 ok", "S:250 ok", "S:250 ok",
+	    "R:354 go\r\n250 2.0.", "H" }, .route = { .sec = 1 } },
+	{ AS("a refusal of the message comes with 354", "FF", "5.7.1"), .steps = { PIPED,
+	    MAIL_RCPTS, "S:250 ok", "S:250 ok", "S:250 ok",
+	    "S:354 go\r\n550 5.7.1 not from you" } },
+
+	/* Answers of the wrong class, or that are none. */
+	{ AS("354 to MAIL", "DD", "4.5.0"), .steps = { PLAIN, MAIL, "S:354 go", "N" } },
+	{ AS("354 to RCPT", "DD", "4.5.0"), .steps = { PLAIN, MAIL, "S:250 ok", ONE,
+	    "S:354 go", "N" } },
+	{ AS("354 to all, pipelined", "DD", "4.5.0"), .steps = { PIPED, MAIL_RCPTS,
+	    "S:354 go", "S:354 go", "S:354 go", "S:354 go" } },
+	{ AS("250 to DATA", "DD", "4.5.0"), .steps = { PLAIN, ASKED, "S:250 ok", "N" } },
+	{ AS("355 to DATA", "DD", "4.5.0"), .steps = { PLAIN, ASKED, "S:355 go", "N" } },
+	{ AS("354 to the message", "DD", "4.5.0"), .steps = { PIPED_GO, BODY, "S:354 go",
+	    "N" } },
+	{ AS("an answer per recipient, as LMTP", "OO", "2.0.0"), .steps = { PIPED_GO, BODY,
+	    "S:250 2.0.0 one\r\n550 5.2.2 two", "N" } },
+	{ AS("no code", "DD", "4.5.0"), .steps = { "S:hello there" } },
+	{ AS("code of four digits", "DD", "4.5.0"), .steps = { "S:2200 hello" } },
+	{ AS("codes that differ in one reply", "DD", "4.5.0"), .steps = {
+	    "S:220-hello", "S:250 there" } },
+	{ AS("1xx", "DD", "4.5.0"), .steps = { "S:120 wait" } },
+	{ AS("bare LF", "DD", "4.5.0"), .steps = { "S:220 a\nb" } },
+	{ AS("bare CR", "DD", "4.5.0"), .steps = { "S:220 a\rb" } },
+	{ AS("a NUL in the greeting", "DD", "4.5.0"), .steps = { "Z:220 sink" } },
+	{ AS("a NUL in the answer to the message", "DD", "4.5.0"), .steps = { PIPED_GO,
+	    BODY, "Z:250 ok" } },
+	{ AS("a line without an end", "DD", "4.5.0"), .steps = { HELLO, "L" } },
+	{ AS("an answer of 10,000 lines", "DD", "4.5.0"), .steps = { HELLO, "M" } },
+	{ AS("an answer without an end", "DD", "4.5.0"), .steps = { HELLO, "E" } },
+	{ AS("that behind the message", "DD", "4.5.0"), .steps = { PIPED_GO, BODY, "E" } },
+	{ AS("drips", "OO", "2.0.0"), .steps = { "D:220 sink", "C:EHLO relay.test",
+	    "D:250-sink", "D:250 PIPELINING", MAIL_RCPTS, "D:250 ok",
+	    "D:250-2.1.5 ok", "D:250 2.1.5 ok", "D:250 ok", "D:354 go", BODY,
+	    "D:250 2.0.0 ok", "C:QUIT", "D:221 bye" } },
+	{ AS("all answers in one", "OO", "2.0.0"), .steps = { PIPED, MAIL_RCPTS,
+	    "S:250 ok\r\n250 ok\r\n250 ok\r\n354 go", BODY, "S:250 ok", BYE } },
+	{ AS("HELO for an old server", "OO", "2.0.0"), .steps = { "S:220 old",
+	    "C:EHLO relay.test", "S:500 what?", "C:HELO relay.test",
+	    "S:250 hello", MAIL, "S:250 ok", ONE, "S:250 ok", TWO, "S:251 ok",
+	    "C:DATA", "S:354 go", BODY, "S:250 ok", BYE } },
+
+	/* What the next hop takes, and what the message needs. */
+	{ AS("too large for it", "FF", "5.3.4"), .steps = { HELLO, "S:250-sink",
+	    "S:250 SIZE 10", BYE } },
+	{ AS("SIZE is told", "FF", "5.3.4"), .steps = { HELLO, "S:250-sink",
+	    "S:250 SIZE 1000000", "C:MAIL FROM:<a@b.test> SIZE=26",
+	    "S:552 5.3.4 no", BYE } },
+	{ AS("8-bit content", "OO", "2.0.0"), .steps = { PIPED,
+	    "C:MAIL FROM:<a@b.test> BODY=8BITMIME", ONE, TWO, "C:DATA", OKS,
+	    "C:\xc3\xa4", "C:.", "S:250 ok", BYE },
+	    .msg = { .flags = DELIVER_8BIT, .body = "\xc3\xa4\r\n" } },
+	{ AS("8-bit content, but no 8BITMIME", "FF", "5.6.3"), .steps = { PLAIN, BYE },
+	    .msg = { .flags = DELIVER_8BIT, .body = "\xc3\xa4\r\n" },
+	    .says = "8BITMIME" },
+	{ AS("SMTPUTF8 is not offered", "FF", "5.6.7"), .steps = { PLAIN, BYE },
+	    .msg = { .flags = DELIVER_UTF8 }, .says = "SMTPUTF8" },
+	{ AS("content with a bare LF", "FF", "5.6.0"), .steps = { PIPED_GO, "N" },
+	    .msg = { .body = "a\nb\r\n" }, .says = "bare" },
+	{ AS("content that ends in a bare CR", "FF", "5.6.0"), .steps = { PIPED_GO,
+	    "C:abc", "H" }, .msg = { .body = "abc\r\n\r" } },
+	{ AS("content without a last line end", "OO", "2.0.0"), .steps = { PIPED_GO,
+	    "C:abc", "C:.", "S:250 ok", BYE }, .msg = { .body = "abc" } },
+	{ AS("a path with a line end in it", "FF", "5.6.0"), .steps = { PLAIN, "N" },
+	    .msg = { .from = "a@b.test>\r\nRSET" } },
 };
 
 /* With a user: nothing goes out without the login. */
-static const struct script login = { "STARTTLS refused", "DD", "4.7.0", {
-    HELLO, "S:250-sink", "S:250-AUTH PLAIN", "S:250 STARTTLS", "C:STARTTLS",
-    "S:454 not now" } };
-
-/* --- the server --------------------------------------------------------------------- */
-
-struct server {
-	int	 listener;
-	const struct script *script;
-	int	 turned_away;
-	char	 trouble[300];
+static const struct script logins[] = {
+	{ AS("STARTTLS refused", "DD", "4.7.0"), .steps = { HELLO, "S:250-sink",
+	    "S:250-AUTH PLAIN", "S:250 STARTTLS", "C:STARTTLS",
+	    "S:454 not now" }, .route = { .user = "u", .tls = ROUTE_TLS_MAY } },
+	{ AS("no login offered", "DD", "4.7.0"), .steps = { PLAIN },
+	    .route = { .user = "u", .password = "p" }, .says = "cannot log in" },
+	{ AS("a login", "OO", "2.0.0"), .steps = { HELLO, "S:250-sink", "S:250 AUTH PLAIN",
+	    "C:AUTH PLAIN AHUAcA==", "S:235 in", ASKED, "S:354 go", BODY,
+	    "S:250 ok", BYE }, .route = { .user = "u", .password = "p" } },
+	{ AS("a login that is refused", "DD", "4.7.8"), .steps = { HELLO, "S:250-sink",
+	    "S:250 AUTH PLAIN", "C:AUTH PLAIN AHUAcA==", "S:535 5.7.8 out" },
+	    .route = { .user = "u", .password = "p" }, .says = "5.7.8 out" },
 };
 
-static bool
-read_line(int fd, char *line, size_t size)
-{
-	size_t n = 0;
-	char c;
+/* --- long lists of mechanisms ------------------------------------------------------ */
 
-	while (n + 1 < size && recv(fd, &c, 1, 0) == 1) {
-		line[n++] = c;
-		if (c == '\n')
-			break;
-	}
-	line[n] = '\0';
-	if (n < 2 || line[n - 2] != '\r')
-		return false;
-	line[n - 2] = '\0';
-	return true;
-}
-
-/* For half a second everybody else is told that there are too many already. */
+/* words many mechanisms that nobody knows, then the last word. */
 static void
-turn_away(struct server *s)
+auth_list(const char *name, size_t words, const char *last, const char *want)
 {
-	static const char busy[] = "421 4.7.0 too many connections\r\n";
-	struct pollfd pfd = { .fd = s->listener, .events = POLLIN };
+	static char line[4096];
+	struct script s = { AS(name, want, *want == 'O' ? "2.0.0" : "4.7.0"),
+	    .steps = { HELLO, "S:250-sink", line }, .route = { .user = "u",
+	    .password = "p" } };
+	static const char *const rest[] = { "C:AUTH PLAIN AHUAcA==",
+	    "S:235 in", ASKED, "S:354 go", BODY, "S:250 ok", BYE };
+	size_t i, n;
 
-	while (s->turned_away < 1000 && poll(&pfd, 1, 500) == 1) {
-		int fd = accept(s->listener, NULL, NULL);
-
-		s->turned_away++;
-		if (send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL) == -1)
-			perror("send");
-		close(fd);
-	}
-}
-
-static void *
-serve(void *arg)
-{
-	struct server *s = arg;
-	const char *const *l = s->script->lines;
-	char line[2048];
-	int fd = accept(s->listener, NULL, NULL);
-
-	for (; *l != NULL && **l != '-'; l++) {
-		if (**l == '!') {
-			turn_away(s);
-			continue;
-		}
-		if (**l == 'S') {
-			dprintf(fd, "%s\r\n", *l + 2);
-			continue;
-		}
-		if (!read_line(fd, line, sizeof(line)) ||
-		    strcmp(line, *l + 2) != 0) {
-			snprintf(s->trouble, sizeof(s->trouble),
-			    "wanted \"%s\", got \"%.100s\"", *l + 2, line);
-			break;
-		}
-	}
-	/* Without a "-" the peer is to hang up first. */
-	while (*l == NULL && recv(fd, line, sizeof(line), 0) > 0)
-		;
-	close(fd);
-	return NULL;
-}
-
-static uint32_t
-listen_on(int *listener)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	socklen_t len = sizeof(sin);
-
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	*listener = socket(AF_INET, SOCK_STREAM, 0);
-	if (bind(*listener, (struct sockaddr *)&sin, len) == -1 ||
-	    listen(*listener, 5) == -1 ||
-	    getsockname(*listener, (struct sockaddr *)&sin, &len) == -1)
-		perror("listen");
-	return ntohs(sin.sin_port);
-}
-
-/* --- the other side --------------------------------------------------------------------- */
-
-static struct ipc *queue;
-static char outcomes[8], statuses[8][32];
-static unsigned int ended;
-static bool stopped;
-
-static int
-on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
-{
-	if (in->type == M_RCPT_RESULT) {
-		uint32_t i = ipc_get_u32(in);
-		uint8_t o = ipc_get_u8(in);
-
-		outcomes[i] = "ODF"[o];
-		snprintf(statuses[i], sizeof(statuses[i]), "%s",
-		    ipc_get_str(in, 32));
-	}
-	if (in->type == M_DELIVER_END)
-		ended++;
-	return 0;
+	n = (size_t)snprintf(line, sizeof(line), "S:250 AUTH");
+	for (i = 0; i < words; i++)
+		n += (size_t)snprintf(line + n, sizeof(line) - n, " X-%06zu",
+		    i);
+	snprintf(line + n, sizeof(line) - n, " %s", last);
+	if (*want == 'O')
+		memcpy(s.steps + 4, rest, sizeof(rest));
+	run(&s);
 }
 
 static void
-on_gone(struct ipc *ipc, const char *why, void *arg)
+test_auth_lists(void)
 {
+	char cut[64];
+	size_t words;
+
+	auth_list("a long list of mechanisms", 60, "PLAIN", "OO");
+	/* Wherever it is cut, PLAINER is not PLAIN. */
+	for (words = 110; words < 114; words++) {
+		snprintf(cut, sizeof(cut), "PLAINER with %zu words", words);
+		auth_list(cut, words, "Y PLAINER-THAN-EVER", "DD");
+		auth_list(cut, words, "YYYYY PLAINER-THAN-EVER", "DD");
+	}
 }
 
-static const struct ipc_ops ops = { on_msg, on_gone };
+/* --- several messages ---------------------------------------------------------------- */
 
-static struct delivery *
-message(void)
-{
-	static const char body[] = "Subject: x\r\n\r\n.dot\r\ntext\r\n";
-	struct ipc_in in = { .fd = -1 };
-	const uint8_t *p;
-	size_t len;
-
-	ipc_begin(M_DELIVER, 1);
-	ipc_put_str("id");
-	ipc_put_str("out");
-	ipc_put_str("c.test");
-	ipc_put_str("a@b.test");
-	ipc_put_u8(0);
-	ipc_put_str("");
-	ipc_put_u8(0);
-	ipc_put_u32(2);
-	ipc_put_u32(0);
-	ipc_put_str("one@c.test");
-	ipc_put_str("");
-	ipc_put_u8(0);
-	ipc_put_u32(1);
-	ipc_put_str("two@c.test");
-	ipc_put_str("");
-	ipc_put_u8(0);
-	ipc_put_u64(sizeof(body) - 1);
-	ipc_put_bytes(body, sizeof(body) - 1);
-	p = ipc_built(&len);
-	return ipc_parse(p, len, &in) ? delivery_get(&in, &queue) : NULL;
-}
-
-static struct pool_conf *
-conf(uint32_t port, char *user)
-{
-	static char host[] = "127.0.0.1", name[] = "out", me[] = "relay.test",
-	    none[] = "";
-	struct conf_relay_route r = { .name = name, .host = host,
-	    .port = port, .tls = ROUTE_TLS_MAY, .ca_pem = none, .user = user == NULL ? none : user,
-	    .password = none, .connections = 2, .messages = 10,
-	    .idle_sec = 1 };
-	struct relay_conf c = { .hostname = me, .routes = { &r, 1 },
-	    .trust_anchor = none, .source_address = none, .connect_sec = 10,
-	    .command_sec = 10, .data_sec = 10 };
-	const char *err;
-
-	return pool_conf_new(&c, &err);
-}
-
+/* n messages at once over one connection, more only when the script wants. */
 static void
-stopped_cb(void)
+several(const char *name, const char *const *steps, unsigned int n,
+    unsigned int delivered, const char *status)
 {
-	stopped = true;
-}
-
-static void
-run(const struct script *s, char *user)
-{
-	struct server server = { .script = s };
-	struct pool *pool = pool_new();
+	static const struct world_msg plain;
+	struct hop hop = { .steps = steps };
+	struct world_route route = { .connections = 1, .tls = ROUTE_TLS_MAY };
+	struct pool *pool;
 	pthread_t thread;
+	unsigned int i;
 
-	memset(outcomes, 0, sizeof(outcomes));
-	memset(statuses, 0, sizeof(statuses));
-	ended = 0;
-	stopped = false;
-	pool_use(pool, conf(listen_on(&server.listener), user));
-	pthread_create(&thread, NULL, serve, &server);
-	pool_deliver(pool, message());
-	while (!ended)
-		ev_loop_once(100);
-	pool_stop(pool, stopped_cb);
-	while (!stopped)
-		ev_loop_once(100);
+	route.port = hop_listen(&hop.listener);
+	pool = world_pool(&route);
+	pthread_create(&thread, NULL, hop_serve, &hop);
+	for (i = 0; i < n; i++)
+		pool_deliver(pool, world_message(&plain));
+	world_wait(n);
+	world_stop(pool);
 	pthread_join(thread, NULL);
-	close(server.listener);
-	is_str(outcomes, s->want, "%s: the outcomes", s->name);
-	is_str(statuses[0], s->status, "%s: the status", s->name);
-	is_str(server.trouble, "", "%s: the dialog", s->name);
-	pool_use(pool, NULL);
-	free(pool);
+	close(hop.listener);
+	is_int(heard.delivered, delivered, "%s: delivered", name);
+	is_str(heard.status[0], status, "%s: the last status", name);
+	is_str(hop.trouble, "", "%s: the dialog", name);
+}
+
+#define GOES MAIL_RCPTS, OKS, BODY, "S:250 ok"
+
+static void
+test_several(void)
+{
+	static const char *const kept[] = { PIPED, GOES, GOES, GOES, BYE,
+	    NULL };
+	static const char *const reset[] = { PIPED, MAIL_RCPTS, "S:250 ok",
+	    "S:550 no", "S:550 no", "S:503 no", "C:RSET", MAIL_RCPTS,
+	    "S:250 reset", OKS, BODY, "S:250 ok", BYE, NULL };
+	static const char *const no_reset[] = { PIPED, MAIL_RCPTS, "S:250 ok",
+	    "S:550 no", "S:550 no", "S:503 no", "C:RSET", MAIL_RCPTS,
+	    "S:500 what?", "-", NULL };
+	static const char *const stale[] = { PIPED, GOES, "*", PIPED, GOES,
+	    BYE, NULL };
+	static const char *const in_doubt[] = { PIPED, GOES, MAIL_RCPTS, OKS,
+	    BODY, "-", NULL };
+	static const char *const lmtp[] = { PIPED, MAIL_RCPTS, OKS, BODY,
+	    "S:250 one\r\n550 two", "*", PIPED, GOES, BYE, NULL };
+	static const char *const last[] = { PIPED, GOES, MAIL_RCPTS, OKS,
+	    BODY, "S:421 4.3.2 bye", "-", NULL };
+
+	several("a connection is kept", kept, 3, 6, "2.0.0");
+	several("RSET after a transaction without an end", reset, 2, 2,
+	    "2.0.0");
+	several("RSET refused", no_reset, 2, 0, "4.3.0");
+	several("closed between two messages", stale, 2, 4, "2.0.0");
+	several("closed behind the second's final dot: not sent again",
+	    in_doubt, 2, 2, "4.4.2");
+	several("one word too many is not the next message's", lmtp, 2, 4,
+	    "2.0.0");
+	several("421 to the second message", last, 2, 2, "4.3.2");
 }
 
 /* One message is on its way; the next must not knock again and again. */
 static void
 test_too_many(void)
 {
-	static const struct script script = { "too many", NULL, NULL, { PIPED,
-	    MAIL_RCPTS, "S:250 ok", "S:250 ok", "S:250 ok", "S:354 go", BODY,
-	    "!", "S:250 ok", MAIL_RCPTS, "S:250 ok", "S:250 ok", "S:250 ok",
-	    "S:354 go", BODY, "S:250 ok", BYE } };
-	struct server server = { .script = &script };
-	struct pool *pool = pool_new();
+	static const struct world_msg plain;
+	static const char *const steps[] = { PIPED, MAIL_RCPTS, OKS, BODY, "!",
+	    "S:250 ok", MAIL_RCPTS, OKS, BODY, "S:250 ok", BYE, NULL };
+	struct hop hop = { .steps = steps };
+	struct world_route route = { .tls = ROUTE_TLS_MAY };
+	struct pool *pool;
 	pthread_t thread;
 
-	ended = 0;
-	stopped = false;
-	pool_use(pool, conf(listen_on(&server.listener), NULL));
-	pthread_create(&thread, NULL, serve, &server);
-	pool_deliver(pool, message());
-	pool_deliver(pool, message());
-	while (ended < 2)
-		ev_loop_once(100);
-	pool_stop(pool, stopped_cb);
-	while (!stopped)
-		ev_loop_once(100);
+	route.port = hop_listen(&hop.listener);
+	pool = world_pool(&route);
+	pthread_create(&thread, NULL, hop_serve, &hop);
+	pool_deliver(pool, world_message(&plain));
+	pool_deliver(pool, world_message(&plain));
+	world_wait(2);
+	world_stop(pool);
 	pthread_join(thread, NULL);
-	close(server.listener);
-	is_str(server.trouble, "", "too many: both go over the one connection");
-	ok(server.turned_away <= 2, "too many: asked for more %d times",
-	    server.turned_away);
-	pool_use(pool, NULL);
-	free(pool);
+	close(hop.listener);
+	is_str(hop.trouble, "", "too many: both go over the one connection");
+	ok(hop.turned_away <= 2, "too many: asked for more %u times",
+	    hop.turned_away);
+}
+
+/* --- delivery status notifications -------------------------------------------------------- */
+
+/* RFC 3461 4, 5.2.1: said as it was said to us, to those who understand. */
+static void
+test_dsn(void)
+{
+	static const struct world_msg msg = { .envid = "QQ+2B1", .ret = 2,
+	    .rcpts = { { "one@c.test", "rfc822;Bob+2Bx@c.test", 2 | 4 },
+	    { "two@c.test", "", 1 } } };
+	struct script s = { AS("DSN", "OO", "2.0.0"), .steps = { HELLO, "S:250-sink",
+	    "S:250 DSN", "C:MAIL FROM:<a@b.test> RET=HDRS ENVID=QQ+2B1",
+	    "S:250 ok", "C:RCPT TO:<one@c.test> NOTIFY=SUCCESS,FAILURE "
+	    "ORCPT=rfc822;Bob+2Bx@c.test", "S:250 ok",
+	    "C:RCPT TO:<two@c.test> NOTIFY=NEVER", "S:250 ok", "C:DATA",
+	    "S:354 go", BODY, "S:250 ok", BYE }, .msg = msg };
+	struct script none = { AS("no DSN", "OO", "2.0.0"), .steps = { PLAIN, ASKED,
+	    "S:354 go", BODY, "S:250 ok", BYE }, .msg = msg };
+
+	run(&s);
+	ok(heard.dsn, "DSN: queue is told that the next hop does it");
+	run(&none);
+	ok(!heard.dsn, "no DSN: queue is told that the next hop does not");
 }
 
 int
 main(void)
 {
-	struct conf_strs resolvers = { NULL, 0 };
-	struct ipc *other;
-	char relay[] = "relay";
-	int fd[2];
 	size_t i;
 
-	ev_init();
-	if (ipc_pair(fd) == -1)
+	if (!world_begin())
 		return 1;
-	queue = ipc_new(fd[0], &ops, NULL);
-	other = ipc_new(fd[1], &ops, NULL);
-	ok(dns_setup(&resolvers, "") == NULL, "DNS starts");
-	ok(sasl_setup() == NULL, "SASL starts");
 	for (i = 0; i < nitems(scripts); i++)
-		run(&scripts[i], NULL);
-	run(&login, relay);
+		run(&scripts[i]);
+	for (i = 0; i < nitems(logins); i++)
+		run(&logins[i]);
+	test_auth_lists();
+	test_several();
 	test_too_many();
-	dns_close();
-	ipc_free(&queue);
-	ipc_free(&other);
-	return tap_done();
+	test_dsn();
+	return world_end();
 }

@@ -214,6 +214,33 @@ test_line_count(void)
 	smtp_reply_clear(&r);
 }
 
+/* Lines are kept whole or not at all: half a word may be another word. */
+static void
+test_whole_lines(void)
+{
+	struct smtp_reply r;
+	struct buf wire;
+	size_t i, n, left, wrong = 0, kept = 0;
+	const char *line;
+
+	smtp_reply_init(&r);
+	buf_init(&wire, 1 << 20);
+	buf_adds(&wire, "250-mx\r\n");
+	for (i = 0; i < 400; i++)
+		buf_addf(&wire, "250-AUTH PLAIN LOGIN X-%0*zu Z\r\n",
+		    (int)(i % 90) + 1, i);
+	buf_adds(&wire, "250 AUTH END\r\n");
+	is_int(feed(&r, buf_str(&wire), wire.len, SIZE_MAX, &left), DONE,
+	    "400 long lines");
+	for (i = 0; (line = smtp_reply_next_line(&r, &i, &n)) != NULL; kept++)
+		wrong += n < 8 || (memcmp(line + n - 2, " Z", 2) != 0 &&
+		    memcmp(line + n - 4, " END", 4) != 0);
+	ok(kept > 100 && kept < 400, "%zu of them are kept", kept);
+	is_int(wrong, 0, "each of them whole");
+	buf_clear(&wire);
+	smtp_reply_clear(&r);
+}
+
 /* --- EHLO ------------------------------------------------------------------------------------- */
 
 static void
@@ -255,6 +282,7 @@ main(void)
 	test_bytes();
 	test_line_length();
 	test_line_count();
+	test_whole_lines();
 	test_ehlo();
 	return tap_done();
 }

@@ -2,6 +2,7 @@
 #include "lib/prelude.h"
 
 #include <sys/socket.h>
+#include <netinet/in.h>
 #include <signal.h>
 
 #include "lib/buf.h"
@@ -277,6 +278,51 @@ test_starttls(SSL_CTX *server, SSL_CTX *client)
 	free_pair(&a, &b);
 }
 
+/*
+ * The peer says why and closes while we still write, with input of ours unread:
+ * TCP makes a reset of that. Its words come first all the same, then the end.
+ */
+static void
+test_last_words(void)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sin);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd, n;
+	struct side a = { .st = NULL };
+	struct buf big;
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (bind(listener, (struct sockaddr *)&sin, len) == -1 ||
+	    listen(listener, 1) == -1 ||
+	    getsockname(listener, (struct sockaddr *)&sin, &len) == -1 ||
+	    connect(fd, (struct sockaddr *)&sin, len) == -1)
+		abort();
+	buf_init(&a.got, 1000);
+	buf_init(&big, 32 << 20);
+	while (big.len < 16 << 20)
+		buf_adds(&big, "so much to say, and nobody who hears it\r\n");
+	a.st = stream_new(fd, false, 1000, &ops, &a);
+	fd = accept(listener, NULL, NULL);
+	stream_write(a.st, big.data, 60000);
+	turns(5);
+	if (send(fd, "552 too much\r\n", 14, 0) != 14)
+		abort();
+	close(fd);
+	stream_write(a.st, big.data, big.len);
+	for (n = 0; n < 2000 && a.ends == 0; n++)
+		ev_loop_once(1);
+	is_str(buf_str(&a.got), "552 too much\r\n", "last words are read");
+	ok(a.ends == 1 && a.end == STREAM_ERROR, "then comes the end");
+	stream_write(a.st, "more", 4);
+	turns(3);
+	is_int(a.ends, 1, "and no other");
+	stream_free(&a.st);
+	buf_clear(&a.got);
+	buf_clear(&big);
+	close(listener);
+}
+
 int
 main(void)
 {
@@ -299,5 +345,6 @@ main(void)
 	test_starttls(server, client);
 	SSL_CTX_free(server);
 	SSL_CTX_free(client);
+	test_last_words();
 	return tap_done();
 }
