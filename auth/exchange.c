@@ -1,6 +1,7 @@
 #include "lib/prelude.h"
 
 #include <sys/random.h>
+#include <stdatomic.h>
 #include <strings.h>
 
 #include "auth/exchange.h"
@@ -13,7 +14,11 @@
 #include "lib/xalloc.h"
 
 #define BUCKETS		4096
-#define PER_PEER_MAX	2048	/* exchanges at once; far above honest use */
+/*
+ * Exchanges at once of one worker, far above honest use. One that was given up
+ * counts until its thread has let go of it, also when the worker was replaced.
+ */
+#define PER_WORKER_MAX	2048
 #define RESPONSE_MAX	12288	/* RFC 4954 4.1, before decoding */
 /* smtpd waits less for a client; this is for an smtpd that forgot. */
 #define LIMIT_MS	(10 * 60 * 1000)
@@ -31,7 +36,6 @@ struct peer {
 	LIST_ENTRY(peer) link;
 	LIST_HEAD(, exchange) exchanges;
 	uint32_t index;
-	size_t	 n;
 	struct ipc *ipc;
 };
 
@@ -40,6 +44,8 @@ struct exchange {
 	LIST_ENTRY(exchange) bucket, of_peer;
 	uint64_t id;
 	struct peer *peer;	/* NULL once left */
+	uint32_t index;		/* the worker's */
+	atomic_bool given_up;	/* a thread need not begin any more */
 	enum exchange_state state;
 	struct ev_timer timer;
 	uint64_t begun_ms;	/* what is changed later was not looked at */
@@ -54,11 +60,27 @@ struct exchange {
 static const struct auth_conf *conf;
 static LIST_HEAD(, peer) peers = LIST_HEAD_INITIALIZER(peers);
 static LIST_HEAD(, exchange) buckets[BUCKETS];
+static size_t *burdens;		/* exchanges of each worker, by its index */
+static size_t nburdens;
 
 static void	exchange_done(struct job *);
 static void	timer_cb(void *);
 
 /* --- life ------------------------------------------------------------------------------- */
+
+static size_t *
+burden(uint32_t index)
+{
+	size_t i;
+
+	if (index >= nburdens) {
+		burdens = xreallocarray(burdens, index + 1, sizeof(*burdens));
+		for (i = nburdens; i <= index; i++)
+			burdens[i] = 0;
+		nburdens = index + 1;
+	}
+	return &burdens[index];
+}
 
 static struct exchange *
 find(const struct peer *peer, uint64_t id)
@@ -89,6 +111,8 @@ exchange_new(struct peer *peer, uint64_t id)
 
 	e->id = id;
 	e->peer = peer;
+	e->index = peer->index;
+	atomic_init(&e->given_up, false);
 	e->begun_ms = ev_now_ms();
 	e->job.lane = worker_lane();
 	buf_init(&e->input, RESPONSE_MAX);
@@ -96,7 +120,7 @@ exchange_new(struct peer *peer, uint64_t id)
 	ev_timer_init(&e->timer, timer_cb, e);
 	LIST_INSERT_HEAD(&buckets[id % BUCKETS], e, bucket);
 	LIST_INSERT_HEAD(&peer->exchanges, e, of_peer);
-	peer->n++;
+	(*burden(e->index))++;
 	return e;
 }
 
@@ -108,7 +132,6 @@ detach(struct exchange *e)
 		return;
 	LIST_REMOVE(e, bucket);
 	LIST_REMOVE(e, of_peer);
-	e->peer->n--;
 	e->peer = NULL;
 	ev_timer_cancel(&e->timer);
 }
@@ -117,6 +140,7 @@ static void
 exchange_free(struct exchange *e)
 {
 	detach(e);
+	(*burden(e->index))--;
 	buf_wipe(&e->input);
 	sasl_result_clear(&e->result);
 	free(e);
@@ -129,7 +153,10 @@ run_step(struct job *job)
 {
 	struct exchange *e = (struct exchange *)job;
 
-	if (e->login != NULL)
+	if (atomic_load(&e->given_up)) {
+		e->result.answer = SASL_ANSWER_NO;
+		e->result.no = AUTH_NO_TEMPORARY;
+	} else if (e->login != NULL)
 		sasl_login_step(e->login, e->input.data, e->input.len,
 		    e->now_ms, &e->result);
 	else if ((e->login = sasl_login_new(&e->params)) != NULL)
@@ -315,7 +342,8 @@ on_start(struct peer *peer, struct ipc_in *in)
 	    (!has_input && len > 0))
 		return -1;
 	/* RFC 4954 4: a mechanism that was not offered, or not without TLS. */
-	if (bits == 0 || !offered(mechanism) || peer->n >= PER_PEER_MAX) {
+	if (bits == 0 || !offered(mechanism) || *burden(peer->index) >=
+	    PER_WORKER_MAX) {
 		send_no(peer->ipc, in->id, bits == 0 ? AUTH_NO_PLAINTEXT :
 		    !offered(mechanism) ? AUTH_NO_MECHANISM :
 		    AUTH_NO_TEMPORARY);
@@ -361,6 +389,7 @@ leave(struct exchange *e)
 		return;
 	}
 	detach(e);
+	atomic_store(&e->given_up, true);
 	set_state(e, EXCHANGE_LEFT);
 }
 

@@ -4,6 +4,8 @@
  */
 #include "lib/prelude.h"
 
+#include <pthread.h>
+
 #include "tests/tap.h"
 #include "tests/unit/auth_rig.h"
 
@@ -160,6 +162,55 @@ test_limits(void)
 	    M_AUTH_OK, "and make room");
 }
 
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static unsigned int passed;
+
+static void
+wait_at_gate(struct job *job)
+{
+	pthread_mutex_lock(&gate);
+	pthread_mutex_unlock(&gate);
+}
+
+static void
+pass_gate(struct job *job)
+{
+	passed++;
+}
+
+/* A captured worker gives up what it has begun, again and again. */
+static void
+test_given_up(void)
+{
+	struct job jobs[2] = { { .lane = 0 }, { .lane = 1 } };
+	int i, turn, refused = 0;
+
+	pthread_mutex_lock(&gate);
+	for (i = 0; i < 2; i++) {
+		jobs[i].run = wait_at_gate;
+		jobs[i].done = pass_gate;
+		worker_submit(&jobs[i]);
+	}
+	for (i = 0; i < 2100; i++) {
+		if (i == 1000) {
+			for (turn = 0; turn < 50; turn++)
+				ev_loop_once(1);
+			rig_connect(0);
+		}
+		rig_start_login(++id, "PLAIN", "\0bob\0wrong horse", 16, 256);
+		rig_cancel(id);
+	}
+	for (i = 0; i < 52; i++)
+		refused += rig_answer()->type == M_AUTH_NO;
+	is_int(refused, 52, "what was given up counts while it waits, also "
+	    "when the worker was replaced");
+	pthread_mutex_unlock(&gate);
+	while (passed < 2)
+		ev_loop_once(10);
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "and no longer");
+}
+
 static void
 test_delay(void)
 {
@@ -187,6 +238,7 @@ main(void)
 	test_cancel();
 	test_delay();
 	test_limits();
+	test_given_up();
 	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
 	    M_AUTH_OK, "after all this: in");
 	rig_stop();
