@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <time.h>
 
@@ -48,7 +49,32 @@ static const char *const base[] = {
 	"getpid", "gettid", "getuid", "membarrier", "restart_syscall",
 	"rseq", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
 	"sched_getaffinity", "sched_yield", "set_robust_list", "sigaltstack",
-	"sysinfo", "tgkill", "uname",
+	"sysinfo", "uname",
+	NULL
+};
+
+/*
+ * For programs with threads and databases, whose calls depend on the library's
+ * version and on what goes wrong: everything but what they never need and an
+ * intruder would: the network, programs, other processes, the kernel's doors.
+ */
+static const char *const forbidden[] = {
+	"accept", "accept4", "bind", "connect", "listen", "socket",
+	"socketpair",
+	"execve", "execveat", "fork", "vfork",
+	"kill", "kcmp", "pidfd_getfd", "pidfd_open", "pidfd_send_signal",
+	"process_madvise", "process_vm_readv", "process_vm_writev", "ptrace",
+	"rt_sigqueueinfo", "rt_tgsigqueueinfo", "tkill",
+	"bpf", "fanotify_init", "io_uring_enter", "io_uring_register",
+	"io_uring_setup", "open_by_handle_at", "perf_event_open",
+	"userfaultfd",
+	"add_key", "keyctl", "request_key",
+	"chroot", "fsconfig", "fsmount", "fsopen", "mount", "mount_setattr",
+	"move_mount", "open_tree", "pivot_root", "setns", "umount2",
+	"unshare",
+	"acct", "delete_module", "finit_module", "init_module",
+	"kexec_file_load", "kexec_load", "personality", "quotactl", "reboot",
+	"swapoff", "swapon", "syslog",
 	NULL
 };
 
@@ -122,12 +148,62 @@ allow_some(scmp_filter_ctx ctx)
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect),
 		    1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (r == 0)	/* abort() */
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	if (r == 0)	/* libevent asks how much there is to read */
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 		    SCMP_A1(SCMP_CMP_EQ, FIONREAD, 0));
 	return r;
 }
 
+/* Nothing but the base and these. */
+static int
+allow(scmp_filter_ctx ctx, const char *const *names)
+{
+	int r = allow_some(ctx);
+
+	if (r != 0)
+		return r;
+	allow_names(ctx, base);
+	allow_names(ctx, names);
+#ifdef POSTERN_SANITIZED
+	allow_names(ctx, sanitizer_calls);
+#endif
+	return 0;
+}
+
+static int
+forbid(scmp_filter_ctx ctx)
+{
+	const char *const *name;
+	int nr, r = 0;
+
+	for (name = forbidden; r == 0 && *name != NULL; name++) {
+		nr = seccomp_syscall_resolve_name(*name);
+		r = nr == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(ctx,
+		    SCMP_ACT_KILL_PROCESS, nr, 0);
+		if (r == -EDOM)		/* not on this machine */
+			r = 0;
+	}
+	if (r == 0)		/* other processes */
+		r = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS,
+		    SCMP_SYS(tgkill), 1,
+		    SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid()));
+#ifndef POSTERN_SANITIZED
+	/* Threads, but no processes; glibc falls back from clone3() to clone(). */
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS,
+		    SCMP_SYS(clone), 1,
+		    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS),
+		    SCMP_SYS(clone3), 0);
+#endif
+	return r;
+}
+
+/* names NULL: everything but what is forbidden. */
 static void
 enter_seccomp(const char *const *names)
 {
@@ -139,7 +215,8 @@ enter_seccomp(const char *const *names)
 		    "are not filtered");
 		return;
 	}
-	ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	ctx = seccomp_init(names == NULL ? SCMP_ACT_ALLOW :
+	    SCMP_ACT_KILL_PROCESS);
 	if (ctx == NULL)
 		fatalx("sandbox: cannot make a filter");
 	/* A search tree, for programs with long tables. */
@@ -147,15 +224,9 @@ enter_seccomp(const char *const *names)
 	if (r == 0)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (r == 0)
-		r = allow_some(ctx);
-	if (r == 0) {
-		allow_names(ctx, base);
-		allow_names(ctx, names);
-#ifdef POSTERN_SANITIZED
-		allow_names(ctx, sanitizer_calls);
-#endif
+		r = names == NULL ? forbid(ctx) : allow(ctx, names);
+	if (r == 0)
 		r = seccomp_load(ctx);
-	}
 	seccomp_release(ctx);
 	if (r != 0) {
 		errno = -r;
@@ -296,6 +367,5 @@ sandbox_confine(const struct sandbox *sb, uint32_t uid, uint32_t gid,
 #endif
 	if (landlock != -1)
 		enter_landlock(landlock);
-	if (sb->syscalls != NULL)
-		enter_seccomp(sb->syscalls);
+	enter_seccomp(sb->syscalls);
 }

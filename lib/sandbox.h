@@ -13,7 +13,9 @@
 struct sandbox {
 	const char *const *syscalls; /* allowed, by name, NULL at the end, on top
 					of the base table (memory, event loop,
-					channels, time, exit); NULL: no seccomp */
+					channels, time, exit); NULL: all but the
+					network, programs, other processes and
+					the kernel's doors */
 	const char *const *writable; /* Landlock: directories (after chroot) that
 					may be used, NULL at the end; NULL: no
 					files at all */
@@ -22,8 +24,8 @@ struct sandbox {
 };
 
 /*
- * A call outside the table ends the process with SIGSYS. A process without a
- * table gets no TCP either, where the kernel's Landlock can forbid that.
+ * A call that is not allowed ends the process with SIGSYS. A process without a
+ * table gets no TCP from Landlock either, where the kernel's can forbid that.
  * chroot_dir "" leaves the root. enforce false logs what was left out and
  * still drops user and root. Ends the process when something that was asked
  * for fails, except for kernels without seccomp or Landlock: one line logged.

@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 
@@ -237,6 +238,77 @@ test_killed(void)
 			    -SIGSYS, "%s ends the process", calls[i].name);
 }
 
+static void *
+nothing(void *arg)
+{
+	return arg;
+}
+
+static int
+do_thread(void)
+{
+	pthread_t t;
+	int r = pthread_create(&t, NULL, nothing, NULL);
+
+	return r != 0 ? r : pthread_join(t, NULL);
+}
+
+static int
+do_abort(void)
+{
+	abort();
+}
+
+static int
+do_kill_other_thread(void)
+{
+	return (int)syscall(SYS_tgkill, getppid(), getppid(), 0) == -1 ?
+	    errno : 0;
+}
+
+/* Without a table of its own: auth and queue. */
+static void
+test_forbidden(void)
+{
+	static const struct {
+		const char *name;
+		int	(*what)(void);
+		bool	 sanitizer_needs;
+	} calls[] = {
+		{ "socket", do_socket, false },
+		{ "connect", do_connect, false },
+		{ "bind", do_bind, false },
+		{ "fork", do_fork, true },
+		{ "execve", do_exec, false },
+		{ "ptrace", do_ptrace, false },
+		{ "kill", do_kill, false },
+		{ "tgkill of another", do_kill_other_thread, false },
+		{ "chroot", do_chroot, false },
+		{ "unshare", do_unshare, false },
+		{ "io_uring_setup", do_io_uring, false },
+		{ "bpf", do_bpf, false },
+		{ "mount", do_mount, false },
+		{ "keyctl", do_keyctl, false },
+		{ "process_vm_readv", do_process_vm, false },
+		{ "TCP", do_tcp, false },
+	};
+	size_t i;
+
+	for (i = 0; i < nitems(calls); i++)
+		if (!sanitized || !calls[i].sanitizer_needs)
+			is_int(inside_child(&filed, true, "", calls[i].what),
+			    -SIGSYS, "no table: %s ends the process",
+			    calls[i].name);
+	is_int(inside_child(&filed, true, "", do_thread), 0,
+	    "no table: threads may begin");
+	is_int(inside_child(&filed, true, "", do_abort), -SIGABRT,
+	    "no table: abort() is not taken for a crime");
+	is_int(inside_child(&tight, true, dir, do_abort), -SIGABRT,
+	    "nor with one");
+	is_int(inside_child(&tight, true, dir, do_kill_other_thread), -SIGSYS,
+	    "tgkill of another ends the process");
+}
+
 static void
 test_allowed(void)
 {
@@ -272,12 +344,6 @@ test_landlock(void)
 	    "none elsewhere, whatever the permissions");
 	is_int(inside_child(&filed, true, "", do_open), EACCES,
 	    "none to read either");
-	if (abi >= 4)
-		is_int(inside_child(&filed, true, "", do_tcp), EACCES,
-		    "no TCP");
-	if (abi >= 6)
-		is_int(inside_child(&filed, true, "", do_kill), EPERM,
-		    "no signals to others");
 }
 
 static void
@@ -311,6 +377,7 @@ main(void)
 	    chown(outside, NOBODY, NOBODY) == -1)
 		return 1;
 	test_killed();
+	test_forbidden();
 	test_allowed();
 	test_landlock();
 	tidy();
