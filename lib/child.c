@@ -124,6 +124,19 @@ on_listen(struct ipc_in *in)
 	return 0;
 }
 
+static int
+on_tls_key(struct ipc_in *in)
+{
+	size_t len;
+	const uint8_t *key = ipc_get_bytes(in, TLS_KEY_LEN, &len);
+
+	if (!ipc_in_end(in) || len != TLS_KEY_LEN || ops->tls_key == NULL)
+		return -1;
+	ops->tls_key(key);
+	ipc_forget();
+	return 0;
+}
+
 /* --- life and death ---------------------------------------------------------------- */
 
 static int
@@ -328,6 +341,7 @@ static const struct {
 	{ M_STATS, on_stats },
 	{ M_PEER, on_peer },
 	{ M_LISTEN, on_listen },
+	{ M_TLS_KEY, on_tls_key },
 	{ M_START, on_start },
 	{ M_STOP, on_stop },
 	{ M_CTL_REQ, on_ctl },

@@ -38,6 +38,8 @@ struct child_ops {
 	/* A channel to another process, NULL fd check done; fd is the callee's. */
 	void	(*peer)(enum role, uint32_t index, int fd);
 	void	(*listen)(const char *listener, int fd);
+	/* TLS_KEY_LEN bytes; wiped behind the call. */
+	void	(*tls_key)(const uint8_t *);
 	/* Last moment with root's rights: open what the sandbox will forbid. */
 	void	(*before_confine)(void);
 	/* Confined: begin to serve. NULL, or a sentence why it cannot. */

@@ -30,7 +30,6 @@ const struct conf_field smtpd_conf_fields[] = {
 	F(STR, smtpd_conf, hostname),
 	L(smtpd_conf, listeners, listener_fields, conf_listener),
 	L(smtpd_conf, certs, cert_fields, conf_cert),
-	F(BYTES, smtpd_conf, tls_ticket_key),
 	F(STRS, smtpd_conf, mechanisms),
 	F(U64, smtpd_conf, max_message_bytes),
 	F(U32, smtpd_conf, max_recipients),

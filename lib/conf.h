@@ -70,7 +70,6 @@ struct smtpd_conf {
 	char	*hostname;
 	struct conf_list listeners;	/* struct conf_listener */
 	struct conf_list certs;		/* struct conf_cert */
-	struct conf_bytes tls_ticket_key; /* 80 random bytes, shared by workers */
 	struct conf_strs mechanisms;	/* SASL names, as announced */
 	uint64_t max_message_bytes;
 	uint32_t max_recipients;	/* per message, <= 1000 */

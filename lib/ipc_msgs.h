@@ -34,6 +34,9 @@ enum msg {
 	M_START,	/* u32 uid, u32 gid, str chroot ("" for none), bool
 			   sandbox: confine, then serve, then M_READY */
 	M_STOP,		/* finish what is in progress, then exit with 0 */
+	M_TLS_KEY,	/* to smtpd, before M_START and again and again: bytes
+			   TLS_KEY_LEN, which seal TLS session tickets from now
+			   on; what an older key has sealed is void */
 
 	/* Child to parent */
 	M_CONF_OK = 32,
@@ -142,6 +145,7 @@ enum deliver_flag {
 				   REQUIRETLS, or none */
 };
 
+#define TLS_KEY_LEN	80	/* name, HMAC and AES keys, as OpenSSL wants */
 #define CTL_WINDOW	(256 * 1024)
 #define CTL_ARGS_MAX	1100	/* an envelope of 1,000 recipients fits */
 #define CTL_ARG_LEN_MAX	4096

@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #define PATIENCE_MS	(5 * 60 * 1000)	/* recovery of a large queue included */
 #define PAUSE_FIRST_MS	250		/* before the second start in a row */
 #define PAUSE_MAX_MS	30000
+#define TLS_KEY_LIFE_MS	(60 * 60 * 1000)
 #define WELL_MS		10000		/* who lived as long died of something new */
 
 struct child *children;
@@ -30,6 +32,8 @@ static enum {
 } phase;
 
 static bool check_only;
+static uint8_t tls_key[TLS_KEY_LEN];
+static struct ev_timer tls_key_timer;
 
 static const struct { enum role a, b; } links[] = {
 	{ ROLE_SMTPD, ROLE_AUTH },
@@ -176,6 +180,39 @@ connect_peers(struct child *c)
 	}
 }
 
+/* --- TLS session tickets ------------------------------------------------------------ */
+
+/*
+ * One key for all workers, so that a client may resume with any; a new one
+ * each hour and whenever a worker died. So what a captured worker knows is of
+ * no use against sessions of before or after it.
+ */
+static void
+send_tls_key(struct child *c)
+{
+	ipc_begin(M_TLS_KEY, 0);
+	ipc_put_bytes(tls_key, sizeof(tls_key));
+	ipc_send(c->control, -1);
+	ipc_forget();
+}
+
+static void
+renew_tls_key(void *arg)
+{
+	size_t i;
+
+	if (getrandom(tls_key, sizeof(tls_key), 0) != sizeof(tls_key))
+		fatal("no random numbers");
+	for (i = 0; i < children_n; i++)
+		if (children[i].role == ROLE_SMTPD &&
+		    (children[i].state == CHILD_LAUNCHED ||
+		    children[i].state == CHILD_READY))
+			send_tls_key(&children[i]);
+	ev_timer_set(&tls_key_timer, TLS_KEY_LIFE_MS);
+}
+
+/* --- launch ------------------------------------------------------------------------- */
+
 static void
 launch(struct child *c)
 {
@@ -187,8 +224,10 @@ launch(struct child *c)
 	ipc_begin(M_STATS, 0);
 	ipc_send(c->control, c->stats_fd);
 	connect_peers(c);
-	if (c->role == ROLE_SMTPD)
+	if (c->role == ROLE_SMTPD) {
+		send_tls_key(c);
 		listeners_send(listeners, NULL, c->control, c->index);
+	}
 	slices_root(config, c->role, root);
 	ipc_begin(M_START, 0);
 	ipc_put_u32(u->uid);
@@ -287,6 +326,8 @@ children_start(const struct config *cfg, const struct listeners *ls,
 	add_role(ROLE_QUEUE, 1);
 	add_role(ROLE_RELAY, cfg->relays);
 	add_role(ROLE_SMTPD, cfg->workers);
+	ev_timer_init(&tls_key_timer, renew_tls_key, NULL);
+	renew_tls_key(NULL);
 	/* The array stays where it is from here on. */
 	for (i = 0; i < children_n; i++) {
 		ev_timer_init(&children[i].again, again_cb, &children[i]);
@@ -393,6 +434,8 @@ died(struct child *c, int status)
 		children_hooks->failed(c->name, why);
 		return;
 	}
+	if (c->role == ROLE_SMTPD)
+		renew_tls_key(NULL);
 	pause = pause_before_next(c);
 	log_warnx("%s %s; the next one starts %s", c->name, why,
 	    pause == 0 ? "now" : pause < 1000 ? "in a moment" :

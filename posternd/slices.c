@@ -15,7 +15,6 @@
 #define CA_MAX		(128 * 1024)	/* a few private roots */
 #define PASSWORD_MAX	1024
 #define TICKET_KEY	32
-#define TLS_TICKET_KEY	80
 #define SASL_CACHE_SEC	60
 #define CONNECT_SEC	30
 #define COMMAND_SEC	300		/* RFC 5321 4.5.3.2 */
@@ -350,30 +349,16 @@ set_bytes(struct conf_bytes *b, const void *p, size_t n)
 	b->n = n;
 }
 
-static void
-make_key(struct conf_bytes *b, size_t n)
-{
-	uint8_t key[TLS_TICKET_KEY];
-
-	if (getrandom(key, n, 0) != (ssize_t)n)
-		fatal("no random numbers");
-	set_bytes(b, key, n);
-	explicit_bzero(key, sizeof(key));
-}
-
 void
 slices_secrets(struct config *cfg, const struct config *running)
 {
-	if (running != NULL) {
-		set_bytes(&cfg->auth.ticket_key, running->auth.ticket_key.v,
-		    running->auth.ticket_key.n);
-		set_bytes(&cfg->smtpd.tls_ticket_key,
-		    running->smtpd.tls_ticket_key.v,
-		    running->smtpd.tls_ticket_key.n);
-	} else {
-		make_key(&cfg->auth.ticket_key, TICKET_KEY);
-		make_key(&cfg->smtpd.tls_ticket_key, TLS_TICKET_KEY);
-	}
-	set_bytes(&cfg->queue.ticket_key, cfg->auth.ticket_key.v,
-	    cfg->auth.ticket_key.n);
+	uint8_t key[TICKET_KEY];
+
+	if (running != NULL)
+		memcpy(key, running->auth.ticket_key.v, sizeof(key));
+	else if (getrandom(key, sizeof(key), 0) != sizeof(key))
+		fatal("no random numbers");
+	set_bytes(&cfg->auth.ticket_key, key, sizeof(key));
+	set_bytes(&cfg->queue.ticket_key, key, sizeof(key));
+	explicit_bzero(key, sizeof(key));
 }

@@ -19,6 +19,9 @@
 
 static struct server server;
 static bool server_ready;
+/* The parent's; a new context takes it over. */
+static uint8_t tls_key[TLS_KEY_LEN];
+static bool has_tls_key;
 static struct listener *listeners[LISTENERS_MAX];
 static size_t nlisteners;
 static bool serving;
@@ -93,6 +96,8 @@ conf_use(const void *slice, void *prepared)
 	server.conf = slice;
 	tls_free(&server.tls);
 	server.tls = prepared;
+	if (has_tls_key)
+		tls_set_ticket_key(server.tls, tls_key);
 	keep_listeners(slice);
 }
 
@@ -102,6 +107,14 @@ conf_drop(void *prepared)
 	struct tls *tls = prepared;
 
 	tls_free(&tls);
+}
+
+static void
+take_tls_key(const uint8_t *key)
+{
+	memcpy(tls_key, key, sizeof(tls_key));
+	has_tls_key = true;
+	tls_set_ticket_key(server.tls, tls_key);
 }
 
 /* --- descriptors -------------------------------------------------------------------- */
@@ -203,6 +216,7 @@ const struct child_ops smtpd_ops = {
 	.conf_size = sizeof(struct smtpd_conf),
 	.conf_check = conf_check,
 	.conf_use = conf_use,
+	.tls_key = take_tls_key,
 	.conf_drop = conf_drop,
 	.peer = take_peer,
 	.listen = take_listener,

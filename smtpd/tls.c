@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 
 #include "lib/conf.h"
+#include "lib/ipc_msgs.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "smtpd/keyprov.h"
@@ -14,7 +15,6 @@
 /* TLS 1.2: forward secrecy and AEAD, nothing else. TLS 1.3 has only such. */
 #define CIPHERS		"ECDHE+AESGCM:ECDHE+CHACHA20"
 #define CURVES		"X25519:P-256:P-384"
-#define TICKET_KEY_LEN_TLS 80	/* name, HMAC and AES keys, as OpenSSL wants */
 #define TICKET_LIFE_SEC	7200
 #define SESSION_CONTEXT	"postern"
 
@@ -119,6 +119,26 @@ add_cert(SSL_CTX *ctx, const struct conf_cert *conf, uint32_t index)
 	return why;
 }
 
+/*
+ * Under TLS 1.2 a ticket holds what opens the whole session's record, forward
+ * secrecy or not, to who learns the key later: none for those clients. RFC 8446
+ * 4.2.1: clients that know TLS 1.3 say so in this extension.
+ */
+static int
+hello_cb(SSL *ssl, int *alert, void *arg)
+{
+	const uint8_t *p;
+	size_t n, i;
+
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &p,
+	    &n) == 1)
+		for (i = 1; i + 1 < n; i += 2)
+			if (p[i] == 3 && p[i + 1] == 4)
+				return SSL_CLIENT_HELLO_SUCCESS;
+	SSL_set_options(ssl, SSL_OP_NO_TICKET);
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
 /* --- the context ---------------------------------------------------------------------- */
 
 static const char *
@@ -138,10 +158,7 @@ set_up(SSL_CTX *ctx, const struct smtpd_conf *conf)
 	    SSL_CTX_set_session_id_context(ctx,
 	    (const uint8_t *)SESSION_CONTEXT, strlen(SESSION_CONTEXT)) != 1)
 		return explain("cannot set up TLS", "");
-	if (conf->tls_ticket_key.n != TICKET_KEY_LEN_TLS ||
-	    SSL_CTX_set_tlsext_ticket_keys(ctx, conf->tls_ticket_key.v,
-	    TICKET_KEY_LEN_TLS) != 1)
-		return "the key for TLS tickets does not fit";
+	SSL_CTX_set_client_hello_cb(ctx, hello_cb, NULL);
 	for (i = 0; i < conf->certs.n; i++) {
 		why = add_cert(ctx, CONF_AT(conf->certs, struct conf_cert, i),
 		    (uint32_t)i);
@@ -167,6 +184,14 @@ tls_new(const struct smtpd_conf *conf, const char **why)
 	tls = xmalloc(sizeof(*tls));
 	tls->ctx = ctx;
 	return tls;
+}
+
+void
+tls_set_ticket_key(struct tls *tls, const uint8_t key[TLS_KEY_LEN])
+{
+	if (SSL_CTX_set_tlsext_ticket_keys(tls->ctx, (void *)(uintptr_t)key,
+	    TLS_KEY_LEN) != 1)
+		fatalx("cannot set the key of TLS tickets");
 }
 
 void

@@ -1,13 +1,15 @@
 /*
  * tls: one SSL_CTX per configuration, shared by all sessions of the worker.
  * TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation, no
- * compression, no early data. Session tickets are sealed with a key that all
- * workers share. Private keys are not here: see smtpd/keyprov.h.
+ * compression, no early data. Session tickets, TLS 1.3's only, are sealed with
+ * a key that all workers share and the parent renews. Private keys are not here: see smtpd/keyprov.h.
  */
 #ifndef SMTPD_TLS_H
 #define SMTPD_TLS_H
 
 #include <stdint.h>
+
+#include "lib/ipc_msgs.h"
 
 struct smtpd_conf;
 struct ssl_st;
@@ -21,6 +23,8 @@ void	 tls_init(void);
 
 /* Builds a context from the slice. NULL and a sentence when it cannot be. */
 struct tls *tls_new(const struct smtpd_conf *, const char **why);
+/* From now on; what an older key has sealed is no longer taken. */
+void	 tls_set_ticket_key(struct tls *, const uint8_t key[TLS_KEY_LEN]);
 /* Sessions that use it go on with it. */
 void	 tls_free(struct tls **);
 

@@ -287,7 +287,7 @@ class House:
             string(HOSTNAME),
             items([string(name) + u32(tls) for name, tls in listeners]),
             items([string(self.cert) + string(self.read(self.cert))]),
-            blob(os.urandom(80)), strings(mechanisms), u64(n["message"])] + [
+            strings(mechanisms), u64(n["message"])] + [
             u32(n[k]) for k in ("recipients", "header", "errors", "sessions",
                                 "per_address", "hops", "greeting", "command",
                                 "data", "whole", "session")] + [

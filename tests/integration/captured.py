@@ -329,7 +329,8 @@ def nonsense(session_packet):
     yield "an empty request", HEADER.pack(VERSION, M["M_SUBMIT"], 0, 1)
     for name in ("M_CONF", "M_START", "M_STOP", "M_CTL_REQ", "M_PEER",
                  "M_SUBMITTED", "M_AUTH_OK", "M_SIGNED", "M_DELIVER",
-                 "M_RCPT_RESULT", "M_DELIVER_END", "M_TX_OK"):
+                 "M_RCPT_RESULT", "M_DELIVER_END", "M_TX_OK", "M_REVOKE",
+                 "M_TLS_KEY"):
         yield "a worker's " + name, HEADER.pack(VERSION, M[name], 0, 1)
     yield "a string without its end", HEADER.pack(
         VERSION, M["M_AUTH_START"], 9, 1) + blob(b"PLAIN")

@@ -14,7 +14,7 @@ import warnings
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
-from ipc import Channel, pair                                    # noqa: E402
+from ipc import Channel, blob, pair                              # noqa: E402
 from postern import PATIENCE, need_root, wait_for                # noqa: E402
 from worker import Worker                                        # noqa: E402
 
@@ -67,17 +67,32 @@ def test_versions(w):
             tap.ok(True, suite + " is refused")
 
 
-def test_resumption(w):
-    """A ticket saves the signature."""
-    c = w.context()
-    session = None
-    for turn in range(2):
-        raw = socket.create_connection(("127.0.0.1", w.tls_port), PATIENCE)
-        s = c.wrap_socket(raw, session=session)
+def resume(port, context, session):
+    """(whether the session was resumed, the one to resume next time)."""
+    raw = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    with context.wrap_socket(raw, session=session) as s:
         s.recv(4096)
-        session = s.session
-        tap.equal(s.session_reused, turn == 1, "resumed: %s" % (turn == 1))
-        s.close()
+        return s.session_reused, s.session
+
+
+def test_resumption(w):
+    """A ticket saves the signature, while the parent's key stays."""
+    c = w.context()
+    reused, session = resume(w.tls_port, c, None)
+    tap.equal(reused, False, "the first session is new")
+    reused, session = resume(w.tls_port, c, session)
+    tap.equal(reused, True, "the second resumes it")
+    w.smtpd_child.control.send("M_TLS_KEY", 0, blob(os.urandom(80)))
+    wait_for(lambda: not resume(w.tls_port, c, session)[0])
+    reused, session = resume(w.tls_port, c, session)
+    tap.equal(reused, False, "a new key: what the old one sealed is void")
+    reused, session = resume(w.tls_port, c, resume(w.tls_port, c, None)[1])
+    tap.equal(reused, True, "and new tickets count")
+    c = w.context()
+    c.maximum_version = ssl.TLSVersion.TLSv1_2
+    reused, session = resume(w.tls_port, c, None)
+    tap.ok(not session.has_ticket, "TLS 1.2 gets no ticket")
+    tap.equal(resume(w.tls_port, c, session)[0], False, "nor resumes")
 
 
 def test_others_go_away(w):

@@ -401,6 +401,30 @@ def test_control():
                "others are sent away even when the socket is open to them")
 
 
+# --- TLS session tickets -----------------------------------------------------------
+
+def resume(p, context, session):
+    raw = socket.create_connection(("127.0.0.1", p.tls_port), PATIENCE)
+    with context.wrap_socket(raw, session=session) as s:
+        s.recv(4096)
+        return s.session_reused, s.session
+
+
+def test_tickets():
+    with Postern(workers=2) as p:
+        c = p.context()
+        got = [resume(p, c, None)]
+        for _ in range(12):
+            got.append(resume(p, c, got[-1][1]))
+        tap.equal([r for r, _ in got[1:]], [True] * 12,
+                  "sessions are resumed by whichever worker it is")
+        p.ctl("reload")
+        tap.equal(resume(p, c, got[-1][1])[0], True, "also after a reload")
+        p.kill("smtpd")
+        tap.ok(wait_for(lambda: not resume(p, c, got[-1][1])[0]),
+               "workers died: their key is worth nothing any more")
+
+
 # --- the end -------------------------------------------------------------------------------
 
 def test_stop():
@@ -459,6 +483,7 @@ test_background()
 test_reload()
 test_replacement()
 test_control()
+test_tickets()
 test_stop()
 test_notify()
 tap.done()
