@@ -198,6 +198,7 @@ ended_cb(struct stream *s, enum stream_end end, const char *why, void *arg)
 	struct client *c = arg;
 
 	c->tls_failed = tls_in_doubt(c);
+	c->unfit = end == STREAM_TLS_FAILED && tlspolicy_untrusted(c->tls);
 	if (end == STREAM_TLS_FAILED)
 		client_give_up(c, "4.7.5", "TLS failed: %s",
 		    tlspolicy_trouble(c->tls, c->target.host, why));
@@ -373,4 +374,10 @@ bool
 client_tls_failed(const struct client *c)
 {
 	return c->tls_failed;
+}
+
+bool
+client_unfit(const struct client *c)
+{
+	return c->unfit;
 }

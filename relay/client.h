@@ -53,5 +53,7 @@ uint32_t client_carried(const struct client *);	/* deliveries so far */
 const char *client_why(const struct client *);
 const char *client_status(const struct client *);	/* "4.4.2" */
 bool	 client_tls_failed(const struct client *);
+/* The server does not do what the policy demands of it, today or tomorrow. */
+bool	 client_unfit(const struct client *);
 
 #endif

@@ -50,9 +50,10 @@ perform_mail(struct client *c)
 		    (unsigned long long)d->size);
 	if (c->dsn && *d->envid != '\0')
 		snprintf(envid, sizeof(envid), " ENVID=%s", d->envid);
-	client_say(c, "MAIL FROM:<%s>%s%s%s%s%s", d->return_path, size,
+	client_say(c, "MAIL FROM:<%s>%s%s%s%s%s%s", d->return_path, size,
 	    d->flags & DELIVER_8BIT ? " BODY=8BITMIME" : "",
 	    d->flags & DELIVER_UTF8 ? " SMTPUTF8" : "",
+	    d->flags & DELIVER_REQUIRE_TLS ? " REQUIRETLS" : "",
 	    c->dsn && d->ret < nitems(rets) ? rets[d->ret] : "", envid);
 }
 

@@ -19,7 +19,7 @@ perform_ehlo(struct client *c)
 {
 	c->esmtp = true;
 	c->starttls = c->pipelining = c->eight_bit = c->utf8 = c->dsn = false;
-	c->size_known = false;
+	c->size_known = c->require_tls = false;
 	c->size_max = 0;
 	c->auth[0] = '\0';
 	client_say(c, "EHLO %s", c->conf->hostname);
@@ -109,6 +109,8 @@ read_ehlo(struct client *c)
 			c->utf8 = true;
 		else if (keyword(line, n, "DSN", &rest, &len))
 			c->dsn = true;
+		else if (keyword(line, n, "REQUIRETLS", &rest, &len))
+			c->require_tls = true;
 		else if (keyword(line, n, "SIZE", &rest, &len)) {
 			c->size_known = true;
 			c->size_max = len < 20 ? strtoull(rest, NULL, 10) : 0;
@@ -152,6 +154,13 @@ perform_auth(struct client *c)
 static void
 login_or_ready(struct client *c)
 {
+	/* RFC 8689 4.2.1: it is offered under TLS only. */
+	if (c->conf->tls.onwards && !c->require_tls) {
+		c->unfit = true;
+		client_give_up(c, "4.7.30", "the server does not offer REQUIRETLS, "
+		    "which the sender demands");
+		return;
+	}
 	if (*c->conf->user != '\0')
 		perform_auth(c);
 	else
@@ -182,10 +191,11 @@ client_open_ehlo(struct client *c)
 	if (!in_tls && p->starttls && c->starttls) {
 		client_say(c, "STARTTLS");
 		client_enter(c, ST_STARTTLS);
-	} else if (!in_tls && p->required)
+	} else if (!in_tls && p->required) {
+		c->unfit = true;
 		client_give_up(c, "4.7.4", "TLS is required, but the server does not "
 		    "offer STARTTLS");
-	else
+	} else
 		login_or_ready(c);
 }
 

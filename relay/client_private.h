@@ -42,7 +42,8 @@ struct client {
 	struct ev_timer limit, over, refused;
 	struct sasl *sasl;
 	/* announced by EHLO */
-	bool	 esmtp, starttls, pipelining, eight_bit, utf8, size_known, dsn;
+	bool	 esmtp, starttls, pipelining, eight_bit, utf8, size_known, dsn,
+		 require_tls;
 	uint64_t size_max;		/* 0: none said */
 	char	 auth[CLIENT_AUTH_MAX];
 
@@ -50,7 +51,7 @@ struct client {
 	size_t	 asked, told;		/* steps of the envelope */
 	bool	 reset_first;		/* step 0 is RSET */
 	bool	 mail_ok;
-	bool	 quit_wanted, usable, tls_failed;
+	bool	 quit_wanted, usable, tls_failed, unfit;
 	uint32_t carried;
 	struct smtp_data_out data;
 	char	 why[CLIENT_WHY_MAX];

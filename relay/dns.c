@@ -24,7 +24,7 @@
 
 #define QUERY_SEC	20	/* in all, per domain */
 #define HOSTS_MAX	10	/* MX hosts looked at; 100 would be an attack */
-#define SEC_BOGUS	1	/* unbound-event.h's `sec` */
+enum { SEC_BOGUS = 1, SEC_SECURE = 2 };	/* unbound-event.h's `sec` */
 
 enum lookup_kind { LOOKUP_MX, LOOKUP_A, LOOKUP_AAAA };
 
@@ -57,7 +57,7 @@ struct dns_query {
 	size_t	 nlookups, waiting;
 	bool	 temporary;		/* some lookup failed for now */
 	char	 trouble[200];		/* which and why */
-	bool	 has_mx, null_mx, nxdomain;
+	bool	 has_mx, null_mx, nxdomain, secure;
 	const char *unwritable;	/* why the domain has no form for DNS, or NULL */
 	struct ev_timer limit, done;
 };
@@ -246,6 +246,8 @@ read_packet(struct lookup *l, const void *packet, int len, int sec,
 		trouble(l->q, lookup_name(l), "no usable answer");
 		return;
 	}
+	if (l->kind == LOOKUP_MX)
+		l->q->secure = sec == SEC_SECURE;
 	rcode = ns_msg_getflag(m, ns_f_rcode);
 	if (rcode == ns_r_nxdomain) {
 		if (l->kind == LOOKUP_MX)
@@ -427,7 +429,7 @@ done_cb(void *arg)
 {
 	struct dns_query *q = arg;
 	struct dns_target targets[DNS_TARGETS_MAX];
-	struct dns_answer a = { .targets = targets };
+	struct dns_answer a = { .targets = targets, .secure = q->secure };
 
 	collect(q, &a);
 	verdict(q, &a);
@@ -513,6 +515,7 @@ literal(struct dns_query *q)
 		return false;
 	snprintf(h->name, sizeof(h->name), "%s", text);
 	q->nhosts = 1;
+	q->secure = true;	/* there is no name between */
 	return true;
 }
 

@@ -29,6 +29,7 @@ struct dns_answer {
 	char	 why[400];
 	struct dns_target *targets;	/* best first */
 	size_t	 n;
+	bool	 secure;		/* DNSSEC vouches for the hosts' names */
 };
 
 struct dns_query;

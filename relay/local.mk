@@ -8,7 +8,8 @@ noinst_LIBRARIES += %D%/librelay.a
 	%D%/client_mail.c %D%/client_open.c \
 	%D%/delivery.c %D%/delivery.h \
 	%D%/dns.c %D%/dns.h \
-	%D%/pool.c %D%/pool.h \
+	%D%/pool.c %D%/pool.h %D%/pool_private.h \
+	%D%/pool_conf.c \
 	%D%/relay.c %D%/relay.h \
 	%D%/sasl.c %D%/sasl.h \
 	%D%/tlspolicy.c %D%/tlspolicy.h \

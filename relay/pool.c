@@ -1,14 +1,9 @@
 #include "lib/prelude.h"
 
-#include <openssl/ssl.h>
-
 #include "lib/ev.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
-#include "relay/client.h"
-#include "relay/dns.h"
-#include "relay/pool.h"
-#include "relay/tlspolicy.h"
+#include "relay/pool_private.h"
 #include "relay/trouble.h"
 
 #define SMTP_PORT	25
@@ -16,20 +11,6 @@
 				   keeps them by their TTL */
 #define REFUSED_MS	5000	/* a hop that takes no more connections is
 				   not asked for another one that long */
-
-struct route {
-	const struct conf_relay_route *conf;
-	struct client_conf client;
-	struct client_conf clear;	/* after TLS failed where it need not be */
-};
-
-/* Shared by the hops that were made under it. */
-struct pool_conf {
-	unsigned int refs;
-	struct relay_conf slice;	/* the pool's own copy */
-	struct route *routes;
-	size_t	 nroutes;
-};
 
 struct hop;
 
@@ -48,6 +29,7 @@ struct hop {
 	struct pool_conf *conf;
 	struct route *route;
 	char	*domain;
+	bool	 strict;		/* carries REQUIRETLS mail, and no other */
 	struct delivery_list waiting;
 	size_t	 nwaiting;
 	LIST_HEAD(, conn) conns;
@@ -55,6 +37,7 @@ struct hop {
 	struct dns_query *query;
 	struct dns_target targets[DNS_TARGETS_MAX];
 	size_t	 ntargets;
+	bool	 unfit;			/* all that were tried are */
 	uint64_t resolved_ms;
 	uint64_t refused_ms;	/* when a connection beside others failed, or 0 */
 	struct ev_timer run;
@@ -74,113 +57,23 @@ static void	idle_cb(void *);
 
 static const struct client_ops client_ops = { ready_cb, over_cb };
 
-/* --- configuration ------------------------------------------------------------------ */
-
-static int
-route_init(struct route *r, const struct conf_relay_route *conf,
-    const struct relay_conf *all, const char **errstr)
-{
-	struct client_conf *c = &r->client;
-
-	r->conf = conf;
-	c->hostname = all->hostname;
-	c->source_address = all->source_address;
-	c->connect_sec = all->connect_sec;
-	c->command_sec = all->command_sec;
-	c->data_sec = all->data_sec;
-	c->user = conf->user;
-	c->password = conf->password;
-	c->tls = tlspolicy_of(conf);
-	c->ssl_ctx = tlspolicy_ctx(c->tls.verified, conf->ca_pem, errstr);
-	if (c->ssl_ctx == NULL)
-		return -1;
-	r->clear = *c;
-	r->clear.tls.starttls = false;
-	return 0;
-}
-
-/* By the way it was sent: the wire form is the one complete copy there is. */
-static void
-copy_slice(const struct relay_conf *from, struct relay_conf *to)
-{
-	struct ipc_in in;
-	const uint8_t *p;
-	uint8_t *copy;
-	size_t len;
-
-	ipc_begin(0, 0);
-	conf_put(relay_conf_fields, from);
-	p = ipc_built(&len);
-	copy = xmemdup(p, len);
-	ipc_forget();
-	if (!ipc_parse(copy, len, &in) ||
-	    conf_get(&in, relay_conf_fields, to) == -1)
-		fatalx("a configuration slice cannot be copied");
-	xfree_secret(copy, len);
-}
-
-struct pool_conf *
-pool_conf_new(const struct relay_conf *slice, const char **errstr)
-{
-	struct pool_conf *c = xcalloc(1, sizeof(*c));
-	size_t i;
-
-	c->refs = 1;
-	copy_slice(slice, &c->slice);
-	c->nroutes = c->slice.routes.n;
-	c->routes = xcalloc(c->nroutes, sizeof(*c->routes));
-	for (i = 0; i < c->nroutes; i++)
-		if (route_init(&c->routes[i], CONF_AT(c->slice.routes,
-		    struct conf_relay_route, i), &c->slice, errstr) == -1) {
-			pool_conf_free(&c);
-			return NULL;
-		}
-	return c;
-}
-
-void
-pool_conf_free(struct pool_conf **cp)
-{
-	struct pool_conf *c = *cp;
-	size_t i;
-
-	*cp = NULL;
-	if (c == NULL || --c->refs > 0)
-		return;
-	for (i = 0; i < c->nroutes; i++)
-		SSL_CTX_free(c->routes[i].client.ssl_ctx);
-	free(c->routes);
-	conf_clear(relay_conf_fields, sizeof(c->slice), &c->slice);
-	free(c);
-}
-
 /* --- hops ------------------------------------------------------------------------------ */
 
-static struct route *
-find_route(struct pool_conf *c, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < c->nroutes; i++)
-		if (strcmp(c->routes[i].conf->name, name) == 0)
-			return &c->routes[i];
-	return NULL;
-}
-
 static struct hop *
-find_hop(struct pool *p, const char *route, const char *domain)
+find_hop(struct pool *p, const char *route, const char *domain, bool strict)
 {
 	struct hop *h;
 
 	LIST_FOREACH(h, &p->hops, link)
-		if (h->conf == p->conf && strcmp(h->route->conf->name,
-		    route) == 0 && strcmp(h->domain, domain) == 0)
+		if (h->conf == p->conf && h->strict == strict &&
+		    strcmp(h->route->conf->name, route) == 0 &&
+		    strcmp(h->domain, domain) == 0)
 			return h;
 	return NULL;
 }
 
 static struct hop *
-hop_new(struct pool *p, struct route *r, const char *domain)
+hop_new(struct pool *p, struct route *r, const char *domain, bool strict)
 {
 	struct hop *h = xcalloc(1, sizeof(*h));
 
@@ -189,6 +82,7 @@ hop_new(struct pool *p, struct route *r, const char *domain)
 	h->conf->refs++;
 	h->route = r;
 	h->domain = xstrdup(domain);
+	h->strict = strict;
 	TAILQ_INIT(&h->waiting);
 	LIST_INIT(&h->conns);
 	ev_timer_init(&h->run, run_cb, h);
@@ -256,6 +150,23 @@ hop_failed(struct hop *h, enum outcome o, const char *status, const char *why,
 	}
 }
 
+/*
+ * RFC 8689 5: nobody there does what the sender demands, so the mail goes back
+ * at once. Without TLS that is 5.7.10 (encryption needed).
+ */
+static void
+hop_unfit(struct hop *h, const char *status, const char *why,
+    const char *remote)
+{
+	struct delivery *d;
+
+	while ((d = take_waiting(h)) != NULL) {
+		delivery_rest(d, false, OUTCOME_FAILED, strcmp(status,
+		    "4.7.30") == 0 ? "5.7.30" : "5.7.10", why, remote);
+		delivery_end(&d, remote, "none", true);
+	}
+}
+
 /* --- connections --------------------------------------------------------------------------- */
 
 static void
@@ -263,8 +174,8 @@ conn_open(struct conn *c)
 {
 	struct hop *h = c->hop;
 
-	c->client = client_new(c->in_clear ? &h->route->clear :
-	    &h->route->client, &h->targets[c->target], &client_ops, c);
+	c->client = client_new(h->strict ? &h->route->strict : c->in_clear ?
+	    &h->route->clear : &h->route->client, &h->targets[c->target], &client_ops, c);
 }
 
 static void
@@ -325,6 +236,7 @@ ready_cb(struct client *client, void *arg)
 
 	if (c->opening)
 		trouble_over(hop_name(c->hop), c->hop->route->conf->name);
+	c->hop->unfit = false;
 	not_opening(c);
 	if (client_carried(client) < c->hop->route->conf->messages)
 		d = take_waiting(c->hop);
@@ -359,8 +271,10 @@ try_next(struct conn *c)
 
 	trouble_say(hop_name(h), h->route->conf->name,
 	    client_why(c->client));
+	h->unfit = h->unfit && client_unfit(c->client);
 	client_free(&c->client);
-	if (tls && !c->in_clear && !h->route->client.tls.required)
+	if (tls && !c->in_clear && !h->strict &&
+	    !h->route->client.tls.required)
 		c->in_clear = true;	/* opportunistic: once without */
 	else {
 		c->in_clear = false;
@@ -395,7 +309,10 @@ over_cb(struct client *client, struct delivery *unsent, bool usable, void *arg)
 		h->refused_ms = ev_now_ms();
 	if (!usable && h->nwaiting > 0 && h->nconns == 0) {
 		h->resolved_ms = 0;
-		hop_failed(h, OUTCOME_DEFERRED, status, why, remote);
+		if (h->strict && h->unfit)
+			hop_unfit(h, status, why, remote);
+		else
+			hop_failed(h, OUTCOME_DEFERRED, status, why, remote);
 	}
 	ev_timer_set(&h->run, 0);
 }
@@ -414,9 +331,17 @@ resolved_cb(const struct dns_answer *a, void *arg)
 		ev_timer_set(&h->run, 0);
 		return;
 	}
+	/* Verified under a name that somebody made up is not verified. */
+	if (h->strict && h->route->conf->mx && !a->secure) {
+		hop_unfit(h, "4.7.10", "DNSSEC does not vouch for the mail servers "
+		    "of the domain, which REQUIRETLS demands", hop_name(h));
+		ev_timer_set(&h->run, 0);
+		return;
+	}
 	memcpy(h->targets, a->targets, a->n * sizeof(*a->targets));
 	h->ntargets = a->n;
 	h->resolved_ms = ev_now_ms();
+	h->unfit = true;	/* until one is tried that is not */
 	ev_timer_set(&h->run, 0);
 }
 
@@ -521,21 +446,31 @@ pool_use(struct pool *p, struct pool_conf *conf)
 		retire_idle(h);
 }
 
+static void
+undeliverable(struct delivery *d, const char *why)
+{
+	delivery_rest(d, false, OUTCOME_DEFERRED, "4.3.5", why, "");
+	delivery_end(&d, "", "none", false);
+}
+
 void
 pool_deliver(struct pool *p, struct delivery *d)
 {
-	struct route *r = find_route(p->conf, d->route);
+	struct route *r = pool_route(p->conf, d->route);
+	bool strict = d->flags & DELIVER_REQUIRE_TLS;
+	const char *domain, *why;
 	struct hop *h;
 
-	if (r == NULL) {
-		delivery_rest(d, false, OUTCOME_DEFERRED, "4.3.5",
-		    "the route is no longer configured", "");
-		delivery_end(&d, "", "none", false);
+	why = r == NULL ? "the route is no longer configured" :
+	    strict ? pool_route_strict(r) : NULL;
+	if (why != NULL) {
+		undeliverable(d, why);
 		return;
 	}
-	h = find_hop(p, d->route, r->conf->mx ? d->domain : "");
+	domain = r->conf->mx ? d->domain : "";
+	h = find_hop(p, d->route, domain, strict);
 	if (h == NULL)
-		h = hop_new(p, r, r->conf->mx ? d->domain : "");
+		h = hop_new(p, r, domain, strict);
 	TAILQ_INSERT_TAIL(&h->waiting, d, link);
 	h->nwaiting++;
 	ev_timer_set(&h->run, 0);

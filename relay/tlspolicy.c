@@ -32,10 +32,21 @@ tlspolicy_of(const struct conf_relay_route *r)
 	return (struct tlspolicy){ .required = true, .verified = true };
 }
 
+struct tlspolicy
+tlspolicy_strict(const struct conf_relay_route *r)
+{
+	bool implicit = r->tls == ROUTE_TLS_IMPLICIT;
+
+	return (struct tlspolicy){ .implicit = implicit, .starttls = !implicit,
+	    .required = true, .verified = true, .secrets_ok = true,
+	    .onwards = true };
+}
+
 const char *
 tlspolicy_text(const struct tlspolicy *p)
 {
-	return p->required && p->verified ? "required and verified" :
+	return p->onwards ? "required and verified, to the end" :
+	    p->required && p->verified ? "required and verified" :
 	    p->required ? "required" : p->starttls ? "where offered" : "none";
 }
 
@@ -257,13 +268,19 @@ add_flaw(struct buf *text, long err, const STACK_OF(X509) *chain,
 	}
 }
 
+bool
+tlspolicy_untrusted(struct ssl_st *ssl)
+{
+	return ssl != NULL && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE &&
+	    SSL_get_verify_result(ssl) != X509_V_OK;
+}
+
 const char *
 tlspolicy_trouble(struct ssl_st *ssl, const char *host, const char *otherwise)
 {
 	static char sentence[TROUBLE_MAX];
-	long err = ssl == NULL ? X509_V_OK : SSL_get_verify_result(ssl);
-	STACK_OF(X509) *chain = err == X509_V_OK ? NULL :
-	    SSL_get_peer_cert_chain(ssl);
+	STACK_OF(X509) *chain = tlspolicy_untrusted(ssl) ?
+	    SSL_get_peer_cert_chain(ssl) : NULL;
 	struct buf text;
 
 	if (sk_X509_num(chain) <= 0) {
@@ -272,7 +289,7 @@ tlspolicy_trouble(struct ssl_st *ssl, const char *host, const char *otherwise)
 	}
 	buf_init(&text, sizeof(sentence) - 1);
 	buf_adds(&text, "the server's certificate is not accepted: ");
-	add_flaw(&text, err, chain, host);
+	add_flaw(&text, SSL_get_verify_result(ssl), chain, host);
 	snprintf(sentence, sizeof(sentence), "%s", buf_str(&text));
 	buf_clear(&text);
 	return sentence;

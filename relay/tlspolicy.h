@@ -18,9 +18,15 @@ struct tlspolicy {
 	bool	 required;	/* without TLS nothing is sent */
 	bool	 verified;	/* the certificate must name the host */
 	bool	 secrets_ok;	/* a password may be sent */
+	bool	 onwards;	/* and it must promise as much for the rest of
+				   the way: REQUIRETLS (RFC 8689) */
 };
 
 struct tlspolicy tlspolicy_of(const struct conf_relay_route *);
+/* The same route's for mail that its sender marked REQUIRETLS. */
+struct tlspolicy tlspolicy_strict(const struct conf_relay_route *);
+/* Whether the session failed for a certificate that is not accepted. */
+bool	 tlspolicy_untrusted(struct ssl_st *);
 /* "required and verified", for logs and tests. */
 const char *tlspolicy_text(const struct tlspolicy *);
 

@@ -110,6 +110,8 @@ new_server(const struct authority *ca, const char *alt, long from, long until)
 #define CLEAR	"*", HELLO, "S:250-sink", "S:250-PIPELINING", \
 	"S:250 STARTTLS", GOES
 
+#define STRICT	.msg = { .flags = DELIVER_REQUIRE_TLS }
+
 enum server { GOOD, OTHER, MANY, EXPIRED, FUTURE, SELF, UNKNOWN, OLD,
     SERVERS };
 
@@ -230,6 +232,37 @@ static const struct tls_script {
 	{ { AS("in the clear to implicit TLS", "DD", "4.7.5"), .steps = {
 	    "S:220 sink" }, .route = { .tls = ROUTE_TLS_IMPLICIT } }, GOOD,
 	    NULL },
+
+	/* REQUIRETLS (RFC 8689): all of it, or back to the sender. */
+	{ { AS("REQUIRETLS", "OO", "2.0.0"), .steps = { SHAKES,
+	    "C:EHLO relay.test", "S:250-sink", "S:250-PIPELINING",
+	    "S:250 REQUIRETLS", "C:MAIL FROM:<a@b.test> REQUIRETLS",
+	    "C:RCPT TO:<one@c.test>", "C:RCPT TO:<two@c.test>", "C:DATA", OKS,
+	    BODY, "S:250 ok", BYE }, STRICT }, GOOD, " verified" },
+	{ { AS("REQUIRETLS, implicit TLS and a login", "OO", "2.0.0"),
+	    .steps = { "T", HELLO, "S:250-sink", "S:250-REQUIRETLS",
+	    "S:250-PIPELINING", "S:250 AUTH PLAIN", "C:AUTH PLAIN AHUAcA==",
+	    "S:235 in", "C:MAIL FROM:<a@b.test> REQUIRETLS",
+	    "C:RCPT TO:<one@c.test>", "C:RCPT TO:<two@c.test>", "C:DATA", OKS,
+	    BODY, "S:250 ok", BYE }, STRICT, .route = { .user = "u",
+	    .password = "p", .tls = ROUTE_TLS_IMPLICIT } }, GOOD,
+	    " verified" },
+	{ { AS("REQUIRETLS is not offered", "FF", "5.7.30"), .steps = { TLS },
+	    STRICT, .says = "does not offer REQUIRETLS" }, GOOD, NULL },
+	{ { AS("REQUIRETLS is offered in the clear only", "FF", "5.7.30"),
+	    .steps = { HELLO, "S:250-sink", "S:250-REQUIRETLS",
+	    "S:250 STARTTLS", "C:STARTTLS", "S:220 go", "T",
+	    "C:EHLO relay.test", "S:250 sink" }, STRICT }, GOOD, NULL },
+	{ { AS("REQUIRETLS without STARTTLS", "FF", "5.7.10"), .steps = {
+	    PLAIN }, STRICT }, GOOD, NULL },
+	{ { AS("REQUIRETLS and a name that is not verified", "FF", "5.7.10"),
+	    .steps = { SHAKES }, STRICT, .says = "self-signed" }, SELF,
+	    NULL },
+	{ { AS("REQUIRETLS and a server that is down", "DD", "4.4.2"),
+	    .steps = { "-" }, STRICT }, GOOD, NULL },
+	{ { AS("REQUIRETLS and a handshake that hangs", "DD", "4.7.5"),
+	    .steps = { OFFERED, "S:220 go", "H" }, STRICT,
+	    .route = { .sec = 1 } }, GOOD, NULL },
 
 	/* After mail was under way nothing is said again in the clear. */
 	{ { AS("closes at MAIL under TLS", "DD", "4.4.2"), .steps = { TLS,
