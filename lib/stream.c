@@ -55,10 +55,11 @@ struct stream {
 	bool	 read_blocked;		/* TLS must write before it can read */
 	bool	 overflow;		/* output was lost: the stream is broken */
 	const char *deaf;		/* why the peer takes no more, or NULL */
-	bool	 ended;			/* and said so */
+	bool	 ended;			/* of no use in either direction */
 	bool	 draining;		/* to be freed when the output has left */
 	bool	 shut;			/* draining: our side is closed */
-	bool	 eof;			/* draining: theirs is */
+	bool	 eof;			/* theirs is */
+	bool	 after_eof;		/* which is no end to our output */
 	bool	 report;		/* unread input, held back before */
 	bool	*freed;			/* set when freed inside a callback */
 	unsigned int late;		/* handshake messages since secure */
@@ -136,6 +137,12 @@ stream_new(int fd, bool connecting, size_t in_max,
 	ev_fd_init(&st->ev, fd, io_cb, st);
 	want(st);
 	return st;
+}
+
+void
+stream_answer_after_eof(struct stream *st)
+{
+	st->after_eof = true;
 }
 
 void
@@ -236,10 +243,11 @@ end(struct stream *st, enum stream_end how, const char *why)
 		stream_free(&st);
 		return;
 	}
-	if (st->ended)
+	if (st->ended || (st->eof && how == STREAM_EOF))
 		return;
-	st->ended = true;
-	st->blocked = false;
+	st->eof = how == STREAM_EOF && st->after_eof && !st->handshaking;
+	st->ended = !st->eof;
+	st->blocked = st->blocked && !st->ended;
 	want(st);
 	st->ops->ended(st, how, why, st->arg);
 }
@@ -384,7 +392,7 @@ stream_write(struct stream *st, const void *p, size_t n)
 static void
 deafen(struct stream *st, const char *why)
 {
-	if (st->draining) {
+	if (st->draining || st->eof) {
 		end(st, STREAM_ERROR, why);
 		return;
 	}

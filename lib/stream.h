@@ -44,6 +44,12 @@ void	 stream_free(struct stream **);
 /* Closes once the output has left or linger_ms have passed; no callbacks. */
 void	 stream_free_drained(struct stream **, uint64_t linger_ms);
 
+/*
+ * For servers: from now on STREAM_EOF ends the input alone. A peer that has
+ * said all may still read, so what is written leaves as before.
+ */
+void	 stream_answer_after_eof(struct stream *);
+
 /* Unread bytes, contiguous, valid until the next call on this stream. */
 const uint8_t *stream_peek(struct stream *, size_t *len);
 void	 stream_consume(struct stream *, size_t n);

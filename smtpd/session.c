@@ -23,6 +23,11 @@
 #define INPUT_MAX	(16 * 1024)
 /* auth and queue answer in milliseconds, a flush on a tired disk in seconds. */
 #define ANSWER_SEC	120
+/*
+ * Replies unsent above this, and no further command is looked at until they
+ * have left: a client that does not read costs no more than this.
+ */
+#define OUTPUT_MARK	(16 * 1024)
 /* For a last reply to leave. */
 #define LINGER_MS	2000
 
@@ -33,12 +38,14 @@ static struct flood strangers = FLOOD("sessions that ended without a login",
 static struct flood refusals = FLOOD("refusals before a login", 300);
 
 static void	on_readable(struct stream *, void *);
+static void	on_drained(struct stream *, void *);
 static void	on_up(struct stream *, void *);
 static void	on_ended(struct stream *, enum stream_end, const char *, void *);
 static void	timer_cb(void *);
 
 static const struct stream_ops stream_ops = {
-	.readable = on_readable, .up = on_up, .ended = on_ended
+	.readable = on_readable, .drained = on_drained, .up = on_up,
+	.ended = on_ended
 };
 
 enum clock { CLOCK_COMMAND_WAIT, CLOCK_DATA_WAIT, CLOCK_ANSWER };
@@ -109,6 +116,7 @@ session_new(struct server *srv, int fd, bool tls_first,
 	stats_add(STAT_SESSIONS, 1);
 	stats_add(STAT_SESSIONS_NOW, 1);
 	s->stream = stream_new(fd, false, INPUT_MAX, &stream_ops, s);
+	stream_answer_after_eof(s->stream);
 	if (tls_first) {
 		session_set_state(s, SESSION_HANDSHAKE);
 		stream_start_tls(s->stream, tls_accept(srv->tls), true);
@@ -386,12 +394,34 @@ step(struct session *s)
 	}
 }
 
+static bool
+choked(const struct session *s)
+{
+	return stream_unsent(s->stream) > OUTPUT_MARK;
+}
+
+/*
+ * A client that has closed its side gets the replies to all that it has said
+ * (it may have closed only the one): queue's word on its message most of all.
+ * Nothing more is waited for from it, and auth need not work for it.
+ */
+static void
+leave_after_eof(struct session *s)
+{
+	bool owed = states[s->state].clock == CLOCK_ANSWER &&
+	    s->state != SESSION_AUTH_WAIT;
+
+	if (s->eof_why != NULL && !choked(s) && !owed)
+		session_end(s, s->eof_why);
+}
+
 /* The stream bounds what one turn can find, and so how long it lasts. */
 void
 session_turn(struct session *s)
 {
-	while (s->state != SESSION_OVER && step(s))
+	while (s->state != SESSION_OVER && !choked(s) && step(s))
 		;
+	leave_after_eof(s);
 	if (s->state == SESSION_OVER)
 		session_free(s);
 	else
@@ -404,6 +434,18 @@ static void
 on_readable(struct stream *stream, void *arg)
 {
 	session_turn(arg);
+}
+
+/* Commands may have been left unread for the replies before them. */
+static void
+on_drained(struct stream *stream, void *arg)
+{
+	struct session *s = arg;
+	size_t unread;
+
+	stream_peek(stream, &unread);
+	if (unread > 0 || s->eof_why != NULL)
+		session_turn(s);
 }
 
 static void
@@ -421,6 +463,9 @@ on_ended(struct stream *stream, enum stream_end end, const char *why,
 {
 	struct session *s = arg;
 
-	session_end(s, why);
+	if (end == STREAM_EOF && s->state != SESSION_HANDSHAKE)
+		s->eof_why = why;
+	else
+		session_end(s, why);
 	session_turn(s);
 }

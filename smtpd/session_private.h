@@ -72,6 +72,7 @@ struct session {
 	bool	 skipping;	/* until CRLF: the line was refused already */
 	bool	 auth_lost;	/* auth went away in the middle of an exchange */
 	bool	 stop;		/* end with 421 when no message is under way */
+	const char *eof_why;	/* the client has closed its side; else NULL */
 	uint32_t errors;	/* refused commands */
 	uint32_t transactions;	/* begun */
 	uint32_t accepted;

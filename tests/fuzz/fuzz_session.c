@@ -91,6 +91,12 @@ hold(const uint8_t *p, size_t n, uint8_t flags, uint32_t seed,
 	o->closed = c.closed;
 	buf_init(&c.got, 1);
 	client_close(&c);
+	/* Only queue's answer is waited for when the client is gone. */
+	if (world.srv.sessions != 0) {
+		MUST((flags & QUEUE_SILENT) != 0);
+		ev_clock_step(120 * 1000);
+		world_settle();
+	}
 	MUST(world.srv.sessions == 0);
 	o->starts = world.auth_starts;
 	o->begins = world.begins;

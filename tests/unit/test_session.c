@@ -589,6 +589,83 @@ test_stop(void)
 	client_close(&stuck);
 }
 
+/* --- clients that do not read, and that have said all ------------------------------------------- */
+
+static size_t
+unread_replies(const struct client *c)
+{
+	return stream_unsent(c->session->stream);
+}
+
+/* However much is asked at once, a client that does not read holds little. */
+static void
+test_deaf_client(void)
+{
+	int small = 4096, i;
+	struct client c;
+	struct buf b;
+	size_t most = 0;
+
+	buf_init(&b, 1 << 20);
+	for (i = 0; i < 2700; i++)
+		buf_adds(&b, "HELP\r\n");
+	client_open(&c, true);
+	if (setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)) == -1)
+		abort();
+	for (i = 0; i < 40; i++) {
+		send(c.fd, b.data, b.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		world_settle();
+		if (unread_replies(&c) > most)
+			most = unread_replies(&c);
+	}
+	ok(most < 20 * 1024, "%zu bytes of replies wait for it", most);
+	for (i = 0; i < 2000; i++) {
+		client_read(&c);
+		world_settle();
+	}
+	ok(c.got.len > 2700 * 100, "when it reads it gets them");
+	client_close(&c);
+	buf_clear(&b);
+}
+
+/* A client that closes its own side behind the dot learns what became of it. */
+static void
+test_half_closed(void)
+{
+	static const struct {
+		const char *name, *say, *hear;
+	} rows[] = {
+		{ "behind the dot", MAIL RCPT "DATA\r\nx\r\n.\r\n",
+		    "250 2.1.0,250 2.1.5,354,250 2.0.0!" },
+		{ "behind everything", MAIL RCPT "DATA\r\nx\r\n.\r\n" MAIL
+		    "RSET\r\nNOOP\r\n", "250 2.1.0,250 2.1.5,354,250 2.0.0,"
+		    "250 2.1.0,250 2.0.0,250 2.0.0!" },
+		{ "behind QUIT", "NOOP\r\nQUIT\r\n",
+		    "250 2.0.0,221 2.0.0!" },
+		{ "in a line", "NOOP\r\nNO", "250 2.0.0!" },
+		{ "in the content", MAIL RCPT "DATA\r\nx\r\n.",
+		    "250 2.1.0,250 2.1.5,354!" },
+		{ "at once", "", "!" },
+	};
+	struct client c;
+	size_t i;
+
+	for (i = 0; i < nitems(rows); i++) {
+		client_open(&c, true);
+		say(&c, AUTH);
+		codes(&c);
+		/* In one go, so that the end is there before the answers. */
+		send(c.fd, rows[i].say, strlen(rows[i].say), MSG_NOSIGNAL);
+		shutdown(c.fd, SHUT_WR);
+		world_settle();
+		world_settle();
+		client_read(&c);
+		is_str(codes(&c), rows[i].hear, "closed %s", rows[i].name);
+		client_close(&c);
+		is_int(world.srv.sessions, 0, "and the session is gone");
+	}
+}
+
 /* --- long lines ---------------------------------------------------------------------------------- */
 
 static void
@@ -666,6 +743,8 @@ main(void)
 	test_mad_queue();
 	test_time();
 	test_stop();
+	test_deaf_client();
+	test_half_closed();
 	test_long_lines();
 	test_offers();
 	world_clear();

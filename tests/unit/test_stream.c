@@ -13,6 +13,7 @@
 
 struct side {
 	struct stream *st;
+	int	 fd;			/* the stream's own */
 	struct buf got;
 	int	 ups, drains, ends;
 	enum stream_end end;
@@ -72,6 +73,8 @@ make_pair(struct side *a, struct side *b, size_t in_max)
 		abort();
 	buf_init(&a->got, 64 << 20);
 	buf_init(&b->got, 64 << 20);
+	a->fd = fd[0];
+	b->fd = fd[1];
 	a->st = stream_new(fd[0], false, in_max, &ops, a);
 	b->st = stream_new(fd[1], false, in_max, &ops, b);
 }
@@ -166,6 +169,32 @@ test_talk(const char *name, bool tls, SSL_CTX *server, SSL_CTX *client)
 	is_str(buf_str(&b.got), "last words", "%s: freed when drained", name);
 	ok(b.ends == 1 && b.end == STREAM_EOF, "%s: end of file", name);
 	buf_clear(&big);
+	free_pair(&a, &b);
+}
+
+/* A peer that closes its side and reads on gets the answer. */
+static void
+test_half_closed(bool tls, SSL_CTX *server, SSL_CTX *client)
+{
+	const char *name = tls ? "TLS, half closed" : "plain, half closed";
+	struct side a, b;
+
+	make_pair(&a, &b, 1000);
+	if (tls)
+		start_tls(&a, &b, server, client);
+	stream_answer_after_eof(b.st);
+	stream_write(a.st, "question", 8);
+	turns(10);
+	if (tls)
+		SSL_shutdown(stream_ssl(a.st));
+	ok(shutdown(a.fd, SHUT_WR) == 0, "%s", name);
+	turns(10);
+	is_str(buf_str(&b.got), "question", "%s: what it said", name);
+	ok(b.ends == 1 && b.end == STREAM_EOF, "%s: seen", name);
+	stream_write(b.st, "answer", 6);
+	stream_free_drained(&b.st, 1000);
+	turns(10);
+	is_str(buf_str(&a.got), "answer", "%s: and what it gets", name);
 	free_pair(&a, &b);
 }
 
@@ -339,6 +368,8 @@ main(void)
 	test_key_update_flood(server, client);
 	SSL_CTX_set_max_proto_version(client, TLS1_2_VERSION);
 	test_talk("tls 1.2", true, server, client);
+	test_half_closed(false, NULL, NULL);
+	test_half_closed(true, server, client);
 	test_free_inside(false, NULL, NULL);
 	test_free_inside(true, server, client);
 	test_not_tls(server);
