@@ -69,8 +69,7 @@ header_is(const struct header_field *f, const char *name)
 bool
 header_find_end(const char *text, size_t n, size_t from, size_t *len)
 {
-	size_t at = 0, start = from < 3 ? 0 : from - 3;
-	struct header_field f;
+	size_t start = from < 3 ? 0 : from - 3;
 	const char *blank;
 
 	*len = 0;
@@ -80,13 +79,6 @@ header_find_end(const char *text, size_t n, size_t from, size_t *len)
 		*len = 2;
 		return true;
 	}
-	/* The first line is looked at once, as soon as it is whole. */
-	if (from < 2)
-		from = 0;
-	if (memchr(text, '\n', from) == NULL &&
-	    memchr(text + from, '\n', n - from) != NULL &&
-	    header_next(text, n, &at, &f) == HEADER_BODY)
-		return true;
 	blank = memmem(text + start, n - start, "\r\n\r\n", 4);
 	if (blank != NULL)
 		*len = (size_t)(blank - text) + 4;

@@ -37,10 +37,9 @@ enum header_next header_next(const char *text, size_t n, size_t *at,
 bool	 header_is(const struct header_field *, const char *name);
 
 /*
- * Looks for the end of the header section in the bytes so far. True: *len is
- * its length with the blank line, 0 when the first line is no field and there
- * is none. False: it may go on. Looks from `from` on: 0, or a number of bytes
- * of which it has said false before.
+ * Looks for the blank line in the bytes so far. True: *len is the header's
+ * length with it. False: it may still come. Looks from `from` on: 0, or a
+ * number of bytes of which it has said false before.
  */
 bool	 header_find_end(const char *text, size_t n, size_t from, size_t *len);
 

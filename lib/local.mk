@@ -10,6 +10,7 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libstream.a
 	%D%/date.c %D%/date.h \
 	%D%/flood.c %D%/flood.h \
 	%D%/header.c %D%/header.h \
+	%D%/mailboxes.c %D%/mailboxes.h \
 	%D%/num.c %D%/num.h \
 	%D%/smtp_cmd.c %D%/smtp_cmd.h \
 	%D%/smtp_data.c %D%/smtp_data.h \

@@ -127,8 +127,8 @@ log_warnx(const char *fmt, ...)
 	EMIT(LOG_LVL_WARN, 0);
 }
 
-static bool
-topic_wanted(const char *topic)
+bool
+log_debugs(const char *topic)
 {
 	const char *at;
 	size_t len = strlen(topic);
@@ -146,7 +146,7 @@ topic_wanted(const char *topic)
 void
 log_debug(const char *topic, const char *fmt, ...)
 {
-	if (!topic_wanted(topic))
+	if (!log_debugs(topic))
 		return;
 	EMIT(LOG_LVL_DEBUG, 0);
 }

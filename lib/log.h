@@ -9,6 +9,7 @@
 #ifndef LIB_LOG_H
 #define LIB_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum log_level { LOG_LVL_ERR, LOG_LVL_WARN, LOG_LVL_INFO, LOG_LVL_DEBUG };
@@ -31,6 +32,8 @@ void	 log_warn(const char *, ...) __attribute__((format(printf, 1, 2)));
 void	 log_warnx(const char *, ...) __attribute__((format(printf, 1, 2)));
 void	 log_debug(const char *topic, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
+/* For hot paths: whether to prepare the arguments of a debug line at all. */
+bool	 log_debugs(const char *topic);
 /* Start-up failures and broken invariants only; the process ends with 1. */
 void	 fatal(const char *, ...)
 	    __attribute__((format(printf, 1, 2), noreturn));

@@ -17,9 +17,10 @@
 
 /* --- the sender ----------------------------------------------------------------------- */
 
-static bool
-may_send_as(const struct login *login, const char *addr)
+bool
+cmd_mail_permits(const char *addr, const void *arg)
 {
+	const struct login *login = arg;
 	size_t i;
 
 	if (*addr == '\0' || strcasecmp(addr, login->ticket.account) == 0)
@@ -84,7 +85,7 @@ check_policy(const struct session *s, const struct smtp_path *path,
 {
 	if (mp->size > s->server->conf->max_message_bytes)
 		return REPLY_TOO_BIG;	/* RFC 1870 6.1 (1) */
-	if (!may_send_as(s->login, path->addr))
+	if (!cmd_mail_permits(path->addr, s->login))
 		return REPLY_NOT_YOUR_SENDER;
 	if (!upstream_alive(&s->server->queue))
 		return REPLY_TROUBLE;

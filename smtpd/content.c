@@ -111,7 +111,7 @@ head_done(struct content *c, size_t len)
 	enum reply verdict;
 
 	verdict = fixup_header(c->fixup, (const char *)c->head.data, len,
-	    &c->body);
+	    &c->body, &c->id);
 	if (verdict != REPLY_NONE) {
 		content_refuse(c, verdict);
 		return;
@@ -123,24 +123,40 @@ head_done(struct content *c, size_t len)
 	buf_clear(&c->head);
 }
 
-/* Takes what fits of the limit; the bytes up to it decide, however cut. */
+static bool
+begins_with_field(const struct content *c)
+{
+	struct header_field f;
+	size_t at = 0;
+
+	return header_next((const char *)c->head.data, c->head.len, &at, &f) ==
+	    HEADER_FIELD;
+}
+
+/*
+ * Takes what fits of the limit; the bytes up to it decide, however cut. A text
+ * that does not even begin with a field needs no blank line within the limit.
+ */
 static size_t
 gather_head(struct content *c, const uint8_t *p, size_t n)
 {
 	size_t room = c->limits.header_bytes - c->head.len, len;
 
-	if (room == 0) {
+	if (room == 0 && begins_with_field(c)) {
 		content_refuse(c, REPLY_BIG_HEADER);
 		return n;
+	}
+	if (room == 0) {
+		head_done(c, c->head.len);
+		return 0;
 	}
 	if (n > room)
 		n = room;
 	buf_add(&c->head, p, n);
 	if (header_find_end((const char *)c->head.data, c->head.len,
 	    c->searched, &len))
-		head_done(c, len == 0 ? c->head.len : len);
-	else if (c->searched > 0 || memchr(p, '\n', n) != NULL)
-		c->searched = c->head.len;
+		head_done(c, len);
+	c->searched = c->head.len;
 	return n;
 }
 

@@ -26,6 +26,7 @@ struct content {
 	enum reply verdict;	/* REPLY_NONE: good so far; sticky */
 	const struct fixup *fixup; /* borrowed until the header is whole */
 	struct content_limits limits;
+	struct identity id;	/* whom the header names */
 	struct buf head;	/* until it is whole, then empty */
 	size_t	 searched;	/* of head, for its end */
 	bool	 in_body;

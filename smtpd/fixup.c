@@ -1,38 +1,83 @@
 #include "lib/prelude.h"
 
+#include <strings.h>
+
 #include "lib/addr.h"
 #include "lib/date.h"
 #include "lib/header.h"
 #include "smtpd/fixup.h"
 
-/* Not for the recipients: RFC 5322 3.6.3 and 3.6.6, RFC 5321 4.4. */
-static const char *const dropped[] = { "Bcc", "Resent-Bcc", "Return-Path" };
+/* What a field is to us. */
+enum kind {
+	OTHER,
+	KNOWN,		/* nobody writes it at the start of a text's line */
+	DROPPED,	/* not for the recipients */
+	DATE, MESSAGE_ID, RECEIVED,
+	FROM, SENDER, RESENT
+};
+
+static const struct {
+	const char *name;
+	uint8_t	 len;
+	uint8_t	 kind;
+} kinds[] = {
+#define FIELD(name, kind) { name, sizeof(name) - 1, kind }
+	/* RFC 5322 3.6.3 and 3.6.6, RFC 5321 4.4, and what some make of Bcc */
+	FIELD("Bcc", DROPPED), FIELD("Resent-Bcc", DROPPED),
+	FIELD("Return-Path", DROPPED), FIELD("X-Bcc", DROPPED),
+	FIELD("Apparently-To", DROPPED),
+	FIELD("Date", DATE), FIELD("Message-ID", MESSAGE_ID),
+	FIELD("Received", RECEIVED), FIELD("From", FROM),
+	FIELD("Sender", SENDER), FIELD("Resent-From", RESENT),
+	FIELD("Resent-Sender", RESENT),
+	FIELD("To", KNOWN), FIELD("Cc", KNOWN), FIELD("Subject", KNOWN),
+	FIELD("Reply-To", KNOWN), FIELD("MIME-Version", KNOWN),
+	FIELD("Content-Type", KNOWN),
+	FIELD("Content-Transfer-Encoding", KNOWN),
+#undef FIELD
+};
 
 struct seen {
 	bool	 date, message_id;
 	uint32_t received;
 };
 
-static bool
-is_dropped(const struct header_field *f)
+static enum kind
+kind_of(const struct header_field *f)
 {
 	size_t i;
 
-	for (i = 0; i < nitems(dropped); i++)
-		if (header_is(f, dropped[i]))
-			return true;
-	return false;
+	for (i = 0; i < nitems(kinds); i++)
+		if (f->name_len == kinds[i].len && strncasecmp(f->name,
+		    kinds[i].name, kinds[i].len) == 0)
+			return kinds[i].kind;
+	return OTHER;
 }
 
-static void
-note(struct seen *seen, const struct header_field *f)
+static enum reply
+note(struct seen *seen, enum kind kind, const struct header_field *f,
+    struct identity *id)
 {
-	if (header_is(f, "Date"))
+	switch (kind) {
+	case DATE:
 		seen->date = true;
-	else if (header_is(f, "Message-ID"))
+		break;
+	case MESSAGE_ID:
 		seen->message_id = true;
-	else if (header_is(f, "Received"))
+		break;
+	case RECEIVED:
 		seen->received++;
+		break;
+	case FROM:
+		return identity_check(id, IDENTITY_FROM, f);
+	case SENDER:
+		return identity_check(id, IDENTITY_SENDER, f);
+	case RESENT:
+		return identity_check(id, IDENTITY_RESENT, f);
+	default:
+		break;
+	}
+	return REPLY_NONE;
 }
 
 /* Text from elsewhere inside a comment, RFC 5322 3.2.2: quoted-pairs. */
@@ -97,20 +142,51 @@ add_missing(struct buf *out, const struct fixup *fx, const struct seen *seen)
 		    (unsigned long long)fx->nonce, fx->hostname);
 }
 
+/*
+ * Where fields end without a blank line, text[at..n) is the body for most mail
+ * programs, if it is one: behind a line that is no field in the middle of a
+ * header a Bcc would be shown to all, and a From stand there unread.
+ */
+static bool
+is_body(const char *text, size_t n, size_t at)
+{
+	bool blank = n >= 4 && memcmp(text + n - 4, "\r\n\r\n", 4) == 0;
+	struct header_field f;
+	const char *lf;
+
+	if (at > 0 && blank)
+		return false;
+	while (at < n) {
+		size_t here = at;
+
+		if (header_next(text, n, &here, &f) == HEADER_FIELD &&
+		    kind_of(&f) != OTHER)
+			return false;
+		lf = memchr(text + at, '\n', n - at);
+		at = lf == NULL ? n : (size_t)(lf - text) + 1;
+	}
+	return true;
+}
+
 enum reply
 fixup_header(const struct fixup *fx, const char *head, size_t n,
-    struct buf *out)
+    struct buf *out, struct identity *id)
 {
 	struct seen seen = { false, false, 0 };
 	struct header_field f;
 	enum header_next next;
+	enum reply refusal;
+	enum kind kind;
 	size_t at = 0, end = 0, kept = 0;
 
 	add_received(out, fx);
 	/* Runs of fields that stay are copied in one piece, head[kept..end). */
 	while ((next = header_next(head, n, &at, &f)) == HEADER_FIELD) {
-		note(&seen, &f);
-		if (is_dropped(&f)) {
+		kind = kind_of(&f);
+		refusal = note(&seen, kind, &f, id);
+		if (refusal != REPLY_NONE)
+			return refusal;
+		if (kind == DROPPED) {
 			buf_add(out, head + kept, end - kept);
 			kept = at;
 		}
@@ -118,6 +194,8 @@ fixup_header(const struct fixup *fx, const char *head, size_t n,
 	}
 	if (seen.received > fx->max_hops)
 		return REPLY_LOOP;	/* RFC 5321 6.3 */
+	if (next == HEADER_BODY && !is_body(head, n, at))
+		return REPLY_BAD_HEADER;
 	buf_add(out, head + kept, end - kept);
 	add_missing(out, fx, &seen);
 	if (next == HEADER_BODY)	/* the blank line that was forgotten */

@@ -1,7 +1,8 @@
 /*
  * fixup: what a submission server adds to and takes from a message's header,
  * RFC 6409 8: a Received field that says what the operator lets it say; Date
- * and Message-ID when they are missing; Bcc away. Pure: bytes in, bytes out.
+ * and Message-ID when they are missing; Bcc away. On the way it looks at who is
+ * named as the author (smtpd/identity.h). Pure: bytes in, bytes out.
  */
 #ifndef SMTPD_FIXUP_H
 #define SMTPD_FIXUP_H
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #include "lib/buf.h"
+#include "smtpd/identity.h"
 #include "smtpd/reply.h"
 
 struct fixup {
@@ -32,6 +34,6 @@ struct fixup {
  * REPLY_NONE, or the reply that refuses the message: appended is then a part.
  */
 enum reply fixup_header(const struct fixup *, const char *head, size_t n,
-	    struct buf *out);
+	    struct buf *out, struct identity *);
 
 #endif

@@ -12,6 +12,7 @@ LIBKEYPROV = %D%/libkeyprov.a $(CRYPTO_LIBS)
 	%D%/crowd.c %D%/crowd.h \
 	%D%/extensions.c %D%/extensions.h \
 	%D%/fixup.c %D%/fixup.h \
+	%D%/identity.c %D%/identity.h \
 	%D%/listener.c %D%/listener.h \
 	%D%/message.c %D%/message.h \
 	%D%/params.c %D%/params.h \

@@ -71,6 +71,8 @@ message_begin(struct session *s)
 	struct transaction *tx = s->tx;
 
 	prepare_fixup(s, tx);
+	tx->content.id = (struct identity){ .permits = cmd_mail_permits,
+	    .arg = s->login };
 	content_begin(&tx->content, &tx->fixup, (struct content_limits){
 	    conf->max_message_bytes, conf->max_header_bytes });
 	tx->content_ms = ev_now_ms();
@@ -133,6 +135,7 @@ void
 message_refuse(struct session *s)
 {
 	const struct transaction *tx = s->tx;
+	const char *about = tx->content.id.about;
 	char limit[24];
 
 	snprintf(limit, sizeof(limit), "%llu",
@@ -144,7 +147,8 @@ message_refuse(struct session *s)
 		session_refuse(s, verb(tx), REPLY_BARE_BYTES,
 		    flaw_name(tx->wire.flaws), flaw_name(tx->wire.flaws));
 	else
-		session_refuse(s, verb(tx), tx->content.verdict, limit, NULL);
+		session_refuse(s, verb(tx), tx->content.verdict,
+		    *about == '\0' ? limit : log_escs(about), about);
 	session_drop_tx(s);
 }
 

@@ -113,6 +113,14 @@
 	X(BAD_RCPT, "553", " 5.1.3 ", "Recipient address: %s")		\
 	X(NOT_YOUR_SENDER, "553", " 5.7.1 ", "<%s> is not a sender address "\
 	    "of your account")						\
+	X(NOT_YOUR_FROM, "553", " 5.7.1 ", "%s is not an address of your "\
+	    "account")							\
+	X(BAD_FROM, "554", " 5.6.0 ", "The message's %s field holds no "\
+	    "address, or something else beside (RFC 5322 3.6.2)")	\
+	X(FIELD_TWICE, "554", " 5.6.0 ", "The message has more than one %s "\
+	    "field (RFC 5322 3.6)")					\
+	X(BAD_HEADER, "554", " 5.6.0 ", "A line in the message's header is "\
+	    "no header field (RFC 5322 2.2)")				\
 	X(BARE_BYTES, "554", " 5.6.11 ", "The content holds %s; lines end "\
 	    "in CRLF (RFC 5321 2.3.8)")					\
 	X(LOOP, "554", " 5.4.6 ", "Too many Received fields: this message "\

@@ -213,8 +213,9 @@ session_stop(struct session *s, bool force)
 void
 session_set_state(struct session *s, enum session_state state)
 {
-	log_debug("session", "%s %s -> %s", session_name(s),
-	    states[s->state].name, states[state].name);
+	if (log_debugs("session"))
+		log_debug("session", "%s %s -> %s", session_name(s),
+		    states[s->state].name, states[state].name);
 	s->state = state;
 	s->since_ms = ev_now_ms();
 }

@@ -5,6 +5,8 @@
 #ifndef SMTPD_VERBS_H
 #define SMTPD_VERBS_H
 
+#include <stdbool.h>
+
 #include "lib/smtp_cmd.h"
 #include "smtpd/reply.h"
 
@@ -31,6 +33,9 @@ void	 cmd_noop(struct session *, struct span arg);
 void	 cmd_vrfy(struct session *, struct span arg);
 void	 cmd_help(struct session *, struct span arg);
 void	 cmd_quit(struct session *, struct span arg);
+
+/* Whether a struct login may name this address as a sender; "" it may. */
+bool	 cmd_mail_permits(const char *addr, const void *login);
 
 /* A line of the client in SESSION_AUTH_LINE. */
 void	 cmd_auth_line(struct session *, const char *line, size_t n);

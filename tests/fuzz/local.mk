@@ -83,6 +83,12 @@ FUZZ_TARGETS += %D%/fuzz_login
 %C%_fuzz_login_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_login_LDADD = $(LIBAUTH)
 
+FUZZ_TARGETS += %D%/fuzz_mailboxes
+%C%_fuzz_mailboxes_SOURCES = %D%/fuzz_mailboxes.c $(FUZZ_MAIN)
+%C%_fuzz_mailboxes_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_mailboxes_LDADD = $(LIBPOSTERN)
+EXTRA_DIST += %D%/mailboxes.dict
+
 FUZZ_TARGETS += %D%/fuzz_queue
 %C%_fuzz_queue_SOURCES = %D%/fuzz_queue.c $(FUZZ_MAIN)
 %C%_fuzz_queue_LDFLAGS = $(FUZZ_LINK)

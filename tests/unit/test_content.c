@@ -40,6 +40,12 @@ sink(const uint8_t *p, size_t n, void *arg)
 	return 0;
 }
 
+static bool
+permits(const char *addr, const void *arg)
+{
+	return strcmp(addr, "a@b") == 0;
+}
+
 static void
 read_back(int fd, struct buf *out)
 {
@@ -74,6 +80,7 @@ feed(const char *wire, size_t n, size_t first, size_t piece,
 
 	content_init(&r.c);
 	content_begin(&r.c, &fx, limits);
+	r.c.id.permits = permits;
 	smtp_data_in_init(&r.wire);
 	while (at < n && !r.wire.ended) {
 		if (len > n - at)
@@ -126,7 +133,17 @@ static const struct {
 	{ "body without header", "hello there\r\nworld\r\n.\r\n", REPLY_NONE,
 	    0 },
 	{ "body behind the header without a blank line",
-	    "Subject: x\r\nhello there\r\n\r\nworld\r\n.\r\n", REPLY_NONE, 0 },
+	    "Subject: x\r\nhello there\r\nworld\r\n.\r\n", REPLY_NONE, 0 },
+	{ "a line that is no field", "Subject: x\r\nhello there\r\n\r\n"
+	    "world\r\n.\r\n", REPLY_BAD_HEADER, 0 },
+	{ "Bcc behind such a line", "hello\r\nBcc: x\r\n\r\n.\r\n",
+	    REPLY_BAD_HEADER, 0 },
+	{ "a long text before the first blank line", "hello\r\n" LONG500
+	    LONG500 "\r\nBcc: x\r\n.\r\n", REPLY_NONE, 0 },
+	{ "somebody else's From", "From: b@c\r\n\r\nx\r\n.\r\n",
+	    REPLY_NOT_YOUR_FROM, 0 },
+	{ "From twice", "From: a@b\r\nFrom: a@b\r\n\r\nx\r\n.\r\n",
+	    REPLY_FIELD_TWICE, 0 },
 	{ "a dotted header", "..Subject: x\r\nBcc: y\r\n\r\n.\r\n",
 	    REPLY_NONE, 0 },
 	{ "Bcc", "Bcc: a\r\n b\r\nTo: c\r\n\r\nBcc: d\r\n.\r\n", REPLY_NONE,

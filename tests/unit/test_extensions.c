@@ -128,6 +128,29 @@ test_large_envelope(void)
 	end();
 }
 
+/* --- whose message it is ------------------------------------------------------------------ */
+
+static void
+test_identity(void)
+{
+	begin();
+	say(&c, MAIL "\r\n" RCPT "\r\nDATA\r\nFrom: Sales <sales@example.org>,"
+	    " x@lists.example.org\r\nSender: ALICE@example.org\r\n\r\nx\r\n"
+	    ".\r\n");
+	is_str(codes(&c), "250 2.1.0,250 2.1.5,354,250 2.0.0", "one's own");
+	say(&c, "MAIL FROM:<>\r\n" RCPT "\r\nDATA\r\nFrom: ceo@example.org"
+	    "\r\n\r\nx\r\n.\r\n");
+	ok(strstr(buf_str(&c.got), "553 5.7.1 From: <ceo@example.org> is not "
+	    "an address of your account\r\n") != NULL, "it is named");
+	is_str(codes(&c), "250 2.1.0,250 2.1.5,354,553 5.7.1",
+	    "somebody else's, by the null return path");
+	say(&c, MAIL "\r\n" RCPT "\r\nBDAT 26\r\nFrom: ceo@example.org\r\n\r\n"
+	    "xBDAT 1 LAST\r\nx");
+	is_str(codes(&c), "250 2.1.0,250 2.1.5,553 5.7.1,503 5.5.1",
+	    "in a chunk");
+	end();
+}
+
 /* --- CHUNKING --------------------------------------------------------------------------------- */
 
 #define ENV	MAIL "\r\n" RCPT "\r\n"
@@ -387,6 +410,7 @@ main(void)
 	test_offers();
 	test_dsn();
 	test_large_envelope();
+	test_identity();
 	test_chunks();
 	test_large_chunks();
 	test_chunks_without_queue();

@@ -56,8 +56,9 @@ static const struct {
 	    RECEIVED HAS "\r\n" },
 	{ "Return-Path", "Return-Path: <a@b>\r\n" HAS "\r\n",
 	    RECEIVED HAS "\r\n" },
-	{ "X-Bcc stays", "X-Bcc: a\r\n" HAS "\r\n",
-	    RECEIVED "X-Bcc: a\r\n" HAS "\r\n" },
+	{ "X-Bcc", "X-Bcc: a\r\n" HAS "\r\n", RECEIVED HAS "\r\n" },
+	{ "Apparently-To", HAS "apparently-to: a@b\r\n\r\n",
+	    RECEIVED HAS "\r\n" },
 	{ "Bccx stays", "Bccx: a\r\n" HAS "\r\n",
 	    RECEIVED "Bccx: a\r\n" HAS "\r\n" },
 	{ "a fold that says Bcc stays", "Subject: x\r\n Bcc: a\r\n" HAS "\r\n",
@@ -69,10 +70,12 @@ static const struct {
 	    RECEIVED HAS "\r\nhello\r\nworld\r\n" },
 	{ "nothing but body", "hello\r\n", RECEIVED DATE MSGID
 	    "\r\nhello\r\n" },
-	{ "a fold first is body", " x: y\r\n" HAS, RECEIVED DATE MSGID
-	    "\r\n x: y\r\n" HAS },
-	{ "mbox From line is body", "From a@b Mon\r\n" HAS "\r\n",
-	    RECEIVED DATE MSGID "\r\nFrom a@b Mon\r\n" HAS "\r\n" },
+	{ "a fold first is body", " x: y\r\nz\r\n\r\n", RECEIVED DATE
+	    MSGID "\r\n x: y\r\nz\r\n\r\n" },
+	{ "mbox From line is body", "From a@b Mon\r\nhello\r\n\r\n",
+	    RECEIVED DATE MSGID "\r\nFrom a@b Mon\r\nhello\r\n\r\n" },
+	{ "a text with a colon is body", "hello\r\nNote: x\r\n\r\nbye\r\n",
+	    RECEIVED DATE MSGID "\r\nhello\r\nNote: x\r\n\r\nbye\r\n" },
 	{ "8bit name is body", "S\xc3\xbc: x\r\n\r\n",
 	    RECEIVED DATE MSGID "\r\nS\xc3\xbc: x\r\n\r\n" },
 	{ "colon first is body", ": x\r\n\r\n",
@@ -92,18 +95,155 @@ static const struct {
 	    "Received: c\r\nReceived: d\r\n" },
 };
 
+/* Alice's own, as auth would say. */
+static bool
+permits(const char *addr, const void *arg)
+{
+	return strcmp(addr, "alice@example.org") == 0 ||
+	    strcmp(addr, "j\xc3\xbc@example.org") == 0 ||
+	    strstr(addr, "@lists.example.org") != NULL;
+}
+
+static const struct identity alice = { .permits = permits };
+
+/* A line that is no field, and what would be told to others behind it. */
+static const struct {
+	const char *name, *in;
+} ambiguous[] = {
+	{ "8bit field name", "To: a@b\r\nX-Gr\xc3\xb6\xc3\x9f" "e: 1\r\n"
+	    "Bcc: s\r\n\r\nx\r\n" },
+	{ "8bit field name first", "X-Gr\xc3\xb6\xc3\x9f" "e: 1\r\n"
+	    "Bcc: s\r\n\r\nx\r\n" },
+	{ "no colon", "To: a@b\r\ngarbage line\r\nBcc: s\r\n\r\n" },
+	{ "no colon first", "garbage line\r\nbcc: s\r\n\r\n" },
+	{ "mbox From", "From bob Mon\r\nBcc: s\r\n\r\n" },
+	{ "mbox >From", ">From bob Mon\r\nSubject: s\r\n\r\n" },
+	{ "mbox From and a header", "From bob Mon\r\n" HAS "\r\n" },
+	{ "a fold first", " x: y\r\n" HAS "\r\n" },
+	{ "a fold first, Bcc", " x\r\nBcc: s\r\n\r\n" },
+	{ "a blank in a name", "To: a\r\nHello World: x\r\nBcc: s\r\n\r\n" },
+	{ "text in the header", "Subject: x\r\nhello\r\n\r\nworld\r\n" },
+	{ "colon first", "Subject: x\r\n: y\r\n\r\n" },
+	{ "no blank line, Bcc in the text", "Subject: x\r\nhello\r\n"
+	    "Bcc: s\r\n" },
+	{ "no header, From in the text", "hello\r\nFrom: ceo@b\r\n" },
+	{ "no header, Resent-Bcc", "hello\r\nRESENT-BCC : s\r\n\r\n" },
+	{ "no header, a folded one", "hello\r\nbcc\t:\r\n s\r\n\r\n" },
+};
+
+static void
+test_ambiguous(void)
+{
+	struct buf out;
+	size_t i;
+
+	for (i = 0; i < nitems(ambiguous); i++) {
+		struct identity id = alice;
+		const char *in = ambiguous[i].in, *blank = strstr(in,
+		    "\r\n\r\n");
+
+		buf_init(&out, 64 * 1024);
+		is_int(fixup_header(&usual, in, blank == NULL ? strlen(in) :
+		    (size_t)(blank - in) + 4, &out, &id), REPLY_BAD_HEADER,
+		    "refused: %s", ambiguous[i].name);
+		buf_clear(&out);
+	}
+}
+
+static const struct {
+	const char *header;
+	enum reply want;
+	const char *about;
+} identities[] = {
+	{ "From: alice@example.org\r\n", REPLY_NONE, "" },
+	{ "From: \"The Boss\" <alice@example.org>\r\n", REPLY_NONE, "" },
+	{ "from : ALICE@EXAMPLE.ORG\r\n", REPLY_NOT_YOUR_FROM,
+	    "from: <ALICE@example.org>" },	/* permits() minds the case */
+	{ "From: a@lists.example.org, b@lists.example.org\r\n", REPLY_NONE,
+	    "" },
+	{ "From: ceo@example.org\r\n", REPLY_NOT_YOUR_FROM,
+	    "From: <ceo@example.org>" },
+	{ "From: alice@example.org,\r\n\tceo@example.org\r\n",
+	    REPLY_NOT_YOUR_FROM, "From: <ceo@example.org>" },
+	{ "From: ceo@example.org <alice@example.org>\r\n",
+	    REPLY_NOT_YOUR_FROM, "From: <ceo@example.org>" },
+	{ "From: alice@example.org <ceo@example.org>\r\n",
+	    REPLY_NOT_YOUR_FROM, "From: <ceo@example.org>" },
+	{ "From: alice@example.org <alice@example.org>\r\n", REPLY_NONE,
+	    "" },
+	{ "From: \"ceo@example.org\" <alice@example.org>\r\n", REPLY_NONE,
+	    "" },
+	{ "From: alice@example.org (ceo@example.org)\r\n", REPLY_NONE, "" },
+	{ "From: <@example.org:alice@example.org>\r\n", REPLY_NONE, "" },
+	{ "From: G: alice@example.org, ceo@example.org;\r\n",
+	    REPLY_NOT_YOUR_FROM, "From: <ceo@example.org>" },
+	{ "From: j\xc3\xbc@example.org\r\n", REPLY_NONE, "" },
+	{ "From:\r\n", REPLY_BAD_FROM, "From" },
+	{ "From: Alice\r\n", REPLY_BAD_FROM, "From" },
+	{ "From: <>\r\n", REPLY_BAD_FROM, "From" },
+	{ "From: G:;\r\n", REPLY_BAD_FROM, "From" },
+	{ "From: alice@example.org ceo@example.org\r\n", REPLY_BAD_FROM,
+	    "From" },
+	{ "From: alice@example.org (\r\n", REPLY_BAD_FROM, "From" },
+	{ "From: alice@example.org\r\nFrom: alice@example.org\r\n",
+	    REPLY_FIELD_TWICE, "From" },
+	{ "From: alice@example.org\r\nFROM\t: ceo@example.org\r\n",
+	    REPLY_FIELD_TWICE, "FROM" },
+	{ "From: alice@example.org\r\nSender: ceo@example.org\r\n",
+	    REPLY_NOT_YOUR_FROM, "Sender: <ceo@example.org>" },
+	{ "Sender: alice@example.org\r\n", REPLY_NONE, "" },
+	{ "Sender: alice@example.org\r\nsender: a@lists.example.org\r\n",
+	    REPLY_FIELD_TWICE, "sender" },
+	{ "Sender:\r\n", REPLY_BAD_FROM, "Sender" },
+	{ "Resent-From: ceo@example.org\r\n", REPLY_NOT_YOUR_FROM,
+	    "Resent-From: <ceo@example.org>" },
+	{ "Resent-Sender: ceo@example.org\r\n", REPLY_NOT_YOUR_FROM,
+	    "Resent-Sender: <ceo@example.org>" },
+	{ "Resent-From: alice@example.org\r\nResent-From: "
+	    "a@lists.example.org\r\n", REPLY_NONE, "" },
+	{ "Reply-To: ceo@example.org\r\nTo: ceo@example.org\r\n",
+	    REPLY_NONE, "" },
+	{ "X-From: ceo@example.org\r\nFrom-X: ceo@example.org\r\n",
+	    REPLY_NONE, "" },
+	{ "Subject: x\r\n From: ceo@example.org\r\n", REPLY_NONE, "" },
+	{ "\r\nFrom: ceo@example.org\r\n", REPLY_NONE, "" },
+};
+
+static void
+test_identities(void)
+{
+	struct buf out;
+	size_t i;
+
+	for (i = 0; i < nitems(identities); i++) {
+		struct identity id = alice;
+		const char *in = identities[i].header;
+
+		buf_init(&out, 64 * 1024);
+		is_int(fixup_header(&usual, in, strlen(in), &out, &id),
+		    identities[i].want, "whose it is: %.*s", (int)strcspn(in,
+		    "\r"), in);
+		is_str(id.about, identities[i].about, "and what is named");
+		buf_clear(&out);
+	}
+}
+
 static void
 test_cases(void)
 {
 	size_t i;
 
 	for (i = 0; i < nitems(cases); i++) {
+		struct identity id = alice;
+		const char *in = cases[i].in, *blank = strstr(in, "\r\n\r\n");
+		size_t n = strncmp(in, "\r\n", 2) == 0 ? 2 : blank == NULL ?
+		    strlen(in) : (size_t)(blank - in) + 4;
 		struct buf out;
 		enum reply r;
 
 		buf_init(&out, 64 * 1024);
-		r = fixup_header(&usual, cases[i].in, strlen(cases[i].in),
-		    &out);
+		r = fixup_header(&usual, in, n, &out, &id);
+		buf_adds(&out, in + n);		/* as smtpd/content does */
 		if (cases[i].out == NULL)
 			is_int(r, REPLY_LOOP, "%s", cases[i].name);
 		else
@@ -141,6 +281,7 @@ test_received(void)
 	size_t i;
 
 	for (i = 0; i < nitems(received_cases); i++) {
+		struct identity id = alice;
 		struct fixup fx = usual;
 		struct buf out;
 
@@ -148,7 +289,7 @@ test_received(void)
 		fx.client_addr = received_cases[i].client_addr;
 		fx.account = received_cases[i].account;
 		buf_init(&out, 64 * 1024);
-		fixup_header(&fx, "\r\n", 2, &out);
+		fixup_header(&fx, "\r\n", 2, &out, &id);
 		if (!ok(strstr(buf_str(&out), received_cases[i].received) !=
 		    NULL, "Received: %s", received_cases[i].name))
 			printf("# got %s\n", buf_str(&out));
@@ -161,7 +302,8 @@ static void
 test_dropped(void)
 {
 	static const char *const names[] = { "Bcc", "bcc", "BCC", "Resent-Bcc",
-	    "RESENT-bcc", "Return-Path", "return-path" };
+	    "RESENT-bcc", "Return-Path", "return-path", "X-Bcc",
+	    "Apparently-To" };
 	static const char *const values[] = { ":\r\n", ": a@b\r\n",
 	    ":a@b\r\n", " : a@b\r\n", "\t:\r\n a@b\r\n",
 	    ": a@b,\r\n\tc@d,\r\n e@f\r\n", ": \xc3\xa4@b\r\n",
@@ -173,6 +315,7 @@ test_dropped(void)
 	for (n = 0; n < nitems(names); n++)
 		for (v = 0; v < nitems(values); v++)
 			for (place = 0; place <= nitems(fields); place++) {
+				struct identity id = alice;
 				struct buf in, out, want;
 
 				buf_init(&in, 4096);
@@ -191,7 +334,7 @@ test_dropped(void)
 				buf_adds(&in, "\r\n");
 				buf_adds(&want, "\r\n");
 				fixup_header(&usual, buf_str(&in), in.len,
-				    &out);
+				    &out, &id);
 				is_str(buf_str(&out), buf_str(&want),
 				    "%s, shape %zu, place %zu", names[n], v,
 				    place);
@@ -206,6 +349,8 @@ main(void)
 {
 	test_cases();
 	test_dropped();
+	test_ambiguous();
+	test_identities();
 	test_received();
 	return tap_done();
 }

@@ -157,9 +157,9 @@ static const struct {
 	{ "\r\nbody", true, 2 }, { "A: b\r\n", false, 0 },
 	{ "A: b\r\n\r", false, 0 }, { "A: b\r\n\r\n", true, 8 },
 	{ "A: b\r\n\r\nC: d\r\n\r\n", true, 8 }, { "A: b", false, 0 },
-	{ "body\r\n", true, 0 }, { "body", false, 0 },
-	{ "body text\r\nA: b\r\n\r\n", true, 0 }, { " A: b\r\n", true, 0 },
-	{ "From a\r\nA: b\r\n\r\n", true, 0 }, { ":\r\n", true, 0 },
+	{ "body\r\n", false, 0 }, { "body", false, 0 },
+	{ "body text\r\nA: b\r\n\r\n", true, 19 }, { " A: b\r\n", false, 0 },
+	{ "From a\r\nA: b\r\n\r\n", true, 16 }, { ":\r\n", false, 0 },
 	{ "A: b\r\n \r\n\r\n", true, 11 }, { "A: b\r\nbody\r\n", false, 0 },
 	{ "A: b\r\nbody\r\n\r\n", true, 14 },
 	{ "A:\r\n\r\n\r\n", true, 6 },
@@ -222,7 +222,7 @@ test_random(void)
 			if (at > n || f.value + f.value_len != text + at)
 				wrong++;
 	}
-	ok(found > 10000, "many random headers end");
+	ok(found > 5000, "many random headers end");
 	is_int(wrong, 0, "at the same place however they arrive");
 }
 
