@@ -1,5 +1,32 @@
-# Measures, built by hand: make tests/bench/bench_store
+# Speed: `make bench` measures it, and nothing asserts it. That the rig itself
+# works is a test like any other.
 
-# The store alone; see its first lines.
-EXTRA_PROGRAMS += %D%/bench_store
+BENCHES = %D%/bench_store %D%/bench_limits %D%/bench_sink %D%/bench_load
+EXTRA_PROGRAMS += %D%/bench_store %D%/bench_limits
+check_PROGRAMS += %D%/bench_sink %D%/bench_load
+TESTS += %D%/smoke.py
+EXTRA_DIST += %D%/run %D%/smoke.py \
+	%D%/gauge.py %D%/rig.py %D%/rows.py %D%/servers.py
+
 %C%_bench_store_LDADD = $(LIBSTORE) $(LIBPOSTERN)
+
+%C%_bench_limits_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
+%C%_bench_limits_SOURCES = %D%/bench_limits.c \
+	%D%/limit_sync.c %D%/limit_sync.h %D%/limit_tls.c %D%/limit_tls.h
+%C%_bench_limits_LDADD = $(LIBPOSTERN) $(SSL_LIBS)
+
+%C%_bench_sink_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
+%C%_bench_sink_SOURCES = %D%/sink.c %D%/sink_session.c %D%/sink_session.h \
+	%D%/ids.c %D%/ids.h %D%/tally.c %D%/tally.h
+%C%_bench_sink_LDADD = $(LIBSTREAM) $(LIBPOSTERN)
+
+%C%_bench_load_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
+%C%_bench_load_SOURCES = %D%/load.c %D%/load_session.c %D%/load_session.h \
+	%D%/ids.c %D%/ids.h %D%/tally.c %D%/tally.h
+%C%_bench_load_LDADD = $(LIBSTREAM) $(LIBPOSTERN)
+
+# BENCHFLAGS="-r 5 -o table.md Postern Postfix"
+.PHONY: bench
+bench: all
+	$(MAKE) $(AM_MAKEFLAGS) $(BENCHES)
+	/usr/bin/python3 $(top_srcdir)/%D%/run $(BENCHFLAGS)

@@ -10,6 +10,7 @@ include %D%/keys.mk
 include %D%/auth.mk
 include %D%/smtpd.mk
 include %D%/store.mk
+include %D%/bench.mk
 include %D%/queue.mk
 include %D%/relay.mk
 include %D%/posternd.mk

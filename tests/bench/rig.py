@@ -1,0 +1,100 @@
+"""
+The two ends of a measurement: the sink where all mail goes, and a load.
+"""
+import json
+import os
+import random
+import subprocess
+import time
+
+import servers
+
+PROGRAMS = os.path.join(servers.postern.BUILD, "tests", "bench")
+
+
+class Sink:
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            [os.path.join(PROGRAMS, "bench_sink")], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True)
+        self.port = json.loads(self.process.stdout.readline())["port"]
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def begin(self):
+        """A new run; returns its number."""
+        run = random.randrange(1, 1 << 31)
+        self.ask("run %d" % run)
+        return run
+
+    def report(self):
+        return self.ask("report")
+
+    def wait(self, unique, seconds=120):
+        """The report once so many have come, or the last one."""
+        end = time.monotonic() + seconds
+        while True:
+            report = self.report()
+            if report["unique"] >= unique or time.monotonic() > end:
+                return report
+            time.sleep(0.02)
+
+
+def load(port, run=1, **options):
+    """
+    One run of bench_load; options are its own, by letter. A session that
+    breaks is an error of the measurement.
+    """
+    words = [os.path.join(PROGRAMS, "bench_load"), "-p", str(port),
+             "-R", str(run)]
+    for letter, value in options.items():
+        if value is True:
+            words += ["-" + letter]
+        elif value not in (None, False):
+            words += ["-" + letter, str(value)]
+    r = subprocess.run(words, capture_output=True, text=True, timeout=600,
+                       stdin=subprocess.DEVNULL)
+    if not r.stdout:
+        raise RuntimeError("bench_load: " + r.stderr)
+    return json.loads(r.stdout)
+
+
+LOGIN = {"u": servers.USER, "w": servers.PASSWORD}
+
+
+class Idle:
+    """Sessions that are logged in and say no more."""
+
+    def __init__(self, port, sessions):
+        self.words = [os.path.join(PROGRAMS, "bench_load"), "-p", str(port),
+                      "-i", "-s", str(sessions), "-u", servers.USER,
+                      "-w", servers.PASSWORD]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            self.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True)
+        first = json.loads(self.process.stdout.readline())
+        if "idle" not in first:
+            raise RuntimeError("not all are in: %s" % first)
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def limits(directory):
+    r = subprocess.run([os.path.join(PROGRAMS, "bench_limits"), directory],
+                       check=True, capture_output=True, text=True)
+    return json.loads(r.stdout)

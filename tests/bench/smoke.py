@@ -1,0 +1,69 @@
+#!/usr/bin/python3
+"""
+The bench works: its load arrives at its sink, alone and through Postern, over
+each kind of TLS, and what is missing or comes twice is seen.
+"""
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "harness"))
+import tap                                                       # noqa: E402
+import gauge                                                     # noqa: E402
+import rig                                                       # noqa: E402
+import servers                                                   # noqa: E402
+
+
+def test_alone(sink):
+    run = sink.begin()
+    load = rig.load(sink.port, run, t="clear", n=30, s=3, m=4, r=2, P=True)
+    report = sink.report()
+    tap.equal((load["accepted"], load["sessions"], load["broken"]), (30, 8, 0),
+              "all are accepted, and no connection is in vain")
+    tap.equal((report["unique"], report["duplicate"], report["strange"]),
+              (60, 0, 0), "all arrive, for each recipient")
+    rig.load(sink.port, run, t="clear", n=1, r=2)
+    tap.equal(sink.report()["duplicate"], 2, "what comes again is seen")
+    rig.load(sink.port, run + 1, t="clear")
+    tap.equal(sink.report()["strange"], 1, "what is another's is seen")
+
+
+def test_refused(sink, server):
+    load = rig.load(server.tls_port, n=2, u="alice@example.org", w="wrong")
+    tap.ok(load["accepted"] == 0 and load["broken"] and
+           "535" in load["error"], "a refusal is told: " + load["error"])
+
+
+def test_through(sink, server):
+    for port, tls in ((server.tls_port, "implicit"),
+                      (server.port, "starttls")):
+        run = sink.begin()
+        load = rig.load(port, run, t=tls, n=20, s=2, m=5, **rig.LOGIN)
+        tap.equal((load["accepted"], load["error"]), (20, ""), tls)
+        tap.equal(sink.wait(20)["unique"], 20, tls + ": all arrive")
+
+
+def test_gauges(server):
+    before = gauge.cpu(server.pid)
+    rig.load(server.tls_port, n=20, s=2, q=True)
+    used = gauge.since(before, gauge.cpu(server.pid))
+    tap.ok("postern-smtpd" in used and min(used.values()) >= 0,
+           "each process has its share")
+    with rig.Idle(server.tls_port, 5):
+        tap.ok(gauge.pss(server.pid) > 1000, "memory is counted")
+
+
+def main():
+    servers.postern.need_root()
+    with rig.Sink() as sink, tempfile.TemporaryDirectory() as directory:
+        test_alone(sink)
+        certificate = servers.postern.make_certificate(directory, "smoke")
+        with servers.Postern(sink.port, certificate, 1) as server:
+            test_refused(sink, server)
+            test_through(sink, server)
+            test_gauges(server)
+    tap.done()
+
+
+main()
