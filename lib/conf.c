@@ -106,6 +106,7 @@ const struct conf_field queue_conf_fields[] = {
 	F(U32, queue_conf, retry_first_sec),
 	F(U32, queue_conf, retry_max_sec),
 	F(U32, queue_conf, expire_sec),
+	F(U32, queue_conf, warn_sec),
 	F(U64, queue_conf, min_free_bytes),
 	F(U64, queue_conf, max_message_bytes),
 	F(U32, queue_conf, segment_bytes),

@@ -153,6 +153,7 @@ struct queue_conf {
 	uint32_t retry_first_sec;
 	uint32_t retry_max_sec;
 	uint32_t expire_sec;
+	uint32_t warn_sec;		/* of delay; 0: never */
 	uint64_t min_free_bytes;	/* below: 452 4.3.1 */
 	uint64_t max_message_bytes;
 	uint32_t segment_bytes;		/* of the journal */

@@ -97,6 +97,8 @@ const struct setting settings[] = {
 	    C(queue.retry_max_sec) },
 	{ "queue", "expire", SET_TIME, "5d", 1, 60 * DAY, NULL,
 	    C(queue.expire_sec) },
+	{ "queue", "warn", SET_TIME, "4h", 0, 60 * DAY, NULL,
+	    C(queue.warn_sec) },
 	{ "queue", "min-free", SET_SIZE64, "100M", 0, 1ull << 50, NULL,
 	    C(queue.min_free_bytes) },
 	{ "queue", "segment", SET_SIZE, "32M", 8 << 20, 1 << 30, NULL,

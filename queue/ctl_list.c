@@ -104,6 +104,7 @@ show_clear(struct asked *a)
 static const char *const rcpt_states[] = {
 	[RCPT_PENDING] = "pending", [RCPT_DELIVERED] = "delivered",
 	[RCPT_FAILED] = "failed", [RCPT_OWED] = "failed, to be reported",
+	[RCPT_RELAYED] = "delivered, to be reported",
 };
 
 static void

@@ -379,6 +379,7 @@ on_end(struct live_job *j, struct ipc_in *in)
 	/* Copied: the words go with the message. */
 	snprintf(why, sizeof(why), "%s", reached ?
 	    "the relay gave no answer for this recipient" : reason(j));
+	j->dsn = dsn;
 	/* When we stop, relays give back what they have not begun. */
 	end_attempt(j, reached ? SCHED_REACHED : j->relay->d->stopping ?
 	    SCHED_LOST : SCHED_UNREACHED, why);

@@ -4,7 +4,7 @@
 #include "lib/date.h"
 #include "lib/header.h"
 #include "lib/num.h"
-#include "queue/dsn.h"
+#include "queue/dsn_private.h"
 
 #define FOLD_AT		76	/* RFC 5322 2.1.1: lines of 78 are polite */
 #define WORD_AT		760	/* ... and no line may pass 998 */
@@ -19,14 +19,19 @@ static void	put_original(const struct dsn *, struct buf *, size_t len,
 		    bool whole);
 
 bool
-dsn_wanted(const struct store_msg *m, size_t i)
+dsn_wanted(const struct store_msg *m, size_t i, enum dsn_action action)
 {
+	static const uint8_t asks[DSN_ACTIONS] = {
+		[DSN_FAILED] = NOTIFY_FAILURE, [DSN_DELAYED] = NOTIFY_DELAY,
+		[DSN_RELAYED] = NOTIFY_SUCCESS,
+	};
 	uint8_t notify = m->env.rcpts[i].notify;
 
 	if (*m->env.return_path == '\0')	/* RFC 5321 6.1 */
 		return false;
-	return notify == 0 || ((notify & NOTIFY_NEVER) == 0 &&
-	    (notify & NOTIFY_FAILURE) != 0);
+	if (notify == 0)
+		return action == DSN_FAILED || action == DSN_DELAYED;
+	return (notify & NOTIFY_NEVER) == 0 && (notify & asks[action]) != 0;
 }
 
 /* --- safe text ------------------------------------------------------------------ */
@@ -36,8 +41,8 @@ dsn_wanted(const struct store_msg *m, size_t i)
  * stays when utf8 allows it and it is UTF-8. Folds at blanks so that no line is
  * overlong; a word that never ends is cut by a fold too.
  */
-static void
-put_text(struct buf *out, size_t column, const char *s, bool utf8)
+void
+dsn_put_text(struct buf *out, size_t column, const char *s, bool utf8)
 {
 	size_t n;
 
@@ -66,12 +71,12 @@ put_text(struct buf *out, size_t column, const char *s, bool utf8)
 	}
 }
 
-static void
-put_field(struct buf *out, const char *name, const char *prefix,
+void
+dsn_put_field(struct buf *out, const char *name, const char *prefix,
     const char *value, bool utf8)
 {
 	buf_addf(out, "%s: %s", name, prefix);
-	put_text(out, strlen(name) + 2 + strlen(prefix), value, utf8);
+	dsn_put_text(out, strlen(name) + 2 + strlen(prefix), value, utf8);
 	buf_adds(out, "\r\n");
 }
 
@@ -105,20 +110,42 @@ xtext_decode(const char *s, char *to, size_t size)
 
 /* --- the header ------------------------------------------------------------------- */
 
-static void
-put_head(const struct dsn *d, struct buf *out, bool eightbit)
+static const struct {
+	const char *word;		/* RFC 3464 2.3.3 */
+	const char *subject;
+	const char *status;		/* when none is known */
+} actions[DSN_ACTIONS] = {
+	[DSN_FAILED] = { "failed", "Undelivered mail: returned to sender",
+	    "5.0.0" },
+	[DSN_DELAYED] = { "delayed", "Delayed mail: still being tried",
+	    "4.0.0" },
+	[DSN_RELAYED] = { "relayed", "Mail was handed on", "2.0.0" },
+};
+
+static size_t
+count(const struct dsn *d, enum dsn_action action)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < d->msg->env.nrcpts; i++)
+		n += d->report[i] == action;
+	return n;
+}
+
+void
+dsn_put_head(const struct dsn *d, const char *to, bool utf8,
+    const char *subject, bool eightbit, struct buf *out)
 {
 	char date[DATE_LEN];
-	bool utf8 = d->msg->env.utf8;
 
-	put_field(out, "From", "Mail Delivery System <", d->postmaster, false);
+	dsn_put_field(out, "From", "Mail Delivery System <", d->postmaster, false);
 	out->len -= 2;			/* the line goes on */
 	buf_adds(out, ">\r\n");
-	put_field(out, "To", "<", d->msg->env.return_path, utf8);
+	dsn_put_field(out, "To", "<", to, utf8);
 	out->len -= 2;
 	buf_adds(out, ">\r\n");
-	buf_addf(out, "Subject: Undelivered mail: returned to sender\r\n"
-	    "Date: %s\r\n", date_rfc5322(d->now_ms, date));
+	buf_addf(out, "Subject: %s\r\n"
+	    "Date: %s\r\n", subject, date_rfc5322(d->now_ms, date));
 	buf_addf(out, "Message-ID: <%s@%s>\r\n", d->id, d->hostname);
 	/* RFC 3834 3.1.7, so that no robot answers. */
 	buf_addf(out, "Auto-Submitted: auto-replied\r\n"
@@ -131,8 +158,19 @@ put_head(const struct dsn *d, struct buf *out, bool eightbit)
 }
 
 static void
-put_part(const struct dsn *d, struct buf *out, const char *type,
-    const char *description, bool eightbit)
+put_head(const struct dsn *d, struct buf *out, bool eightbit)
+{
+	enum dsn_action worst = DSN_FAILED;
+
+	while (worst + 1 < DSN_ACTIONS && count(d, worst) == 0)
+		worst++;
+	dsn_put_head(d, d->msg->env.return_path, d->msg->env.utf8,
+	    actions[worst].subject, eightbit, out);
+}
+
+void
+dsn_put_part(const struct dsn *d, const char *type, const char *description,
+    bool eightbit, struct buf *out)
 {
 	buf_addf(out, "\r\n--%s\r\nContent-Type: %s\r\n"
 	    "Content-Description: %s\r\n", d->boundary, type, description);
@@ -143,100 +181,159 @@ put_part(const struct dsn *d, struct buf *out, const char *type,
 
 /* --- for people --------------------------------------------------------------------- */
 
-static void
-put_person(const struct dsn *d, struct buf *out, size_t i)
+void
+dsn_put_person(const struct store_msg *m, size_t i, bool utf8,
+    struct buf *out)
 {
-	const struct store_rcpt *r = &d->msg->rcpts[i];
-	bool utf8 = d->msg->env.utf8;
+	const struct store_rcpt *r = &m->rcpts[i];
 
 	buf_adds(out, "  ");
-	put_text(out, 2, d->msg->env.rcpts[i].addr, utf8);
+	dsn_put_text(out, 2, m->env.rcpts[i].addr, utf8);
 	buf_adds(out, "\r\n    ");
 	if (r->remote != NULL) {
-		put_text(out, 4, r->remote, utf8);
+		dsn_put_text(out, 4, r->remote, utf8);
 		buf_adds(out, " answered:\r\n    ");
 	}
-	put_text(out, 4, r->diag != NULL ? r->diag : "no reason is known",
+	dsn_put_text(out, 4, r->diag != NULL ? r->diag : "no reason is known",
 	    utf8);
 	buf_adds(out, "\r\n\r\n");
 }
 
-static bool
-room_left(const struct buf *out, size_t keep)
+bool
+dsn_room(const struct buf *out, size_t keep)
 {
 	return out->max - out->len > keep;
 }
 
 static void
-put_people(const struct dsn *d, struct buf *out)
+put_list(const struct dsn *d, struct buf *out, enum dsn_action action)
 {
-	size_t i, n = 0, left_out = 0;
-	bool utf8 = d->msg->env.utf8;
-	char date[DATE_LEN], more[NUM_TEXT_LEN];
+	size_t i, left_out = 0;
+	char more[NUM_TEXT_LEN];
 
-	for (i = 0; i < d->msg->env.nrcpts; i++)
-		n += d->report[i];
-	put_part(d, out, utf8 ? "text/plain; charset=utf-8" :
-	    "text/plain; charset=us-ascii", "Notification", utf8);
-	buf_addf(out, "This is the mail system at %s.\r\n\r\n"
-	    "Your message of %s\r\n"
-	    "could not be delivered to %s below, and will not be\r\n"
-	    "tried again. The reason given may tell what to put right before\r\n"
-	    "you send it anew. If you need help, give your postmaster this\r\n"
-	    "number: %s\r\n\r\n",
-	    d->hostname, date_rfc5322(d->msg->arrived_ms, date),
-	    n == 1 ? "the recipient" : "the recipients", d->msg_id);
 	for (i = 0; i < d->msg->env.nrcpts; i++) {
-		if (!d->report[i])
+		if (d->report[i] != action)
 			continue;
-		if (room_left(out, ROOM_FOR_ORIGINAL + DSN_MAX / 4))
-			put_person(d, out, i);
+		if (dsn_room(out, ROOM_FOR_ORIGINAL + DSN_MAX / 4))
+			dsn_put_person(d->msg, i, d->msg->env.utf8, out);
 		else
 			left_out++;
 	}
 	if (left_out > 0)
-		buf_addf(out, "  and %s more\r\n",
+		buf_addf(out, "  and %s more\r\n\r\n",
 		    num_print_count(left_out, "recipient", more));
+}
+
+static const char *
+recipients(const struct dsn *d, enum dsn_action action)
+{
+	return count(d, action) == 1 ? "the recipient" : "the recipients";
+}
+
+static void
+put_failed(const struct dsn *d, struct buf *out, const char *date)
+{
+	buf_addf(out, "Your message of %s\r\n"
+	    "could not be delivered to %s below, and will not be\r\n"
+	    "tried again. The reason given may tell what to put right before\r\n"
+	    "you send it anew.\r\n\r\n", date, recipients(d, DSN_FAILED));
+	put_list(d, out, DSN_FAILED);
+}
+
+static void
+put_delayed(const struct dsn *d, struct buf *out, const char *date)
+{
+	char until[DATE_LEN];
+
+	buf_addf(out, "Your message of %s\r\n"
+	    "has not reached %s below yet. There is nothing for you to do:\r\n"
+	    "it is tried again and again until %s.\r\n"
+	    "You will hear of it if that is in vain. What was said last:\r\n"
+	    "\r\n", date, recipients(d, DSN_DELAYED),
+	    date_rfc5322(d->msg->expires_ms, until));
+	put_list(d, out, DSN_DELAYED);
+}
+
+/* RFC 3461 5.2.2: it may have arrived, but nobody will say so. */
+static void
+put_relayed(const struct dsn *d, struct buf *out, const char *date)
+{
+	buf_addf(out, "Your message of %s\r\n"
+	    "was handed on for %s below to a server that does not report\r\n"
+	    "deliveries. You may hear no more of it, unless it fails there.\r\n"
+	    "\r\n", date, recipients(d, DSN_RELAYED));
+	put_list(d, out, DSN_RELAYED);
+}
+
+static void
+put_people(const struct dsn *d, struct buf *out)
+{
+	static void (*const parts[DSN_ACTIONS])(const struct dsn *,
+	    struct buf *, const char *) = {
+		[DSN_FAILED] = put_failed, [DSN_DELAYED] = put_delayed,
+		[DSN_RELAYED] = put_relayed,
+	};
+	char date[DATE_LEN];
+	enum dsn_action a;
+
+	dsn_put_part(d, d->msg->env.utf8 ? "text/plain; charset=utf-8" :
+	    "text/plain; charset=us-ascii", "Notification", d->msg->env.utf8,
+	    out);
+	buf_addf(out, "This is the mail system at %s.\r\n\r\n",
+	    d->hostname);
+	date_rfc5322(d->msg->arrived_ms, date);
+	for (a = DSN_FAILED; a < DSN_ACTIONS; a++)
+		if (count(d, a) > 0)
+			parts[a](d, out, date);
+	buf_addf(out, "If you need help, give your postmaster this number: "
+	    "%s\r\n", d->msg_id);
 }
 
 /* --- for programs -------------------------------------------------------------------- */
 
-/* RFC 3464 2.3: one block per recipient. */
 static void
-put_recipient(const struct dsn *d, struct buf *out, size_t i)
+put_original_recipient(const char *orcpt, bool utf8, struct buf *out)
 {
-	const struct envelope_rcpt *e = &d->msg->env.rcpts[i];
-	const struct store_rcpt *r = &d->msg->rcpts[i];
-	bool utf8 = d->msg->env.utf8;
-	char decoded[ENVELOPE_ORCPT_MAX + 1], date[DATE_LEN];
-	const char *semicolon = e->orcpt == NULL ? NULL :
-	    strchr(e->orcpt, ';');
+	char decoded[ENVELOPE_ORCPT_MAX + 1], type[32];
+	const char *semicolon = orcpt == NULL ? NULL : strchr(orcpt, ';');
+
+	if (semicolon == NULL)
+		return;
+	snprintf(type, sizeof(type), "%.*s;", (int)(semicolon - orcpt),
+	    orcpt);
+	xtext_decode(semicolon + 1, decoded, sizeof(decoded));
+	buf_adds(out, "Original-Recipient: ");
+	dsn_put_text(out, 20, type, false);
+	dsn_put_text(out, 20 + strlen(type), decoded, utf8);
+	buf_adds(out, "\r\n");
+}
+
+/* RFC 3464 2.3: one block per recipient. */
+void
+dsn_put_recipient(const struct dsn *d, const struct store_msg *m, size_t i,
+    enum dsn_action action, bool utf8, struct buf *out)
+{
+	const struct store_rcpt *r = &m->rcpts[i];
+	char date[DATE_LEN];
 
 	buf_adds(out, "\r\n");
-	if (semicolon != NULL) {	/* 2.3.1 */
-		char type[32];
-
-		snprintf(type, sizeof(type), "%.*s;",
-		    (int)(semicolon - e->orcpt), e->orcpt);
-		xtext_decode(semicolon + 1, decoded, sizeof(decoded));
-		buf_adds(out, "Original-Recipient: ");
-		put_text(out, 20, type, false);
-		put_text(out, 20 + strlen(type), decoded, utf8);
-		buf_adds(out, "\r\n");
-	}
-	put_field(out, "Final-Recipient", utf8 ? "utf-8;" : "rfc822;",
-	    e->addr, utf8);
-	buf_adds(out, "Action: failed\r\n");
-	put_field(out, "Status", "", r->status != NULL ? r->status : "5.0.0",
-	    false);
+	put_original_recipient(m->env.rcpts[i].orcpt, utf8, out); /* 2.3.1 */
+	dsn_put_field(out, "Final-Recipient", utf8 ? "utf-8;" : "rfc822;",
+	    m->env.rcpts[i].addr, utf8);
+	buf_addf(out, "Action: %s\r\n", actions[action].word);
+	dsn_put_field(out, "Status", "", r->status != NULL ? r->status :
+	    actions[action].status, false);
 	if (r->remote != NULL)
-		put_field(out, "Remote-MTA", "dns;", r->remote, false);
+		dsn_put_field(out, "Remote-MTA", "dns;", r->remote, false);
 	/* 2.3.6: "smtp" is for what an SMTP server said. */
 	if (r->diag != NULL)
-		put_field(out, "Diagnostic-Code", r->remote != NULL ?
+		dsn_put_field(out, "Diagnostic-Code", r->remote != NULL ?
 		    "smtp;" : "x-postern;", r->diag, utf8);
 	buf_addf(out, "Last-Attempt-Date: %s\r\n",
 	    date_rfc5322(d->now_ms, date));
+	if (action == DSN_DELAYED)		/* 2.3.9 */
+		buf_addf(out, "Will-Retry-Until: %s\r\n",
+		    date_rfc5322(m->expires_ms, date));
 }
 
 static void
@@ -246,19 +343,21 @@ put_programs(const struct dsn *d, struct buf *out)
 	char decoded[ENVELOPE_ENVID_MAX + 1], date[DATE_LEN];
 	size_t i;
 
-	put_part(d, out, m->env.utf8 ? "message/global-delivery-status" :
-	    "message/delivery-status", "Delivery report", m->env.utf8);
+	dsn_put_part(d, m->env.utf8 ? "message/global-delivery-status" :
+	    "message/delivery-status", "Delivery report", m->env.utf8, out);
 	if (m->env.envid != NULL) {	/* RFC 3464 2.2.1 */
 		xtext_decode(m->env.envid, decoded, sizeof(decoded));
-		put_field(out, "Original-Envelope-Id", "", decoded, false);
+		dsn_put_field(out, "Original-Envelope-Id", "", decoded, false);
 	}
-	put_field(out, "Reporting-MTA", "dns;", d->hostname, false);
-	put_field(out, "X-Postern-Id", "", d->msg_id, false);
+	dsn_put_field(out, "Reporting-MTA", "dns;", d->hostname, false);
+	dsn_put_field(out, "X-Postern-Id", "", d->msg_id, false);
 	buf_addf(out, "Arrival-Date: %s\r\n",
 	    date_rfc5322(m->arrived_ms, date));
 	for (i = 0; i < m->env.nrcpts; i++)
-		if (d->report[i] && room_left(out, ROOM_FOR_ORIGINAL))
-			put_recipient(d, out, i);
+		if (d->report[i] != DSN_NONE &&
+		    dsn_room(out, ROOM_FOR_ORIGINAL))
+			dsn_put_recipient(d, m, i, d->report[i], m->env.utf8,
+			    out);
 }
 
 /* --- what was sent --------------------------------------------------------------------- */
@@ -269,8 +368,9 @@ original_part(const struct dsn *d, bool *whole)
 {
 	size_t len, most;
 
+	/* RFC 3461 4.3: RET is about failures; else the header will do. */
 	*whole = d->msg->env.ret == RET_FULL && d->original_whole &&
-	    d->original_len <= DSN_FULL_MAX;
+	    d->original_len <= DSN_FULL_MAX && count(d, DSN_FAILED) > 0;
 	if (*whole)
 		return d->original_len;
 	most = d->original_len < DSN_HEADER_MAX ? d->original_len :
@@ -302,8 +402,8 @@ put_original(const struct dsn *d, struct buf *out, size_t len, bool whole)
 	    "message/rfc822") : (utf8 ? "message/global-headers" :
 	    "text/rfc822-headers");
 
-	put_part(d, out, type, whole ? "Undelivered message" :
-	    "Undelivered message: header", has_8bit(d->original, len));
+	dsn_put_part(d, type, whole ? "Your message" :
+	    "Your message: header", has_8bit(d->original, len), out);
 	buf_add(out, d->original, len);
 }
 

@@ -20,16 +20,22 @@
 /* No report is larger: recipients that do not fit are counted, not listed. */
 #define DSN_MAX		STORE_INLINE_MAX
 
+enum dsn_action {			/* RFC 3464 2.3.3, worst first */
+	DSN_NONE, DSN_FAILED, DSN_DELAYED,
+	DSN_RELAYED,			/* to a server that sends no reports */
+	DSN_ACTIONS
+};
+
 struct dsn {
 	const char *hostname;
 	const char *postmaster;		/* in From; no angle brackets */
 	const char *id;			/* text id of the report itself */
 	const char *boundary;		/* not to be guessed by who wrote the mail */
 	uint64_t now_ms;		/* wall */
-	uint64_t expire_sec;		/* how long is tried, for people */
-	const struct store_msg *msg;	/* what could not be delivered */
+	/* of dsn_write() alone */
+	const struct store_msg *msg;	/* what it is about */
 	const char *msg_id;		/* its text id */
-	const bool *report;		/* of msg->rcpts: those to report */
+	const uint8_t *report;		/* enum dsn_action for each of msg->rcpts */
 	const uint8_t *original;	/* its bytes, or their beginning */
 	size_t	 original_len;
 	bool	 original_whole;
@@ -39,9 +45,29 @@ struct dsn {
 void	 dsn_write(const struct dsn *, struct buf *out, bool *eightbit);
 
 /*
- * Whether the sender of this message wants to hear of a failure of recipient i
+ * Whether the sender of this message wants to hear of this about recipient i
  * (RFC 3461 4.1): not for a null return path, nor against NOTIFY.
  */
-bool	 dsn_wanted(const struct store_msg *, size_t i);
+bool	 dsn_wanted(const struct store_msg *, size_t i, enum dsn_action);
+
+/* --- many messages that failed, in one report ------------------------------------ */
+
+/* At the worst, so many recipients of one message fit. */
+#define DSN_ENTRY_RCPTS	4
+#define DSN_SUBJECT_MAX	200
+
+struct dsn_entry {
+	const struct store_msg *msg;	/* each RCPT_OWED of it is reported */
+	const char *id;			/* its text id */
+	const char *subject;		/* of its header, unfolded, or NULL */
+	const char *message_id;
+};
+
+/*
+ * Fills out with a report about as many of the n entries as it holds, which is
+ * at least one; how many.
+ */
+size_t	 dsn_write_digest(const struct dsn *, const struct dsn_entry *,
+	    size_t n, struct buf *out, bool *eightbit);
 
 #endif

@@ -5,6 +5,7 @@
 #include "lib/stats.h"
 #include "lib/xalloc.h"
 #include "queue/clock.h"
+#include "queue/digest.h"
 #include "queue/dispatch.h"
 #include "queue/dsn.h"
 #include "queue/feed.h"
@@ -127,7 +128,8 @@ set_word(struct live_msg *lm, uint32_t i, enum live_word word,
 	if (word == WORD_DELIVERED)
 		r->state = RCPT_DELIVERED;
 	if (word == WORD_FAILED)
-		r->state = RCPT_FAILED;
+		r->state = dsn_wanted(&lm->m, i, DSN_FAILED) ? RCPT_OWED :
+		    RCPT_FAILED;
 	if (word == WORD_DEFERRED)
 		lm->not_before_ms = 0;
 }
@@ -258,20 +260,11 @@ life_result(struct live_job *j, uint32_t i, enum outcome o, const char *status,
 void
 life_write_progress(struct live_msg *lm)
 {
-	size_t i;
-
 	ev_timer_cancel(&lm->due);
 	lm->progress_ms = ev_now_ms();
 
-	/* Failures wait for the end of the round and its report. */
-	for (i = 0; i < lm->m.env.nrcpts; i++)
-		if (lm->words[i] == WORD_FAILED)
-			lm->m.rcpts[i].state = RCPT_PENDING;
 	live_set_indexed(lm, false);
 	store_update(lm->q->store, &lm->m, NULL, NULL, NULL);
-	for (i = 0; i < lm->m.env.nrcpts; i++)
-		if (lm->words[i] == WORD_FAILED)
-			lm->m.rcpts[i].state = RCPT_FAILED;
 }
 
 /*
@@ -344,6 +337,25 @@ try_again(struct live_job *j)
 	return true;
 }
 
+/*
+ * RFC 3461 5.2.2: a next hop that knows no DSN will not tell of success; who
+ * asked for that hears that it was relayed.
+ */
+static void
+owe_relayed(struct live_job *j)
+{
+	struct store_msg *m = &j->msg->m;
+	uint32_t i;
+	size_t k;
+
+	for (k = 0; k < j->n; k++) {
+		i = j->rcpts[k];
+		if (m->rcpts[i].state == RCPT_DELIVERED &&
+		    dsn_wanted(m, i, DSN_RELAYED))
+			m->rcpts[i].state = RCPT_RELAYED;
+	}
+}
+
 void
 life_over(struct live_job *j, enum sched_end end, const char *why)
 {
@@ -362,6 +374,8 @@ life_over(struct live_job *j, enum sched_end end, const char *why)
 		if (lm->words[j->rcpts[k]] == WORD_NONE)
 			life_result(j, j->rcpts[k], OUTCOME_DEFERRED, "4.4.2",
 			    why, "");
+	if (!j->dsn)
+		owe_relayed(j);
 	job_end(j);
 }
 
@@ -426,24 +440,14 @@ expire(struct live_msg *lm)
 	}
 }
 
-static bool
-any_report(const struct live_msg *lm)
-{
-	size_t i;
-
-	for (i = 0; i < lm->m.env.nrcpts; i++)
-		if (life_report_wanted(lm, i))
-			return true;
-	return false;
-}
-
 static void
 log_unreported(const struct live_msg *lm)
 {
 	size_t i, n = 0;
 
 	for (i = 0; i < lm->m.env.nrcpts; i++)
-		n += lm->words[i] == WORD_FAILED && !life_report_wanted(lm, i);
+		n += lm->words[i] == WORD_FAILED &&
+		    lm->m.rcpts[i].state == RCPT_FAILED;
 	if (n > 0)
 		log_info("%s unreported recipients=%zu why=\"%s\"", life_name(lm),
 		    n, *lm->m.env.return_path == '\0' ?
@@ -487,7 +491,9 @@ life_round_over(struct live_msg *lm)
 	ev_timer_cancel(&lm->due);
 	lm->m.attempts++;
 	expire(lm);
-	if (any_report(lm) && lm->m.body.v == NULL) {
+	log_unreported(lm);
+	lm->warn = life_warning_due(lm);
+	if (life_report_due(lm) && lm->m.body.v == NULL) {
 		live_set_state(lm, LIVE_SETTLING);
 		store_body(lm->q->store, lm->m.id, body_cb, lm);
 	} else
@@ -500,10 +506,14 @@ bounce_stored_cb(void *arg)
 	life_stored(arg);
 }
 
-/* Nothing is due after the expiry but the last try. */
+/*
+ * Nothing is due after the expiry but the last try, and a warning of delay
+ * comes with a try of its own.
+ */
 static void
 set_due(struct live_msg *lm)
 {
+	uint64_t warn;
 	uint64_t wall = ev_wall_ms(), now = ev_now_ms();
 	uint64_t in_ms = sched_backoff_ms(lm->q->sched, lm->m.attempts);
 
@@ -511,6 +521,9 @@ set_due(struct live_msg *lm)
 		in_ms = lm->not_before_ms - now;
 	if (wall < lm->m.expires_ms && wall + in_ms > lm->m.expires_ms)
 		in_ms = lm->m.expires_ms - wall;
+	warn = life_warning_at(lm);
+	if (wall < warn && wall + in_ms > warn)
+		in_ms = warn - wall;
 	lm->m.due_ms = clock_due_ms() + in_ms;
 	ev_timer_set(&lm->due, in_ms);
 }
@@ -558,9 +571,11 @@ settle(struct live_msg *lm, const uint8_t *original, size_t len, bool whole)
 		life_remove(lm);
 		return;
 	}
-	log_unreported(lm);
-	if (any_report(lm))
+	if (life_report_due(lm)) {
+		if (digest_gather(lm, original, len))
+			return;
 		bounce = life_make_bounce(lm, original, len, whole);
+	}
 	if (any_pending(lm))
 		rest(lm, bounce);
 	else

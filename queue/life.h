@@ -4,12 +4,14 @@
  *
  *	STORING -> TRYING -> RESTING -> TRYING -> ... -> gone
  *		      \-> SETTLING -/ (when a report needs the body)
+ *			      \-> GATHERED -> gone (see digest.h)
  *
  * A round is one attempt for each recipient still pending. What is delivered
  * is written down as soon as a job ends, so that a crash repeats as little as
- * can be. What failed is written down at the end of the round, together with
- * the report about it: a crash before that tries again, and nobody is told of
- * a failure twice or never. What an admin holds rests in the store alone.
+ * can be. A recipient about whom the sender is to hear is RCPT_OWED or
+ * RCPT_RELAYED on disk until the report about it is written in the same batch
+ * as its settling: nobody is told of a failure twice or never. What an admin
+ * holds rests in the store alone.
  */
 #ifndef QUEUE_LIFE_H
 #define QUEUE_LIFE_H

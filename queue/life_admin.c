@@ -71,7 +71,7 @@ static bool
 in_hand(const struct live_msg *lm)
 {
 	return lm->state == LIVE_STORING || lm->state == LIVE_SETTLING ||
-	    lm->njobs > 0;
+	    lm->state == LIVE_GATHERED || lm->njobs > 0;
 }
 
 static void

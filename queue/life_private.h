@@ -2,6 +2,7 @@
 #ifndef QUEUE_LIFE_PRIVATE_H
 #define QUEUE_LIFE_PRIVATE_H
 
+#include "queue/dsn.h"
 #include "queue/life.h"
 
 /* A message's text id, in one of four rotating buffers. */
@@ -22,14 +23,24 @@ void	 life_remove(struct live_msg *);
 void	 life_write_progress(struct live_msg *);
 /* A resting message is due; one that is tried has progress to write. */
 void	 life_due_cb(void *);
-/* Whether recipient i failed in this round and its sender wants to know. */
-bool	 life_report_wanted(const struct live_msg *, size_t i);
+/* Whether the sender is to hear of something; lm->warn: of delay, too. */
+bool	 life_report_due(const struct live_msg *);
+/* When to warn of delay (wall), 0 for never or never again. */
+uint64_t life_warning_at(const struct live_msg *);
+/* Whether it is time to warn of delay: once, and not by a clock that leaps. */
+bool	 life_warning_due(const struct live_msg *);
 /*
- * The report about what failed in this round, with its body still to be kept
- * by life_keep_bounce() after the store has copied it.
+ * The report about what is due, whose recipients are then settled, with its
+ * body still to be kept by life_keep_bounce() after the store has copied it.
  */
 struct live_msg *life_make_bounce(struct live_msg *, const uint8_t *original,
 	    size_t len, bool whole);
+/* The same in steps: an empty one, what all reports say, the report's bytes. */
+struct live_msg *life_new_bounce(struct queue *, const char *to);
+void	 life_dsn(const struct queue *, const struct live_msg *bounce,
+	    struct dsn *);
+void	 life_fill_bounce(struct live_msg *bounce, struct buf *report,
+	    bool utf8, bool eightbit);
 void	 life_keep_bounce(struct live_msg *);
 
 #endif

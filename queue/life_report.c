@@ -44,47 +44,101 @@ life_due_cb(void *arg)
 		life_try(lm, false);
 }
 
-bool
-life_report_wanted(const struct live_msg *lm, size_t i)
+/* --- what there is to report ------------------------------------------------------- */
+
+static enum dsn_action
+action_for(const struct live_msg *lm, size_t i)
 {
-	return lm->words[i] == WORD_FAILED && dsn_wanted(&lm->m, i);
+	switch (lm->m.rcpts[i].state) {
+	case RCPT_OWED:
+		return DSN_FAILED;
+	case RCPT_RELAYED:
+		return DSN_RELAYED;
+	case RCPT_PENDING:
+		return lm->warn && dsn_wanted(&lm->m, i, DSN_DELAYED) ?
+		    DSN_DELAYED : DSN_NONE;
+	default:
+		return DSN_NONE;
+	}
 }
 
-static void
-write_report(struct live_msg *lm, const struct store_msg *bounce,
-    const uint8_t *original, size_t len, bool whole, struct buf *out,
-    bool *eightbit)
+bool
+life_report_due(const struct live_msg *lm)
 {
-	const struct queue_conf *conf = lm->q->conf;
-	bool *report = xcalloc(lm->m.env.nrcpts, sizeof(*report));
-	char id[STORE_ID_LEN + 1], boundary[64];
-	uint64_t dice[2];
 	size_t i;
+
+	for (i = 0; i < lm->m.env.nrcpts; i++)
+		if (action_for(lm, i) != DSN_NONE)
+			return true;
+	return false;
+}
+
+/* FUTURERELEASE is no delay. */
+static uint64_t
+begun_ms(const struct store_msg *m)
+{
+	return m->env.hold_until_ms > m->arrived_ms ? m->env.hold_until_ms :
+	    m->arrived_ms;
+}
+
+uint64_t
+life_warning_at(const struct live_msg *lm)
+{
+	uint64_t warn_ms = lm->q->conf->warn_sec * 1000ULL;
+
+	return warn_ms == 0 || lm->m.warned ? 0 : begun_ms(&lm->m) + warn_ms;
+}
+
+bool
+life_warning_due(const struct live_msg *lm)
+{
+	uint64_t at = life_warning_at(lm);
+
+	return at != 0 && sched_expired(lm->q->sched, lm->m.attempts,
+	    begun_ms(&lm->m), at, ev_wall_ms());
+}
+
+/* They are about to be told. */
+static void
+settle_up(struct live_msg *lm)
+{
+	struct store_rcpt *r;
+	size_t i;
+
+	for (i = 0; i < lm->m.env.nrcpts; i++) {
+		r = &lm->m.rcpts[i];
+		if (r->state == RCPT_OWED)
+			r->state = RCPT_FAILED;
+		if (r->state == RCPT_RELAYED)
+			r->state = RCPT_DELIVERED;
+	}
+	lm->m.warned |= lm->warn;
+	lm->warn = false;
+}
+
+/* --- the report ---------------------------------------------------------------------- */
+
+void
+life_dsn(const struct queue *q, const struct live_msg *bounce,
+    struct dsn *d)
+{
+	static char boundary[64];
+	uint64_t dice[2];
 
 	if (getrandom(dice, sizeof(dice), 0) != sizeof(dice))
 		fatal("getrandom");
 	snprintf(boundary, sizeof(boundary), "=_%016llx%016llx",
 	    (unsigned long long)dice[0], (unsigned long long)dice[1]);
-	store_id_text(bounce->id, id);
-	for (i = 0; i < lm->m.env.nrcpts; i++)
-		report[i] = life_report_wanted(lm, i);
-	dsn_write(&(struct dsn){ .hostname = conf->hostname,
-	    .postmaster = conf->postmaster, .id = id, .boundary = boundary,
-	    .now_ms = bounce->arrived_ms, .msg = &lm->m,
-	    .msg_id = life_name(lm), .report = report, .original = original,
-	    .original_len = len, .original_whole = whole }, out, eightbit);
-	free(report);
+	*d = (struct dsn){ .hostname = q->conf->hostname,
+	    .postmaster = q->conf->postmaster, .id = life_name(bounce),
+	    .boundary = boundary, .now_ms = bounce->m.arrived_ms };
 }
 
-/* The report about what failed in this round, with its body still to be kept. */
 struct live_msg *
-life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
-    bool whole)
+life_new_bounce(struct queue *q, const char *to)
 {
-	struct queue *q = lm->q;
-	struct store_msg m;
 	struct live_msg *b;
-	struct buf out;
+	struct store_msg m;
 
 	store_msg_init(&m);
 	m.id = store_new_id(q->store);
@@ -94,18 +148,51 @@ life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
 	m.account = xstrdup("");
 	m.cap = xstrdup("");
 	m.env.return_path = xstrdup("");
-	m.env.utf8 = lm->m.env.utf8;
-	envelope_add_rcpt(&m.env, lm->m.env.return_path, NULL, NOTIFY_NEVER);
+	envelope_add_rcpt(&m.env, to, NULL, NOTIFY_NEVER);
 	store_msg_fit(&m);
-	buf_init(&out, DSN_MAX);
-	write_report(lm, &m, original, len, whole, &out, &m.env.body_8bit);
-	m.size = out.len;
 	b = live_add(q, &m);
 	ev_timer_init(&b->due, life_due_cb, b);
-	b->m.body.v = (uint8_t *)buf_steal(&out, &b->m.body.n);
-	log_info("%s bounced as=%s to=<%s>", life_name(lm), life_name(b),
-	    log_escs(lm->m.env.return_path));
 	stats_add(STAT_BOUNCES, 1);
+	return b;
+}
+
+void
+life_fill_bounce(struct live_msg *b, struct buf *report, bool utf8,
+    bool eightbit)
+{
+	b->m.env.utf8 = utf8;
+	b->m.env.body_8bit = eightbit;
+	b->m.size = report->len;
+	b->m.body.v = (uint8_t *)buf_steal(report, &b->m.body.n);
+}
+
+struct live_msg *
+life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
+    bool whole)
+{
+	struct live_msg *b = life_new_bounce(lm->q, lm->m.env.return_path);
+	uint8_t *report = xcalloc(lm->m.env.nrcpts, 1);
+	bool eightbit;
+	struct buf out;
+	struct dsn d;
+	size_t i;
+
+	for (i = 0; i < lm->m.env.nrcpts; i++)
+		report[i] = (uint8_t)action_for(lm, i);
+	life_dsn(lm->q, b, &d);
+	d.msg = &lm->m;
+	d.msg_id = life_name(lm);
+	d.report = report;
+	d.original = original;
+	d.original_len = len;
+	d.original_whole = whole;
+	buf_init(&out, DSN_MAX);
+	dsn_write(&d, &out, &eightbit);
+	life_fill_bounce(b, &out, lm->m.env.utf8, eightbit);
+	log_info("%s %s as=%s to=<%s>", life_name(lm), lm->warn ? "warned" :
+	    "bounced", life_name(b), log_escs(lm->m.env.return_path));
+	settle_up(lm);
+	free(report);
 	return b;
 }
 

@@ -7,6 +7,7 @@
 static const char *const state_names[] = {
 	[LIVE_STORING] = "storing", [LIVE_TRYING] = "trying",
 	[LIVE_SETTLING] = "settling", [LIVE_RESTING] = "resting",
+	[LIVE_GATHERED] = "gathered",
 	[LIVE_GONE] = "gone",
 };
 

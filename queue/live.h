@@ -24,6 +24,7 @@ enum live_state {
 	LIVE_STORING,		/* being made durable for the first time */
 	LIVE_TRYING,		/* jobs are in line or at a relay */
 	LIVE_SETTLING,		/* tried; its body is being read for a report */
+	LIVE_GATHERED,		/* failed; its report will be one about many */
 	LIVE_RESTING,		/* the timer runs until it is due */
 	LIVE_GONE		/* over; see live_read_begin() */
 };
@@ -39,6 +40,7 @@ struct live_job {
 	uint64_t hop_hash;		/* of route and domain, to group by */
 	char	*route;			/* owned */
 	char	*domain;		/* owned; "" for a single next hop */
+	bool	 dsn;			/* the next hop sends reports itself */
 	size_t	 n;
 	uint32_t *rcpts;		/* owned: indexes, rising */
 };
@@ -54,6 +56,7 @@ struct live_msg {
 	enum live_state state;
 	bool	 indexed;		/* the store could name it again */
 	bool	 removing;		/* the admin wants it gone */
+	bool	 warn;			/* this round's report warns of delay */
 	uint8_t	*words;			/* enum live_word per recipient */
 	TAILQ_HEAD(, live_job) jobs;
 	size_t	 njobs, nsent;		/* nsent: at a relay, or on the way */

@@ -20,6 +20,7 @@
 #include "queue/store.h"
 
 struct ctl;
+struct digest;
 struct dispatch;
 struct feed;
 struct live;
@@ -37,6 +38,7 @@ struct queue {
 	struct revoked revoked;		/* what auth has said */
 	struct ipc *auth;		/* NULL: absent */
 	struct ctl *ctl;
+	struct digest *digest;
 	struct ev_timer sweep;
 	struct ev_timer stop;		/* runs while stopping */
 	uint64_t stop_at_ms;		/* at the latest */

@@ -254,7 +254,7 @@ get_rcpts(struct in *in, struct store_msg *m)
 		free(addr);
 		free(orcpt);
 		r = &m->rcpts[i];
-		r->state = get_u8(in, RCPT_OWED);
+		r->state = get_u8(in, RCPT_RELAYED);
 		r->status = get_str(in, false);
 		r->diag = get_str(in, false);
 		r->remote = get_str(in, false);

@@ -31,7 +31,9 @@ struct store;
 
 enum rcpt_state {
 	RCPT_PENDING, RCPT_DELIVERED, RCPT_FAILED,
-	RCPT_OWED			/* failed; its report is still to be sent */
+	RCPT_OWED,			/* failed; its report is still to be sent */
+	RCPT_RELAYED			/* delivered; the sender wants to know, and
+					   the next hop will not tell */
 };
 enum hold { HOLD_NONE, HOLD_ADMIN, HOLD_CAP, HOLD_TRIPWIRE };
 

@@ -117,7 +117,7 @@ check_header(const struct buf *b)
 static void
 check(const struct dsn *d, const struct buf *out, bool eightbit)
 {
-	static const char part[] = "\r\nContent-Description: Undelivered";
+	static const char part[] = "\r\nContent-Description: Your message";
 	const uint8_t *last = memmem(out->data, out->len, part,
 	    sizeof(part) - 1);
 
@@ -132,12 +132,37 @@ check(const struct dsn *d, const struct buf *out, bool eightbit)
 	    strlen("--" BOUNDARY "--\r\n")) == 0);
 }
 
+/* Three messages with the same texts, one of them with subject and id. */
+static void
+check_digest(const struct dsn *d, const struct store_msg *m,
+    const uint8_t *original, size_t len)
+{
+	char *subject = strndup((const char *)original, len < DSN_SUBJECT_MAX ?
+	    len : DSN_SUBJECT_MAX);
+	struct dsn_entry v[] = { { m, "MSGID1", subject, subject },
+	    { m, "MSGID2", NULL, NULL }, { m, "MSGID3", NULL, NULL } };
+	struct buf out;
+	bool eightbit;
+	size_t n;
+
+	buf_init(&out, DSN_MAX);
+	n = dsn_write_digest(d, v, nitems(v), &out, &eightbit);
+	MUST(n >= 1 && n <= nitems(v) && out.len < DSN_MAX);
+	check_lines(&out, out.len, eightbit);
+	check_header(&out);
+	MUST(count(&out, "\r\n--" BOUNDARY "\r\n") == 2 &&
+	    count(&out, "\r\nAction: failed\r\n") == 2 * n);
+	buf_clear(&out);
+	free(subject);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct steer s = { p, n };
 	uint8_t flags = steer(&s);
-	const bool report[2] = { true, flags & 1 };
+	const uint8_t report[2] = { DSN_FAILED, flags & 1 ? DSN_FAILED :
+	    (flags >> 4) % DSN_ACTIONS };
 	struct buf out, original;
 	struct store_msg m;
 	bool eightbit;
@@ -176,6 +201,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	dsn_write(&d, &out, &eightbit);
 	check(&d, &out, eightbit);
 	buf_clear(&out);
+	m.rcpts[0].state = m.rcpts[1].state = RCPT_OWED;
+	check_digest(&d, &m, original.data, original.len);
 	buf_clear(&original);
 	store_msg_clear(&m);
 	return 0;

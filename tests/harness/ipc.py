@@ -313,5 +313,6 @@ class House:
             string(self.state("queue")), string(HOSTNAME),
             string("postmaster@" + HOSTNAME), blob(self.ticket_key),
             items([cap]), items([route]), u32(300), u32(14400), u32(432000),
+            u32(14400),
             u64(1 << 20), u64(50 << 20), u32(32 << 20),
             u32(16 << 20)])

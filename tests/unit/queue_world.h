@@ -272,6 +272,9 @@ world_submitted(struct world_peer *p, struct world_no *no, char *id)
 	return false;
 }
 
+/* Whether the next hop, as the test plays it, sends reports of its own. */
+static bool world_dsn;
+
 /* --- as a relay -------------------------------------------------------------------------- */
 
 struct world_job {
@@ -346,7 +349,7 @@ world_end(struct world_peer *p, struct world_job *j, bool reached)
 	ipc_put_str(reached ? "mx.example.net" : "");
 	ipc_put_str("TLSv1.3, verified");
 	ipc_put_bool(reached);
-	ipc_put_bool(false);	/* no DSN there */
+	ipc_put_bool(world_dsn);	/* no DSN there */
 	ipc_send(p->ipc, -1);
 	free(j->body);
 	j->body = NULL;

@@ -44,23 +44,40 @@ fail(size_t i, const char *status, const char *diag, const char *remote)
 	m.rcpts[i].remote = remote == NULL ? NULL : xstrdup(remote);
 }
 
+static void
+frame(struct dsn *d)
+{
+	*d = (struct dsn){ .hostname = "relay.example.org",
+	    .postmaster = "postmaster@relay.example.org",
+	    .id = "0000000000008", .boundary = "=_boundary",
+	    .now_ms = 1800000300000 };
+	buf_clear(&out);
+	buf_init(&out, DSN_MAX);
+}
+
+/* Those that failed, and what the case says of others. */
+static uint8_t others[4];
+
 static const char *
 finish(const char *original, size_t len, bool whole)
 {
-	bool *report = xcalloc(m.env.nrcpts, sizeof(*report));
+	uint8_t *report = xcalloc(m.env.nrcpts, 1);
+	struct dsn d;
 	size_t i;
 
 	for (i = 0; i < m.env.nrcpts; i++)
-		report[i] = m.rcpts[i].state == RCPT_FAILED;
-	buf_clear(&out);
-	buf_init(&out, DSN_MAX);
-	dsn_write(&(struct dsn){ .hostname = "relay.example.org",
-	    .postmaster = "postmaster@relay.example.org",
-	    .id = "0000000000008", .boundary = "=_boundary",
-	    .now_ms = 1800000300000, .msg = &m, .msg_id = "0000000000007",
-	    .report = report, .original = (const uint8_t *)original,
-	    .original_len = len, .original_whole = whole }, &out, &eightbit);
+		report[i] = m.rcpts[i].state == RCPT_FAILED ? DSN_FAILED :
+		    i < nitems(others) ? others[i] : DSN_NONE;
+	frame(&d);
+	d.msg = &m;
+	d.msg_id = "0000000000007";
+	d.report = report;
+	d.original = (const uint8_t *)original;
+	d.original_len = len;
+	d.original_whole = whole;
+	dsn_write(&d, &out, &eightbit);
 	free(report);
+	memset(others, DSN_NONE, sizeof(others));
 	return buf_str(&out);
 }
 
@@ -154,13 +171,134 @@ nothing(void)
 	finish("", 0, true);
 }
 
+/* As fail(), for what did not fail. */
+static void
+other(size_t i, enum dsn_action action, const char *status, const char *diag,
+    const char *remote)
+{
+	fail(i, status, diag, remote);
+	m.rcpts[i].state = action == DSN_DELAYED ? RCPT_PENDING :
+	    RCPT_DELIVERED;
+	others[i] = (uint8_t)action;
+}
+
+static void
+delayed(void)
+{
+	begin("a@example.org", false);
+	m.expires_ms = 1800432000000;
+	m.env.ret = RET_FULL;
+	rcpt("bob@example.net", "rfc822;bob@example.com", 0);
+	rcpt("carol@example.net", NULL, 0);
+	other(0, DSN_DELAYED, "4.4.1", "connect: timed out", NULL);
+	finish(ORIGINAL, strlen(ORIGINAL), true);
+}
+
+static void
+relayed(void)
+{
+	begin("a@example.org", false);
+	m.env.envid = xstrdup("id+3D7");
+	rcpt("bob@example.net", "rfc822;bob@example.com", NOTIFY_SUCCESS);
+	other(0, DSN_RELAYED, "2.0.0", "250 2.0.0 kept", "mx.example.net");
+	finish("Subject: hi\r\n\r\nbody\r\n", 21, true);
+}
+
+/* All at once, as a message of many recipients may have it. */
+static void
+mixed(void)
+{
+	begin("a@example.org", false);
+	m.expires_ms = 1800432000000;
+	rcpt("bob@example.net", NULL, 0);
+	rcpt("carol@example.net", NULL, NOTIFY_SUCCESS);
+	rcpt("dave@example.net", NULL, NOTIFY_DELAY);
+	other(1, DSN_RELAYED, NULL, "250 kept", "mx.example.net");
+	other(2, DSN_DELAYED, NULL, "452 full", "mx.example.net");
+	fail(0, "5.1.1", "550 5.1.1 no such user", "mx.example.net");
+	finish("Subject: hi\r\n\r\nbody\r\n", 21, true);
+}
+
+static struct store_msg many[200];
+static struct dsn_entry entries[nitems(many)];
+static size_t taken;
+
+static void
+digest_of(size_t n, bool utf8, const char *diag)
+{
+	static char ids[nitems(many)][16];
+	struct dsn d;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		store_msg_clear(&m);
+		begin("a@example.org", utf8);
+		rcpt(utf8 ? "j\xc3\xb6rg@example.net" : "bob@example.net",
+		    i % 2 ? "rfc822;bob@example.com" : NULL, 0);
+		fail(0, "5.7.1", diag, "mx.example.net");
+		m.rcpts[0].state = RCPT_OWED;
+		store_msg_clear(&many[i]);
+		many[i] = m;
+		store_msg_init(&m);
+		snprintf(ids[i], sizeof(ids[i]), "%013zu", i);
+		entries[i] = (struct dsn_entry){ &many[i], ids[i],
+		    i % 3 ? "Newsletter\x01 5" : NULL,
+		    i % 3 ? "<1@example.org>" : NULL };
+	}
+	frame(&d);
+	taken = dsn_write_digest(&d, entries, n, &out, &eightbit);
+}
+
+static void
+digest(void)
+{
+	digest_of(12, false, "550 5.7.1 not wanted here");
+}
+
+static void
+digest_full(void)
+{
+	digest_of(nitems(many), false, "550 5.7.1 the policy of this house "
+	    "does not allow what you sent; see https://example.net/policy");
+}
+
+static void
+digest_utf8(void)
+{
+	digest_of(3, true, "550 f\xc3\xbcr immer");
+}
+
+static void
+digest_worst(void)
+{
+	char diag[501];
+	struct dsn d;
+	size_t i;
+
+	memset(diag, 0x80, sizeof(diag) - 1);
+	diag[500] = '\0';
+	digest_of(2, false, diag);
+	for (i = 0; i < DSN_ENTRY_RCPTS - 1; i++) {
+		envelope_add_rcpt(&many[0].env, "x@example.net", NULL, 0);
+		many[0].rcpts = xreallocarray(many[0].rcpts,
+		    many[0].env.nrcpts, sizeof(*many[0].rcpts));
+		many[0].rcpts[i + 1] = (struct store_rcpt){ RCPT_OWED,
+		    xstrdup("5.0.0"), xstrdup(diag), xstrdup(diag) };
+	}
+	frame(&d);
+	taken = dsn_write_digest(&d, entries, 1, &out, &eightbit);
+}
+
 static const struct {
 	const char *name;
 	void	(*make)(void);
 } cases[] = {
 	{ "simple", simple }, { "full", full }, { "injected", injected },
 	{ "utf8", utf8 }, { "long_lines", long_lines }, { "huge", huge },
-	{ "nothing", nothing },
+	{ "nothing", nothing }, { "delayed", delayed }, { "relayed", relayed },
+	{ "mixed", mixed }, { "digest", digest },
+	{ "digest_full", digest_full }, { "digest_utf8", digest_utf8 },
+	{ "digest_worst", digest_worst },
 };
 
 /* --- what holds for all, and what for one ---------------------------------------- */
@@ -246,6 +384,29 @@ test_details(void)
 	    "and addresses");
 	long_lines();
 	ok(says("Diagnostic-Code: x-postern;"), "our own words are not SMTP's");
+	delayed();
+	ok(says("Subject: Delayed mail") && says("Action: delayed\r\n"
+	    "Status: 4.4.1\r\nDiagnostic-Code: x-postern;connect: timed "
+	    "out\r\n") && says("Will-Retry-Until: Wed, 20 Jan 2027"),
+	    "a warning says until when");
+	ok(says("text/rfc822-headers"), "RET is about failures alone");
+	relayed();
+	ok(says("Subject: Mail was handed on") && says("Action: relayed\r\n"
+	    "Status: 2.0.0\r\nRemote-MTA: dns;mx.example.net\r\n"),
+	    "relayed");
+	mixed();
+	ok(says("Subject: Undelivered mail") && says("Action: failed") &&
+	    says("Action: relayed\r\nStatus: 2.0.0") &&
+	    says("Action: delayed\r\nStatus: 4.0.0"), "the worst is in front");
+	digest();
+	ok(taken == 12 && says("12 of your messages") &&
+	    says("Subject: Newsletter\\x01 5\r\n") &&
+	    says("X-Original-Message-ID: <1@example.org>\r\n"), "a digest");
+	digest_full();
+	ok(taken > 50 && taken < nitems(many) && out.len < DSN_MAX,
+	    "takes %zu, as many as fit", taken);
+	digest_worst();
+	ok(taken == 1 && out.len < DSN_MAX, "one always fits");
 	huge();
 	ok(out.len <= DSN_MAX, "a thousand failures and a large header fit");
 	ok(says(" recipients more\r\n"), "the rest is counted");
@@ -257,20 +418,29 @@ test_wanted(void)
 	static const struct {
 		const char *from;
 		uint8_t	 notify;
-		bool	 wanted;
-	} wants[] = { { "a@b", 0, true }, { "", 0, false },
-	    { "", NOTIFY_FAILURE, false }, { "a@b", NOTIFY_NEVER, false },
-	    { "a@b", NOTIFY_FAILURE, true }, { "a@b", NOTIFY_DELAY, false },
-	    { "a@b", NOTIFY_NEVER | NOTIFY_FAILURE, false } };
+		bool	 failed, delayed, relayed;
+	} wants[] = {
+		{ "a@b", 0, true, true, false },
+		{ "", 0, false, false, false },
+		{ "", NOTIFY_FAILURE | NOTIFY_SUCCESS, false, false, false },
+		{ "a@b", NOTIFY_NEVER, false, false, false },
+		{ "a@b", NOTIFY_FAILURE, true, false, false },
+		{ "a@b", NOTIFY_DELAY, false, true, false },
+		{ "a@b", NOTIFY_SUCCESS, false, false, true },
+		{ "a@b", NOTIFY_SUCCESS | NOTIFY_DELAY | NOTIFY_FAILURE, true,
+		    true, true },
+		{ "a@b", NOTIFY_NEVER | NOTIFY_FAILURE, false, false, false },
+	};
 	size_t i;
 
 	for (i = 0; i < nitems(wants); i++) {
 		begin(wants[i].from, false);
 		rcpt("x@y", NULL, wants[i].notify);
 		store_msg_fit(&m);
-		ok(dsn_wanted(&m, 0) == wants[i].wanted,
-		    "<%s> NOTIFY %u: %swanted", wants[i].from, wants[i].notify,
-		    wants[i].wanted ? "" : "not ");
+		ok(dsn_wanted(&m, 0, DSN_FAILED) == wants[i].failed &&
+		    dsn_wanted(&m, 0, DSN_DELAYED) == wants[i].delayed &&
+		    dsn_wanted(&m, 0, DSN_RELAYED) == wants[i].relayed,
+		    "<%s> NOTIFY %u", wants[i].from, wants[i].notify);
 	}
 }
 
@@ -293,6 +463,8 @@ main(int argc, char **argv)
 			fwrite(out.data, 1, out.len, stdout);
 		}
 	r = argc > 1 ? 0 : tap_done();
+	for (i = 0; i < nitems(many); i++)
+		store_msg_clear(&many[i]);
 	store_msg_clear(&m);
 	buf_clear(&out);
 	return r;

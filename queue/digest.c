@@ -1,0 +1,272 @@
+#include "lib/prelude.h"
+
+#include "lib/header.h"
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "queue/clock.h"
+#include "queue/digest.h"
+#include "queue/life_private.h"
+
+struct gathered {
+	STAILQ_ENTRY(gathered) link;
+	struct live_msg *lm;
+	char	*subject, *message_id;	/* or NULL */
+};
+
+/* What one sender is owed. */
+struct sheaf {
+	struct table_node node;		/* first */
+	struct queue *q;
+	STAILQ_HEAD(, gathered) waiting;
+	size_t	 n;
+	uint64_t hour_ms;		/* monotonic: since when we count */
+	uint32_t singles;
+	struct ev_timer timer;
+	char	 sender[];
+};
+
+struct digest {
+	struct queue *q;
+	struct table sheaves;
+};
+
+struct digest *
+digest_new(struct queue *q)
+{
+	struct digest *d = xcalloc(1, sizeof(*d));
+
+	d->q = q;
+	table_init(&d->sheaves);
+	return d;
+}
+
+static void
+pop(struct sheaf *s)
+{
+	struct gathered *g = STAILQ_FIRST(&s->waiting);
+
+	STAILQ_REMOVE_HEAD(&s->waiting, link);
+	s->n--;
+	free(g->subject);
+	free(g->message_id);
+	free(g);
+}
+
+static void
+sheaf_free(struct digest *d, struct sheaf *s)
+{
+	table_remove(&d->sheaves, &s->node);
+	ev_timer_cancel(&s->timer);
+	while (s->n > 0)
+		pop(s);
+	free(s);
+}
+
+void
+digest_free(struct digest **dp)
+{
+	struct digest *d = *dp;
+	struct table_node *n;
+
+	if (d == NULL)
+		return;
+	*dp = NULL;
+	while ((n = table_next(&d->sheaves, NULL)) != NULL)
+		sheaf_free(d, (struct sheaf *)n);
+	table_clear(&d->sheaves);
+	free(d);
+}
+
+void
+digest_sweep(struct digest *d)
+{
+	struct table_node *n, *next;
+	struct sheaf *s;
+
+	for (n = table_next(&d->sheaves, NULL); n != NULL; n = next) {
+		next = table_next(&d->sheaves, n);
+		s = (struct sheaf *)n;
+		if (s->n == 0 && s->hour_ms + DIGEST_HOUR_MS < ev_now_ms())
+			sheaf_free(d, s);
+	}
+}
+
+/* --- the report ------------------------------------------------------------------ */
+
+/* An admin may have ordered some away since. */
+static void
+drop_removed(struct sheaf *s)
+{
+	struct gathered *g, *next;
+
+	for (g = STAILQ_FIRST(&s->waiting); g != NULL; g = next) {
+		next = STAILQ_NEXT(g, link);
+		if (!g->lm->removing)
+			continue;
+		live_set_state(g->lm, LIVE_RESTING);
+		life_remove(g->lm);
+		STAILQ_REMOVE(&s->waiting, g, gathered, link);
+		STAILQ_INSERT_HEAD(&s->waiting, g, link);
+		pop(s);
+	}
+}
+
+/* One report about as many as fit; it takes the place of the first of them. */
+static void
+report(struct sheaf *s)
+{
+	struct dsn_entry *v = xcalloc(s->n, sizeof(*v));
+	char (*ids)[STORE_ID_LEN + 1] = xcalloc(s->n, sizeof(*ids));
+	struct live_msg *b = life_new_bounce(s->q, s->sender);
+	struct gathered *g;
+	struct buf out;
+	struct dsn d;
+	bool eightbit, utf8 = false;
+	size_t i = 0, n;
+
+	STAILQ_FOREACH(g, &s->waiting, link) {
+		store_id_text(g->lm->m.id, ids[i]);
+		v[i] = (struct dsn_entry){ &g->lm->m, ids[i], g->subject,
+		    g->message_id };
+		utf8 |= g->lm->m.env.utf8;
+		i++;
+	}
+	life_dsn(s->q, b, &d);
+	buf_init(&out, DSN_MAX);
+	n = dsn_write_digest(&d, v, s->n, &out, &eightbit);
+	life_fill_bounce(b, &out, utf8, eightbit);
+	log_info("%s digest messages=%zu to=<%s>", life_name(b), n,
+	    log_escs(s->sender));
+	for (i = 0; i < n; i++) {
+		g = STAILQ_FIRST(&s->waiting);
+		log_info("%s bounced as=%s to=<%s>", ids[i], life_name(b),
+		    log_escs(s->sender));
+		life_finish(g->lm, i == 0 ? b : NULL);
+		pop(s);
+	}
+	life_keep_bounce(b);
+	free(v);
+	free(ids);
+}
+
+static void
+timer_cb(void *arg)
+{
+	struct sheaf *s = arg;
+
+	drop_removed(s);
+	while (s->n > 0)
+		report(s);
+}
+
+/* --- gathering --------------------------------------------------------------------- */
+
+static struct sheaf *
+sheaf_of(struct digest *d, const char *sender)
+{
+	size_t len = strlen(sender);
+	struct sheaf *s = (struct sheaf *)table_find(&d->sheaves, sender,
+	    len);
+
+	if (s != NULL)
+		return s;
+	s = xcalloc(1, sizeof(*s) + len + 1);
+	memcpy(s->sender, sender, len);
+	s->q = d->q;
+	s->hour_ms = ev_now_ms();
+	STAILQ_INIT(&s->waiting);
+	ev_timer_init(&s->timer, timer_cb, s);
+	table_add(&d->sheaves, &s->node, s->sender, len);
+	return s;
+}
+
+/*
+ * Nothing is left to try and all there is to tell is failure. Who names
+ * envelopes wants to match reports with them: those go one by one.
+ */
+static bool
+may_gather(const struct live_msg *lm)
+{
+	size_t i, owed = 0;
+
+	for (i = 0; i < lm->m.env.nrcpts; i++) {
+		if (lm->m.rcpts[i].state == RCPT_PENDING ||
+		    lm->m.rcpts[i].state == RCPT_RELAYED)
+			return false;
+		owed += lm->m.rcpts[i].state == RCPT_OWED;
+	}
+	return lm->m.env.envid == NULL && owed <= DSN_ENTRY_RCPTS;
+}
+
+/* The value of a field, on one line, cut to length; the caller's, or NULL. */
+static char *
+field(const uint8_t *p, size_t n, const char *name)
+{
+	struct header_field f;
+	size_t at = 0, i, len = 0;
+	char text[DSN_SUBJECT_MAX + 1];
+
+	while (header_next((const char *)p, n, &at, &f) == HEADER_FIELD) {
+		if (!header_is(&f, name))
+			continue;
+		for (i = 0; i < f.value_len && len < DSN_SUBJECT_MAX; i++)
+			if (f.value[i] != '\r' && f.value[i] != '\n' &&
+			    f.value[i] != '\0' && (len > 0 ||
+			    f.value[i] != ' '))
+				text[len++] = f.value[i] == '\t' ? ' ' :
+				    f.value[i];
+		return len == 0 ? NULL : xstrndup(text, len);
+	}
+	return NULL;
+}
+
+/* The part of it that header_next() may look at: whole lines. */
+static size_t
+whole_lines(const uint8_t *p, size_t n)
+{
+	if (n > DSN_HEADER_MAX)
+		n = DSN_HEADER_MAX;
+	while (n > 0 && p[n - 1] != '\n')
+		n--;
+	return n;
+}
+
+static void
+keep(struct sheaf *s, struct live_msg *lm, const uint8_t *original, size_t len)
+{
+	struct gathered *g = xcalloc(1, sizeof(*g));
+
+	len = original == NULL ? 0 : whole_lines(original, len);
+	g->lm = lm;
+	g->subject = field(original, len, "Subject");
+	g->message_id = field(original, len, "Message-ID");
+	STAILQ_INSERT_TAIL(&s->waiting, g, link);
+	if (s->n++ == 0)
+		ev_timer_set(&s->timer, DIGEST_WAIT_MS);
+	if (s->n == DIGEST_FULL)
+		ev_timer_set(&s->timer, 0);
+	lm->m.due_ms = clock_due_ms() + DIGEST_WAIT_MS;
+	live_set_state(lm, LIVE_GATHERED);
+	live_drop_body(lm);
+	life_write_progress(lm);
+}
+
+bool
+digest_gather(struct live_msg *lm, const uint8_t *original, size_t len)
+{
+	struct sheaf *s;
+
+	if (!may_gather(lm))
+		return false;
+	s = sheaf_of(lm->q->digest, lm->m.env.return_path);
+	if (ev_now_ms() >= s->hour_ms + DIGEST_HOUR_MS) {
+		s->hour_ms = ev_now_ms();
+		s->singles = 0;
+	}
+	if (s->singles < DIGEST_SINGLE && s->n == 0) {
+		s->singles++;
+		return false;
+	}
+	keep(s, lm, original, len);
+	return true;
+}

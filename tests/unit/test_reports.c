@@ -1,0 +1,385 @@
+/*
+ * queue/life and digest: what senders are told, when, how often, and that
+ * nothing of it is lost in a crash.
+ */
+#include "lib/prelude.h"
+
+#include "queue/digest.h"
+#include "tests/unit/queue_world.h"
+
+#define HOUR	3600000ULL
+
+static struct world_peer smtpd, relay;
+static uint64_t session = 1;
+
+static uint64_t
+queued(void)
+{
+	return store_count(world.store);
+}
+
+static void
+submit(const char *rcpts, uint8_t notify, const char *envid)
+{
+	struct ticket t = world_ticket(0, session++, "alice@example.org");
+	struct envelope e;
+	struct world_no no;
+	char *copy = xstrdup(rcpts), *at = copy, *one;
+
+	envelope_init(&e);
+	e.return_path = xstrdup("alice@example.org");
+	e.envid = envid == NULL ? NULL : xstrdup(envid);
+	while ((one = strsep(&at, " ")) != NULL)
+		envelope_add_rcpt(&e, one, NULL, notify);
+	world_submit_env(&smtpd, &t, &e, "Subject: news\r\nMessage-ID: "
+	    "<7@example.org>\r\n\r\nbody\r\n");
+	envelope_clear(&e);
+	ok(world_submitted(&smtpd, &no, NULL), "%s", rcpts);
+	free(copy);
+}
+
+static void
+crash(void)
+{
+	struct store *kept = world_store;
+
+	world_disconnect(&smtpd);
+	world_disconnect(&relay);
+	world.store = store_open_memory(&queue_store_ops, &world);
+	queue_close(&world);
+	store_memory_reopen(kept, &queue_store_ops, &world);
+	ok(queue_open(&world, &world_conf, world_open_store) == NULL,
+	    "a new process opens the store");
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_connect(&relay, ROLE_RELAY, 0);
+}
+
+/* The next job must be a report; its text, the caller's; NULL if it is none. */
+static char *
+report(void)
+{
+	struct world_job j;
+	char *body;
+
+	if (!world_job(&relay, &j))
+		return NULL;
+	if (*j.return_path != '\0') {
+		world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+		return NULL;
+	}
+	is_str(j.rcpts[0].addr, "alice@example.org", "a report");
+	body = xstrdup(j.body);
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	return body;
+}
+
+static int
+count(const char *text, const char *what)
+{
+	int n = 0;
+
+	while (text != NULL && (text = strstr(text, what)) != NULL) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+/* Steps an hour, deferring what is tried; reports that came meanwhile. */
+static char *
+hours(int n, int *reports)
+{
+	struct world_job j;
+	char *last = NULL;
+
+	*reports = 0;
+	for (n *= 12; n > 0; n--) {
+		world_step(HOUR / 12);
+		while (world_job(&relay, &j)) {
+			if (*j.return_path == '\0') {
+				free(last);
+				last = xstrdup(j.body);
+				++*reports;
+				world_answer(&relay, &j, OUTCOME_DELIVERED,
+				    "2.0.0", "ok");
+			} else
+				world_answer(&relay, &j, OUTCOME_DEFERRED,
+				    "4.2.2", "452 full");
+		}
+	}
+	return last;
+}
+
+static void
+test_warning(void)
+{
+	char *text;
+	int n;
+
+	submit("bob@example.net", 0, NULL);
+	text = hours(3, &n);
+	is_int(n, 0, "for three hours nobody is told");
+	free(text);
+	text = hours(2, &n);
+	is_int(n, 1, "then one warning");
+	ok(count(text, "Action: delayed\r\n") == 1 &&
+	    count(text, "Will-Retry-Until: ") == 1 &&
+	    count(text, "452 full") == 2, "of delay");
+	free(text);
+	crash();
+	text = hours(48, &n);
+	is_int(n, 0, "and no more, not after a restart either");
+	free(text);
+	text = hours(96, &n);
+	ok(n == 1 && count(text, "Action: failed\r\nStatus: 4.4.7") == 1,
+	    "until it has expired");
+	free(text);
+	is_int(queued(), 0, "nothing is left");
+}
+
+static void
+test_warning_wanted(void)
+{
+	static const struct {
+		uint8_t	 notify;
+		int	 warnings, failures;
+	} rows[] = { { NOTIFY_NEVER, 0, 0 }, { NOTIFY_FAILURE, 0, 1 },
+	    { NOTIFY_DELAY, 1, 0 }, { NOTIFY_SUCCESS, 0, 0 },
+	    { NOTIFY_DELAY | NOTIFY_FAILURE, 1, 1 } };
+	size_t i;
+	int n;
+
+	for (i = 0; i < nitems(rows); i++) {
+		submit("bob@example.net", rows[i].notify, NULL);
+		free(hours(12, &n));
+		is_int(n, rows[i].warnings, "NOTIFY %u: warnings",
+		    rows[i].notify);
+		free(hours(144, &n));
+		is_int(n, rows[i].failures, "NOTIFY %u: failures",
+		    rows[i].notify);
+	}
+	world_conf.warn_sec = 0;
+	submit("bob@example.net", 0, NULL);
+	free(hours(24, &n));
+	is_int(n, 0, "warn = 0: no warning");
+	free(hours(144, &n));
+	world_conf.warn_sec = 4 * 3600;
+	is_int(queued(), 0, "nothing is left");
+}
+
+static void
+test_success(void)
+{
+	struct world_job j;
+	char *text;
+	int dsn;
+
+	for (dsn = 0; dsn < 2; dsn++) {
+		submit("bob@example.net carol@example.net", NOTIFY_SUCCESS |
+		    NOTIFY_FAILURE, "id7");
+		ok(world_job(&relay, &j), "a job");
+		world_say(&relay, &j, 0, OUTCOME_DELIVERED, "2.0.0", "250 k");
+		world_say(&relay, &j, 1, OUTCOME_DEFERRED, "4.0.0", "452 l");
+		world_dsn = dsn == 1;
+		world_end(&relay, &j, true);
+		world_dsn = false;
+		text = report();
+		if (dsn == 1) {
+			ok(text == NULL, "a next hop that does DSN tells");
+		} else {
+			ok(count(text, "Action: relayed\r\n") == 1 &&
+			    count(text, "bob@example.net") == 2 &&
+			    count(text, "carol@example.net") == 0 &&
+			    count(text, "Original-Envelope-Id: id7") == 1,
+			    "one that does not: relayed");
+		}
+		free(text);
+		world_step(HOUR);
+		ok(world_job(&relay, &j) && j.n == 1, "the other is tried");
+		world_dsn = true;
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "250 k");
+		world_dsn = false;
+		ok(!world_job(&relay, &j), "and that is that");
+		is_int(queued(), 0, "gone");
+	}
+	submit("bob@example.net", 0, NULL);
+	ok(world_job(&relay, &j), "a job");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "250 kept");
+	ok(!world_job(&relay, &j), "who did not ask is not told");
+}
+
+/* Two jobs: one has failed when the process dies in the middle of the other. */
+static void
+test_crash(void)
+{
+	struct world_job a, b;
+	char *text;
+
+	world_routes[0].by_domain = true;
+	submit("x@one.example y@two.example", NOTIFY_SUCCESS | NOTIFY_FAILURE,
+	    "id8");
+	submit("x@one.example y@one.example z@two.example", 0, "id9");
+	while (world_job(&relay, &a)) {
+		if (strcmp(a.domain, "two.example") == 0) {
+			free(a.body);
+			continue;
+		}
+		if (a.n == 2) {
+			world_say(&relay, &a, 0, OUTCOME_DELIVERED, "2.0.0",
+			    "250 k");
+			world_say(&relay, &a, 1, OUTCOME_FAILED, "5.1.1",
+			    "550 n");
+		} else
+			world_say(&relay, &a, 0, OUTCOME_DELIVERED, "2.0.0",
+			    "250 k");
+		world_end(&relay, &a, true);
+	}
+	crash();
+	while (world_job(&relay, &b)) {
+		if (*b.return_path == '\0')
+			break;
+		is_str(b.domain, "two.example", "the rest is tried");
+		world_answer(&relay, &b, OUTCOME_DEFERRED, "4.0.0", "later");
+	}
+	text = b.body;
+	world_end(&relay, &(struct world_job){ .attempt = b.attempt }, true);
+	ok(count(text, "Action: relayed") + count(text, "Action: failed") == 1,
+	    "one report");
+	free(text);
+	text = report();
+	ok(count(text, "Action: relayed") + count(text, "Action: failed") == 1,
+	    "the other: both were owed on disk");
+	free(text);
+	world_routes[0].by_domain = false;
+	world_step(HOUR);
+	while (world_job(&relay, &a))
+		world_answer(&relay, &a, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_step(HOUR);
+	while (world_job(&relay, &a))
+		world_answer(&relay, &a, OUTCOME_DELIVERED, "2.0.0", "ok");
+}
+
+/* Fails everything that is tried; how many reports there were, and the last. */
+static int
+refuse_all(char **last, int *failures)
+{
+	struct world_job j;
+	int n = 0;
+
+	while (world_job(&relay, &j)) {
+		if (relay.n > 4000) {
+			world_disconnect(&relay);
+			world_connect(&relay, ROLE_RELAY, 0);
+			free(j.body);
+			continue;
+		}
+		if (*j.return_path != '\0') {
+			world_answer(&relay, &j, OUTCOME_FAILED, "5.7.1",
+			    "550 not you");
+			continue;
+		}
+		n++;
+		*failures += count(j.body, "Action: failed\r\n");
+		free(*last);
+		*last = xstrdup(j.body);
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	}
+	return n;
+}
+
+static void
+test_digest(void)
+{
+	char *last = NULL;
+	int i, n, failures = 0;
+
+	world_step(2 * HOUR);
+	for (i = 0; i < 1000; i++) {
+		submit("bob@example.net", 0, NULL);
+		if (i % 200 == 199) {
+			world_turn(200);
+			n = refuse_all(&last, &failures);
+			ok(n <= DIGEST_SINGLE + 5, "%d reports", n);
+			world_disconnect(&smtpd);
+			world_connect(&smtpd, ROLE_SMTPD, 0);
+		}
+	}
+	ok(failures >= DIGEST_SINGLE, "the first come one by one");
+	world_step(DIGEST_WAIT_MS + 1000);
+	n = refuse_all(&last, &failures);
+	ok(n >= 1 && n < 10, "the rest in %d reports", n);
+	is_int(failures, 1000, "all are told of, each once");
+	ok(count(last, "Subject: news\r\n") > 10 &&
+	    count(last, "X-Original-Message-ID: <7@example.org>\r\n") > 10,
+	    "with what tells them apart");
+	is_int(queued(), 0, "nothing is left");
+	free(last);
+	last = NULL;
+
+	for (i = 0; i < 20; i++)
+		submit("bob@example.net", 0, i % 2 == 0 ? "mine" : NULL);
+	failures = 0;
+	n = refuse_all(&last, &failures);
+	ok(n == 10 && failures == 10, "who names envelopes is told of each");
+	crash();
+	n = refuse_all(&last, &failures);
+	world_step(DIGEST_WAIT_MS + 60000);
+	n += refuse_all(&last, &failures);
+	ok(n > 0 && failures == 20, "a crash loses none of the others");
+	is_int(queued(), 0, "nothing is left");
+	free(last);
+}
+
+/* One that waits for its digest is removed, another held. */
+static void
+test_digest_orders(void)
+{
+	static const struct life_order away = { LIFE_REMOVE, HOLD_NONE, "",
+	    "admin" };
+	struct table_node *n, *next;
+	struct live_msg *lm;
+	char *last = NULL;
+	int i, failures = 0;
+
+	world_step(2 * HOUR);
+	for (i = 0; i < DIGEST_SINGLE + 5; i++)
+		submit("bob@example.net", 0, NULL);
+	is_int(refuse_all(&last, &failures), DIGEST_SINGLE, "the first");
+	i = 0;
+	for (n = table_next(&world.live->msgs, NULL); n != NULL; n = next) {
+		next = table_next(&world.live->msgs, n);
+		lm = (struct live_msg *)n;
+		is_int(lm->state, LIVE_GATHERED, "gathered");
+		if (i++ < 2)
+			is_int(life_obey(&world, &lm->m, &away), LIFE_DONE,
+			    "ordered away");
+	}
+	is_int(i, 5, "five are gathered");
+	failures = 0;
+	world_step(DIGEST_WAIT_MS + 1000);
+	is_int(refuse_all(&last, &failures), 1, "one digest");
+	is_int(failures, 3, "about the others");
+	is_int(queued(), 0, "nothing is left");
+	free(last);
+}
+
+int
+main(void)
+{
+	world_defaults();
+	world_limits[0].count = 100000;
+	world_conf.warn_sec = 4 * 3600;
+	world_open();
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_connect(&relay, ROLE_RELAY, 0);
+	test_warning();
+	test_warning_wanted();
+	test_success();
+	test_crash();
+	test_digest();
+	test_digest_orders();
+	world_disconnect(&smtpd);
+	world_disconnect(&relay);
+	world_close();
+	return tap_done();
+}
