@@ -419,8 +419,10 @@ test_progress(void)
 	submit(rcpts);
 	for (given = 0; given < 60; given++) {
 		ok(world_job(&relay, &j[0]), "a job");
-		if (given == 40)
+		if (given == 40) {
+			free(j[0].body);
 			break;
+		}
 		world_answer(&relay, &j[0], OUTCOME_DELIVERED, "2.0.0", "ok");
 	}
 	crash();
