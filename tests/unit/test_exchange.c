@@ -158,6 +158,7 @@ test_limits(void)
 			break;
 	}
 	is_int(i, 2048, "all that were forgotten end in time");
+	rig_drain();
 	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
 	    M_AUTH_OK, "and make room");
 }
@@ -211,6 +212,31 @@ test_given_up(void)
 	    M_AUTH_OK, "and no longer");
 }
 
+/* What SCRAM says of a name takes the same time, whoever it is. */
+static void
+test_challenge_delay(void)
+{
+	static const char *const firsts[] = { "n,,n=bob,r=abcdefgh",
+	    "n,,n=nobody,r=abcdefgh" };
+	struct pollfd p = { .events = POLLIN };
+	size_t i;
+	int turn;
+
+	for (i = 0; i < nitems(firsts); i++) {
+		p.fd = rig_fd;
+		rig_start_login(++id, "SCRAM-SHA-256", firsts[i],
+		    strlen(firsts[i]), 256);
+		for (turn = 0; turn < 20; turn++)
+			ev_loop_once(5);
+		ev_clock_step(2);
+		ok(poll(&p, 1, 0) == 0, "%s: not at once", firsts[i]);
+		ev_clock_step(1);
+		ok(poll(&p, 1, 0) == 1 && rig_answer()->type ==
+		    M_AUTH_CHALLENGE, "but after three milliseconds");
+		rig_cancel(id);
+	}
+}
+
 static void
 test_delay(void)
 {
@@ -236,6 +262,7 @@ main(void)
 	test_mechanisms();
 	test_order();
 	test_cancel();
+	test_challenge_delay();
 	test_delay();
 	test_limits();
 	test_given_up();
