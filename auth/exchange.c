@@ -233,6 +233,7 @@ static void
 send_ok(const struct exchange *e)
 {
 	const struct account *a = &e->result.account;
+	uint8_t seal[TICKET_MAC_LEN];
 	struct ticket t;
 	size_t i;
 
@@ -246,8 +247,11 @@ send_ok(const struct exchange *e)
 	ipc_begin(M_AUTH_OK, e->id);
 	ticket_put(&t);
 	ipc_put_u32((uint32_t)a->nsenders);
-	for (i = 0; i < a->nsenders; i++)
+	for (i = 0; i < a->nsenders; i++) {
+		ticket_seal_sender(&conf->ticket_key, &t, a->senders[i], seal);
 		ipc_put_str(a->senders[i]);
+		ipc_put_bytes(seal, sizeof(seal));
+	}
 	ipc_send(e->peer->ipc, -1);
 }
 

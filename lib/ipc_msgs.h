@@ -72,8 +72,9 @@ enum msg {
 	M_AUTH_CANCEL,	/* the client gave up or went away; no answer */
 	/* auth to smtpd */
 	M_AUTH_CHALLENGE, /* bytes (not yet encoded) */
-	M_AUTH_OK,	/* ticket, u32 n, n x str sender pattern: "a@b" or
-			   "@b"; an account may always send as its own name */
+	M_AUTH_OK,	/* ticket, u32 n, n x {str sender pattern, bytes its
+			   seal}: "a@b" or "@b"; an account may always send as
+			   its own name */
 	M_AUTH_NO,	/* u8 enum auth_no */
 
 	/* auth to queue; and back what queue knows, when the channel is new */

@@ -3,7 +3,9 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <strings.h>
 
+#include "lib/addr.h"
 #include "lib/log.h"
 #include "lib/ticket.h"
 
@@ -39,6 +41,37 @@ ticket_seal(const struct conf_bytes *key, uint32_t worker, struct ticket *t)
 	mac_of(key, worker, t, t->mac);
 }
 
+void
+ticket_seal_sender(const struct conf_bytes *key, const struct ticket *t,
+    const char *pattern, uint8_t mac[TICKET_MAC_LEN])
+{
+	uint8_t in[7 + TICKET_MAC_LEN + ACCOUNT_MAX];
+	size_t n = strnlen(pattern, ACCOUNT_MAX);
+	unsigned int len = TICKET_MAC_LEN;
+
+	/* The ticket's own seal stands for all that it says. */
+	memcpy(in, "sender1", 7);
+	memcpy(in + 7, t->mac, TICKET_MAC_LEN);
+	memcpy(in + 7 + TICKET_MAC_LEN, pattern, n);
+	if (HMAC(EVP_sha256(), key->v, (int)key->n, in,
+	    7 + TICKET_MAC_LEN + n, mac, &len) == NULL)
+		fatalx("cannot compute a sender's seal");
+}
+
+bool
+ticket_may_send(const struct conf_bytes *key, const struct ticket *t,
+    const char *return_path)
+{
+	uint8_t mac[TICKET_MAC_LEN];
+
+	if (*return_path == '\0' || strcasecmp(return_path, t->account) == 0)
+		return true;
+	if (*t->sender == '\0' || !addr_match(t->sender, return_path))
+		return false;
+	ticket_seal_sender(key, t, t->sender, mac);
+	return CRYPTO_memcmp(mac, t->sender_mac, sizeof(mac)) == 0;
+}
+
 bool
 ticket_valid(const struct conf_bytes *key, uint32_t worker,
     const struct ticket *t, uint64_t wall_ms)
@@ -59,6 +92,9 @@ ticket_put(const struct ticket *t)
 	ipc_put_str(t->account);
 	ipc_put_str(t->cap);
 	ipc_put_bytes(t->mac, sizeof(t->mac));
+	ipc_put_str(t->sender);
+	ipc_put_bytes(t->sender_mac, *t->sender == '\0' ? 0 :
+	    sizeof(t->sender_mac));
 }
 
 void
@@ -79,4 +115,11 @@ ticket_get(struct ipc_in *in, struct ticket *t)
 		in->bad = true;
 	else
 		memcpy(t->mac, mac, len);
+	snprintf(t->sender, sizeof(t->sender), "%s",
+	    ipc_get_str(in, ACCOUNT_MAX));
+	mac = ipc_get_bytes(in, sizeof(t->sender_mac), &len);
+	if (len != (*t->sender == '\0' ? 0 : sizeof(t->sender_mac)))
+		in->bad = true;
+	else if (len > 0)
+		memcpy(t->sender_mac, mac, len);
 }

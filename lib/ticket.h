@@ -4,6 +4,9 @@
  * parent makes at start and gives to auth and queue alone; smtpd cannot make
  * or alter one. auth and queue know the worker from the channel, never from
  * what smtpd says.
+ *
+ * A return path other than the account's own name needs one more word of auth:
+ * a sender pattern (lib/addr.h), sealed to the ticket.
  */
 #ifndef LIB_TICKET_H
 #define LIB_TICKET_H
@@ -25,6 +28,8 @@ struct ticket {
 	char	 account[ACCOUNT_MAX + 1];
 	char	 cap[CAP_NAME_MAX + 1];
 	uint8_t	 mac[TICKET_MAC_LEN];
+	char	 sender[ACCOUNT_MAX + 1];	/* the pattern in use, or "" */
+	uint8_t	 sender_mac[TICKET_MAC_LEN];	/* when there is one */
 };
 
 /* Computes mac over the other fields and the worker's index. */
@@ -34,8 +39,18 @@ void	 ticket_seal(const struct conf_bytes *key, uint32_t worker,
 bool	 ticket_valid(const struct conf_bytes *key, uint32_t worker,
 	    const struct ticket *, uint64_t wall_ms);
 
+/* The seal of a pattern, for a ticket that is sealed itself. */
+void	 ticket_seal_sender(const struct conf_bytes *key, const struct ticket *,
+	    const char *pattern, uint8_t mac[TICKET_MAC_LEN]);
+/*
+ * Whether mail may be sent under this return path with a valid ticket: the
+ * account's name, what t->sender covers if its seal is right, or "".
+ */
+bool	 ticket_may_send(const struct conf_bytes *key, const struct ticket *,
+	    const char *return_path);
+
 /* As the fields {u64 session, u64 expires_ms, u64 begun_ms, str account, str cap,
-   bytes mac}. */
+   bytes mac, str sender, bytes sender mac or none}. */
 void	 ticket_put(const struct ticket *);
 /* Sets in->bad on a misfit. */
 void	 ticket_get(struct ipc_in *, struct ticket *);

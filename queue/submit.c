@@ -238,6 +238,16 @@ admit(struct worker *w, uint64_t session, const struct ticket *t)
 	return ADMIT_YES;
 }
 
+/* An honest worker has asked the same before. */
+static bool
+owns(struct worker *w, const struct ticket *t, const char *return_path)
+{
+	if (ticket_may_send(&w->s->q->conf->ticket_key, t, return_path))
+		return true;
+	fault(w, "a return path that is not the account's");
+	return false;
+}
+
 /*
  * RFC 3463 3.8, X.7.1: a policy, but one that lifts by itself. A time on the
  * clock helps whoever reads this later; below some minutes it would not.
@@ -326,15 +336,18 @@ on_begin(struct worker *w, struct ipc_in *in)
 	const struct conf_cap *cap;
 	uint64_t amount[LIMIT_KINDS] = { [LIMIT_MESSAGES] = 1,
 	    [LIMIT_RECIPIENTS] = 1 };
+	const char *return_path;
 	struct ticket t;
 	enum admit a;
 
 	ticket_get(in, &t);
-	ipc_get_str(in, ENVELOPE_PATH_MAX);
+	return_path = ipc_get_str(in, ENVELOPE_PATH_MAX);
 	amount[LIMIT_BYTES] = ipc_get_u64(in);
 	if (!ipc_in_end(in))
 		return fault(w, "a malformed M_TX_BEGIN");
 	a = admit(w, in->id, &t);
+	if (a == ADMIT_YES && !owns(w, &t, return_path))
+		a = ADMIT_FAULT;
 	if (a != ADMIT_YES)
 		return a == ADMIT_FAULT ? -1 : 0;
 	cap = caps_find(q->caps, t.cap);
@@ -568,6 +581,9 @@ on_submit(struct worker *w, struct ipc_in *in)
 	if (read_request(w, in, &r)) {
 		w->fault = NULL;
 		a = admit(w, in->id, &r.ticket);
+		if (a == ADMIT_YES && !owns(w, &r.ticket,
+		    r.m.env.return_path))
+			a = ADMIT_FAULT;
 	}
 	if (a == ADMIT_YES && chargeable(w, &r))
 		take(w, &r);

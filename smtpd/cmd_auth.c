@@ -174,6 +174,8 @@ static void
 get_senders(struct ipc_in *in, struct login *login)
 {
 	uint32_t i, n = ipc_get_u32(in);
+	const uint8_t *seal;
+	size_t len;
 
 	if (n > SENDERS_MAX)
 		in->bad = true;
@@ -181,8 +183,13 @@ get_senders(struct ipc_in *in, struct login *login)
 		return;
 	login->senders = xcalloc(n == 0 ? 1 : n, sizeof(*login->senders));
 	for (i = 0; i < n && !in->bad; i++) {
-		login->senders[i] = xstrdup(ipc_get_str(in, ADDR_MAX));
+		login->senders[i].pattern = xstrdup(ipc_get_str(in, ADDR_MAX));
 		login->nsenders++;
+		seal = ipc_get_bytes(in, TICKET_MAC_LEN, &len);
+		if (len == TICKET_MAC_LEN)
+			memcpy(login->senders[i].seal, seal, len);
+		else
+			in->bad = true;
 	}
 }
 

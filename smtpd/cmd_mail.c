@@ -17,18 +17,39 @@
 
 /* --- the sender ----------------------------------------------------------------------- */
 
+/* The first of the account's patterns that covers the address, or NULL. */
+static const struct login_sender *
+covering(const struct login *login, const char *addr)
+{
+	size_t i;
+
+	for (i = 0; i < login->nsenders; i++)
+		if (addr_match(login->senders[i].pattern, addr))
+			return &login->senders[i];
+	return NULL;
+}
+
 bool
 cmd_mail_permits(const char *addr, const void *arg)
 {
 	const struct login *login = arg;
-	size_t i;
 
-	if (*addr == '\0' || strcasecmp(addr, login->ticket.account) == 0)
-		return true;
-	for (i = 0; i < login->nsenders; i++)
-		if (addr_match(login->senders[i], addr))
-			return true;
-	return false;
+	return *addr == '\0' || strcasecmp(addr, login->ticket.account) == 0 ||
+	    covering(login, addr) != NULL;
+}
+
+/* Notes in the ticket which pattern allows it: queue looks for itself. */
+static void
+note_sender(struct login *login, const char *addr)
+{
+	const struct login_sender *from = covering(login, addr);
+	struct ticket *t = &login->ticket;
+
+	*t->sender = '\0';
+	if (from == NULL)
+		return;
+	snprintf(t->sender, sizeof(t->sender), "%s", from->pattern);
+	memcpy(t->sender_mac, from->seal, sizeof(t->sender_mac));
 }
 
 /* --- the verb -------------------------------------------------------------------------- */
@@ -41,6 +62,7 @@ begin(struct session *s, const char *return_path, const struct mail_params *mp)
 	if (mp->envid.n > 0)
 		s->tx->env.envid = xstrndup(mp->envid.p, mp->envid.n);
 	s->transactions++;
+	note_sender(s->login, return_path);
 	ipc_begin(M_TX_BEGIN, s->id);
 	ticket_put(&s->login->ticket);
 	ipc_put_str(return_path);

@@ -138,7 +138,7 @@ session_login_free(struct login **loginp)
 		return;
 	*loginp = NULL;
 	for (i = 0; i < login->nsenders; i++)
-		free(login->senders[i]);
+		free(login->senders[i].pattern);
 	free(login->senders);
 	xfree_secret(login, sizeof(*login));
 }

@@ -49,7 +49,10 @@ enum session_state {
 /* What a successful AUTH brought. */
 struct login {
 	struct ticket ticket;
-	char	**senders;	/* owned patterns, lib/addr.h */
+	struct login_sender {
+		char	*pattern;	/* owned, lib/addr.h */
+		uint8_t	 seal[TICKET_MAC_LEN];
+	} *senders;
 	size_t	 nsenders;
 };
 

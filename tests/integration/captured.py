@@ -79,7 +79,8 @@ class Captured(House):
             return None
         f = got[2]
         return dict(session=f.u64(), expires=f.u64(), begun=f.u64(),
-                    account=f.string(), cap=f.string(), mac=f.blob())
+                    account=f.string(), cap=f.string(), mac=f.blob(),
+                    sender=f.string(), seal=f.blob())
 
     def reported(self, name):
         """Whether the parent has been told of the worker's conduct."""
@@ -103,7 +104,8 @@ class Captured(House):
 
 def ticket(t):
     return (u64(t["session"]) + u64(t["expires"]) + u64(t["begun"]) +
-            string(t["account"]) + string(t["cap"]) + blob(t["mac"]))
+            string(t["account"]) + string(t["cap"]) + blob(t["mac"]) +
+            string(t.get("sender", "")) + blob(t.get("seal", b"")))
 
 
 def envelope(sender=ALICE, rcpts=("bob@example.net",)):

@@ -228,9 +228,15 @@ rig_answer(void)
 	} else if (in.type == M_AUTH_OK) {
 		ticket_get(&in, &r.ticket);
 		r.nsenders = ipc_get_u32(&in);
-		for (i = 0; i < r.nsenders; i++)
-			snprintf((char *)r.bytes, sizeof(r.bytes), "%s",
-			    ipc_get_str(&in, ACCOUNT_MAX));
+		for (i = 0; i < r.nsenders; i++) {
+			snprintf(r.ticket.sender, sizeof(r.ticket.sender),
+			    "%s", ipc_get_str(&in, ACCOUNT_MAX));
+			memcpy(r.bytes, r.ticket.sender,
+			    sizeof(r.ticket.sender));
+			bytes = ipc_get_bytes(&in, TICKET_MAC_LEN, &len);
+			if (len == TICKET_MAC_LEN)
+				memcpy(r.ticket.sender_mac, bytes, len);
+		}
 	} else
 		r.no = ipc_get_u8(&in);
 	if (!ipc_in_end(&in))

@@ -59,7 +59,9 @@ world_auth_ok(uint64_t id)
 	ticket_put(&t);
 	ipc_put_u32(2);
 	ipc_put_str("@lists.example.org");
+	ipc_put_bytes(t.mac, sizeof(t.mac));
 	ipc_put_str("sales@example.org");
+	ipc_put_bytes(t.mac, sizeof(t.mac));
 	ipc_send(world.auth, -1);
 }
 

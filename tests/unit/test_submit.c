@@ -202,6 +202,42 @@ test_captured(void)
 	world_connect(&smtpd, ROLE_SMTPD, 0);
 }
 
+/* Its own login, but somebody else's name on the envelope. */
+static void
+test_return_path(void)
+{
+	struct ticket t = world_ticket(0, 9, "alice@example.org");
+	struct world_no no;
+	struct envelope e;
+	size_t before = store_count(world.store), i;
+
+	for (i = 0; i < 3; i++) {
+		world_disconnect(&smtpd);
+		world_connect(&smtpd, ROLE_SMTPD, 0);
+		t = world_ticket(0, 9, "alice@example.org");
+		if (i > 0)
+			snprintf(t.sender, sizeof(t.sender), "@example.org");
+		if (i == 2)
+			ticket_seal_sender(&world_conf.ticket_key, &t,
+			    t.sender, t.sender_mac);
+		envelope_init(&e);
+		e.return_path = xstrdup("boss@example.org");
+		envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
+		world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+		envelope_clear(&e);
+		if (i == 2)
+			ok(world_submitted(&smtpd, &no, NULL),
+			    "auth's word lets alice write as boss");
+		else
+			ok(!world_submitted(&smtpd, &no, NULL) && smtpd.gone,
+			    "boss's return path, %s: the worker is dropped",
+			    i == 0 ? "no pattern" : "a pattern unsealed");
+	}
+	is_int(store_count(world.store), before + 1, "one message got in");
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+}
+
 static void
 test_expired(void)
 {
@@ -397,6 +433,7 @@ main(void)
 	test_honest();
 	test_spool();
 	test_captured();
+	test_return_path();
 	test_expired();
 	test_revoked();
 	test_bad_envelopes();

@@ -63,6 +63,53 @@ test_ticket(void)
 }
 
 static void
+test_sender(void)
+{
+	static const struct {
+		const char *path, *pattern;
+		bool	 may;
+	} cases[] = {
+		{ "", "", true }, { "alice@example.org", "", true },
+		{ "ALICE@Example.ORG", "", true },
+		{ "bob@example.org", "", false },
+		{ "bob@example.org", "@example.org", true },
+		{ "bob@example.org", "bob@example.org", true },
+		{ "bob@example.net", "@example.org", false },
+		{ "bob@sub.example.org", "@example.org", false },
+		{ "carol@example.org", "bob@example.org", false },
+	};
+	struct ticket t, other = sealed();
+	uint8_t mac[TICKET_MAC_LEN];
+	size_t i;
+
+	for (i = 0; i < nitems(cases); i++) {
+		t = sealed();
+		snprintf(t.sender, sizeof(t.sender), "%s", cases[i].pattern);
+		ticket_seal_sender(&key, &t, t.sender, t.sender_mac);
+		ok(ticket_may_send(&key, &t, cases[i].path) == cases[i].may,
+		    "<%s> with \"%s\"", cases[i].path, cases[i].pattern);
+	}
+	t = sealed();
+	snprintf(t.sender, sizeof(t.sender), "@example.org");
+	ok(!ticket_may_send(&key, &t, "bob@example.org"), "no seal");
+	ticket_seal_sender(&key, &t, "@example.net", t.sender_mac);
+	ok(!ticket_may_send(&key, &t, "bob@example.org"),
+	    "the seal of another pattern");
+	other.session++;
+	ticket_seal(&key, 3, &other);
+	ticket_seal_sender(&key, &other, "@example.org", t.sender_mac);
+	ok(!ticket_may_send(&key, &t, "bob@example.org"),
+	    "the seal of another ticket");
+	ticket_seal_sender(&key, &t, "@example.org", mac);
+	for (i = 0; i < TICKET_MAC_LEN; i += 5) {
+		memcpy(t.sender_mac, mac, sizeof(mac));
+		t.sender_mac[i] ^= 1;
+		ok(!ticket_may_send(&key, &t, "bob@example.org"),
+		    "the seal damaged at %zu", i);
+	}
+}
+
+static void
 test_wire(void)
 {
 	struct ticket t = sealed(), got;
@@ -114,6 +161,7 @@ int
 main(void)
 {
 	test_ticket();
+	test_sender();
 	test_wire();
 	return tap_done();
 }
