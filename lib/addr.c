@@ -58,26 +58,98 @@ utf8_len(const uint8_t *p, size_t n)
 }
 
 bool
+addr_is_8bit(const char *s, size_t n)
+{
+	uint64_t word, all = 0;
+
+	for (; n >= sizeof(word); s += sizeof(word), n -= sizeof(word)) {
+		memcpy(&word, s, sizeof(word));
+		all |= word;
+	}
+	while (n-- > 0)
+		all |= (uint8_t)*s++;
+	return (all & 0x8080808080808080ULL) != 0;
+}
+
+bool
+addr_utf8_well_formed(const char *s, size_t n)
+{
+	const uint8_t *p = (const uint8_t *)s;
+	size_t i = 0, len = 1;
+
+	for (; i < n && len != 0; i += len)
+		len = utf8_len(p + i, n - i);
+	return len != 0;
+}
+
+bool
 addr_utf8_ok(const char *s, size_t n)
 {
 	const uint8_t *p = (const uint8_t *)s;
-	size_t i = 0, len;
+	size_t i;
 
-	while (i < n) {
+	for (i = 0; i < n; i++) {
 		if (p[i] < 0x20 || p[i] == 0x7f)
 			return false;
 		/* U+0080..U+009f are controls as well. */
 		if (p[i] == 0xc2 && i + 1 < n && p[i + 1] < 0xa0)
 			return false;
-		len = utf8_len(p + i, n - i);
-		if (len == 0)
-			return false;
-		i += len;
 	}
-	return true;
+	return addr_utf8_well_formed(s, n);
 }
 
 /* --- domains --------------------------------------------------------------------- */
+
+/*
+ * What IDNA 2008 (RFC 5892) allows in no label, as far as it looks like
+ * something else, like nothing at all, or is read by some as a dot, a slash or
+ * other ASCII: a domain that can be read in two ways is none. Whether the rest
+ * makes a name is for the look-up to say.
+ */
+static const struct {
+	uint32_t first, last;
+} not_in_labels[] = {
+	{ 0x80, 0xb6 }, { 0xb8, 0xbf }, { 0xd7, 0xd7 }, { 0xf7, 0xf7 },
+	{ 0x34f, 0x34f }, { 0x61c, 0x61c }, { 0x115f, 0x1160 },
+	{ 0x17b4, 0x17b5 }, { 0x180b, 0x180f }, { 0x2000, 0x200b },
+	{ 0x200e, 0x214d }, { 0x214f, 0x2183 }, { 0x2185, 0x2bff },
+	{ 0x2e00, 0x2e2e }, { 0x2e30, 0x2e7f },
+	{ 0x2f00, 0x3004 }, { 0x3008, 0x3029 }, { 0x302e, 0x303b },
+	{ 0x303d, 0x3040 }, { 0x3164, 0x3164 }, { 0x3200, 0x33ff },
+	{ 0xd800, 0xf8ff }, { 0xfdd0, 0xfdef }, { 0xfe00, 0xfe1f },
+	{ 0xfe30, 0xfe72 }, { 0xfeff, 0xffff }, { 0x1d400, 0x1d7ff },
+	{ 0x1f000, 0x1faff }, { 0xe0000, 0x10ffff },
+};
+
+/* Of a well-formed sequence of two bytes or more. */
+static uint32_t
+code_point(const uint8_t *p, size_t len)
+{
+	uint32_t c = p[0] & (0x7fU >> len);
+	size_t i;
+
+	for (i = 1; i < len; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	return c;
+}
+
+static bool
+in_labels(const char *s, size_t n)
+{
+	const uint8_t *p = (const uint8_t *)s;
+	size_t i, k, len;
+	uint32_t c;
+
+	for (i = 0; i < n; i += len) {
+		len = utf8_len(p + i, n - i);
+		c = len > 1 ? code_point(p + i, len) : 0;
+		for (k = 0; k < nitems(not_in_labels) &&
+		    c >= not_in_labels[k].first; k++)
+			if (c <= not_in_labels[k].last)
+				return false;
+	}
+	return true;
+}
 
 bool
 addr_is_domain(const char *s, size_t n, int flags)
@@ -86,7 +158,10 @@ addr_is_domain(const char *s, size_t n, int flags)
 	char last = '.';
 	bool all_digits = true;		/* of the last label: that is no TLD */
 
-	if (n == 0 || n > ADDR_DOMAIN_MAX || !addr_utf8_ok(s, n))
+	if (n == 0 || n > ADDR_DOMAIN_MAX)
+		return false;
+	if (addr_is_8bit(s, n) && ((flags & ADDR_UTF8) == 0 ||
+	    !addr_utf8_ok(s, n) || !in_labels(s, n)))
 		return false;
 	for (i = 0; i < n; i++) {
 		char c = s[i];
@@ -101,8 +176,7 @@ addr_is_domain(const char *s, size_t n, int flags)
 				return false;
 			all_digits = false;
 			label++;
-		} else if (alnum(c) || ((flags & ADDR_UTF8) &&
-		    (uint8_t)c >= 0x80)) {
+		} else if (alnum(c) || (uint8_t)c >= 0x80) {
 			if (c < '0' || c > '9')
 				all_digits = false;
 			label++;
@@ -218,7 +292,7 @@ addr_parse(const char *s, size_t n, int flags, struct addr *a)
 		return "local part is malformed";
 	if (out.local_len > ADDR_LOCAL_MAX)
 		return "local part is longer than 64 bytes";
-	if ((flags & ADDR_UTF8) && !addr_utf8_ok(s, n))
+	if (addr_is_8bit(s, n) && !addr_utf8_ok(s, n))
 		return "address is not valid UTF-8";
 	out.domain = s + out.local_len + 1;
 	out.domain_len = n - out.local_len - 1;

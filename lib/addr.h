@@ -55,6 +55,11 @@ const char *addr_domain_of(const char *address);
 /* ASCII lower case, in place; returns its argument. */
 char	*addr_lower(char *);
 
+/* Whether there is a byte above 127 in it. */
+bool	 addr_is_8bit(const char *, size_t n);
+
+/* Whether n bytes are well-formed UTF-8 (RFC 3629), whatever they mean. */
+bool	 addr_utf8_well_formed(const char *, size_t n);
 /* Whether n bytes are well-formed UTF-8 (RFC 3629) without control bytes. */
 bool	 addr_utf8_ok(const char *, size_t n);
 

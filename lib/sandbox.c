@@ -150,7 +150,7 @@ allow_some(scmp_filter_ctx ctx)
 		    1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (r == 0)	/* abort() */
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	if (r == 0)	/* libevent asks how much there is to read */
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 		    SCMP_A1(SCMP_CMP_EQ, FIONREAD, 0));
@@ -189,7 +189,7 @@ forbid(scmp_filter_ctx ctx)
 	if (r == 0)		/* other processes */
 		r = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS,
 		    SCMP_SYS(tgkill), 1,
-		    SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid()));
+		    SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid(), 0));
 #ifndef POSTERN_SANITIZED
 	/* Threads, but no processes; glibc falls back from clone3() to clone(). */
 	if (r == 0)

@@ -58,7 +58,10 @@ static void
 begin(struct session *s, const char *return_path, const struct mail_params *mp)
 {
 	s->tx = transaction_new(return_path);
-	s->tx->env.ret = mp->ret;
+	/* RFC 8689 5: a report may take a way that is not as good. */
+	s->tx->env.ret = mp->require_tls ? RET_HDRS : mp->ret;
+	s->tx->env.utf8 = mp->utf8;
+	s->tx->env.require_tls = mp->require_tls;
 	if (mp->envid.n > 0)
 		s->tx->env.envid = xstrndup(mp->envid.p, mp->envid.n);
 	s->transactions++;
@@ -85,7 +88,8 @@ check(struct session *s, struct span arg, struct smtp_path *path,
 		session_refuse(s, "MAIL", REPLY_NESTED_MAIL, NULL, NULL);
 		return false;
 	}
-	e = smtp_path_parse(arg, "FROM:", true, NULL, 0, path);
+	e = smtp_path_parse(arg, "FROM:", true, NULL, verbs_addr_flags(s),
+	    path);
 	if (e != SMTP_PATH_OK) {
 		session_refuse(s, "MAIL", verbs_path_reply(e, REPLY_BAD_SENDER),
 		    e == SMTP_PATH_SYNTAX ? "MAIL FROM:<address>" : path->why,
@@ -96,6 +100,10 @@ check(struct session *s, struct span arg, struct smtp_path *path,
 	if (r != REPLY_NONE) {
 		snprintf(text, sizeof(text), "%s", log_esc(about.p, about.n));
 		session_refuse(s, "MAIL", r, text, text);
+		return false;
+	}
+	if (!mp->utf8 && addr_is_8bit(path->addr, strlen(path->addr))) {
+		session_refuse(s, "MAIL", REPLY_NEED_UTF8, NULL, path->addr);
 		return false;
 	}
 	return true;

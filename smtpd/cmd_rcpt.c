@@ -25,7 +25,7 @@ check(struct session *s, struct span arg, struct smtp_path *path,
     struct rcpt_params *rp)
 {
 	enum smtp_path_error e;
-	struct span about;
+	struct span about = { "", 0 };
 	enum reply r;
 
 	if (s->tx == NULL) {
@@ -36,15 +36,19 @@ check(struct session *s, struct span arg, struct smtp_path *path,
 		session_refuse(s, "RCPT", REPLY_BDAT_BEGUN, NULL, NULL);
 		return false;
 	}
-	e = smtp_path_parse(arg, "TO:", false, s->server->conf->hostname, 0,
-	    path);
+	e = smtp_path_parse(arg, "TO:", false, s->server->conf->hostname,
+	    verbs_addr_flags(s), path);
 	if (e != SMTP_PATH_OK) {
 		session_refuse(s, "RCPT", verbs_path_reply(e, REPLY_BAD_RCPT),
 		    e == SMTP_PATH_SYNTAX ? "RCPT TO:<address>" : path->why,
 		    path->why);
 		return false;
 	}
-	r = params_rcpt(path, s->server->extensions, rp, &about);
+	r = params_rcpt(path, s->server->extensions, s->tx->env.utf8, rp,
+	    &about);
+	if (r == REPLY_NONE && !s->tx->env.utf8 && addr_is_8bit(path->addr,
+	    strlen(path->addr)))
+		r = REPLY_NEED_UTF8;
 	if (r != REPLY_NONE)
 		session_refuse(s, "RCPT", r, log_esc(about.p, about.n),
 		    path->addr);

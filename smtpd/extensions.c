@@ -36,6 +36,14 @@ put_limits(const struct session *s, struct buf *out)
 	    most < ENVELOPE_RCPT_MAX ? most : ENVELOPE_RCPT_MAX);
 }
 
+/* RFC 8689 2: only under TLS */
+static void
+put_requiretls(const struct session *s, struct buf *out)
+{
+	if (s->tls)
+		buf_adds(out, "250-REQUIRETLS\r\n");
+}
+
 static const struct {
 	enum extension ext;
 	const char *line;	/* or NULL and */
@@ -45,6 +53,8 @@ static const struct {
 	{ EXT_8BITMIME, "250-8BITMIME\r\n", NULL },
 	{ EXT_CHUNKING, "250-CHUNKING\r\n", NULL },
 	{ EXT_DSN, "250-DSN\r\n", NULL },
+	{ EXT_SMTPUTF8, "250-SMTPUTF8\r\n", NULL },
+	{ EXT_REQUIRETLS, NULL, put_requiretls },
 	{ EXT_LIMITS, NULL, put_limits },
 	{ EXT_AUTH, NULL, put_auth },
 };

@@ -107,7 +107,10 @@ add_from(struct buf *out, const struct fixup *fx)
 		buf_addf(out, " from [%s%s]\r\n\t", v6, fx->client_addr);
 }
 
-/* ESMTPSA: ESMTP under TLS after AUTH, RFC 3848; nothing else gets here. */
+/*
+ * ESMTPSA: ESMTP under TLS after AUTH, RFC 3848; nothing else gets here.
+ * UTF8SMTPSA with SMTPUTF8, RFC 6531 4.3.
+ */
 static void
 add_received(struct buf *out, const struct fixup *fx)
 {
@@ -118,8 +121,8 @@ add_received(struct buf *out, const struct fixup *fx)
 		add_from(out, fx);
 	else
 		buf_addc(out, ' ');
-	buf_addf(out, "by %s (Postern) with ESMTPSA id %s", fx->hostname,
-	    fx->id);
+	buf_addf(out, "by %s (Postern) with %s id %s", fx->hostname,
+	    fx->utf8 ? "UTF8SMTPSA" : "ESMTPSA", fx->id);
 	if (fx->account != NULL) {
 		buf_adds(out, "\r\n\t(account ");
 		add_comment_text(out, fx->account);
@@ -168,6 +171,18 @@ is_body(const char *text, size_t n, size_t at)
 	return true;
 }
 
+/* RFC 6532 3.2: UTF-8, in a message that says so; RFC 5322 2.2: else ASCII. */
+static enum reply
+check_bytes(const struct fixup *fx, const char *fields, size_t n)
+{
+	if (!fx->utf8_offered || !addr_is_8bit(fields, n))
+		return REPLY_NONE;
+	if (!fx->utf8)
+		return REPLY_HEADER_8BIT;
+	return addr_utf8_well_formed(fields, n) ? REPLY_NONE :
+	    REPLY_HEADER_NOT_UTF8;
+}
+
 enum reply
 fixup_header(const struct fixup *fx, const char *head, size_t n,
     struct buf *out, struct identity *id)
@@ -196,6 +211,9 @@ fixup_header(const struct fixup *fx, const char *head, size_t n,
 		return REPLY_LOOP;	/* RFC 5321 6.3 */
 	if (next == HEADER_BODY && !is_body(head, n, at))
 		return REPLY_BAD_HEADER;
+	refusal = check_bytes(fx, head, end);
+	if (refusal != REPLY_NONE)
+		return refusal;
 	buf_add(out, head + kept, end - kept);
 	add_missing(out, fx, &seen);
 	if (next == HEADER_BODY)	/* the blank line that was forgotten */

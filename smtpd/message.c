@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
+#include "smtpd/extensions.h"
 #include "smtpd/message.h"
 #include "smtpd/session_private.h"
 #include "smtpd/tx_no.h"
@@ -61,6 +62,8 @@ prepare_fixup(struct session *s, struct transaction *tx)
 		.wall_ms = ev_wall_ms(),
 		.nonce = nonce(),
 		.max_hops = conf->max_hops,
+		.utf8 = tx->env.utf8,
+		.utf8_offered = (s->server->extensions & EXT_SMTPUTF8) != 0,
 	};
 }
 
@@ -152,6 +155,28 @@ message_refuse(struct session *s)
 	session_drop_tx(s);
 }
 
+/*
+ * RFC 6531 3.4 asks only next hops that can for what is internationalized. A
+ * message that is ASCII through and through is not, whatever MAIL said.
+ */
+static bool
+needs_utf8(const struct transaction *tx)
+{
+	const struct envelope *e = &tx->env;
+	bool found = tx->wire.has_8bit || addr_is_8bit(e->return_path,
+	    strlen(e->return_path));
+	size_t i;
+
+	for (i = 0; i < e->nrcpts && !found; i++) {
+		const struct envelope_rcpt *r = &e->rcpts[i];
+
+		found = addr_is_8bit(r->addr, strlen(r->addr)) ||
+		    (r->orcpt != NULL && addr_is_8bit(r->orcpt,
+		    strlen(r->orcpt)));
+	}
+	return found;
+}
+
 static void
 submit(struct session *s)
 {
@@ -159,6 +184,7 @@ submit(struct session *s)
 	bool spooled = tx->content.spool != -1;
 
 	tx->env.body_8bit = tx->wire.has_8bit;
+	tx->env.utf8 = tx->env.utf8 && needs_utf8(tx);
 	ipc_begin(M_SUBMIT, s->id);
 	ticket_put(&s->login->ticket);
 	envelope_put(&tx->env);

@@ -98,6 +98,22 @@ take_envid(struct span v, void *arg)
 	return v.n <= ENVELOPE_ENVID_MAX && printable_xtext(v);
 }
 
+/* RFC 6531 3.4 */
+static bool
+take_smtputf8(struct span v, void *arg)
+{
+	((struct mail_params *)arg)->utf8 = true;
+	return true;
+}
+
+/* RFC 8689 2 */
+static bool
+take_requiretls(struct span v, void *arg)
+{
+	((struct mail_params *)arg)->require_tls = true;
+	return true;
+}
+
 /* --- RCPT ------------------------------------------------------------------------------ */
 
 /* RFC 3461 4.1: NEVER stands alone. */
@@ -126,6 +142,21 @@ take_notify(struct span v, void *arg)
 	return (rp->notify & NOTIFY_NEVER) == 0 || rp->notify == NOTIFY_NEVER;
 }
 
+/*
+ * RFC 6533 3, utf-8-addr-unitext: UTF-8 as it is. That it is well-formed has
+ * been seen to by lib/smtp_cmd.
+ */
+static bool
+unitext(struct span v)
+{
+	size_t i;
+
+	for (i = 0; i < v.n; i++)
+		if (v.p[i] == '+' || v.p[i] == '=' || (uint8_t)v.p[i] <= ' ')
+			return false;
+	return true;
+}
+
 /* RFC 3461 4.2: addr-type ";" xtext; the type is an atom of RFC 822. */
 static bool
 take_orcpt(struct span v, void *arg)
@@ -142,7 +173,8 @@ take_orcpt(struct span v, void *arg)
 		if (type.p[i] < '!' || type.p[i] > '~' ||
 		    strchr("()<>@,;:\\\".[]+=", type.p[i]) != NULL)
 			return false;
-	return printable_xtext(rest);
+	return printable_xtext(rest) || (rp->utf8 && span_is(type, "utf-8") &&
+	    unitext(rest));
 }
 
 /* --- tables ---------------------------------------------------------------------------- */
@@ -151,19 +183,22 @@ struct param {
 	const char *name;
 	enum extension ext;
 	bool	(*take)(struct span, void *);
+	bool	 bare;		/* stands without a value, and only so */
 };
 
 static const struct param mail[] = {
-	{ "SIZE", EXT_SIZE, take_size },
-	{ "BODY", EXT_8BITMIME, take_body },
-	{ "AUTH", EXT_AUTH, take_auth },
-	{ "RET", EXT_DSN, take_ret },
-	{ "ENVID", EXT_DSN, take_envid },
+	{ "SIZE", EXT_SIZE, take_size, false },
+	{ "BODY", EXT_8BITMIME, take_body, false },
+	{ "AUTH", EXT_AUTH, take_auth, false },
+	{ "RET", EXT_DSN, take_ret, false },
+	{ "ENVID", EXT_DSN, take_envid, false },
+	{ "SMTPUTF8", EXT_SMTPUTF8, take_smtputf8, true },
+	{ "REQUIRETLS", EXT_REQUIRETLS, take_requiretls, true },
 };
 
 static const struct param rcpt[] = {
-	{ "NOTIFY", EXT_DSN, take_notify },
-	{ "ORCPT", EXT_DSN, take_orcpt },
+	{ "NOTIFY", EXT_DSN, take_notify, false },
+	{ "ORCPT", EXT_DSN, take_orcpt, false },
 };
 
 static enum reply
@@ -185,7 +220,8 @@ take(const struct smtp_path *path, uint32_t extensions,
 			return REPLY_UNKNOWN_PARAM;
 		if ((seen & (1U << k)) != 0)
 			return REPLY_PARAM_TWICE;
-		if (!p->has_value || !table[k].take(p->value, arg))
+		if (p->has_value == table[k].bare ||
+		    !table[k].take(p->value, arg))
 			return REPLY_BAD_VALUE;
 		seen |= 1U << k;
 	}
@@ -201,9 +237,10 @@ params_mail(const struct smtp_path *path, uint32_t extensions,
 }
 
 enum reply
-params_rcpt(const struct smtp_path *path, uint32_t extensions,
+params_rcpt(const struct smtp_path *path, uint32_t extensions, bool utf8,
     struct rcpt_params *rp, struct span *about)
 {
 	memset(rp, 0, sizeof(*rp));
+	rp->utf8 = utf8;
 	return take(path, extensions, rcpt, nitems(rcpt), rp, about);
 }

@@ -14,11 +14,13 @@ struct mail_params {
 	uint64_t size;		/* SIZE, or 0 */
 	enum ret ret;
 	struct span envid;	/* xtext as given; n is 0 when there was none */
+	bool	 utf8, require_tls;
 };
 
 struct rcpt_params {
 	uint8_t	 notify;	/* enum notify bits */
 	struct span orcpt;	/* "type;xtext" as given; n is 0: none */
+	bool	 utf8;		/* MAIL has said SMTPUTF8 */
 };
 
 /*
@@ -28,6 +30,6 @@ struct rcpt_params {
 enum reply params_mail(const struct smtp_path *, uint32_t extensions,
 	    struct mail_params *, struct span *about);
 enum reply params_rcpt(const struct smtp_path *, uint32_t extensions,
-	    struct rcpt_params *, struct span *about);
+	    bool utf8, struct rcpt_params *, struct span *about);
 
 #endif

@@ -111,6 +111,8 @@
 	X(BIG_HEADER, "552", " 5.3.4 ", "The message's header is too big")\
 	X(BAD_SENDER, "553", " 5.1.7 ", "Sender address: %s")		\
 	X(BAD_RCPT, "553", " 5.1.3 ", "Recipient address: %s")		\
+	X(NEED_UTF8, "553", " 5.6.7 ", "An address beyond ASCII needs "	\
+	    "SMTPUTF8 behind MAIL")					\
 	X(NOT_YOUR_SENDER, "553", " 5.7.1 ", "<%s> is not a sender address "\
 	    "of your account")						\
 	X(NOT_YOUR_FROM, "553", " 5.7.1 ", "%s is not an address of your "\
@@ -121,6 +123,10 @@
 	    "field (RFC 5322 3.6)")					\
 	X(BAD_HEADER, "554", " 5.6.0 ", "A line in the message's header is "\
 	    "no header field (RFC 5322 2.2)")				\
+	X(HEADER_8BIT, "554", " 5.6.0 ", "The message's header holds bytes "\
+	    "above 127; encode them (RFC 2047) or send with SMTPUTF8")	\
+	X(HEADER_NOT_UTF8, "554", " 5.6.0 ", "The message's header is not "\
+	    "well-formed UTF-8 (RFC 6532)")				\
 	X(BARE_BYTES, "554", " 5.6.11 ", "The content holds %s; lines end "\
 	    "in CRLF (RFC 5321 2.3.8)")					\
 	X(LOOP, "554", " 5.4.6 ", "Too many Received fields: this message "\

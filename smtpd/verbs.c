@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include "smtpd/extensions.h"
 #include "smtpd/session_private.h"
 #include "smtpd/verbs.h"
 
@@ -89,6 +90,12 @@ verbs_take(struct session *s, const char *line, size_t n)
 		v->run(s, arg);
 	else
 		session_refuse(s, v->name, refusal, v->name, NULL);
+}
+
+int
+verbs_addr_flags(const struct session *s)
+{
+	return s->server->extensions & EXT_SMTPUTF8 ? ADDR_UTF8 : 0;
 }
 
 enum reply

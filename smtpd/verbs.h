@@ -16,6 +16,8 @@ struct ipc_in;
 /* Takes one command line, without its CRLF. */
 void	 verbs_take(struct session *, const char *line, size_t n);
 
+/* How addresses are read: RFC 6531's only where SMTPUTF8 is offered. */
+int	 verbs_addr_flags(const struct session *);
 /* What MAIL and RCPT answer to a path that is none. */
 enum reply verbs_path_reply(enum smtp_path_error, enum reply bad_address);
 

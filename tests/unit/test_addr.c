@@ -91,6 +91,20 @@ static const struct good good[] = {
 	{ "\xe7\x94\xa8\xe6\x88\xb7@\xe4\xbe\x8b\xe5\xad\x90.example", NULL,
 	    ADDR_UTF8 },
 	{ "\xf0\x9f\x90\x93@example.org", NULL, ADDR_UTF8 },
+	/* RFC 6530's and EAI's usual examples */
+	{ "\xce\xb4\xce\xbf\xce\xba\xce\xb9\xce\xbc\xce\xae@\xcf\x80\xce"
+	    "\xb1\xcf\x81\xce\xac\xce\xb4\xce\xb5\xce\xb9\xce\xb3\xce\xbc"
+	    "\xce\xb1.\xce\xb4\xce\xbf\xce\xba\xce\xb9\xce\xbc\xce\xae", NULL,
+	    ADDR_UTF8 },
+	{ "a@\xd0\xbf\xd1\x80\xd0\xb8\xd0\xbc\xd0\xb5\xd1\x80.\xd1\x80\xd1"
+	    "\x84", NULL, ADDR_UTF8 },
+	{ "a@stra\xc3\x9f" "e.example", NULL, ADDR_UTF8 },
+	{ "a@B\xc3\x9c" "CHER.example", "a@b\xc3\x9c" "cher.example",
+	    ADDR_UTF8 },
+	{ "a@\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88.example", NULL, ADDR_UTF8 },
+	{ "a@l\xc2\xb7l.example", NULL, ADDR_UTF8 },
+	{ "a@\xe0\xa4\x95\xe0\xa5\x8d\xe2\x80\x8d\xe0\xa4\xb7.example", NULL,
+	    ADDR_UTF8 },
 	{ "\xf4\x8f\xbf\xbd@example.org", NULL, ADDR_UTF8 },
 };
 
@@ -238,6 +252,28 @@ static const struct bad bad[] = {
 	{ "\"j\xc3\xbcrg\"@example.org", LOCAL, 0 },
 	{ "a@b\xc3\xbc" "cher.example", DOMAIN, 0 },
 	{ "\"j\\\xc3\xbcrg\"@example.org", LOCAL, ADDR_UTF8 },
+	/* domains that can be read as others: dots, slashes, digits, nothing */
+	{ "a@b\xe3\x80\x82" "example", DOMAIN, ADDR_UTF8 },	/* U+3002 */
+	{ "a@b\xef\xbc\x8e" "example", DOMAIN, ADDR_UTF8 },	/* U+ff0e */
+	{ "a@b\xef\xbd\xa1" "example", DOMAIN, ADDR_UTF8 },	/* U+ff61 */
+	{ "a@\xe2\x92\x88" "example", DOMAIN, ADDR_UTF8 },	/* U+2488 1. */
+	{ "a@\xe2\x84\x80.example", DOMAIN, ADDR_UTF8 },	/* U+2100 a/c */
+	{ "a@\xef\xbd\x85xample.org", DOMAIN, ADDR_UTF8 },	/* U+ff45 e */
+	{ "a@\xef\xbc\x91\xef\xbc\x92.example", DOMAIN, ADDR_UTF8 },
+	{ "a@\xf0\x9d\x90\x80.example", DOMAIN, ADDR_UTF8 },	/* U+1d400 A */
+	{ "a@exa\xc2\xadmple.org", DOMAIN, ADDR_UTF8 },	/* soft hyphen */
+	{ "a@exa\xe2\x80\x8bmple.org", DOMAIN, ADDR_UTF8 },	/* U+200b */
+	{ "a@exa\xe2\x80\xaemple.org", DOMAIN, ADDR_UTF8 },	/* U+202e */
+	{ "a@exa\xef\xb8\x8fmple.org", DOMAIN, ADDR_UTF8 },	/* U+fe0f */
+	{ "a@exa\xef\xbb\xbfmple.org", DOMAIN, ADDR_UTF8 },	/* U+feff */
+	{ "a@exa\xc2\xa0mple.org", DOMAIN, ADDR_UTF8 },	/* U+00a0 */
+	{ "a@b\xe2\x88\x95" "c.example", DOMAIN, ADDR_UTF8 },	/* U+2215 / */
+	{ "a@b\xe2\x80\xa4" "c.example", DOMAIN, ADDR_UTF8 },	/* U+2024 . */
+	{ "a@\xee\x80\x80.example", DOMAIN, ADDR_UTF8 },	/* U+e000 */
+	{ "a@\xf3\xa0\x81\xa1.example", DOMAIN, ADDR_UTF8 },	/* U+e0061 */
+	{ "a@\xf4\x8f\xbf\xbd.example", DOMAIN, ADDR_UTF8 },
+	{ "a@\xe2\x9d\xa4.example", DOMAIN, ADDR_UTF8 },	/* U+2764 */
+	{ "a@b\xc3\x97" "c.example", DOMAIN, ADDR_UTF8 },	/* U+00d7 x */
 };
 
 /* Ill-formed UTF-8 (RFC 3629 10; Unicode 3.9 D92) and controls. */

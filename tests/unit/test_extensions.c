@@ -52,6 +52,8 @@ test_offers(void)
 		{ EXT_DSN, "250-DSN\r\n" },
 		{ EXT_LIMITS, "250-LIMITS RCPTMAX=5\r\n" },
 		{ EXT_CHUNKING, "250-CHUNKING\r\n" },
+		{ EXT_SMTPUTF8, "250-SMTPUTF8\r\n" },
+		{ EXT_REQUIRETLS, "250-REQUIRETLS\r\n" },
 	};
 	size_t i;
 
@@ -125,6 +127,89 @@ test_large_envelope(void)
 	is_str(codes(&c), "354,250 2.0.0", "and those are sent");
 	world.conf.max_recipients = 5;
 	world.rcpts = 100;
+	end();
+}
+
+/* --- SMTPUTF8, REQUIRETLS ------------------------------------------------------------------- */
+
+#define JUERG	"j\xc3\xbcrg@lists.example.org"
+#define IDN	"RCPT TO:<bob@b\xc3\xbc" "cher.example>"
+
+static const struct {
+	const char *name, *say, *hear, *asked;
+} utf8s[] = {
+	{ "nothing to it", MAIL " SMTPUTF8\r\n" RCPT "\r\n" END,
+	    "250 2.1.0,250 2.1.5,354,250 2.0.0", "-,- 0" },
+	{ "a sender", "MAIL FROM:<" JUERG "> SMTPUTF8\r\n" RCPT "\r\n" END,
+	    "250 2.1.0,250 2.1.5,354,250 2.0.0", "utf8 -,- 0" },
+	{ "a sender, not asked", "MAIL FROM:<" JUERG ">\r\n", "553 5.6.7",
+	    "" },
+	{ "a recipient", MAIL " SMTPUTF8\r\n" IDN "\r\n" END,
+	    "250 2.1.0,250 2.1.5,354,250 2.0.0", "utf8 -,- 0" },
+	{ "a recipient, not asked", MAIL "\r\n" IDN "\r\n" RCPT "\r\n" END,
+	    "250 2.1.0,553 5.6.7,250 2.1.5,354,250 2.0.0", "-,- 0" },
+	{ "ill-formed addresses", MAIL " SMTPUTF8\r\nRCPT TO:<b\xc3@x>\r\n"
+	    "RCPT TO:<b\xfc@x>\r\nRCPT TO:<b\xed\xa0\x80@x>\r\nRCPT TO:"
+	    "<b\xc2\x85@x>\r\nRCPT TO:<a@b\xe3\x80\x82" "c>\r\n",
+	    "250 2.1.0,553 5.1.3,553 5.1.3,553 5.1.3,553 5.1.3,553 5.1.3",
+	    "" },
+	{ "an original recipient", MAIL " SMTPUTF8\r\n" RCPT
+	    " ORCPT=utf-8;b\xc3\xb6" "b@x\r\n" END, "250 2.1.0,250 2.1.5,354,"
+	    "250 2.0.0", "utf8 -,utf-8;b\xc3\xb6" "b@x 0" },
+	{ "an original recipient, not asked", MAIL "\r\n" RCPT
+	    " ORCPT=utf-8;b\xc3\xb6" "b@x\r\n", "250 2.1.0,501 5.5.4", "" },
+	{ "a header", MAIL " SMTPUTF8\r\n" RCPT "\r\nDATA\r\n"
+	    "Subject: f\xc3\xbcr\r\n\r\nx\r\n.\r\n", "250 2.1.0,250 2.1.5,354,"
+	    "250 2.0.0", "utf8 8bit -,- 0" },
+	{ "a header, not asked", MAIL " BODY=8BITMIME\r\n" RCPT "\r\nDATA\r\n"
+	    "Subject: f\xc3\xbcr\r\n\r\nx\r\n.\r\n", "250 2.1.0,250 2.1.5,354,"
+	    "554 5.6.0", "" },
+	{ "a header in Latin 1", MAIL " SMTPUTF8\r\n" RCPT "\r\nDATA\r\n"
+	    "Subject: f\xfcr\r\n\r\nx\r\n.\r\n", "250 2.1.0,250 2.1.5,354,"
+	    "554 5.6.0", "" },
+	{ "a body in Latin 1", MAIL "\r\n" RCPT "\r\nDATA\r\nSubject: x\r\n\r\n"
+	    "f\xfcr\r\n.\r\n", "250 2.1.0,250 2.1.5,354,250 2.0.0",
+	    "8bit -,- 0" },
+	{ "From in UTF-8", MAIL " SMTPUTF8\r\n" RCPT "\r\nDATA\r\nFrom: " JUERG
+	    "\r\n\r\nx\r\n.\r\n", "250 2.1.0,250 2.1.5,354,250 2.0.0",
+	    "utf8 8bit -,- 0" },
+	{ "somebody else's From in UTF-8", MAIL " SMTPUTF8\r\n" RCPT
+	    "\r\nDATA\r\nFrom: b\xc3\xb6ss@example.org\r\n\r\nx\r\n.\r\n",
+	    "250 2.1.0,250 2.1.5,354,553 5.7.1", "" },
+	{ "in chunks", MAIL " SMTPUTF8\r\n" RCPT "\r\nBDAT 11\r\nSubject: f"
+	    "\xc3" "BDAT 7 LAST\r\n\xbcr\r\n\r\nx", "250 2.1.0,250 2.1.5,"
+	    "250 2.0.0,250 2.0.0", "utf8 8bit -,- 0" },
+	{ "REQUIRETLS", MAIL " REQUIRETLS\r\n" RCPT "\r\n" END,
+	    "250 2.1.0,250 2.1.5,354,250 2.0.0", "tls - hdrs,- 0" },
+	{ "REQUIRETLS keeps the content out of reports", MAIL
+	    " RET=FULL REQUIRETLS\r\n" RCPT "\r\n" END,
+	    "250 2.1.0,250 2.1.5,354,250 2.0.0", "tls - hdrs,- 0" },
+	{ "REQUIRETLS with a value", MAIL " REQUIRETLS=1\r\n", "501 5.5.4",
+	    "" },
+};
+
+static void
+test_utf8(void)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(utf8s); i++) {
+		begin();
+		say(&c, utf8s[i].say);
+		is_str(codes(&c), utf8s[i].hear, "SMTPUTF8: %s", utf8s[i].name);
+		is_str(world.asked, utf8s[i].asked, "and queue hears of it");
+		end();
+	}
+	world.srv.extensions &= ~(uint32_t)EXT_SMTPUTF8;
+	begin();
+	say(&c, MAIL " SMTPUTF8\r\nMAIL FROM:<" JUERG ">\r\n" MAIL "\r\n" IDN
+	    "\r\n" RCPT "\r\nDATA\r\nSubject: f\xfcr\r\n\r\nx\r\n.\r\n");
+	is_str(codes(&c), "555 5.5.4,553 5.1.7,250 2.1.0,553 5.1.3,250 2.1.5,"
+	    "354,250 2.0.0", "not offered");
+	end();
+	world.srv.extensions = UINT32_MAX;
+	client_open(&c, false);
+	ok(strstr(offers(), "REQUIRETLS") == NULL, "no REQUIRETLS before TLS");
 	end();
 }
 
@@ -410,6 +495,7 @@ main(void)
 	test_offers();
 	test_dsn();
 	test_large_envelope();
+	test_utf8();
 	test_identity();
 	test_chunks();
 	test_large_chunks();

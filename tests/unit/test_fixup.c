@@ -254,6 +254,51 @@ test_cases(void)
 }
 
 static const struct {
+	const char *in;
+	enum reply none, offered, asked;	/* SMTPUTF8 */
+} bytes[] = {
+	{ HAS "\r\n", REPLY_NONE, REPLY_NONE, REPLY_NONE },
+	{ "Subject: f\xc3\xbcr\r\n" HAS "\r\n", REPLY_NONE, REPLY_HEADER_8BIT,
+	    REPLY_NONE },
+	{ "Subject: f\xfcr\r\n" HAS "\r\n", REPLY_NONE, REPLY_HEADER_8BIT,
+	    REPLY_HEADER_NOT_UTF8 },
+	{ "Subject: f\xc3\r\n \xbcr\r\n" HAS "\r\n", REPLY_NONE,
+	    REPLY_HEADER_8BIT, REPLY_HEADER_NOT_UTF8 },
+	{ "From: j\xc3\xbc@example.org\r\n\r\n", REPLY_NONE,
+	    REPLY_HEADER_8BIT, REPLY_NONE },
+	{ "no header, f\xfcr dich\r\n", REPLY_NONE, REPLY_NONE, REPLY_NONE },
+	{ HAS "text, f\xfcr dich\r\n", REPLY_NONE, REPLY_NONE, REPLY_NONE },
+};
+
+static void
+test_bytes(void)
+{
+	struct buf out;
+	size_t i;
+	int k;
+
+	for (i = 0; i < nitems(bytes); i++)
+		for (k = 0; k < 3; k++) {
+			struct identity id = alice;
+			struct fixup fx = usual;
+
+			fx.utf8_offered = k > 0;
+			fx.utf8 = k == 2;
+			buf_init(&out, 64 * 1024);
+			is_int(fixup_header(&fx, bytes[i].in,
+			    strlen(bytes[i].in), &out, &id), k == 0 ?
+			    bytes[i].none : k == 1 ? bytes[i].offered :
+			    bytes[i].asked, "bytes %zu, SMTPUTF8 %s", i,
+			    k == 0 ? "not offered" : k == 1 ? "offered" :
+			    "asked for");
+			if (k == 2 && bytes[i].asked == REPLY_NONE)
+				ok(strstr(buf_str(&out), " with UTF8SMTPSA id ")
+				    != NULL, "and Received says so");
+			buf_clear(&out);
+		}
+}
+
+static const struct {
 	const char *name, *client_name, *client_addr, *account, *received;
 } received_cases[] = {
 	{ "nothing named", NULL, NULL, NULL, "Received: by " },
@@ -352,5 +397,6 @@ main(void)
 	test_ambiguous();
 	test_identities();
 	test_received();
+	test_bytes();
 	return tap_done();
 }

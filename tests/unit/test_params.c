@@ -103,6 +103,15 @@ static const struct mail_row {
 	{ "ENVID=a+2b", BAD, 0, RET_UNSET, "" },
 	{ "SIZE=9 BODY=8BITMIME AUTH=<> RET=HDRS ENVID=x", OK, 9, RET_HDRS,
 	    "x" },
+	/* RFC 6531 3.4, RFC 8689 2: words without a value */
+	{ "SMTPUTF8", OK, 0, RET_UNSET, "" },
+	{ "smtputf8 BODY=8BITMIME", OK, 0, RET_UNSET, "" },
+	{ "SMTPUTF8=1", BAD, 0, RET_UNSET, "" },
+	{ "SMTPUTF8 SMTPUTF8", TWICE, 0, RET_UNSET, "" },
+	{ "UTF8SMTP", UNKNOWN, 0, RET_UNSET, "" },
+	{ "REQUIRETLS", OK, 0, RET_UNSET, "" },
+	{ "REQUIRETLS=yes", BAD, 0, RET_UNSET, "" },
+	{ "REQUIRETLS REQUIRETLS", TWICE, 0, RET_UNSET, "" },
 	/* RCPT's, and nobody's */
 	{ "NOTIFY=NEVER", UNKNOWN, 0, RET_UNSET, "" },
 	{ "ORCPT=rfc822;a@b", UNKNOWN, 0, RET_UNSET, "" },
@@ -219,7 +228,7 @@ test_rcpt(void)
 
 		if (!parse("TO:", c->params))
 			continue;
-		r = params_rcpt(&path, ALL, &rp, &about);
+		r = params_rcpt(&path, ALL, false, &rp, &about);
 		is_int(r, c->want, "RCPT %s", show(c->params,
 		    strlen(c->params)));
 		if (r != OK)
@@ -230,6 +239,33 @@ test_rcpt(void)
 }
 
 /* --- lengths, and what is not offered ----------------------------------------------------- */
+
+/* RFC 6533 3: UTF-8 as it is, in a message that says SMTPUTF8 */
+static void
+test_utf8_orcpt(void)
+{
+	static const struct {
+		const char *params;
+		enum reply plain, utf8;
+	} rows[] = {
+		{ "ORCPT=utf-8;j\xc3\xbc@b", BAD, OK },
+		{ "ORCPT=UTF-8;j\xc3\xbc@b\xc3\xbc.example", BAD, OK },
+		{ "ORCPT=utf-8;j\\x{FC}@b", OK, OK },
+		{ "ORCPT=utf-8;j+5Cx{FC}@b", OK, OK },
+		{ "ORCPT=utf-8;j\xc3\xbc+20@b", BAD, BAD },
+		{ "ORCPT=rfc822;j\xc3\xbc@b", BAD, BAD },
+	};
+	struct rcpt_params rp;
+	size_t i;
+
+	for (i = 0; i < nitems(rows); i++) {
+		parse("TO:", rows[i].params);
+		is_int(params_rcpt(&path, ALL, false, &rp, &about),
+		    rows[i].plain, "without SMTPUTF8");
+		is_int(params_rcpt(&path, ALL, true, &rp, &about),
+		    rows[i].utf8, "with it");
+	}
+}
 
 static void
 test_lengths(void)
@@ -248,7 +284,7 @@ test_lengths(void)
 	for (n = 499; n <= 501; n++) {
 		snprintf(text, sizeof(text), "ORCPT=x;%0*d", (int)n - 2, 7);
 		parse("TO:", text);
-		is_int(params_rcpt(&path, ALL, &rp, &about),
+		is_int(params_rcpt(&path, ALL, false, &rp, &about),
 		    n <= ENVELOPE_ORCPT_MAX ? OK : BAD, "ORCPT of %zu", n);
 	}
 }
@@ -266,6 +302,8 @@ test_offered(void)
 		{ "FROM:", "AUTH=<>", EXT_AUTH },
 		{ "FROM:", "RET=FULL", EXT_DSN },
 		{ "FROM:", "ENVID=x", EXT_DSN },
+		{ "FROM:", "SMTPUTF8", EXT_SMTPUTF8 },
+		{ "FROM:", "REQUIRETLS", EXT_REQUIRETLS },
 		{ "TO:", "NOTIFY=NEVER", EXT_DSN },
 		{ "TO:", "ORCPT=rfc822;a@b", EXT_DSN },
 	};
@@ -282,7 +320,7 @@ test_offered(void)
 			parse(rows[i].prefix, rows[i].params);
 			r = rows[i].prefix[0] == 'F' ?
 			    params_mail(&path, ext, &mp, &about) :
-			    params_rcpt(&path, ext, &rp, &about);
+			    params_rcpt(&path, ext, false, &rp, &about);
 			is_int(r, on ? OK : UNKNOWN, "%s %s", rows[i].params,
 			    on ? "when offered" : "when not");
 			is_int(about.n, strcspn(rows[i].params, "="),
@@ -295,6 +333,7 @@ main(void)
 {
 	test_mail();
 	test_rcpt();
+	test_utf8_orcpt();
 	test_lengths();
 	test_offered();
 	return tap_done();

@@ -139,8 +139,8 @@ static const struct dialog {
 	    AUTH "MAIL FROM:<alice@example.org> SIZE=1 size=2\r\n",
 	    "220,250,235 2.7.0,555 5.5.4" },
 	{ "MAIL parameters not offered", true, AUTH
-	    "MAIL FROM:<alice@example.org> RET=FULL\r\n"
-	    "MAIL FROM:<alice@example.org> SMTPUTF8\r\n",
+	    "MAIL FROM:<alice@example.org> MT-PRIORITY=3\r\n"
+	    "MAIL FROM:<alice@example.org> UTF8SMTP\r\n",
 	    "220,250,235 2.7.0,555 5.5.4,555 5.5.4" },
 
 	/* RCPT */
@@ -162,7 +162,7 @@ static const struct dialog {
 	{ "RCPT Postmaster", true, AUTH MAIL "RCPT TO:<Postmaster>\r\n",
 	    "220,250,235 2.7.0,250 2.1.0,250 2.1.5" },
 	{ "RCPT parameter", true, AUTH MAIL
-	    "RCPT TO:<bob@example.net> NOTIFY=NEVER\r\n",
+	    "RCPT TO:<bob@example.net> NOTIFIED=NEVER\r\n",
 	    "220,250,235 2.7.0,250 2.1.0,555 5.5.4" },
 	{ "RCPT beyond the limit", true, AUTH MAIL RCPT RCPT RCPT RCPT RCPT
 	    RCPT, "220,250,235 2.7.0,250 2.1.0,250 2.1.5,250 2.1.5,"
