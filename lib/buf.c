@@ -35,8 +35,8 @@ buf_reset(struct buf *b)
 }
 
 /* Room for n more bytes and the NUL; a moved secret leaves no copy behind. */
-static int
-reserve(struct buf *b, size_t n)
+int
+buf_reserve(struct buf *b, size_t n)
 {
 	uint8_t *grown;
 	size_t size;
@@ -63,7 +63,7 @@ reserve(struct buf *b, size_t n)
 int
 buf_add(struct buf *b, const void *p, size_t n)
 {
-	if (reserve(b, n) == -1)
+	if (buf_reserve(b, n) == -1)
 		return -1;
 	if (n > 0)
 		memcpy(b->data + b->len, p, n);
@@ -105,7 +105,7 @@ buf_addv(struct buf *b, const char *fmt, va_list ap)
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, again);
 	va_end(again);
-	if (n < 0 || reserve(b, (size_t)n) == -1)
+	if (n < 0 || buf_reserve(b, (size_t)n) == -1)
 		return -1;
 	vsnprintf((char *)b->data + b->len, (size_t)n + 1, fmt, ap);
 	b->len += (size_t)n;

@@ -35,6 +35,9 @@ int	 buf_addf(struct buf *, const char *, ...)
 int	 buf_addv(struct buf *, const char *, va_list)
 	    __attribute__((format(printf, 2, 0)));
 
+/* Room for n more bytes at once; -1 when max would be passed. */
+int	 buf_reserve(struct buf *, size_t n);
+
 /* Removes n bytes (at most len) from the front. */
 void	 buf_drop(struct buf *, size_t n);
 /* The contents as a string: "" when empty. Borrowed until the next change. */

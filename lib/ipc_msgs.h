@@ -112,11 +112,13 @@ enum msg {
 	M_DELIVER_STOP,	/* forget attempts not yet on the wire; answered by
 			   M_DELIVER_END without results for what was left */
 	/* relay to queue */
-	M_RCPT_RESULT,	/* u32 index, u8 enum outcome, str enhanced status, str
-			   diagnostic, str remote MTA */
+	M_RCPT_RESULT,	/* result: u8 enum outcome, str enhanced status, str
+			   diagnostic, str remote MTA, u32 n, n x u32 index of
+			   the recipients that it is about */
 	M_DELIVER_END	/* str remote MTA, str TLS in words, bool reached, bool
 			   dsn (the next hop does RFC 3461 and was told what
-			   was asked for): no more results for this attempt */
+			   was asked for), result (mostly the only one; n may
+			   be 0): no more results for this attempt */
 };
 
 /* Why a login did not succeed; smtpd turns it into a reply (RFC 4954 6). */

@@ -385,6 +385,15 @@ stream_write(struct stream *st, const void *p, size_t n)
 	kick(st);
 }
 
+struct buf *
+stream_out(struct stream *st, size_t n)
+{
+	if (st->ended || st->deaf != NULL || buf_reserve(&st->out, n) == -1)
+		return NULL;
+	kick(st);
+	return &st->out;
+}
+
 /*
  * The peer has closed or reset the connection under our words. What it said
  * before is still there to be read, and may well be the reason; then the end.

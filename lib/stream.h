@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct ssl_st;
 struct stream;
 
@@ -55,6 +56,12 @@ const uint8_t *stream_peek(struct stream *, size_t *len);
 void	 stream_consume(struct stream *, size_t n);
 
 void	 stream_write(struct stream *, const void *, size_t);
+/*
+ * The output itself, to append up to n bytes to without a copy; NULL once the
+ * stream has ended. Borrowed until the next call on this stream. What does not
+ * fit is for the caller to notice.
+ */
+struct buf *stream_out(struct stream *, size_t n);
 size_t	 stream_unsent(const struct stream *);
 /* No readable calls while held; the kernel's buffer then holds the peer. */
 void	 stream_hold(struct stream *, bool held);

@@ -338,19 +338,25 @@ of_job(const struct live_job *j, uint32_t index)
 	return false;
 }
 
+/* What the message ends with: one result for some recipients. */
 static int
-on_result(struct live_job *j, struct ipc_in *in)
+take_result(struct live_job *j, struct ipc_in *in)
 {
-	uint32_t index = ipc_get_u32(in);
 	uint8_t outcome = ipc_get_u8(in);
 	const char *status = ipc_get_str(in, STATUS_LEN_MAX);
 	const char *diag = ipc_get_str(in, DIAG_LEN_MAX);
 	const char *remote = ipc_get_str(in, REMOTE_LEN_MAX);
+	uint32_t n = ipc_get_u32(in), index;
 
-	if (!ipc_in_end(in) || outcome >= OUTCOMES || !of_job(j, index))
+	if (in->bad || outcome >= OUTCOMES)
 		return -1;
-	life_result(j, index, outcome, status, diag, remote);
-	return 0;
+	while (n-- > 0) {
+		index = ipc_get_u32(in);
+		if (in->bad || !of_job(j, index))
+			return -1;
+		life_result(j, index, outcome, status, diag, remote);
+	}
+	return ipc_in_end(in) ? 0 : -1;
 }
 
 /* Why a hop was not reached, from the words about its recipients. */
@@ -371,7 +377,7 @@ on_end(struct live_job *j, struct ipc_in *in)
 	bool reached = ipc_get_bool(in), dsn = ipc_get_bool(in);
 	char id[STORE_ID_LEN + 1], why[LIFE_DIAG_MAX + 1];
 
-	if (!ipc_in_end(in))
+	if (take_result(j, in) == -1)
 		return -1;
 	store_id_text(j->msg->m.id, id);
 	log_debug("relay", "%s attempt over relay=%s tls=\"%s\" reached=%d "
@@ -397,7 +403,7 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 		return -1;
 	switch (in->type) {
 	case M_RCPT_RESULT:
-		return on_result(live_job_of(n), in);
+		return take_result(live_job_of(n), in);
 	case M_DELIVER_END:
 		return on_end(live_job_of(n), in);
 	}

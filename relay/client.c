@@ -287,8 +287,9 @@ static void	(*const resp[])(struct client *) = {
 static void
 take_reply(struct client *c)
 {
-	log_debug("smtp", "%s: %s", c->remote,
-	    c->state == ST_AUTH ? "***" : reply_diag(&c->reply));
+	if (log_debugs("smtp"))
+		log_debug("smtp", "%s: %s", c->remote,
+		    c->state == ST_AUTH ? "***" : reply_diag(&c->reply));
 	/* RFC 5321 3.8: 421 may come at any time and closes. */
 	if (c->reply.code == 421 && c->state != ST_DOT)
 		client_give_up(c, c->reply.status[0] != '\0' ?

@@ -250,28 +250,26 @@ body_piece(struct delivery *d, size_t *n)
 }
 
 /*
- * Nobody is to receive it: the server should have refused DATA (RFC 2920 3.1).
- * A broken message must not be ended either: only the connection's end tells
- * the server that it never was one.
+ * Appends the next piece to the output. A broken message must not be ended:
+ * only the connection's end tells the server that it never was one.
  */
-static bool
-content_piece(struct client *c, struct buf *out)
+static void
+content_piece(struct client *c)
 {
+	struct buf *out;
 	const uint8_t *p;
 	size_t n;
 
 	p = body_piece(c->d, &n);
 	if (p == NULL) {
 		client_give_up(c, "4.3.0", "the message cannot be read from the spool");
-		return false;
-	}
-	if (smtp_data_out_feed(&c->data, p, n, out) == -1) {
-		client_give_up(c, "5.6.0", "not sent, as the message has a bare "
-		    "CR, LF or NUL");
-		return false;
+		return;
 	}
 	c->d->at += n;
-	return true;
+	out = stream_out(c->stream, 2 * n);	/* every byte a dot, at most */
+	if (out != NULL && smtp_data_out_feed(&c->data, p, n, out) == -1)
+		client_give_up(c, "5.6.0", "not sent, as the message has a bare "
+		    "CR, LF or NUL");
 }
 
 /*
@@ -280,41 +278,36 @@ content_piece(struct client *c, struct buf *out)
  * end waits for the whole of that reply, and client_mail_early() judges it.
  */
 static void
-content_end(struct client *c, struct buf *out)
+content_end(struct client *c)
 {
+	struct buf *out;
 	size_t early;
 
 	stream_peek(c->stream, &early);
 	if (early > 0)
 		return;
-	if (smtp_data_out_end(&c->data, out) == -1) {
+	out = stream_out(c->stream, 5);
+	if (out != NULL && smtp_data_out_end(&c->data, out) == -1)
 		client_give_up(c, "5.6.0", "not sent, as the message ends in a "
 		    "bare CR");
-		return;
-	}
-	stream_write(c->stream, out->data, out->len);
-	client_enter(c, ST_DOT);
+	else
+		client_enter(c, ST_DOT);
 }
 
+/*
+ * With nobody to receive it the server should have refused DATA, and gets a
+ * message without content (RFC 2920 3.1).
+ */
 static void
 content_more(struct client *c)
 {
-	struct buf out;
 	bool nobody = !delivery_any_accepted(c->d);
 
-	buf_init(&out, 2 * CHUNK + 16);
-	while (c->state == ST_CONTENT && !nobody && c->d->at < c->d->size) {
-		if (stream_unsent(c->stream) > UNSENT_MAX)
-			break;
-		buf_reset(&out);
-		if (content_piece(c, &out))
-			stream_write(c->stream, out.data, out.len);
-	}
-	if (c->state == ST_CONTENT && (nobody || c->d->at == c->d->size)) {
-		buf_reset(&out);
-		content_end(c, &out);
-	}
-	buf_clear(&out);
+	while (c->state == ST_CONTENT && !nobody && c->d->at < c->d->size &&
+	    stream_unsent(c->stream) <= UNSENT_MAX)
+		content_piece(c);
+	if (c->state == ST_CONTENT && (nobody || c->d->at == c->d->size))
+		content_end(c);
 }
 
 /*

@@ -31,6 +31,16 @@ get_rcpts(struct ipc_in *in, struct delivery *d)
 }
 
 static void
+result_clear(struct result *r)
+{
+	free(r->status);
+	free(r->diag);
+	free(r->remote);
+	r->status = r->diag = r->remote = NULL;
+	r->n = 0;
+}
+
+static void
 delivery_free(struct delivery *d)
 {
 	size_t i;
@@ -40,6 +50,8 @@ delivery_free(struct delivery *d)
 		free(d->rcpts[i].orcpt);
 	}
 	free(d->rcpts);
+	result_clear(&d->result);
+	free(d->result.index);
 	free(d->id);
 	free(d->route);
 	free(d->domain);
@@ -82,22 +94,55 @@ delivery_get(struct ipc_in *in, struct ipc **queue)
 	return d;
 }
 
+/* --- results ---------------------------------------------------------------------- */
+
+static void
+result_put(const struct result *r)
+{
+	uint32_t i;
+
+	ipc_put_u8(r->outcome);
+	ipc_put_str(r->status);
+	ipc_put_str(r->diag);
+	ipc_put_str(r->remote);
+	ipc_put_u32(r->n);
+	for (i = 0; i < r->n; i++)
+		ipc_put_u32(r->index[i]);
+}
+
+static bool
+same(const struct result *r, enum outcome outcome, const char *status,
+    const char *diag, const char *remote)
+{
+	return r->outcome == outcome && strcmp(r->status, status) == 0 &&
+	    strcmp(r->diag, diag) == 0 && strcmp(r->remote, remote) == 0;
+}
+
 void
 delivery_rcpt(struct delivery *d, size_t i, enum outcome outcome,
     const char *status, const char *diag, const char *remote)
 {
-	struct delivery_rcpt *r = &d->rcpts[i];
+	struct delivery_rcpt *rcpt = &d->rcpts[i];
+	struct result *r = &d->result;
 
-	if (r->settled)
+	if (rcpt->settled)
 		return;
-	r->settled = true;
-	ipc_begin(M_RCPT_RESULT, d->attempt);
-	ipc_put_u32(r->index);
-	ipc_put_u8(outcome);
-	ipc_put_str(status);
-	ipc_put_str(diag);
-	ipc_put_str(remote);
-	ipc_send(*d->queue, -1);
+	rcpt->settled = true;
+	if (r->n > 0 && !same(r, outcome, status, diag, remote)) {
+		ipc_begin(M_RCPT_RESULT, d->attempt);
+		result_put(r);
+		ipc_send(*d->queue, -1);
+		result_clear(r);
+	}
+	if (r->index == NULL)
+		r->index = xcalloc(d->nrcpts, sizeof(*r->index));
+	if (r->n == 0) {
+		r->outcome = outcome;
+		r->status = xstrdup(status);
+		r->diag = xstrdup(diag);
+		r->remote = xstrdup(remote);
+	}
+	r->index[r->n++] = rcpt->index;
 }
 
 void
@@ -134,6 +179,7 @@ delivery_end(struct delivery **dp, const char *remote, const char *tls,
 	ipc_put_str(tls);
 	ipc_put_bool(reached);
 	ipc_put_bool(d->dsn);
+	result_put(&d->result);
 	ipc_send(*d->queue, -1);
 	delivery_free(d);
 }

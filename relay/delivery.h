@@ -1,8 +1,9 @@
 /*
  * delivery: one message on its way to one next hop, as queue asked for it with
  * M_DELIVER: its recipients, each of which gets exactly one result, and its
- * body. Results go to queue as they come; what is left when the delivery ends
- * stays queue's to try again.
+ * body. Equal results that come in a row go to queue as one, the last of them
+ * with the delivery's end: mostly that is all. What is left without a result
+ * when the delivery ends stays queue's to try again.
  */
 #ifndef RELAY_DELIVERY_H
 #define RELAY_DELIVERY_H
@@ -25,6 +26,14 @@ struct delivery_rcpt {
 	bool	 settled;		/* its result has been sent */
 };
 
+/* What some recipients hear together; it goes out when another comes. */
+struct result {
+	enum outcome outcome;
+	char	*status, *diag, *remote;
+	uint32_t *index;
+	uint32_t n;			/* recipients, 0: none yet */
+};
+
 struct delivery {
 	TAILQ_ENTRY(delivery) link;	/* for its holder */
 	uint64_t attempt;
@@ -43,6 +52,7 @@ struct delivery {
 	uint64_t at;			/* body bytes sent so far */
 	bool	 again;			/* was given back by a stale connection */
 	bool	 dsn;			/* its next hop does RFC 3461 */
+	struct result result;
 	struct ipc **queue;		/* where results go; *queue may be NULL */
 };
 TAILQ_HEAD(delivery_list, delivery);

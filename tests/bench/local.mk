@@ -30,3 +30,8 @@ EXTRA_DIST += %D%/run %D%/smoke.py \
 bench: all
 	$(MAKE) $(AM_MAKEFLAGS) $(BENCHES)
 	/usr/bin/python3 $(top_srcdir)/%D%/run $(BENCHFLAGS)
+
+# postern-relay between a queue and a next hop; see its first lines.
+EXTRA_PROGRAMS += %D%/bench_relay
+%C%_bench_relay_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
+%C%_bench_relay_LDADD = $(LIBPOSTERN) $(SSL_LIBS)

@@ -56,21 +56,24 @@ printable(const char *s)
 static void
 on_result(struct ipc_in *in)
 {
-	uint32_t index = ipc_get_u32(in);
 	uint8_t outcome = ipc_get_u8(in);
 	const char *status = ipc_get_str(in, 11);
 	const char *diag = ipc_get_str(in, 2000);
+	uint32_t n, index;
 
-	MUST(index < RCPTS);
-	MUST((relay.results & 1U << index) == 0);
-	relay.results |= 1U << index;
-	relay.this_delivered |= outcome == OUTCOME_DELIVERED;
 	printable(status);
 	printable(diag);
 	printable(ipc_get_str(in, 255));
+	for (n = ipc_get_u32(in); n > 0; n--) {
+		index = ipc_get_u32(in);
+		MUST(index < RCPTS);
+		MUST((relay.results & 1U << index) == 0);
+		relay.results |= 1U << index;
+		relay.this_delivered |= outcome == OUTCOME_DELIVERED;
+		buf_addf(&relay.told, "%llu:%u %u %s %s\n",
+		    (unsigned long long)in->id, index, outcome, status, diag);
+	}
 	MUST(ipc_in_end(in));
-	buf_addf(&relay.told, "%llu:%u %u %s %s\n",
-	    (unsigned long long)in->id, index, outcome, status, diag);
 }
 
 static int
@@ -81,6 +84,11 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 		return 0;
 	}
 	MUST(in->type == M_DELIVER_END);
+	printable(ipc_get_str(in, 255));
+	printable(ipc_get_str(in, 255));
+	ipc_get_bool(in);
+	ipc_get_bool(in);
+	on_result(in);
 	MUST(relay.results == (1U << RCPTS) - 1);
 	relay.results = 0;
 	relay.delivered += relay.this_delivered;

@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 
-from ipc import Channel, House, blob, pair, string, strings, u32
+from ipc import Channel, House, blob, items, pair, string, strings, u32
 from postern import PATIENCE
 
 
@@ -97,12 +97,10 @@ class Worker(House):
                 body = os.pread(fd, size, 0)
                 os.close(fd)
             self.delivered.append((sender, [r[1] for r in rcpts], body))
-            for index, _ in rcpts:
-                relay.send("M_RCPT_RESULT", id, u32(index), b"\0",
-                           string("2.0.0"), string("250 ok"),
-                           string("sink"))
             relay.send("M_DELIVER_END", id, string("sink"), string("none"),
-                       b"\1", b"\0")
+                       b"\1", b"\0", b"\0", string("2.0.0"),
+                       string("250 ok"), string("sink"),
+                       items([u32(index) for index, _ in rcpts]))
 
     def account(self, name, password):
         self.auth_child.control.send("M_CTL_REQ", 1, strings(

@@ -334,11 +334,12 @@ world_say(struct world_peer *p, const struct world_job *j, uint32_t k,
     enum outcome o, const char *status, const char *diag)
 {
 	ipc_begin(M_RCPT_RESULT, j->attempt);
-	ipc_put_u32(j->rcpts[k].index);
 	ipc_put_u8(o);
 	ipc_put_str(status);
 	ipc_put_str(diag);
 	ipc_put_str("mx.example.net");
+	ipc_put_u32(1);
+	ipc_put_u32(j->rcpts[k].index);
 	ipc_send(p->ipc, -1);
 }
 
@@ -349,7 +350,12 @@ world_end(struct world_peer *p, struct world_job *j, bool reached)
 	ipc_put_str(reached ? "mx.example.net" : "");
 	ipc_put_str("TLSv1.3, verified");
 	ipc_put_bool(reached);
-	ipc_put_bool(world_dsn);	/* no DSN there */
+	ipc_put_bool(world_dsn);
+	ipc_put_u8(0);		/* and no result but those already said */
+	ipc_put_str("");
+	ipc_put_str("");
+	ipc_put_str("");
+	ipc_put_u32(0);
 	ipc_send(p->ipc, -1);
 	free(j->body);
 	j->body = NULL;

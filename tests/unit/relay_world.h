@@ -30,30 +30,39 @@ static struct {
 	struct buf log;
 } heard;
 
-static int
-world_on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+static void
+world_result(struct ipc_in *in)
 {
-	if (in->type == M_RCPT_RESULT) {
-		uint32_t i = ipc_get_u32(in);
-		uint8_t o = ipc_get_u8(in);
+	uint8_t o = ipc_get_u8(in);
+	const char *status = ipc_get_str(in, 32);
+	const char *diag = ipc_get_str(in, 1000);
+	uint32_t n, i;
 
+	ipc_get_str(in, 1000);
+	for (n = ipc_get_u32(in); n > 0; n--) {
+		i = ipc_get_u32(in);
 		heard.outcomes[i] = "ODF"[o];
 		heard.delivered += o == OUTCOME_DELIVERED;
 		snprintf(heard.status[i], sizeof(heard.status[i]), "%s",
-		    ipc_get_str(in, 32));
-		snprintf(heard.diag[i], sizeof(heard.diag[i]), "%s",
-		    ipc_get_str(in, 1000));
+		    status);
+		snprintf(heard.diag[i], sizeof(heard.diag[i]), "%s", diag);
 	}
+}
+
+static int
+world_on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+{
 	if (in->type == M_DELIVER_END) {
 		ipc_get_str(in, 1000);
 		snprintf(heard.tls, sizeof(heard.tls), "%s",
 		    ipc_get_str(in, 1000));
 		heard.reached = ipc_get_bool(in);
 		heard.dsn = ipc_get_bool(in);
-		if (!ipc_in_end(in))
-			ok(false, "a malformed M_DELIVER_END");
 		heard.ended++;
 	}
+	world_result(in);
+	if (!ipc_in_end(in))
+		ok(false, "a malformed message of type %d", in->type);
 	return 0;
 }
 

@@ -285,12 +285,13 @@ lie(int which, const struct world_job *j)
 {
 	ipc_begin(which == 4 ? M_SUBMIT : M_RCPT_RESULT,
 	    which == 0 ? j->attempt + 1 : j->attempt);
-	ipc_put_u32(which == 1 ? 7 : 0);
 	ipc_put_u8(which == 2 ? 3 : OUTCOME_DELIVERED);
 	ipc_put_str(which == 3 ? "2.0.0 and so on, far too long to be a "
 	    "status" : "2.0.0");
 	ipc_put_str("ok");
 	ipc_put_str("mx");
+	ipc_put_u32(which == 6 ? UINT32_MAX : 1);
+	ipc_put_u32(which == 1 ? 7 : 0);
 	if (which == 5)
 		ipc_put_u8(1);
 	ipc_send(relay.ipc, -1);
