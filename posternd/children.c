@@ -543,7 +543,7 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	case M_CTL_END:
 		if (c->role != ROLE_AUTH && c->role != ROLE_QUEUE)
 			return -1;
-		children_hooks->answer(in);
+		children_hooks->answer(c->role, in);
 		return 0;
 	default:
 		return -1;

@@ -20,8 +20,8 @@ struct children_ops {
 	void	(*ready)(void);
 	/* Before that, one refused its slice or died: give up. */
 	void	(*failed)(const char *proc, const char *why);
-	/* A piece of an answer for posternctl; id is children_ask()'s. */
-	void	(*answer)(struct ipc_in *);
+	/* That process's piece of an answer; id is children_ask()'s. */
+	void	(*answer)(enum role, struct ipc_in *);
 	/* That process will not answer what it was asked. */
 	void	(*mute)(enum role);
 	/* After children_reload(): why is NULL when all use the new one. */

@@ -134,14 +134,14 @@ pause_for(struct client *c, enum role role)
 }
 
 void
-control_answer(struct ipc_in *in)
+control_answer(enum role role, struct ipc_in *in)
 {
 	struct asked *a;
 
 	LIST_FOREACH(a, &askings, link)
 		if (a->id == in->id)
 			break;
-	if (a == NULL)
+	if (a == NULL || a->role != role)	/* it may not speak for others */
 		return;
 	if (a->client != NULL) {
 		ipc_forward(a->client->ipc, a->client_id, in, -1);

@@ -26,7 +26,7 @@ void	 control_close(void);
 void	 control_reloaded(const char *problems, const char *warnings);
 void	 control_stopped(void);
 /* For struct children_ops. */
-void	 control_answer(struct ipc_in *);
+void	 control_answer(enum role, struct ipc_in *);
 void	 control_mute(enum role);
 
 #endif

@@ -83,7 +83,7 @@ const struct setting settings[] = {
 	    CA(limits) },
 	{ "cap", "recipients", SET_LIMITS, "200/1h,500/1d", LIMIT_RECIPIENTS,
 	    0, NULL, CA(limits) },
-	{ "cap", "bytes", SET_LIMITS, NULL, LIMIT_BYTES, 0, NULL,
+	{ "cap", "bytes", SET_LIMITS, "1G/1d", LIMIT_BYTES, 0, NULL,
 	    CA(limits) },
 	{ "cap", "recipients-per-message", SET_NUM, "100", 1, 1000, NULL,
 	    CA(recipients_per_message) },

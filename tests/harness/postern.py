@@ -129,7 +129,8 @@ class Postern:
         s = self.settings
         caps = s["caps"] if s["caps"] is not None else \
             'cap default { messages = {"100000/1h"} ' \
-            'recipients = {"1000000/1h"} recipients-per-message = 1000 }'
+            'recipients = {"1000000/1h"} bytes = {} ' \
+            'recipients-per-message = 1000 }'
         users = " ".join('%s = "%d"' % u for u in USERS.items())
         with open(self.conf_path, "w") as f:
             f.write(f'''hostname = "{HOSTNAME}"

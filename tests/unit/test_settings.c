@@ -89,7 +89,7 @@ test_minimal(void)
 	is_int(cfg->queue.caps.n, 1, "one cap");
 	cap = CONF_AT(cfg->queue.caps, struct conf_cap, 0);
 	is_str(cap->name, "default", "the default one");
-	is_int(cap->limits.n, 3, "with its limits");
+	is_int(cap->limits.n, 4, "with its limits");
 	is_int(CONF_AT(cap->limits, struct conf_limit, 2)->window_sec, 86400,
 	    "the last for a day");
 	ok(cfg->workers >= 1 && cfg->sandbox, "workers and a sandbox");
