@@ -202,7 +202,7 @@ def test_copies(p, sink):
     folder = tempfile.mkdtemp(prefix="postern-test-")
     sink.answer["RCPT"] = later
     before = len(sink.messages)
-    small = b"Subject: f\xc3\xbcnf\r\n\r\nx\r\n"
+    small = b"Subject: five\r\n\r\nf\xc3\xbcnf\r\n"
     large = b"Subject: six\r\n\r\n" + b"0123456789abcdef\r\n" * 20000
     p.submit(ALICE, ["bob@example.net", "dave@example.net"], small)
     p.submit(CAROL, ["eve@example.net"], large)
