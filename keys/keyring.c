@@ -7,9 +7,12 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <time.h>
 
 #include "keys/keyring.h"
 #include "keys/request.h"
+#include "lib/date.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
@@ -18,12 +21,15 @@
 #define SECURE_HEAP_MIN	16
 #define RSA_BITS_MIN	2048	/* what clients of today accept */
 #define RSA_BITS_MAX	8192
+#define EXPIRES_SOON_MS	(14ull * 24 * 3600 * 1000)
 
 enum key_type { KEY_NONE, KEY_P256, KEY_P384, KEY_RSA, KEY_ED25519 };
 
 struct one_key {
 	EVP_PKEY *pkey;
 	enum key_type type;
+	char	*file;
+	X509	*cert;		/* that belongs to it, or NULL */
 };
 
 struct keyring {
@@ -112,24 +118,22 @@ type_of(const EVP_PKEY *pkey, const char **why)
 
 /* A pair that does not match would fail every handshake, and say so nowhere. */
 static const char *
-check_chain(EVP_PKEY *pkey, const char *chain_pem)
+check_chain(struct one_key *key, const char *chain_pem)
 {
 	const char *why = NULL;
-	X509 *cert = NULL;
 	BIO *bio;
 
 	if (chain_pem == NULL || *chain_pem == '\0')
 		return NULL;
 	bio = BIO_new_mem_buf(chain_pem, -1);
 	if (bio != NULL)
-		cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+		key->cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 	BIO_free(bio);
-	if (cert == NULL)
+	if (key->cert == NULL)
 		why = "has a certificate beside it that cannot be read";
-	else if (X509_check_private_key(cert, pkey) != 1)
+	else if (X509_check_private_key(key->cert, key->pkey) != 1)
 		why = "does not belong to the certificate; the server's own "
 		    "certificate must be the first in its file";
-	X509_free(cert);
 	ERR_clear_error();
 	return why;
 }
@@ -139,11 +143,12 @@ load(struct one_key *key, const struct conf_key *conf)
 {
 	const char *why = NULL;
 
+	key->file = xstrdup(conf->file);
 	key->pkey = read_key(&conf->pem, &why);
 	if (key->pkey != NULL)
 		key->type = type_of(key->pkey, &why);
 	if (why == NULL)
-		why = check_chain(key->pkey, conf->chain_pem);
+		why = check_chain(key, conf->chain_pem);
 	if (conf->pem.n > 0)
 		explicit_bzero(conf->pem.v, conf->pem.n);
 	return why;
@@ -183,10 +188,64 @@ keyring_free(struct keyring **ringp)
 	if (ring == NULL)
 		return;
 	*ringp = NULL;
-	for (i = 0; i < ring->n; i++)
+	for (i = 0; i < ring->n; i++) {
 		EVP_PKEY_free(ring->keys[i].pkey);
+		X509_free(ring->keys[i].cert);
+		free(ring->keys[i].file);
+	}
 	free(ring->keys);
 	free(ring);
+}
+
+/* --- certificates --------------------------------------------------------------------- */
+
+/* In 1970's milliseconds; 0 when it cannot be read. */
+static uint64_t
+wall_ms_of(const ASN1_TIME *t)
+{
+	struct tm tm;
+	time_t sec;
+
+	if (ASN1_TIME_to_tm(t, &tm) != 1)
+		return 0;
+	sec = timegm(&tm);
+	return sec < 0 ? 0 : (uint64_t)sec * 1000;
+}
+
+static void
+look_at(const struct one_key *key, const char *hostname, uint64_t wall_ms)
+{
+	uint64_t begin = wall_ms_of(X509_get0_notBefore(key->cert));
+	uint64_t end = wall_ms_of(X509_get0_notAfter(key->cert));
+	char when[DATE_LEN];
+
+	if (begin > wall_ms)
+		log_warnx("the certificate of %s is not valid before %s; is "
+		    "this machine's clock right?", key->file,
+		    date_rfc5322(begin, when));
+	else if (end <= wall_ms)
+		log_warnx("the certificate of %s expired on %s: mail programs "
+		    "refuse it; renew it, then posternctl reload", key->file,
+		    date_rfc5322(end, when));
+	else if (end - wall_ms < EXPIRES_SOON_MS)
+		log_warnx("the certificate of %s expires on %s; renew it, "
+		    "then posternctl reload", key->file,
+		    date_rfc5322(end, when));
+	if (X509_check_host(key->cert, hostname, 0, 0, NULL) != 1)
+		log_warnx("the certificate of %s does not name %s; mail "
+		    "programs that are set up with this name refuse it",
+		    key->file, hostname);
+}
+
+void
+keyring_look(const struct keyring *ring, const char *hostname,
+    uint64_t wall_ms)
+{
+	size_t i;
+
+	for (i = 0; i < ring->n; i++)
+		if (ring->keys[i].cert != NULL)
+			look_at(&ring->keys[i], hostname, wall_ms);
 }
 
 /* --- signing ------------------------------------------------------------------------- */

@@ -26,6 +26,13 @@ struct keyring *keyring_new(const struct keys_conf *, const char **why);
 void	 keyring_free(struct keyring **);
 
 /*
+ * Logs what clients will hold against the certificates: over, nearly over, not
+ * begun, or for another name than this.
+ */
+void	 keyring_look(const struct keyring *, const char *hostname,
+	    uint64_t wall_ms);
+
+/*
  * Signs the n bytes of a well-formed request (keys/request.h) with the key of
  * that index. NULL, with the signature in sig and its length in *sig_len; else
  * why not.

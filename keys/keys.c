@@ -4,6 +4,7 @@
 
 #include "keys/keyring.h"
 #include "keys/keys.h"
+#include "lib/ev.h"
 #include "lib/flood.h"
 #include "lib/log.h"
 #include "lib/stats.h"
@@ -12,6 +13,7 @@
 /* The longest honest request has 201 bytes; more is read to be refused kindly. */
 #define TBS_MAX		4096
 #define FILES_MAX	256
+#define LOOK_EVERY_MS	(24 * 3600 * 1000)
 
 struct peer {
 	LIST_ENTRY(peer) link;
@@ -21,6 +23,8 @@ struct peer {
 
 static LIST_HEAD(, peer) peers = LIST_HEAD_INITIALIZER(peers);
 static struct keyring *ring;
+static const struct keys_conf *conf;
+static struct ev_timer look;	/* at the certificates, once a day */
 static struct flood refusals = FLOOD("signatures refused", 60);
 
 /* --- the channels of the workers --------------------------------------------------- */
@@ -116,12 +120,26 @@ conf_check(const void *slice, void **prepared)
 		keyring_start();
 	begun = true;
 	*prepared = keyring_new(slice, &why);
+	if (why == NULL)
+		keyring_look(*prepared, ((const struct keys_conf *)slice)->
+		    hostname, ev_wall_ms());
 	return why;
+}
+
+static void
+look_cb(void *arg)
+{
+	keyring_look(ring, conf->hostname, ev_wall_ms());
+	ev_timer_set(&look, LOOK_EVERY_MS);
 }
 
 static void
 conf_use(const void *slice, void *prepared)
 {
+	conf = slice;
+	ev_timer_cancel(&look);
+	ev_timer_init(&look, look_cb, NULL);
+	ev_timer_set(&look, LOOK_EVERY_MS);
 	keyring_free(&ring);
 	ring = prepared;
 }
@@ -139,6 +157,7 @@ stop(void)
 {
 	while (!LIST_EMPTY(&peers))
 		peer_free(LIST_FIRST(&peers));
+	ev_timer_cancel(&look);
 	keyring_free(&ring);
 	child_exit();
 }

@@ -69,6 +69,7 @@ static const struct conf_field key_fields[] = {
 };
 
 const struct conf_field keys_conf_fields[] = {
+	F(STR, keys_conf, hostname),
 	L(keys_conf, keys, key_fields, conf_key),
 	END
 };

@@ -110,6 +110,7 @@ struct conf_key {
 };
 
 struct keys_conf {
+	char	*hostname;		/* that certificates should name */
 	struct conf_list keys;		/* struct conf_key, one per certificate */
 };
 

@@ -16,19 +16,19 @@ int
 ground_programs(const struct config *cfg, struct buf *problems)
 {
 	char path[PATH_MAX];
-	size_t before = problems->len;
 	enum role r;
 
 	for (r = ROLE_SMTPD; r <= ROLE_RELAY; r++) {
 		snprintf(path, sizeof(path), "%s/postern-%s", cfg->program_dir,
 		    slices_role_name(r));
-		if (access(path, X_OK) == -1)
-			config_problem(problems, cfg, "program-dir", "%s "
-			    "cannot be run: %s; run make install, or set "
-			    "program-dir to where the programs are", path,
-			    strerrordesc_np(errno));
+		if (access(path, X_OK) == 0)
+			continue;
+		config_problem(problems, cfg, "program-dir", "%s cannot be "
+		    "run: %s; run make install, or set program-dir to where "
+		    "the programs are", path, strerrordesc_np(errno));
+		return -1;
 	}
-	return problems->len == before ? 0 : -1;
+	return 0;
 }
 
 /* --- directories ------------------------------------------------------------------ */

@@ -329,6 +329,7 @@ slices_fill(struct config *cfg, struct buf *problems, struct buf *warnings)
 	size_t before = problems->len;
 
 	cfg->smtpd.hostname = xstrdup(cfg->hostname);
+	cfg->keys.hostname = xstrdup(cfg->hostname);
 	cfg->smtpd.max_sessions = (cfg->max_sessions + cfg->workers - 1) /
 	    cfg->workers;
 	fill_listeners(cfg);

@@ -294,8 +294,9 @@ class House:
             boolean(False), boolean(False)])
 
     def keys(self):
-        return items([string(self.key) + blob(self.read(self.key)) +
-                      string(self.read(self.cert))])
+        return string(HOSTNAME) + items([
+            string(self.key) + blob(self.read(self.key)) +
+            string(self.read(self.cert))])
 
     def auth(self):
         return b"".join([

@@ -3,6 +3,7 @@
 
 #include "keys/keyring.h"
 #include "keys/request.h"
+#include "lib/log.h"
 #include "tests/tap.h"
 #include "tests/unit/tls_pairs.h"
 
@@ -341,6 +342,68 @@ test_verifies(void)
 	EVP_MD_CTX_free(ctx);
 }
 
+/* --- certificates --------------------------------------------------------------------- */
+
+static char said[1024];
+
+static void
+keep(enum log_level level, const char *proc, const char *line)
+{
+	snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s\n",
+	    line);
+}
+
+static void
+test_look(void)
+{
+	X509 *cert = pair_cert(keys[P256]);
+	uint64_t now = (uint64_t)time(NULL) * 1000, day = 86400000;
+	const struct {
+		const char *name, *hostname, *want;
+		uint64_t wall_ms;
+	} cases[] = {
+		{ "an hour is left", "relay.example.org", "expires on ", now },
+		{ "long over", "relay.example.org", "expired on ",
+		    now + 20 * day },
+		{ "not begun", "relay.example.org", "is not valid before ",
+		    now - day },
+		{ "another name", "mail.example.net",
+		    "does not name mail.example.net", now },
+		{ "a part of the name", "example.org",
+		    "does not name example.org", now },
+		{ "three weeks are left", "relay.example.org", "",
+		    now - 21 * day },
+	};
+	struct conf_key key = { .file = (char *)(uintptr_t)"k.pem" };
+	struct keys_conf conf = { .keys = { &key, 1 } };
+	const char *why = NULL;
+	struct keyring *r;
+	size_t i;
+
+	for (i = 0; i < nitems(cases); i++) {
+		/* The last case looks from within a longer life. */
+		if (*cases[i].want == '\0') {
+			X509_gmtime_adj(X509_getm_notBefore(cert),
+			    -30 * 86400);
+			X509_sign(cert, keys[P256], EVP_sha256());
+		}
+		key.pem.v = (uint8_t *)pair_pem(keys[P256], NULL, NULL);
+		key.pem.n = strlen((char *)key.pem.v);
+		key.chain_pem = pair_pem(NULL, cert, NULL);
+		r = keyring_new(&conf, &why);
+		said[0] = '\0';
+		log_set_sink(keep);
+		keyring_look(r, cases[i].hostname, cases[i].wall_ms);
+		ok(*cases[i].want == '\0' ? *said == '\0' :
+		    strstr(said, cases[i].want) != NULL, "%s: %.*s",
+		    cases[i].name, (int)strcspn(said, "\n"), said);
+		keyring_free(&r);
+		free(key.pem.v);
+		free(key.chain_pem);
+	}
+	X509_free(cert);
+}
+
 int
 main(void)
 {
@@ -364,6 +427,7 @@ main(void)
 	test_forged();
 	test_arbitrary();
 	test_verifies();
+	test_look();
 	keyring_free(&ring);
 	for (i = 0; i < TYPES; i++) {
 		EVP_PKEY_free(keys[i]);
