@@ -5,6 +5,7 @@
 #include "lib/prelude.h"
 
 #include "lib/log.h"
+#include "lib/xalloc.h"
 #include "posternd/children_private.h"
 #include "posternd/slices.h"
 
@@ -15,6 +16,7 @@
 static const struct config *next_config;
 static const struct listeners *next_listeners;
 static struct ev_timer answer_timer;
+static char *refusal;		/* the first; the others' answers are awaited */
 
 static void
 tell_all(enum msg type)
@@ -37,6 +39,8 @@ refuse(const char *why)
 	next_config = NULL;
 	tell_all(M_CONF_DROP);
 	children_hooks->reloaded(why);
+	free(refusal);
+	refusal = NULL;
 }
 
 static void
@@ -106,9 +110,13 @@ rollout_answer(struct child *c, const char *why)
 	c->offered = false;
 	if (next_config == NULL)
 		return true;		/* refused already */
-	if (why != NULL)
-		refuse(why);
-	else if (!anybody_offered())
+	if (why != NULL && refusal == NULL)
+		refusal = xstrdup(why);
+	if (anybody_offered())
+		return true;
+	if (refusal != NULL)
+		refuse(refusal);
+	else
 		commit();
 	return true;
 }
