@@ -17,6 +17,7 @@
 static const struct conf_field listener_fields[] = {
 	F(STR, conf_listener, name),
 	F(U32, conf_listener, tls),
+	F(STRS, conf_listener, proxies),
 	END
 };
 

@@ -59,6 +59,8 @@ enum conf_tls { CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT };
 struct conf_listener {
 	char	*name;
 	uint32_t tls;			/* enum conf_tls */
+	struct conf_strs proxies;	/* lib/net.h: they speak lib/proxy.h first,
+					   and nobody else may come; or none */
 };
 
 struct conf_cert {			/* index here = certificate index at keys */

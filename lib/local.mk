@@ -11,7 +11,9 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libstream.a
 	%D%/flood.c %D%/flood.h \
 	%D%/header.c %D%/header.h \
 	%D%/mailboxes.c %D%/mailboxes.h \
+	%D%/net.c %D%/net.h \
 	%D%/num.c %D%/num.h \
+	%D%/proxy.c %D%/proxy.h \
 	%D%/smtp_cmd.c %D%/smtp_cmd.h \
 	%D%/smtp_data.c %D%/smtp_data.h \
 	%D%/smtp_line.c %D%/smtp_line.h \

@@ -82,7 +82,7 @@ config_load(const char *file, struct buf *problems, struct buf *warnings)
 static void
 free_listens(struct config *cfg)
 {
-	size_t i;
+	size_t i, j;
 
 	for (i = 0; i < cfg->listens.n; i++) {
 		struct config_listen *l = CONF_AT(cfg->listens,
@@ -90,6 +90,9 @@ free_listens(struct config *cfg)
 
 		free(l->name);
 		free(l->address);
+		for (j = 0; j < l->proxies.n; j++)
+			free(l->proxies.v[j]);
+		free(l->proxies.v);
 	}
 	free(cfg->listens.v);
 }

@@ -18,6 +18,7 @@ struct config_listen {			/* a "listen" section */
 	char	*address;		/* "" for all */
 	uint32_t port;
 	uint32_t tls;			/* enum config_listen_tls */
+	struct conf_strs proxies;
 };
 
 enum config_listen_tls { LISTEN_TLS_BY_PORT, LISTEN_TLS_STARTTLS,

@@ -43,6 +43,7 @@ const struct setting settings[] = {
 	{ "listen", "port", SET_NUM, NULL, 1, 65535, NULL, LI(port) },
 	{ "listen", "tls", SET_WORD, NULL, 0, 0, " starttls implicit",
 	    LI(tls) },
+	{ "listen", "proxy", SET_STRS, NULL, 1, 64, NULL, LI(proxies) },
 
 	{ "accounts", "source", SET_WORD, "local", 0, 0, "local", C(source) },
 	{ "accounts", "mechanisms", SET_STRS, "SCRAM-SHA-256,PLAIN,LOGIN",

@@ -160,6 +160,17 @@ first_line(const struct buf *text)
 /* --- one slice each -------------------------------------------------------------------- */
 
 static void
+copy_strs(struct conf_strs *to, const struct conf_strs *from)
+{
+	size_t i;
+
+	to->n = from->n;
+	to->v = xcalloc(from->n, sizeof(*to->v));
+	for (i = 0; i < from->n; i++)
+		to->v[i] = xstrdup(from->v[i]);
+}
+
+static void
 fill_listeners(struct config *cfg)
 {
 	char names[LISTENER_ADDRESSES_MAX][LISTENER_NAME_LEN];
@@ -178,19 +189,9 @@ fill_listeners(struct config *cfg)
 			cl->name = xstrdup(names[j]);
 			cl->tls = l->tls == LISTEN_TLS_IMPLICIT ?
 			    CONF_TLS_IMPLICIT : CONF_TLS_STARTTLS;
+			copy_strs(&cl->proxies, &l->proxies);
 		}
 	}
-}
-
-static void
-copy_strs(struct conf_strs *to, const struct conf_strs *from)
-{
-	size_t i;
-
-	to->n = from->n;
-	to->v = xcalloc(from->n, sizeof(*to->v));
-	for (i = 0; i < from->n; i++)
-		to->v[i] = xstrdup(from->v[i]);
 }
 
 static uint32_t

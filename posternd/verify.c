@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include "lib/addr.h"
+#include "lib/net.h"
 #include "lib/num.h"
 #include "lib/xalloc.h"
 #include "posternd/listeners.h"
@@ -123,6 +124,7 @@ verify_listen(struct config *cfg, size_t i)
 	struct config_listen *l = CONF_AT(cfg->listens, struct config_listen,
 	    i);
 	char names[LISTENER_ADDRESSES_MAX][LISTENER_NAME_LEN];
+	struct net net;
 	size_t j, n;
 
 	if (l->port == 0) {
@@ -135,6 +137,12 @@ verify_listen(struct config *cfg, size_t i)
 		FAULT(config_key("listen", l->name, "address"), "\"%s\" is not "
 		    "an IPv4 or IPv6 address; leave it out to listen on all",
 		    l->address);
+	for (j = 0; j < l->proxies.n; j++)
+		if (!net_parse(l->proxies.v[j], &net))
+			FAULT(config_key("listen", l->name, "proxy"), "\"%s\" "
+			    "is neither an address nor a network; write "
+			    "\"10.0.0.1\" or \"10.0.0.0/24\"",
+			    l->proxies.v[j]);
 	if (l->tls == LISTEN_TLS_BY_PORT)
 		l->tls = l->port == 465 ? LISTEN_TLS_IMPLICIT :
 		    LISTEN_TLS_STARTTLS;

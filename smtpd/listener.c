@@ -6,11 +6,14 @@
 
 #include "lib/buf.h"
 #include "lib/ev.h"
+#include "lib/flood.h"
 #include "lib/log.h"
+#include "lib/net.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
 #include "smtpd/crowd.h"
 #include "smtpd/listener.h"
+#include "smtpd/proxied.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 
@@ -21,26 +24,30 @@ struct listener {
 	struct server *server;
 	char	*name;		/* owned */
 	bool	 tls_first;
+	struct net *proxies;	/* owned; none: clients come by themselves */
+	size_t	 nproxies;
 	int	 fd;
 	struct ev_fd ev;
 	struct ev_timer rest;
 	bool	 resting;	/* and has said so */
 };
 
+static struct flood untrusted = FLOOD("connections past the proxies", 60);
+
 static void	accept_cb(void *, int);
 static void	rest_cb(void *);
 
 struct listener *
-listener_new(struct server *srv, const char *name, int fd, bool tls_first)
+listener_new(struct server *srv, const struct conf_listener *conf, int fd)
 {
 	struct listener *l = xcalloc(1, sizeof(*l));
 	int fl = fcntl(fd, F_GETFL);
 
 	if (fl == -1 || fcntl(fd, F_SETFL, fl | O_NONBLOCK) == -1)
-		fatal("listener %s", name);
+		fatal("listener %s", conf->name);
 	l->server = srv;
-	l->name = xstrdup(name);
-	l->tls_first = tls_first;
+	l->name = xstrdup(conf->name);
+	listener_configure(l, conf);
 	l->fd = fd;
 	ev_fd_init(&l->ev, fd, accept_cb, l);
 	ev_timer_init(&l->rest, rest_cb, l);
@@ -60,6 +67,7 @@ listener_free(struct listener **lp)
 	if (close(l->fd) == -1)
 		log_warn("closing listener %s", l->name);
 	free(l->name);
+	free(l->proxies);
 	free(l);
 }
 
@@ -75,10 +83,21 @@ listener_name(const struct listener *l)
 	return l->name;
 }
 
+/* The parent has seen to it that they are networks. */
 void
-listener_set_tls_first(struct listener *l, bool tls_first)
+listener_configure(struct listener *l, const struct conf_listener *conf)
 {
-	l->tls_first = tls_first;
+	size_t i;
+
+	l->tls_first = conf->tls == CONF_TLS_IMPLICIT;
+	free(l->proxies);
+	l->proxies = conf->proxies.n == 0 ? NULL :
+	    xcalloc(conf->proxies.n, sizeof(*l->proxies));
+	l->nproxies = conf->proxies.n;
+	for (i = 0; i < l->nproxies; i++)
+		if (!net_parse(conf->proxies.v[i], &l->proxies[i]))
+			fatalx("listener %s: \"%s\" is no network", conf->name,
+			    conf->proxies.v[i]);
 }
 
 /* --- limits ------------------------------------------------------------------------ */
@@ -88,14 +107,14 @@ listener_set_tls_first(struct listener *l, bool tls_first)
  * client learns as much from the close. Under TLS there is nobody to tell yet.
  */
 static void
-turn_away(const struct listener *l, int fd, enum reply r)
+turn_away(const struct server *srv, int fd, bool tls_first, enum reply r)
 {
 	struct buf space;
 	const char *line;
 
-	if (!l->tls_first) {
+	if (!tls_first) {
 		buf_init(&space, REPLY_MAX);
-		line = reply_line(r, l->server->conf->hostname, NULL, &space);
+		line = reply_line(r, srv->conf->hostname, NULL, &space);
 		if (send(fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL)
 		    == -1)
 			log_debug("listener", "a client was gone already");
@@ -106,19 +125,53 @@ turn_away(const struct listener *l, int fd, enum reply r)
 		log_warn("close");
 }
 
+void
+listener_admit(struct server *srv, int fd, bool tls_first,
+    const struct sockaddr *peer)
+{
+	struct crowd_key key = crowd_key_of(peer);
+
+	if (srv->sessions + srv->proxied_n >= srv->conf->max_sessions)
+		turn_away(srv, fd, tls_first, REPLY_CROWDED);
+	else if (!crowd_enter(srv->crowd, key,
+	    srv->conf->max_sessions_per_address))
+		turn_away(srv, fd, tls_first, REPLY_CROWDED_ADDRESS);
+	else
+		session_new(srv, fd, tls_first, peer);
+}
+
+static bool
+trusted(const struct listener *l, const struct sockaddr *peer)
+{
+	size_t i;
+
+	for (i = 0; i < l->nproxies; i++)
+		if (net_holds(&l->proxies[i], peer))
+			return true;
+	return false;
+}
+
+/*
+ * Where proxies come in nobody else may: he could say that he is anybody, and
+ * who he is would depend on whether he says something.
+ */
 static void
 admit(struct listener *l, int fd, const struct sockaddr *peer)
 {
 	struct server *srv = l->server;
-	struct crowd_key key = crowd_key_of(peer);
+	char text[NET_TEXT_LEN];
 
-	if (srv->sessions >= srv->conf->max_sessions)
-		turn_away(l, fd, REPLY_CROWDED);
-	else if (!crowd_enter(srv->crowd, key,
-	    srv->conf->max_sessions_per_address))
-		turn_away(l, fd, REPLY_CROWDED_ADDRESS);
+	if (l->nproxies == 0)
+		listener_admit(srv, fd, l->tls_first, peer);
+	else if (!trusted(l, peer)) {
+		if (flood_log(&untrusted))
+			log_info("proxy=untrusted peer=%s listener=%s",
+			    net_text(peer, text), l->name);
+		turn_away(srv, fd, l->tls_first, REPLY_NOT_A_PROXY);
+	} else if (srv->sessions + srv->proxied_n >= srv->conf->max_sessions)
+		turn_away(srv, fd, l->tls_first, REPLY_CROWDED);
 	else
-		session_new(srv, fd, l->tls_first, peer);
+		proxied_new(srv, fd, l->tls_first, peer);
 }
 
 /* --- accepting ------------------------------------------------------------------------ */

@@ -8,15 +8,21 @@
 
 #include <stdbool.h>
 
+struct conf_listener;
 struct listener;
 struct server;
+struct sockaddr;
 
 /* Takes fd (listening). Nothing is accepted before listener_start(). */
-struct listener *listener_new(struct server *, const char *name, int fd,
-	    bool tls_first);
+struct listener *listener_new(struct server *, const struct conf_listener *,
+	    int fd);
 void	 listener_free(struct listener **);
 void	 listener_start(struct listener *);
 const char *listener_name(const struct listener *);
-void	 listener_set_tls_first(struct listener *, bool tls_first);
+/* What a new configuration says of it; for clients that come from now on. */
+void	 listener_configure(struct listener *, const struct conf_listener *);
+/* Takes fd: a client, to whom the limits apply; by way of a proxy or not. */
+void	 listener_admit(struct server *, int fd, bool tls_first,
+	    const struct sockaddr *peer);
 
 #endif

@@ -16,6 +16,7 @@ LIBKEYPROV = %D%/libkeyprov.a $(CRYPTO_LIBS)
 	%D%/listener.c %D%/listener.h \
 	%D%/message.c %D%/message.h \
 	%D%/params.c %D%/params.h \
+	%D%/proxied.c %D%/proxied.h \
 	%D%/reply.c %D%/reply.h \
 	%D%/server.c %D%/server.h \
 	%D%/session.c %D%/session.h %D%/session_input.c %D%/session_private.h \

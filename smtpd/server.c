@@ -2,6 +2,7 @@
 
 #include "smtpd/crowd.h"
 #include "smtpd/extensions.h"
+#include "smtpd/proxied.h"
 #include "smtpd/server.h"
 #include "smtpd/session_private.h"
 #include "smtpd/tls.h"
@@ -18,6 +19,7 @@ server_init(struct server *srv, const struct smtpd_conf *conf)
 	srv->extensions = EXT_OFFERED;
 	srv->crowd = crowd_new();
 	srv->last_id = (uint64_t)getpid() << ID_COUNTER_BITS;
+	LIST_INIT(&srv->proxied);
 	upstream_init(&srv->auth, srv, ROLE_AUTH);
 	upstream_init(&srv->queue, srv, ROLE_QUEUE);
 	for (i = 0; i < SERVER_BUCKETS; i++)
@@ -35,6 +37,7 @@ server_clear(struct server *srv)
 {
 	srv->empty = NULL;
 	server_each(srv, end_quietly, NULL);
+	proxied_clear(srv);
 	upstream_clear(&srv->auth);
 	upstream_clear(&srv->queue);
 	crowd_free(&srv->crowd);

@@ -21,6 +21,7 @@ struct tls;
 struct crowd;
 
 LIST_HEAD(session_list, session);
+LIST_HEAD(proxied_list, proxied);
 
 struct server {
 	const struct smtpd_conf *conf;	/* borrowed; may change between turns */
@@ -30,6 +31,8 @@ struct server {
 	struct upstream auth, queue;
 	struct session_list by_id[SERVER_BUCKETS];
 	size_t	 sessions;
+	struct proxied_list proxied;	/* not yet sessions, smtpd/proxied.h */
+	size_t	 proxied_n;
 	uint64_t last_id;
 	void	(*empty)(struct server *);	/* the last session has ended */
 };

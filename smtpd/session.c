@@ -6,10 +6,10 @@
 #include "lib/prelude.h"
 
 #include <sys/socket.h>
-#include <arpa/inet.h>
 
 #include "lib/flood.h"
 #include "lib/log.h"
+#include "lib/net.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
 #include "smtpd/session_private.h"
@@ -81,23 +81,6 @@ session_name(const struct session *s)
 
 /* --- birth and death -------------------------------------------------------------- */
 
-static void
-print_peer(const struct sockaddr *sa, char text[INET6_ADDRSTRLEN])
-{
-	const struct sockaddr_in *in = (const void *)sa;
-	const struct sockaddr_in6 *in6 = (const void *)sa;
-
-	snprintf(text, INET6_ADDRSTRLEN, "local");
-	if (sa->sa_family == AF_INET)
-		inet_ntop(AF_INET, &in->sin_addr, text, INET6_ADDRSTRLEN);
-	else if (sa->sa_family == AF_INET6 &&
-	    IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-		inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, text,
-		    INET6_ADDRSTRLEN);
-	else if (sa->sa_family == AF_INET6)
-		inet_ntop(AF_INET6, &in6->sin6_addr, text, INET6_ADDRSTRLEN);
-}
-
 struct session *
 session_new(struct server *srv, int fd, bool tls_first,
     const struct sockaddr *peer)
@@ -108,7 +91,7 @@ session_new(struct server *srv, int fd, bool tls_first,
 	s->id = server_next_id(srv);
 	s->tls_first = tls_first;
 	s->crowd_key = crowd_key_of(peer);
-	print_peer(peer, s->peer);
+	net_text(peer, s->peer);
 	s->born_ms = ev_now_ms();
 	ev_timer_init(&s->timer, timer_cb, s);
 	LIST_INSERT_HEAD(&srv->by_id[s->id % SERVER_BUCKETS], s, by_id);

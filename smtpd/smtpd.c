@@ -8,6 +8,7 @@
 #include "lib/xalloc.h"
 #include "smtpd/keyprov.h"
 #include "smtpd/listener.h"
+#include "smtpd/proxied.h"
 #include "smtpd/session.h"
 #include "smtpd/smtpd.h"
 #include "smtpd/tls.h"
@@ -79,8 +80,7 @@ keep_listeners(const struct smtpd_conf *conf)
 			listener_free(&listeners[i]);
 			continue;
 		}
-		listener_set_tls_first(listeners[i],
-		    lc->tls == CONF_TLS_IMPLICIT);
+		listener_configure(listeners[i], lc);
 		listeners[kept++] = listeners[i];
 	}
 	nlisteners = kept;
@@ -146,8 +146,7 @@ take_listener(const char *name, int fd)
 	if (lc == NULL || nlisteners == LISTENERS_MAX)
 		fatalx("listener %s is not in the configuration, or there are "
 		    "more than %d", name, LISTENERS_MAX);
-	listeners[nlisteners] = listener_new(&server, name, fd,
-	    lc->tls == CONF_TLS_IMPLICIT);
+	listeners[nlisteners] = listener_new(&server, lc, fd);
 	if (serving)
 		listener_start(listeners[nlisteners]);
 	nlisteners++;
@@ -200,6 +199,7 @@ stop(void)
 	for (i = 0; i < nlisteners; i++)
 		listener_free(&listeners[i]);
 	nlisteners = 0;
+	proxied_clear(&server);
 	if (server.sessions == 0)
 		child_exit();
 	ev_timer_init(&grace, grace_over_cb, NULL);

@@ -89,6 +89,12 @@ FUZZ_TARGETS += %D%/fuzz_mailboxes
 %C%_fuzz_mailboxes_LDADD = $(LIBPOSTERN)
 EXTRA_DIST += %D%/mailboxes.dict
 
+FUZZ_TARGETS += %D%/fuzz_proxy
+%C%_fuzz_proxy_SOURCES = %D%/fuzz_proxy.c $(FUZZ_MAIN)
+%C%_fuzz_proxy_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_proxy_LDADD = $(LIBPOSTERN)
+EXTRA_DIST += %D%/proxy.dict
+
 FUZZ_TARGETS += %D%/fuzz_queue
 %C%_fuzz_queue_SOURCES = %D%/fuzz_queue.c $(FUZZ_MAIN)
 %C%_fuzz_queue_LDFLAGS = $(FUZZ_LINK)

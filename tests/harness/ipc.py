@@ -285,7 +285,8 @@ class House:
         n.update(limits)
         return b"".join([
             string(HOSTNAME),
-            items([string(name) + u32(tls) for name, tls in listeners]),
+            items([string(name) + u32(tls) + strings([])
+                   for name, tls in listeners]),
             items([string(self.cert) + string(self.read(self.cert))]),
             strings(mechanisms), u64(n["message"])] + [
             u32(n[k]) for k in ("recipients", "header", "errors", "sessions",

@@ -7,6 +7,7 @@ TESTS += %D%/one_worker.py
 TESTS += %D%/crowd.py
 TESTS += %D%/captured.py
 TESTS += %D%/strangers.py
+TESTS += %D%/proxy.py
 TESTS += %D%/admin.py
 
 EXTRA_DIST += \
@@ -18,4 +19,5 @@ EXTRA_DIST += \
 	%D%/crowd.py \
 	%D%/captured.py \
 	%D%/strangers.py \
+	%D%/proxy.py \
 	%D%/admin.py

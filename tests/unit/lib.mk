@@ -21,7 +21,7 @@ UNIT_TESTS += %D%/test_ticket
 %C%_test_ticket_LDADD = $(LIBTICKET) $(LIBPOSTERN)
 
 # The parsers of foreign bytes.
-PARSER_TESTS = %D%/test_addr %D%/test_mailboxes %D%/test_base64 %D%/test_date %D%/test_header \
+PARSER_TESTS = %D%/test_proxy %D%/test_net %D%/test_addr %D%/test_mailboxes %D%/test_base64 %D%/test_date %D%/test_header \
 	%D%/test_num %D%/test_smtp_cmd %D%/test_smtp_data \
 	%D%/test_smtp_data_out %D%/test_smtp_line %D%/test_smtp_reply
 UNIT_TESTS += $(PARSER_TESTS)
@@ -30,6 +30,8 @@ UNIT_TESTS += $(PARSER_TESTS)
 %C%_test_date_LDADD = $(LIBPOSTERN)
 %C%_test_header_LDADD = $(LIBPOSTERN)
 %C%_test_mailboxes_LDADD = $(LIBPOSTERN)
+%C%_test_proxy_LDADD = $(LIBPOSTERN)
+%C%_test_net_LDADD = $(LIBPOSTERN)
 %C%_test_num_LDADD = $(LIBPOSTERN)
 %C%_test_smtp_cmd_LDADD = $(LIBPOSTERN)
 %C%_test_smtp_data_LDADD = $(LIBPOSTERN)

@@ -193,6 +193,11 @@ static const struct {
 	    "not an IPv4 or IPv6 address" },
 	{ "a listener without port", "listen l { tls = starttls }",
 	    "needs a port" },
+	{ "a proxy by name", "listen l { port = 99 proxy = {\"lb\"} }",
+	    "neither an address nor a network" },
+	{ "a proxy's network with bits behind it", "listen l { port = 99 "
+	    "proxy = {\"10.0.0.1\", \"10.0.0.1/8\"} }",
+	    "\"10.0.0.1/8\" is neither" },
 	{ "a port twice", "listen l { port = 465 }", "same address and port" },
 	{ "a port out of range", "listen l { port = 65536 }", "1 to 65535" },
 	{ "no next hop", "route r { tls = none }", "needs a next-hop" },

@@ -1,0 +1,99 @@
+#include "lib/prelude.h"
+
+#include <sys/socket.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "lib/net.h"
+#include "lib/num.h"
+
+#define MAPPED_BITS 96		/* ::ffff:0:0/96, RFC 4291 2.5.5.2 */
+
+static void
+map(const void *v4, uint8_t bytes[16])
+{
+	memset(bytes, 0, 10);
+	memset(bytes + 10, 0xff, 2);
+	memcpy(bytes + 12, v4, 4);
+}
+
+/* Whether a and b agree in their first bits. */
+static bool
+agree(const uint8_t a[16], const uint8_t b[16], unsigned int bits)
+{
+	size_t whole = bits / 8;
+	uint8_t mask = (uint8_t)(0xff00 >> bits % 8);
+
+	return memcmp(a, b, whole) == 0 && (bits % 8 == 0 ||
+	    ((a[whole] ^ b[whole]) & mask) == 0);
+}
+
+static bool
+clear_behind(const struct net *n)
+{
+	unsigned int i;
+
+	for (i = n->bits; i < 128; i++)
+		if (n->bytes[i / 8] & (0x80 >> i % 8))
+			return false;
+	return true;
+}
+
+bool
+net_parse(const char *text, struct net *n)
+{
+	char addr[INET6_ADDRSTRLEN];
+	const char *slash = strchrnul(text, '/');
+	uint8_t v4[4];
+	uint64_t bits;
+	bool mapped;
+
+	if ((size_t)(slash - text) >= sizeof(addr))
+		return false;
+	snprintf(addr, sizeof(addr), "%.*s", (int)(slash - text), text);
+	mapped = inet_pton(AF_INET, addr, v4) == 1;
+	if (mapped)
+		map(v4, n->bytes);
+	else if (inet_pton(AF_INET6, addr, n->bytes) != 1)
+		return false;
+	bits = mapped ? 32 : 128;
+	if (*slash == '/' && num_parse(slash + 1, strlen(slash + 1), 0, bits,
+	    &bits) == -1)
+		return false;
+	n->bits = (unsigned int)bits + (mapped ? MAPPED_BITS : 0);
+	return clear_behind(n);
+}
+
+bool
+net_holds(const struct net *n, const struct sockaddr *sa)
+{
+	uint8_t bytes[16];
+
+	if (sa->sa_family == AF_INET)
+		map(&((const struct sockaddr_in *)(const void *)sa)->sin_addr,
+		    bytes);
+	else if (sa->sa_family == AF_INET6)
+		memcpy(bytes, &((const struct sockaddr_in6 *)(const void *)sa)->
+		    sin6_addr, sizeof(bytes));
+	else
+		return false;
+	return agree(n->bytes, bytes, n->bits);
+}
+
+const char *
+net_text(const struct sockaddr *sa, char text[NET_TEXT_LEN])
+{
+	const struct sockaddr_in *in = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+
+	snprintf(text, NET_TEXT_LEN, "local");
+	if (sa->sa_family == AF_INET)
+		inet_ntop(AF_INET, &in->sin_addr, text, NET_TEXT_LEN);
+	else if (sa->sa_family == AF_INET6 &&
+	    IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, text,
+		    NET_TEXT_LEN);
+	else if (sa->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &in6->sin6_addr, text, NET_TEXT_LEN);
+	return text;
+}

@@ -1,0 +1,28 @@
+/*
+ * net: addresses and networks as people write them, "10.0.0.1", "10.0.0.0/8",
+ * "2001:db8::/32". IPv4 addresses are kept as IPv6 knows them, so an IPv4 peer
+ * on an IPv6 socket is the same peer.
+ */
+#ifndef LIB_NET_H
+#define LIB_NET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NET_TEXT_LEN 46		/* INET6_ADDRSTRLEN */
+
+struct sockaddr;
+
+struct net {
+	uint8_t	 bytes[16];
+	unsigned int bits;	/* that count, 0..128 */
+};
+
+/* False when it is neither, or has bits set behind its prefix. */
+bool	 net_parse(const char *, struct net *);
+/* False for what is no IP address. */
+bool	 net_holds(const struct net *, const struct sockaddr *);
+/* "192.0.2.1", an IPv4 peer of an IPv6 socket too; "local" for no IP address. */
+const char *net_text(const struct sockaddr *, char text[NET_TEXT_LEN]);
+
+#endif

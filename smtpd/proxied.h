@@ -1,0 +1,20 @@
+/*
+ * proxied: a connection from a load balancer that we trust, before it has said
+ * whose it is (lib/proxy.h). Not a byte beyond that header is read here, so
+ * that what follows, a TLS handshake perhaps, is the session's whole.
+ */
+#ifndef SMTPD_PROXIED_H
+#define SMTPD_PROXIED_H
+
+#include <stdbool.h>
+
+struct server;
+struct sockaddr;
+
+/* Takes fd; it becomes a session (listener_admit()), or is closed. */
+void	 proxied_new(struct server *, int fd, bool tls_first,
+	    const struct sockaddr *balancer);
+/* Closes all that still wait. */
+void	 proxied_clear(struct server *);
+
+#endif

@@ -1,0 +1,81 @@
+/* lib/net: addresses and networks, and who is in them. */
+#include "lib/prelude.h"
+
+#include <sys/socket.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "lib/net.h"
+#include "tests/tap.h"
+
+static union {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+} peer;
+
+static void
+set_peer(const char *text)
+{
+	memset(&peer, 0, sizeof(peer));
+	peer.sa.sa_family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
+	if (inet_pton(peer.sa.sa_family, text, peer.sa.sa_family == AF_INET6 ?
+	    (void *)&peer.in6.sin6_addr : (void *)&peer.in.sin_addr) != 1)
+		abort();
+}
+
+static const struct {
+	const char *net, *in, *out;	/* somebody in it, somebody who is not */
+} nets[] = {
+	{ "10.0.0.1", "10.0.0.1", "10.0.0.2" },
+	{ "10.0.0.1", "::ffff:10.0.0.1", "::10.0.0.1" },
+	{ "10.0.0.0/8", "10.255.255.255", "11.0.0.0" },
+	{ "10.0.0.0/8", "::ffff:10.9.9.9", "a00::" },
+	{ "192.0.2.128/25", "192.0.2.255", "192.0.2.127" },
+	{ "192.0.2.6/31", "192.0.2.7", "192.0.2.8" },
+	{ "0.0.0.0/0", "255.255.255.255", "2001:db8::1" },
+	{ "::1", "::1", "127.0.0.1" },
+	{ "::/0", "192.0.2.1", NULL },
+	{ "::ffff:192.0.2.1", "192.0.2.1", "192.0.2.2" },
+	{ "2001:db8::/32", "2001:db8:ffff::1", "2001:db9::" },
+	{ "2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::" },
+	{ "2001:db8::1/128", "2001:db8::1", "2001:db8::" },
+};
+
+static const char *const bad[] = {
+	"", "/", "10.0.0.1/", "10.0.0.1/33", "10.0.0.1/8", "10.0.0.0/-1",
+	"10.0.0.0/ 8", "10.0.0.0/8/8", "10.0.0.0/08x", "10.0.0", "10.0.0.256",
+	"010.0.0.1", "10.0.0.1:25", "localhost", " 10.0.0.1", "10.0.0.1 ",
+	"::1/129", "::1/64", "2001:db8::/28", "[::1]", "fe80::1%eth0", "*",
+	"10.0.0.0/255.0.0.0", "1000:1000:1000:1000:1000:1000:1000:1000:1000",
+};
+
+int
+main(void)
+{
+	char text[NET_TEXT_LEN];
+	struct net n;
+	size_t i;
+
+	for (i = 0; i < nitems(nets); i++) {
+		ok(net_parse(nets[i].net, &n), "%s", nets[i].net);
+		set_peer(nets[i].in);
+		ok(net_holds(&n, &peer.sa), "holds %s", nets[i].in);
+		if (nets[i].out == NULL)
+			continue;
+		set_peer(nets[i].out);
+		ok(!net_holds(&n, &peer.sa), "but not %s", nets[i].out);
+	}
+	for (i = 0; i < nitems(bad); i++)
+		ok(!net_parse(bad[i], &n), "no network: \"%s\"", bad[i]);
+	net_parse("::/0", &n);
+	memset(&peer, 0, sizeof(peer));
+	peer.sa.sa_family = AF_UNIX;
+	ok(!net_holds(&n, &peer.sa), "nobody of another family");
+	is_str(net_text(&peer.sa, text), "local", "who is local");
+	set_peer("::ffff:192.0.2.1");
+	is_str(net_text(&peer.sa, text), "192.0.2.1", "IPv4 in IPv6");
+	set_peer("2001:db8::1");
+	is_str(net_text(&peer.sa, text), "2001:db8::1", "IPv6");
+	return tap_done();
+}
