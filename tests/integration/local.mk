@@ -8,6 +8,7 @@ TESTS += %D%/crowd.py
 TESTS += %D%/captured.py
 TESTS += %D%/strangers.py
 TESTS += %D%/proxy.py
+TESTS += %D%/faithful.py
 TESTS += %D%/admin.py
 
 EXTRA_DIST += \
@@ -20,4 +21,5 @@ EXTRA_DIST += \
 	%D%/captured.py \
 	%D%/strangers.py \
 	%D%/proxy.py \
+	%D%/faithful.py \
 	%D%/admin.py
