@@ -7,7 +7,7 @@
 #define PAGE		500
 #define PACE_MS		50
 /* Bulk verbs wait while memory holds so many changes for the index. */
-#define UNSETTLED_MAX	50000
+#define UNSETTLED_MAX	30000
 
 struct ctl *
 ctl_new(void)

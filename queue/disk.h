@@ -112,8 +112,8 @@ void	 disk_move(struct disk *, uint64_t newest);
 extern const struct store_backend disk_backend;
 
 /* disk_read.c */
-void	 disk_due(struct store *, uint64_t until_ms, size_t max, store_msgs *,
-	    void *arg);
+void	 disk_due(struct store *, uint64_t after_ms, uint64_t after_id,
+	    uint64_t until_ms, size_t max, store_msgs *, void *arg);
 void	 disk_list(struct store *, uint64_t after_id, size_t max, store_msgs *,
 	    void *arg);
 void	 disk_load(struct store *, uint64_t id, store_msgs *, void *arg);

@@ -9,6 +9,7 @@
 
 #define EVERY_MS	5000
 #define SEGMENTS	4		/* or when so many have been begun */
+#define ENTRIES		20000		/* or memory holds so many messages */
 #define LOOK_MS		1000
 #define FORGET_EVERY_MS	(3600 * 1000ULL)
 #define USAGE_KEPT_MS	(32 * 86400 * 1000ULL)
@@ -251,7 +252,8 @@ disk_look(void *arg)
 	look_for_room(d);
 	if (d->dirty && (d->hurry ||
 	    ev_now_ms() - d->last_checkpoint_ms >= EVERY_MS ||
-	    newest >= d->checkpoint_generation + SEGMENTS))
+	    newest >= d->checkpoint_generation + SEGMENTS ||
+	    d->entries.n >= ENTRIES))
 		disk_checkpoint(d);
 	ev_timer_set(&d->timer, LOOK_MS);
 }

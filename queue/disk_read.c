@@ -7,13 +7,21 @@
 #include "queue/disk.h"
 #include "queue/spool.h"
 
+/*
+ * A page is read in turns: the index's thread reads on, the main thread then
+ * knows what of that is stale and, for a list, what the index does not know
+ * yet. Within a turn both speak of the same time, as settled() of a checkpoint
+ * is called behind whatever that thread read before it.
+ */
 struct page {
 	struct task task;		/* first */
 	struct disk *d;
-	uint64_t id, until_ms;		/* where to begin, how far to go */
-	size_t	 max, most;		/* wanted; read, for some are stale */
+	uint64_t id, due_ms, until_ms;	/* read behind these, and up to that */
+	size_t	 max;			/* wanted in all */
+	size_t	 want, read;		/* in this turn, from the index */
 	struct store_msg **v;		/* owned, as its elements */
 	size_t	 n, size;
+	size_t	 settled;		/* of n: from earlier turns */
 	store_msgs *cb;
 	void	*arg;
 };
@@ -24,12 +32,10 @@ static void
 page_add(struct page *p, uint64_t id, const uint8_t *meta, size_t len)
 {
 	struct store_msg *m = xmalloc(sizeof(*m));
-	char text[STORE_ID_LEN + 1];
 
 	if (!record_get_meta(meta, len, id, m)) {
-		store_id_text(id, text);
-		log_warnx("%s is damaged in the index; it cannot be delivered",
-		    text);
+		log_warnx("message %016llx cannot be read from the index",
+		    (unsigned long long)id);
 		free(m);
 		return;
 	}
@@ -46,7 +52,9 @@ page_cb(const struct index_entry *e, void *arg)
 	struct page *p = arg;
 
 	page_add(p, e->id, e->meta, e->meta_len);
-	return p->n < p->most;
+	p->id = e->id;
+	p->due_ms = e->due_ms;
+	return ++p->read < p->want;
 }
 
 static void
@@ -60,9 +68,9 @@ msg_free(struct store_msg *m)
 static void
 drop_stale(struct page *p)
 {
-	size_t i, n = 0;
+	size_t i, n = p->settled;
 
-	for (i = 0; i < p->n; i++)
+	for (i = n; i < p->n; i++)
 		if (disk_entry(p->d, p->v[i]->id) == NULL)
 			p->v[n++] = p->v[i];
 		else
@@ -97,6 +105,25 @@ page_new(struct store *s, void (*work)(struct task *),
 	return p;
 }
 
+static void
+turn(struct page *p)
+{
+	p->settled = p->n;
+	p->want = p->max - p->n;
+	p->read = 0;
+	task_crew_give(p->d->index_crew, &p->task);
+}
+
+/* The end, or another turn in place of what was stale. */
+static void
+turn_over(struct page *p)
+{
+	if (p->read == p->want && p->n < p->max && !p->d->closing)
+		turn(p);
+	else
+		page_end(p);
+}
+
 /* --- due ------------------------------------------------------------------------- */
 
 static void
@@ -104,36 +131,44 @@ due_work(struct task *t)
 {
 	struct page *p = (struct page *)t;
 
-	index_due(p->d->index, p->until_ms, page_cb, p);
+	index_due(p->d->index, p->due_ms, p->id, p->until_ms, page_cb, p);
 }
 
 static void
 due_done(struct task *t)
 {
 	drop_stale((struct page *)t);
-	page_end((struct page *)t);
+	turn_over((struct page *)t);
 }
 
 void
-disk_due(struct store *s, uint64_t until_ms, size_t max, store_msgs *cb,
-    void *arg)
+disk_due(struct store *s, uint64_t after_ms, uint64_t after_id,
+    uint64_t until_ms, size_t max, store_msgs *cb, void *arg)
 {
 	struct page *p = page_new(s, due_work, due_done, cb, arg);
 
+	p->due_ms = after_ms;
+	p->id = after_id;
 	p->until_ms = until_ms;
 	p->max = max;
-	p->most = max + p->d->entries.n;
-	task_crew_give(p->d->index_crew, &p->task);
+	turn(p);
 }
 
 /* --- list -------------------------------------------------------------------------- */
 
+/* A list adds to each turn the entries among its ids. */
+struct list {
+	struct page page;		/* first */
+	uint64_t from;			/* the turn is about ids behind this */
+};
+
 static void
 list_work(struct task *t)
 {
-	struct page *p = (struct page *)t;
+	struct list *l = (struct list *)t;
 
-	index_list(p->d->index, p->id, page_cb, p);
+	l->from = l->page.id;
+	index_list(l->page.d->index, l->from, page_cb, &l->page);
 }
 
 static int
@@ -145,34 +180,60 @@ by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static int
+by_entry_id(const void *a, const void *b)
+{
+	uint64_t x = (*(struct entry *const *)a)->id;
+	uint64_t y = (*(struct entry *const *)b)->id;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Parses no more of them than the page can hold: there may be very many. */
+static void
+add_entries(struct page *p, uint64_t from, uint64_t to)
+{
+	struct entry **v = xcalloc(p->d->entries.n + 1, sizeof(*v)), *e;
+	struct table_node *node = NULL;
+	size_t i, n = 0;
+
+	while ((node = table_next(&p->d->entries, node)) != NULL) {
+		e = (struct entry *)node;
+		if (e->id > from && e->id <= to && !e->removed &&
+		    e->meta != NULL)
+			v[n++] = e;
+	}
+	if (n > 0)
+		qsort(v, n, sizeof(*v), by_entry_id);
+	for (i = 0; i < n && i < p->max - p->settled; i++)
+		page_add(p, v[i]->id, v[i]->meta, v[i]->meta_len);
+	free(v);
+}
+
 static void
 list_done(struct task *t)
 {
-	struct page *p = (struct page *)t;
-	struct table_node *n = NULL;
+	struct list *l = (struct list *)t;
+	struct page *p = &l->page;
 
 	drop_stale(p);
-	while ((n = table_next(&p->d->entries, n)) != NULL) {
-		struct entry *e = (struct entry *)n;
-
-		if (e->id > p->id && !e->removed && e->meta != NULL)
-			page_add(p, e->id, e->meta, e->meta_len);
-	}
-	if (p->n > 0)
-		qsort(p->v, p->n, sizeof(*p->v), by_id);
-	page_end(p);
+	add_entries(p, l->from, p->read == p->want ? p->id : UINT64_MAX);
+	if (p->n > p->settled)
+		qsort(p->v + p->settled, p->n - p->settled, sizeof(*p->v),
+		    by_id);
+	turn_over(p);
 }
 
 void
 disk_list(struct store *s, uint64_t after_id, size_t max, store_msgs *cb,
     void *arg)
 {
-	struct page *p = page_new(s, list_work, list_done, cb, arg);
+	struct list *l = xcalloc(1, sizeof(*l));
 
-	p->id = after_id;
-	p->max = max;
-	p->most = max + p->d->entries.n;
-	task_crew_give(p->d->index_crew, &p->task);
+	l->page = (struct page){ .task = { .work = list_work,
+	    .done = list_done }, .d = (struct disk *)s, .id = after_id,
+	    .max = max, .cb = cb, .arg = arg };
+	turn(&l->page);
 }
 
 /* --- load ------------------------------------------------------------------------------ */
@@ -182,7 +243,7 @@ load_work(struct task *t)
 {
 	struct page *p = (struct page *)t;
 
-	p->most = 1;
+	p->want = 1;
 	index_get(p->d->index, p->id, page_cb, p);
 }
 

@@ -295,8 +295,7 @@ kick_cb(void *arg)
 		return;
 	}
 	for (n = 0; n < PER_WAKE; n++) {
-		if (d->stopping || d->sent >= DISPATCH_SENT_MAX ||
-		    present(d, 0) == NULL)
+		if (d->stopping || present(d, 0) == NULL)
 			return;
 		switch (sched_next(d->q->sched, ev_now_ms(), &s, &until)) {
 		case SCHED_NONE:

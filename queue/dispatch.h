@@ -10,8 +10,6 @@
 
 #include "queue/live.h"
 
-/* Attempts at all relays together; what is beyond waits in line. */
-#define DISPATCH_SENT_MAX 4000
 /* A relay that has so much unread gets no more for now. */
 #define DISPATCH_BACKLOG_MAX (8 * 1024 * 1024)
 

@@ -1,17 +1,28 @@
 #include "lib/prelude.h"
 
-#include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/clock.h"
 #include "queue/feed.h"
 #include "queue/life.h"
+#include "queue/route.h"
+
+struct place {			/* in the order of due times */
+	uint64_t due_ms, id;
+};
 
 struct feed {
 	struct queue *q;
 	struct ev_timer timer;
+	struct ev_timer sweep_timer;
 	bool	 asking;	/* the index is reading a page */
-	bool	 more;		/* it had more than it gave */
-	size_t	 asked;		/* of that page */
+	bool	 of_sweep;	/* ... for the sweep */
+	struct place front;	/* all up to here was let in */
+	bool	 front_waits;	/* whose it is that comes next had his share */
+	size_t	 waits_at;	/* messages in memory by way of us then */
+	bool	 front_over;	/* nothing more was due */
+	struct place swept;
+	bool	 sweeping;	/* not at its end yet */
+	struct buf domain, hop;
 	/* a walk over all ids up to the newest at its beginning */
 	bool	 walking, listing;
 	uint64_t walk_after, walk_last;
@@ -21,14 +32,26 @@ static void	ask(struct feed *);
 static void	walk_begin(struct feed *);
 static void	walk_more(struct feed *);
 
+/*
+ * Now and then from the very front again: what was let go of meanwhile is due
+ * at a time that lies behind us.
+ */
 static void
 timer_cb(void *arg)
 {
 	struct feed *f = arg;
 
 	ev_timer_set(&f->timer, FEED_EVERY_MS);
+	f->front = (struct place){ 0 };
+	f->front_waits = f->front_over = false;
 	ask(f);
 	walk_more(f);
+}
+
+static void
+sweep_cb(void *arg)
+{
+	ask(arg);
 }
 
 struct feed *
@@ -38,6 +61,9 @@ feed_new(struct queue *q)
 
 	f->q = q;
 	ev_timer_init(&f->timer, timer_cb, f);
+	ev_timer_init(&f->sweep_timer, sweep_cb, f);
+	buf_init(&f->domain, ROUTE_HOP_MAX);
+	buf_init(&f->hop, ROUTE_HOP_MAX);
 	return f;
 }
 
@@ -50,6 +76,9 @@ feed_free(struct feed **fp)
 		return;
 	*fp = NULL;
 	ev_timer_cancel(&f->timer);
+	ev_timer_cancel(&f->sweep_timer);
+	buf_clear(&f->domain);
+	buf_clear(&f->hop);
 	free(f);
 }
 
@@ -67,44 +96,122 @@ has_room(const struct feed *f)
 	return f->q->live->n_indexed + FEED_PAGE <= FEED_LIVE_MAX;
 }
 
-/* --- what is due --------------------------------------------------------------- */
+/* --- shares ---------------------------------------------------------------------- */
+
+static const char *
+hop_of(struct feed *f, const struct store_msg *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->env.nrcpts; i++)
+		if (m->rcpts[i].state == RCPT_PENDING) {
+			route_for(f->q->conf, m, i, &f->domain, &f->hop);
+			return buf_str(&f->hop);
+		}
+	return "";
+}
+
+/* Lets it in, or not, as it has had its share. */
+static bool
+let_in(struct feed *f, const struct store_msg *m)
+{
+	struct live *l = f->q->live;
+	size_t left = l->n_indexed < FEED_LIVE_MAX ?
+	    FEED_LIVE_MAX - l->n_indexed : 0;
+	const char *hop;
+
+	if (live_find(l, m->id) != NULL)
+		return true;
+	hop = hop_of(f, m);
+	if (live_share(l, LIVE_BY_ACCOUNT, m->account) >= left ||
+	    live_share(l, LIVE_BY_HOP, hop) >= 2 * left)
+		return false;
+	life_resume(f->q, m);
+	live_take_share(live_find(l, m->id), hop);
+	return true;
+}
+
+/* --- what is due --------------------------------------------------------------------- */
+
+static void
+front_page(struct feed *f, struct store_msg *const *msgs, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n && !f->front_waits; i++) {
+		if (let_in(f, msgs[i]))
+			f->front = (struct place){ msgs[i]->due_ms,
+			    msgs[i]->id };
+		else {
+			f->front_waits = true;
+			f->waits_at = f->q->live->n_indexed;
+		}
+	}
+	f->front_over = i == n && n < FEED_PAGE;
+	if (f->front_waits && !f->sweeping) {
+		f->sweeping = true;
+		f->swept = f->front;
+	}
+}
+
+/* How many were let in. */
+static size_t
+sweep_page(struct feed *f, struct store_msg *const *msgs, size_t n)
+{
+	size_t i, in, before = f->q->live->n_indexed;
+
+	for (i = 0; i < n; i++) {
+		let_in(f, msgs[i]);
+		f->swept = (struct place){ msgs[i]->due_ms, msgs[i]->id };
+	}
+	f->sweeping = n == FEED_PAGE;
+	in = f->q->live->n_indexed - before;
+	return in;
+}
 
 static void
 due_cb(struct store_msg *const *msgs, size_t n, void *arg)
 {
 	struct feed *f = arg;
-	size_t i;
+	bool idle = false;
 
 	f->asking = false;
-	f->more = n == f->asked;
-	for (i = 0; i < n; i++)
-		life_resume(f->q, msgs[i]);
+	if (f->of_sweep)
+		idle = sweep_page(f, msgs, n) == 0;
+	else
+		front_page(f, msgs, n);
 	live_read_end(f->q->live);
-	if (f->more && has_room(f))
+	if (idle)
+		ev_timer_set(&f->sweep_timer, FEED_SWEEP_MS);
+	else
 		ask(f);
 }
 
-/*
- * The earliest come first, and those that we hold are still among them: ask
- * for that many more.
- */
 static void
 ask(struct feed *f)
 {
+	struct place from;
+
 	if (f->asking || f->q->stopping || !has_room(f))
 		return;
+	f->of_sweep = f->front_waits || f->front_over;
+	if (f->of_sweep && (!f->sweeping || ev_timer_armed(&f->sweep_timer)))
+		return;
+	from = f->of_sweep ? f->swept : f->front;
 	f->asking = true;
-	f->asked = f->q->live->n_indexed + FEED_PAGE;
 	live_read_begin(f->q->live);
-	store_due(f->q->store, clock_due_ms() + LIFE_HORIZON_MS, f->asked,
-	    due_cb, f);
+	store_due(f->q->store, from.due_ms, from.id, clock_due_ms() +
+	    LIFE_HORIZON_MS, FEED_PAGE, due_cb, f);
 }
 
 void
 feed_room(struct feed *f)
 {
-	if (f->more)
-		ask(f);
+	/* With the room the shares have grown. */
+	if (f->front_waits && f->q->live->n_indexed + FEED_PAGE / 2 <=
+	    f->waits_at)
+		f->front_waits = false;
+	ask(f);
 	walk_more(f);
 }
 

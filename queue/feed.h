@@ -2,6 +2,13 @@
  * feed: brings into memory what the index names as due, a page at a time and
  * never more than there is room for; at start that is everything that was
  * under way.
+ *
+ * What one account, or one next hop, may have in memory by way of feed is no
+ * more than is still free (twice that for a next hop): somebody's hundred
+ * thousand messages fill half of the room, and the rest is there for others.
+ * Two places are kept in the order of due times. In front is the first message
+ * that was not let in: it goes next. The sweep looks at what is behind it, for
+ * others whose mail is due as well, at a steady pace and round and round.
  */
 #ifndef QUEUE_FEED_H
 #define QUEUE_FEED_H
@@ -13,6 +20,8 @@
 #define FEED_LIVE_MAX	5000
 /* Well below the horizon of life, so that nothing comes due unseen. */
 #define FEED_EVERY_MS	15000
+/* The sweep's pause behind a page of which nothing was let in. */
+#define FEED_SWEEP_MS	50
 
 struct feed *feed_new(struct queue *);
 void	 feed_free(struct feed **);

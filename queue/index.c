@@ -537,17 +537,22 @@ walked(DBC *c, int r)
 }
 
 void
-index_due(struct index *x, uint64_t until_ms, index_cb *cb, void *arg)
+index_due(struct index *x, uint64_t after_ms, uint64_t after_id,
+    uint64_t until_ms, index_cb *cb, void *arg)
 {
-	DBT k = dbt(NULL, 0), v = dbt(NULL, 0);
+	uint8_t key[16];
+	DBT k = dbt(key, sizeof(key)), v = dbt(NULL, 0);
 	struct index_entry e;
 	uint8_t *stored;
 	DBC *c = cursor(x->db[DB_DUE]);
 	bool more = true;
-	int r = 0;
+	int r;
 
-	while (more && (r = c->get(c, &k, &v, DB_NEXT)) == 0 &&
-	    k.size == 16 && get_be(k.data) <= until_ms) {
+	put_be(key, after_ms);
+	put_be(key + 8, after_id + 1);	/* ids are far from the end of 64 bits */
+	for (r = c->get(c, &k, &v, DB_SET_RANGE); r == 0 && more &&
+	    k.size == 16 && get_be(k.data) <= until_ms;
+	    r = c->get(c, &k, &v, DB_NEXT)) {
 		stored = fetch(x, get_be((uint8_t *)k.data + 8), &e);
 		if (stored != NULL)
 			more = cb(&e, arg);

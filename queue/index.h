@@ -66,7 +66,9 @@ void	 index_commit(struct index *, struct journal_place mark,
 typedef bool index_cb(const struct index_entry *, void *arg);
 
 bool	 index_get(struct index *, uint64_t id, index_cb *, void *arg);
-void	 index_due(struct index *, uint64_t until_ms, index_cb *, void *arg);
+/* Behind (after_ms, after_id), in order of both. */
+void	 index_due(struct index *, uint64_t after_ms, uint64_t after_id,
+	    uint64_t until_ms, index_cb *, void *arg);
 void	 index_list(struct index *, uint64_t after_id, index_cb *, void *arg);
 void	 index_usage(struct index *, uint64_t since_ms, store_usage_cb *,
 	    void *arg);

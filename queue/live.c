@@ -17,6 +17,8 @@ live_new(void)
 	struct live *l = xcalloc(1, sizeof(*l));
 
 	table_init(&l->msgs);
+	table_init(&l->shares[LIVE_BY_ACCOUNT]);
+	table_init(&l->shares[LIVE_BY_HOP]);
 	STAILQ_INIT(&l->gone);
 	return l;
 }
@@ -62,6 +64,64 @@ live_set_state(struct live_msg *lm, enum live_state state)
 	lm->state = state;
 }
 
+/* --- shares ---------------------------------------------------------------------- */
+
+static struct live_share *
+share_find(const struct live *l, enum live_by by, const char *name)
+{
+	return (struct live_share *)table_find(&l->shares[by], name,
+	    strlen(name));
+}
+
+size_t
+live_share(const struct live *l, enum live_by by, const char *name)
+{
+	const struct live_share *s = share_find(l, by, name);
+
+	return s == NULL ? 0 : s->n;
+}
+
+static struct live_share *
+share_take(struct live *l, enum live_by by, const char *name)
+{
+	struct live_share *s = share_find(l, by, name);
+	size_t len = strlen(name);
+
+	if (s == NULL) {
+		s = xcalloc(1, sizeof(*s) + len + 1);
+		memcpy(s->name, name, len);
+		table_add(&l->shares[by], &s->node, s->name, len);
+	}
+	s->n++;
+	return s;
+}
+
+void
+live_take_share(struct live_msg *lm, const char *hop)
+{
+	struct live *l = lm->q->live;
+
+	lm->share[LIVE_BY_ACCOUNT] = share_take(l, LIVE_BY_ACCOUNT,
+	    lm->m.account);
+	lm->share[LIVE_BY_HOP] = share_take(l, LIVE_BY_HOP, hop);
+}
+
+static void
+give_shares_back(struct live_msg *lm)
+{
+	struct live_share *s;
+	enum live_by by;
+
+	for (by = 0; by < LIVE_BYS; by++) {
+		s = lm->share[by];
+		lm->share[by] = NULL;
+		if (s == NULL || --s->n > 0)
+			continue;
+		table_remove(&lm->q->live->shares[by], &s->node);
+		free(s);
+	}
+}
+
 void
 live_set_indexed(struct live_msg *lm, bool indexed)
 {
@@ -70,6 +130,8 @@ live_set_indexed(struct live_msg *lm, bool indexed)
 	if (lm->indexed != indexed)
 		l->n_indexed += indexed ? 1 : (size_t)-1;
 	lm->indexed = indexed;
+	if (!indexed)
+		give_shares_back(lm);
 }
 
 static void
@@ -156,6 +218,8 @@ live_free(struct live **lp)
 	while ((n = table_next(&l->msgs, NULL)) != NULL)
 		live_drop((struct live_msg *)n);
 	table_clear(&l->msgs);
+	table_clear(&l->shares[LIVE_BY_ACCOUNT]);
+	table_clear(&l->shares[LIVE_BY_HOP]);
 	free(l);
 	*lp = NULL;
 }

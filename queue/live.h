@@ -29,6 +29,15 @@ enum live_state {
 	LIVE_GONE		/* over; see live_read_begin() */
 };
 
+/* Of what came by way of feed, how much is whose; see feed.h. */
+enum live_by { LIVE_BY_ACCOUNT, LIVE_BY_HOP, LIVE_BYS };
+
+struct live_share {
+	struct table_node node;		/* first */
+	size_t	 n;
+	char	 name[];
+};
+
 /* Recipients of one message for one next hop. */
 struct live_job {
 	struct sched_job sched;		/* first */
@@ -55,6 +64,7 @@ struct live_msg {
 	struct store_msg m;		/* owned; with its body while kept */
 	enum live_state state;
 	bool	 indexed;		/* the store could name it again */
+	struct live_share *share[LIVE_BYS]; /* while indexed, or NULL */
 	bool	 removing;		/* the admin wants it gone */
 	bool	 warn;			/* this round's report warns of delay */
 	uint8_t	*words;			/* enum live_word per recipient */
@@ -69,6 +79,7 @@ struct live_msg {
 struct live {
 	struct table msgs;		/* by id */
 	size_t	 n_indexed;
+	struct table shares[LIVE_BYS];	/* by name */
 	size_t	 body_bytes;
 	unsigned int reads;		/* reads of the store in progress */
 	STAILQ_HEAD(, live_msg) gone;
@@ -86,6 +97,11 @@ void	 live_set_state(struct live_msg *, enum live_state);
 void	 live_set_indexed(struct live_msg *, bool);
 /* Frees it, or keeps it as LIVE_GONE for as long as reads are in progress. */
 void	 live_drop(struct live_msg *);
+
+/* Messages that are counted for this account, or next hop. */
+size_t	 live_share(const struct live *, enum live_by, const char *name);
+/* Counts it for its account and this next hop, for as long as it is indexed. */
+void	 live_take_share(struct live_msg *, const char *hop);
 
 /* Gives the message its body to keep if the budget allows. */
 void	 live_keep_body(struct live_msg *, const uint8_t *, size_t);

@@ -1,6 +1,7 @@
 #include "lib/prelude.h"
 
 #include <sys/random.h>
+#include <malloc.h>
 
 #include "lib/log.h"
 #include "lib/ticket.h"
@@ -95,6 +96,7 @@ sweep_cb(void *arg)
 	caps_sweep(q->caps, clock_steady_ms());
 	sched_sweep(q->sched, ev_now_ms());
 	digest_sweep(q->digest);
+	malloc_trim(0);			/* what a long list or a flood took */
 	ev_timer_set(&q->sweep, SWEEP_EVERY_MS);
 }
 

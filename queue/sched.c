@@ -12,12 +12,14 @@ TAILQ_HEAD(jobs, sched_job);
 /*
  * A hop stands in the ready list as long as sched_next() may take from it:
  * something waits, and there is room or all of it is to come out as blocked.
+ * When all of that is of accounts that have their share, it is parked until a
+ * job has ended or somebody else's comes.
  */
 struct sched_hop {
 	struct table_node node;
 	TAILQ_ENTRY(sched_hop) link;
 	TAILQ_HEAD(, sched_lane) lanes;	/* those with waiting jobs */
-	bool	 ready;
+	bool	 ready, parked;
 	uint32_t running, limit, window; /* window: jobs at once for now */
 	uint32_t failures;		/* in a row */
 	uint64_t blocked_ms;		/* until then, 0: not blocked */
@@ -25,9 +27,17 @@ struct sched_hop {
 	char	 name[];
 };
 
+struct sched_account {
+	struct table_node node;
+	uint32_t running;
+	uint32_t refs;			/* lanes, and running jobs */
+	char	 name[];
+};
+
 struct sched_lane {
 	struct table_node node;
 	TAILQ_ENTRY(sched_lane) link;
+	struct sched_account *account;
 	struct jobs jobs;
 	size_t	 key_len;
 	char	 key[];			/* address of the hop, account */
@@ -36,9 +46,13 @@ struct sched_lane {
 struct sched {
 	uint64_t retry_first_ms, retry_max_ms;
 	uint64_t dice;
-	struct table hops, lanes;
-	TAILQ_HEAD(, sched_hop) ready;
+	struct table hops, lanes, accounts;
+	uint32_t running;
+	TAILQ_HEAD(, sched_hop) ready, parked;
 };
+
+/* A job that ends makes room for one; a second is asked in case that is not. */
+#define UNPARKED_AT_ONCE 2
 
 struct sched *
 sched_new(uint32_t retry_first_sec, uint32_t retry_max_sec, uint64_t seed)
@@ -48,7 +62,9 @@ sched_new(uint32_t retry_first_sec, uint32_t retry_max_sec, uint64_t seed)
 	s->dice = seed | 1;
 	table_init(&s->hops);
 	table_init(&s->lanes);
+	table_init(&s->accounts);
 	TAILQ_INIT(&s->ready);
+	TAILQ_INIT(&s->parked);
 	sched_configure(s, retry_first_sec, retry_max_sec);
 	return s;
 }
@@ -61,11 +77,21 @@ sched_configure(struct sched *s, uint32_t retry_first_sec,
 	s->retry_max_ms = retry_max_sec * 1000ULL;
 }
 
+/* Out of whatever list it stands in. */
 static void
-hop_free(struct sched *s, struct sched_hop *h)
+hop_unlist(struct sched *s, struct sched_hop *h)
 {
 	if (h->ready)
 		TAILQ_REMOVE(&s->ready, h, link);
+	if (h->parked)
+		TAILQ_REMOVE(&s->parked, h, link);
+	h->ready = h->parked = false;
+}
+
+static void
+hop_free(struct sched *s, struct sched_hop *h)
+{
+	hop_unlist(s, h);
 	table_remove(&s->hops, &h->node);
 	free(h->why);
 	free(h);
@@ -84,6 +110,7 @@ sched_free(struct sched **sp)
 		hop_free(s, (struct sched_hop *)n);
 	table_clear(&s->hops);
 	table_clear(&s->lanes);
+	table_clear(&s->accounts);
 	free(s);
 }
 
@@ -131,11 +158,54 @@ hop_review(struct sched *s, struct sched_hop *h)
 {
 	bool ready = !TAILQ_EMPTY(&h->lanes) && hop_has_room(h);
 
-	if (ready && !h->ready)
+	if (!ready)
+		hop_unlist(s, h);
+	else if (!h->ready && !h->parked) {
 		TAILQ_INSERT_TAIL(&s->ready, h, link);
-	else if (!ready && h->ready)
-		TAILQ_REMOVE(&s->ready, h, link);
-	h->ready = ready;
+		h->ready = true;
+	}
+}
+
+static void
+hop_park(struct sched *s, struct sched_hop *h)
+{
+	hop_unlist(s, h);
+	TAILQ_INSERT_TAIL(&s->parked, h, link);
+	h->parked = true;
+}
+
+static void
+hop_unpark(struct sched *s, struct sched_hop *h)
+{
+	if (!h->parked)
+		return;
+	hop_unlist(s, h);
+	hop_review(s, h);
+}
+
+static struct sched_account *
+account_ref(struct sched *s, const char *name)
+{
+	size_t len = strlen(name);
+	struct sched_account *a = (struct sched_account *)table_find(
+	    &s->accounts, name, len);
+
+	if (a == NULL) {
+		a = xcalloc(1, sizeof(*a) + len + 1);
+		memcpy(a->name, name, len);
+		table_add(&s->accounts, &a->node, a->name, len);
+	}
+	a->refs++;
+	return a;
+}
+
+static void
+account_unref(struct sched *s, struct sched_account *a)
+{
+	if (--a->refs > 0)
+		return;
+	table_remove(&s->accounts, &a->node);
+	free(a);
 }
 
 static struct sched_lane *
@@ -153,6 +223,7 @@ lane_make(struct sched *s, struct sched_hop *h, const char *account)
 		free(lane);
 		return (struct sched_lane *)old;
 	}
+	lane->account = account_ref(s, account);
 	TAILQ_INIT(&lane->jobs);
 	lane->key_len = len;
 	table_add(&s->lanes, &lane->node, lane->key, len);
@@ -173,6 +244,7 @@ lane_take(struct sched *s, struct sched_job *j)
 		return;
 	}
 	table_remove(&s->lanes, &lane->node);
+	account_unref(s, lane->account);
 	free(lane);
 }
 
@@ -192,6 +264,7 @@ sched_add(struct sched *s, struct sched_job *j, const char *hop,
 		TAILQ_INSERT_HEAD(&j->lane->jobs, j, link);
 	else
 		TAILQ_INSERT_TAIL(&j->lane->jobs, j, link);
+	hop_unpark(s, h);
 	hop_review(s, h);
 }
 
@@ -221,30 +294,66 @@ hop_wake(struct sched *s, struct sched_hop *h, uint64_t now_ms)
 	hop_review(s, h);
 }
 
+/* The first lane whose account may have one more; any, if nothing is to run. */
+static struct sched_lane *
+lane_choose(const struct sched *s, const struct sched_hop *h)
+{
+	struct sched_lane *lane;
+
+	TAILQ_FOREACH(lane, &h->lanes, link)
+		if (h->blocked_ms != 0 ||
+		    lane->account->running < SCHED_RUNNING_MAX - s->running)
+			break;
+	return lane;
+}
+
+/* The next hop in turn with a lane that may go; those without are parked. */
+static struct sched_lane *
+next_lane(struct sched *s, uint64_t now_ms)
+{
+	struct sched_lane *lane;
+	struct sched_hop *h;
+
+	if (s->running >= SCHED_RUNNING_MAX)
+		return NULL;
+	while ((h = TAILQ_FIRST(&s->ready)) != NULL) {
+		hop_wake(s, h, now_ms);
+		if (!h->ready)
+			continue;
+		lane = lane_choose(s, h);
+		if (lane != NULL)
+			return lane;
+		hop_park(s, h);
+	}
+	return NULL;
+}
+
 enum sched_verdict
 sched_next(struct sched *s, uint64_t now_ms, struct sched_job **jp,
     uint64_t *until_ms)
 {
+	struct sched_lane *lane = next_lane(s, now_ms);
 	struct sched_hop *h;
 	struct sched_job *j;
 
-	while ((h = TAILQ_FIRST(&s->ready)) != NULL) {
-		hop_wake(s, h, now_ms);
-		if (h->ready)
-			break;
-	}
-	if (h == NULL)
+	if (lane == NULL)
 		return SCHED_NONE;
-	j = TAILQ_FIRST(&TAILQ_FIRST(&h->lanes)->jobs);
+	j = TAILQ_FIRST(&lane->jobs);
+	h = j->hop;
+	*jp = j;
+	*until_ms = h->blocked_ms;
+	if (h->blocked_ms == 0) {
+		h->running++;
+		s->running++;
+		lane->account->running++;
+		lane->account->refs++;
+		j->account = lane->account;
+	}
 	lane_take(s, j);
 	TAILQ_REMOVE(&s->ready, h, link);
 	TAILQ_INSERT_TAIL(&s->ready, h, link);
-	*jp = j;
-	if (h->blocked_ms == 0)
-		h->running++;
 	hop_review(s, h);
 	j->state = h->blocked_ms == 0 ? SCHED_RUNNING : SCHED_IDLE;
-	*until_ms = h->blocked_ms;
 	return h->blocked_ms == 0 ? SCHED_GO : SCHED_BLOCKED;
 }
 
@@ -259,6 +368,23 @@ hop_block(struct sched *s, struct sched_hop *h, const char *why,
 	h->blocked_ms = now_ms + sched_backoff_ms(s, h->failures);
 	free(h->why);
 	h->why = xstrdup(why);
+	hop_unpark(s, h);		/* what waits is to come out */
+}
+
+/* One less runs: somebody whose share was used up may have the room. */
+static void
+job_leaves(struct sched *s, struct sched_job *j)
+{
+	struct sched_hop *h;
+	int n;
+
+	s->running--;
+	j->account->running--;
+	account_unref(s, j->account);
+	j->account = NULL;
+	for (n = 0; n < UNPARKED_AT_ONCE &&
+	    (h = TAILQ_FIRST(&s->parked)) != NULL; n++)
+		hop_unpark(s, h);
 }
 
 void
@@ -268,6 +394,7 @@ sched_done(struct sched *s, struct sched_job *j, enum sched_end end,
 	struct sched_hop *h = j->hop;
 
 	h->running--;
+	job_leaves(s, j);
 	j->state = SCHED_IDLE;
 	j->hop = NULL;
 	if (end == SCHED_UNREACHED)

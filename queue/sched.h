@@ -5,7 +5,10 @@
  *
  * A job is some recipients of one message for one next hop. Jobs wait in lanes,
  * one per next hop and account: hops take turns, and at a hop the accounts do,
- * so that neither a slow hop nor somebody's newsletter holds up other mail.
+ * so that neither a slow hop nor somebody's newsletter holds up other mail. Of
+ * all that may run at once an account has at most what is still free, so that
+ * its mail to ten thousand dead places leaves room for others': alone it gets
+ * half, two get a third each.
  *
  * A hop has so many jobs running at once, from two upwards with each that
  * reaches it. When one does not, the hop is blocked for a while that grows with
@@ -20,7 +23,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Jobs that run at once, for all hops together. */
+#define SCHED_RUNNING_MAX 4000
+
 struct sched;
+struct sched_account;
 struct sched_hop;
 struct sched_lane;
 
@@ -30,6 +37,7 @@ struct sched_job {		/* embedded in its owner, zeroed at birth */
 	TAILQ_ENTRY(sched_job) link;
 	struct sched_hop *hop;
 	struct sched_lane *lane;
+	struct sched_account *account;	/* while it runs */
 	enum sched_state state;
 };
 

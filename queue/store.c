@@ -219,10 +219,10 @@ store_spool_close(struct store *s, int fd)
 }
 
 void
-store_due(struct store *s, uint64_t until_ms, size_t max, store_msgs *cb,
-    void *arg)
+store_due(struct store *s, uint64_t after_ms, uint64_t after_id,
+    uint64_t until_ms, size_t max, store_msgs *cb, void *arg)
 {
-	s->backend->due(s, until_ms, max, cb, arg);
+	s->backend->due(s, after_ms, after_id, until_ms, max, cb, arg);
 }
 
 void

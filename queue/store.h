@@ -162,12 +162,13 @@ void	 store_spool_close(struct store *, int fd);
 typedef void store_msgs(struct store_msg *const *, size_t n, void *arg);
 
 /*
- * Up to max messages not on hold and due by until_ms, earliest first, from the
- * index; never one whose newest state is not there yet or that was removed
- * before this call. The caller skips those that it still holds live.
+ * Up to max messages not on hold and due by until_ms, in order of due_ms and
+ * id, from the index; never one whose newest state is not there yet or that was
+ * removed before this call. The caller skips those that it still holds live.
+ * Begins behind (after_ms, after_id), the last of an earlier page, or 0, 0.
  */
-void	 store_due(struct store *, uint64_t until_ms, size_t max,
-	    store_msgs *, void *arg);
+void	 store_due(struct store *, uint64_t after_ms, uint64_t after_id,
+	    uint64_t until_ms, size_t max, store_msgs *, void *arg);
 /* Up to max messages with ids above after_id, in order of id; up to date. */
 void	 store_list(struct store *, uint64_t after_id, size_t max,
 	    store_msgs *, void *arg);

@@ -31,7 +31,7 @@ struct call {
 	TAILQ_ENTRY(call) link;
 	void	(*answer)(struct store *, struct call *);
 	uint64_t id;		/* of the message, or where a list begins */
-	uint64_t until_ms;
+	uint64_t after_ms, until_ms;
 	size_t	 max;
 	void	*cb, *arg;
 };
@@ -263,6 +263,9 @@ answer_due(struct store *st, struct call *c)
 	for (i = 0; i < s->n; i++)
 		if (s->v[i]->m.hold == HOLD_NONE &&
 		    s->v[i]->m.due_ms <= c->until_ms &&
+		    (s->v[i]->m.due_ms > c->after_ms ||
+		    (s->v[i]->m.due_ms == c->after_ms &&
+		    s->v[i]->m.id > c->id)) &&
 		    s->v[i]->done == s->v[i]->changes)
 			v[n++] = &s->v[i]->m;
 	qsort(v, n, sizeof(*v), earlier);
@@ -271,11 +274,13 @@ answer_due(struct store *st, struct call *c)
 }
 
 static void
-mem_due(struct store *st, uint64_t until_ms, size_t max, store_msgs *cb,
-    void *arg)
+mem_due(struct store *st, uint64_t after_ms, uint64_t after_id,
+    uint64_t until_ms, size_t max, store_msgs *cb, void *arg)
 {
-	struct call *c = later(memory(st), answer_due, 0, (void *)cb, arg);
+	struct call *c = later(memory(st), answer_due, after_id, (void *)cb,
+	    arg);
 
+	c->after_ms = after_ms;
 	c->until_ms = until_ms;
 	c->max = max;
 }

@@ -21,8 +21,8 @@ struct store_backend {		/* as the calls of store.h */
 		    const struct store_msg *bounce, store_done *, void *arg);
 	int	(*spool_open)(struct store *);
 	void	(*spool_close)(struct store *, int fd);
-	void	(*due)(struct store *, uint64_t until_ms, size_t max,
-		    store_msgs *, void *arg);
+	void	(*due)(struct store *, uint64_t after_ms, uint64_t after_id,
+		    uint64_t until_ms, size_t max, store_msgs *, void *arg);
 	void	(*list)(struct store *, uint64_t after_id, size_t max,
 		    store_msgs *, void *arg);
 	void	(*load)(struct store *, uint64_t id, store_msgs *, void *arg);

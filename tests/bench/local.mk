@@ -3,11 +3,13 @@
 
 BENCHES = %D%/bench_store %D%/bench_limits %D%/bench_sink %D%/bench_load
 EXTRA_PROGRAMS += %D%/bench_store %D%/bench_limits
+check_PROGRAMS += %D%/fill_queue
 check_PROGRAMS += %D%/bench_sink %D%/bench_load
 TESTS += %D%/smoke.py
 EXTRA_DIST += %D%/run %D%/smoke.py \
 	%D%/gauge.py %D%/rig.py %D%/rows.py %D%/servers.py
 
+%C%_fill_queue_LDADD = $(LIBSTORE) $(LIBPOSTERN)
 %C%_bench_store_LDADD = $(LIBSTORE) $(LIBPOSTERN)
 
 %C%_bench_limits_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)

@@ -245,7 +245,7 @@ do_judge(const struct job *j)
 		wait_all();
 	} while (page == 100);
 	waiting++;
-	store_due(store, UINT64_MAX, MAIL_MAX * 2, due_cb, NULL);
+	store_due(store, 0, 0, UINT64_MAX, MAIL_MAX * 2, due_cb, NULL);
 	wait_all();
 	told->next_id = store_new_id(store);
 	if (j->close)

@@ -294,6 +294,69 @@ test_expiry(void)
 	ok(sched_expired(s, 1, t0, t0 - 1000, t0), "none at all");
 }
 
+/* One account's mail to five thousand places, and another's single one. */
+static void
+test_shares(void)
+{
+	enum { PLACES = 5000 };
+	struct sched_job *hog, *third, mouse, *j;
+	enum sched_verdict v;
+	char hop[16];
+	uint64_t until;
+	int i, n = 0;
+
+	fresh();
+	hog = calloc(PLACES, sizeof(*hog));
+	third = calloc(PLACES, sizeof(*third));
+	memset(&mouse, 0, sizeof(mouse));
+	for (i = 0; i < PLACES; i++) {
+		snprintf(hop, sizeof(hop), "d%d", i);
+		sched_add(s, &hog[i], hop, 10, "hog", false);
+	}
+	while (sched_next(s, 0, &j, &until) == SCHED_GO)
+		n++;
+	is_int(n, SCHED_RUNNING_MAX / 2, "alone it gets half");
+	sched_add(s, &mouse, "d4999", 10, "mouse", false);
+	ok(sched_next(s, 0, &j, &until) == SCHED_GO && j == &mouse,
+	    "another's is next, even where hog's waits");
+	ok(sched_next(s, 0, &j, &until) == SCHED_NONE, "hog's is not");
+	sched_done(s, &hog[0], SCHED_REACHED, NULL, 0);
+	sched_done(s, &hog[1], SCHED_REACHED, NULL, 0);
+	ok(sched_next(s, 0, &j, &until) == SCHED_GO && j >= hog &&
+	    j < hog + PLACES, "until one of hog's has ended");
+	sched_done(s, &mouse, SCHED_UNREACHED, "refused", 0);
+	for (i = 0; i < PLACES; i++) {
+		snprintf(hop, sizeof(hop), "e%d", i);
+		sched_add(s, &third[i], hop, 10, "third", false);
+	}
+	for (i = 0, n = 0; (v = sched_next(s, 0, &j, &until)) != SCHED_NONE;)
+		*(v == SCHED_GO ? &n : &i) += 1;
+	is_int(i, 1, "what waits at a blocked place comes out");
+	ok(n >= SCHED_RUNNING_MAX / 4 && n <= SCHED_RUNNING_MAX / 3,
+	    "a third one shares what is left (%d)", n);
+	/* Everything comes to its end, whoever was parked. */
+	for (n = 0; n < 2 * PLACES; n++) {
+		for (i = 0; i < PLACES && hog[i].state != SCHED_RUNNING; i++)
+			;
+		j = i < PLACES ? &hog[i] : NULL;
+		for (i = 0; j == NULL && i < PLACES; i++)
+			if (third[i].state == SCHED_RUNNING)
+				j = &third[i];
+		if (j == NULL)
+			break;
+		sched_done(s, j, SCHED_REACHED, NULL, 0);
+		while (sched_next(s, 0, &j, &until) != SCHED_NONE)
+			;
+	}
+	for (i = 0, n = 0; i < PLACES; i++)
+		n += (hog[i].state == SCHED_IDLE) +
+		    (third[i].state == SCHED_IDLE);
+	is_int(n, 2 * PLACES, "all have had their turn");
+	sched_free(&s);
+	free(hog);
+	free(third);
+}
+
 int
 main(void)
 {
@@ -307,6 +370,7 @@ main(void)
 	test_sweep();
 	test_backoff();
 	test_expiry();
+	test_shares();
 	sched_free(&s);
 	return tap_done();
 }

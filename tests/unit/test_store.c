@@ -108,7 +108,7 @@ accept_msg(struct store_msg *m, const char *body)
 static struct {
 	int	 calls;
 	size_t	 n;
-	uint64_t ids[600];
+	uint64_t ids[600], due[600];
 	char	*first_status;
 	uint32_t attempts;
 	char	*orcpt;
@@ -125,8 +125,10 @@ msgs_cb(struct store_msg *const *v, size_t n, void *arg)
 
 	got.calls++;
 	got.n = n;
-	for (i = 0; i < n && i < nitems(got.ids); i++)
+	for (i = 0; i < n && i < nitems(got.ids); i++) {
 		got.ids[i] = v[i]->id;
+		got.due[i] = v[i]->due_ms;
+	}
 	if (n == 0)
 		return;
 	free(got.first_status);
@@ -176,12 +178,18 @@ answered(int before)
 }
 
 static void
-due(uint64_t until, size_t max)
+due_behind(uint64_t after_ms, uint64_t after, uint64_t until, size_t max)
 {
 	int before = got.calls;
 
-	store_due(store, until, max, msgs_cb, NULL);
+	store_due(store, after_ms, after, until, max, msgs_cb, NULL);
 	answered(before);
+}
+
+static void
+due(uint64_t until, size_t max)
+{
+	due_behind(0, 0, until, max);
 }
 
 static void
@@ -363,6 +371,70 @@ usage_cb(const char *account, uint64_t minute, const uint64_t used[], void *arg)
 		*sum += used[LIMIT_RECIPIENTS];
 }
 
+/*
+ * Pages while every third message has a newer state than the index, every
+ * fifth is gone, and some the index has never seen.
+ */
+static void
+test_pages(bool disk)
+{
+	struct store_msg *v = xcalloc(300, sizeof(*v));
+	uint64_t after = 0, after_ms = 0, last = 0;
+	size_t i, n, page, seen = 0, known = 0;
+	bool rising = true;
+
+	for (i = 0; i < 300; i++) {
+		if (i == 250)
+			ok(wait_for(&settled_count, settled_count + 1),
+			    "most are in the index");
+		make(&v[i], "x\r\n");
+		v[i].due_ms += (300 - i) / 10;
+		store_accept(store, &v[i], -1, NULL, NULL);
+	}
+	if (disk)
+		ok(wait_for(&settled_count, settled_count + 1), "or all");
+	for (i = 0; i < 300; i++) {
+		v[i].attempts = 9;
+		if (i % 5 == 0)
+			store_remove(store, &v[i], NULL, NULL, NULL);
+		else if (i % 3 == 0)
+			store_update(store, &v[i], NULL, NULL, NULL);
+	}
+	do {
+		list(after, 7);
+		page = got.n;
+		for (n = 0; n < page; n++) {
+			rising &= got.ids[n] > after;
+			after = got.ids[n];
+		}
+		seen += page;
+	} while (page == 7);
+	is_int(seen, 240, "pages of seven list each message once");
+	ok(rising, "in order");
+	do {
+		due_behind(after_ms, last, UINT64_MAX, 7);
+		page = got.n;
+		for (n = 0; n < page; n++) {
+			rising &= got.due[n] > after_ms ||
+			    (got.due[n] == after_ms && got.ids[n] > last);
+			after_ms = got.due[n];
+			last = got.ids[n];
+		}
+		known += page;
+	} while (page == 7);
+	ok(rising, "in order of due times");
+	ok(known >= (disk ? 100 : 240) && known <= 240,
+	    "as much as is settled (%zu)", known);
+	for (i = 0; i < 300; i++) {
+		if (i % 5 != 0)
+			store_remove(store, &v[i], NULL, NULL, NULL);
+		store_msg_clear(&v[i]);
+	}
+	list(0, 10);
+	is_int(got.n, 0, "all gone");
+	free(v);
+}
+
 static void
 test_many(bool disk)
 {
@@ -509,6 +581,7 @@ main(void)
 	test_hold();
 	test_spool(false);
 	test_many(false);
+	test_pages(false);
 	store_close(&store);
 	settled_count = 0;
 	store = open_disk();
@@ -516,6 +589,7 @@ main(void)
 	test_hold();
 	test_spool(true);
 	test_many(true);
+	test_pages(true);
 	test_pinned();
 	store_close(&store);
 	free(got.first_status);

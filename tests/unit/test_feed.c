@@ -1,0 +1,156 @@
+/*
+ * queue/feed: what is due comes into memory by and by, and one account's long
+ * queue leaves room for others'.
+ */
+#include "lib/prelude.h"
+
+#include "queue/clock.h"
+#include "tests/unit/queue_world.h"
+
+#define HOUR	3600000ULL
+#define MANY	(FEED_LIVE_MAX + 3000)
+
+static struct world_peer smtpd, relay;
+static uint64_t session = 1;
+
+static void
+submit(const char *account, const char *rcpt, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		world_submit(&smtpd, session++, account, rcpt);
+		/* It keeps what it is answered, but not for ever. */
+		if (i % 1000 == 999 || i + 1 == n) {
+			world_turn(40);
+			world_disconnect(&smtpd);
+			world_connect(&smtpd, ROLE_SMTPD, 0);
+		}
+	}
+}
+
+/* The process ends without a word; all that it had is due. */
+static void
+crash(void)
+{
+	struct store *kept = world_store;
+
+	world_disconnect(&smtpd);
+	world_disconnect(&relay);
+	world.store = store_open_memory(&queue_store_ops, &world);
+	queue_close(&world);
+	store_memory_reopen(kept, &queue_store_ops, &world);
+	ok(queue_open(&world, &world_conf, world_open_store) == NULL,
+	    "a new process opens the store");
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_connect(&relay, ROLE_RELAY, 0);
+}
+
+/* A job for this domain among those that come; others stay unanswered. */
+static bool
+comes(const char *domain, int turns)
+{
+	struct world_job j;
+
+	while (turns-- > 0) {
+		while (world_job(&relay, &j)) {
+			if (strcmp(j.domain, domain) == 0) {
+				world_answer(&relay, &j, OUTCOME_DELIVERED,
+				    "2.0.0", "ok");
+				return true;
+			}
+			free(j.body);
+		}
+		world_step(FEED_SWEEP_MS);
+	}
+	return false;
+}
+
+static void
+test_accounts(void)
+{
+	submit("hog@example.org", "x@dead.example", MANY);
+	submit("mouse@example.org", "y@fine.example", 1);
+	is_int(store_count(world.store), MANY + 1, "a long queue");
+	crash();
+	ok(comes("fine.example", 60), "one mail is not behind all of it");
+	ok(live_share(world.live, LIVE_BY_ACCOUNT, "hog@example.org") <=
+	    FEED_LIVE_MAX / 2 + FEED_PAGE, "whose owner has half the room");
+	is_int(live_share(world.live, LIVE_BY_ACCOUNT, "mouse@example.org"), 0,
+	    "who is gone has none");
+	submit("mouse@example.org", "y@late.example", 1);
+	crash();
+	ok(comes("late.example", 60), "neither is the next");
+	submit("mouse@example.org", "y@later.example", 1);
+	ok(comes("later.example", 60), "nor what is fresh");
+}
+
+/* Many accounts for one dead place, and one for another. */
+static void
+test_hops(void)
+{
+	char account[32];
+	int i;
+
+	for (i = 0; i < 40; i++) {
+		snprintf(account, sizeof(account), "u%d@example.org", i);
+		submit(account, "x@dead.example", 250);
+	}
+	submit("u0@example.org", "y@fine.example", 1);
+	crash();
+	ok(comes("fine.example", 100), "a dead place does not fill the room");
+	ok(live_share(world.live, LIVE_BY_HOP, "up/dead.example") <=
+	    FEED_LIVE_MAX * 2 / 3 + FEED_PAGE, "it has two thirds at most");
+}
+
+/* As everybody takes what comes, all of it is delivered, hog or not. */
+static void
+test_drain(void)
+{
+	struct world_job j;
+	uint64_t before = store_count(world.store), n = 0;
+	size_t most = 0;
+	int idle = 0;
+
+	crash();
+	while (store_count(world.store) > 0 && idle < 100) {
+		if (live_count(world.live) > most)
+			most = live_count(world.live);
+		if (!world_job(&relay, &j)) {
+			world_step(FEED_SWEEP_MS);
+			idle++;
+			continue;
+		}
+		idle = 0;
+		n += j.n;
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+		if (relay.n > 3000) {
+			world_disconnect(&relay);
+			world_connect(&relay, ROLE_RELAY, 0);
+		}
+	}
+	ok(n >= before, "%llu messages are delivered",
+	    (unsigned long long)before);
+	is_int(store_count(world.store), 0, "all of them");
+	ok(most <= FEED_LIVE_MAX + FEED_PAGE, "never more than %zu in memory",
+	    most);
+}
+
+int
+main(void)
+{
+	world_defaults();
+	world_limits[0].count = 100000;
+	world_routes[0].by_domain = true;
+	world_open();
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	test_accounts();
+	test_drain();
+	world_disconnect(&relay);
+	test_hops();
+	test_drain();
+	world_disconnect(&smtpd);
+	world_disconnect(&relay);
+	world_close();
+	return tap_done();
+}
