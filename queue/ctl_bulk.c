@@ -10,10 +10,21 @@
 #include "queue/ctl_private.h"
 #include "queue/route.h"
 
+/*
+ * What memory let go of while the store was read is not what the store named
+ * any more: it is looked up again, a few times. Then it is truly gone.
+ */
+#define PASSES_MAX	5
+#define PASS_WAIT_MS	50
+
 struct bulk {
 	struct life_order order;
 	char	*route;		/* owned */
 	uint64_t did[LIFE_DIDS];
+	uint64_t *again;	/* owned: ids to look up again */
+	size_t	 nagain;
+	int	 passes;
+	uint64_t named, missing; /* ids on the command line; not found */
 };
 
 static const struct {
@@ -31,16 +42,50 @@ bulk_clear(struct asked *a)
 {
 	struct bulk *b = a->own;
 
+	free(b->again);
 	free(b->route);
 	free(b);
+}
+
+/* Grows at powers of two, so that the size need not be kept. */
+static void
+look_again(struct bulk *b, uint64_t id)
+{
+	if ((b->nagain & (b->nagain - 1)) == 0)
+		b->again = xreallocarray(b->again, b->nagain == 0 ? 1 :
+		    b->nagain * 2, sizeof(*b->again));
+	b->again[b->nagain++] = id;
 }
 
 static void
 obey(struct asked *a, const struct store_msg *m)
 {
 	struct bulk *b = a->own;
+	enum life_did did = life_obey(a->q, m, &b->order);
 
-	b->did[life_obey(a->q, m, &b->order)]++;
+	if (did == LIFE_GONE && b->passes < PASSES_MAX)
+		look_again(b, m->id);
+	else
+		b->did[did]++;
+}
+
+static void	pass_done(struct asked *);
+
+static void
+next_pass(struct asked *a)
+{
+	struct bulk *b = a->own;
+
+	b->passes++;
+	free(a->filter.ids);
+	a->filter.ids = b->again;
+	a->filter.nids = b->nagain;
+	b->again = NULL;
+	b->nagain = 0;
+	a->next_id = 0;
+	a->missing = 0;
+	a->enough = false;
+	ctl_walk(a, obey, pass_done);
 }
 
 /* "3 messages held, 1 as soon as its next hop has answered, ..." */
@@ -65,17 +110,33 @@ bulk_done(struct asked *a)
 	if (held > 0)
 		SAY("; %llu on hold, release them first",
 		    (unsigned long long)held);
-	if (a->missing + b->did[LIFE_GONE] > 0)
+	if (b->missing + b->did[LIFE_GONE] > 0)
 		SAY("; %llu not there (any more)",
-		    (unsigned long long)(a->missing + b->did[LIFE_GONE]));
+		    (unsigned long long)(b->missing + b->did[LIFE_GONE]));
 #undef SAY
-	if (a->filter.nids > 0 && a->missing == a->filter.nids)
+	a->missing = b->missing;
+	if (b->named > 0 && b->missing == b->named)
 		ctl_missing(a);
 	else if (now + soon + was == 0 && held > 0)
 		asked_end(a, CTL_FAILED, "%s", text);
 	else
-		asked_end(a, a->missing > 0 ? CTL_NOT_FOUND : CTL_OK, "%s.",
+		asked_end(a, b->missing > 0 ? CTL_NOT_FOUND : CTL_OK, "%s.",
 		    text);
+}
+
+static void
+pass_done(struct asked *a)
+{
+	struct bulk *b = a->own;
+
+	if (b->passes == 0)
+		b->missing = a->missing;
+	else
+		b->did[LIFE_GONE] += a->missing;
+	if (b->nagain > 0 && !a->gone)
+		asked_later(a, PASS_WAIT_MS, next_pass);
+	else
+		bulk_done(a);
 }
 
 static void
@@ -116,6 +177,7 @@ order(struct asked *a, enum life_kind kind, const char *route, size_t argc,
 	}
 	b = xcalloc(1, sizeof(*b));
 	b->route = xstrdup(route);
+	b->named = a->filter.nids;
 	b->order = (struct life_order){ kind, HOLD_ADMIN, b->route, "admin" };
 	a->own = b;
 	a->clear = bulk_clear;
@@ -125,7 +187,7 @@ order(struct asked *a, enum life_kind kind, const char *route, size_t argc,
 		ctl_walk(a, ctl_row, dry_done);
 	else {
 		a->changes = true;
-		ctl_walk(a, obey, bulk_done);
+		ctl_walk(a, obey, pass_done);
 	}
 }
 

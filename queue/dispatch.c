@@ -34,6 +34,7 @@ struct dispatch {
 static int	on_msg(struct ipc *, struct ipc_in *, void *);
 static void	on_gone(struct ipc *, const char *, void *);
 static void	kick_cb(void *);
+static void	ready_cb(void *);
 
 static const struct ipc_ops relay_ops = { on_msg, on_gone };
 
@@ -44,6 +45,7 @@ dispatch_new(struct queue *q)
 
 	d->q = q;
 	ev_timer_init(&d->kick, kick_cb, d);
+	sched_on_ready(q->sched, ready_cb, d);
 	return d;
 }
 
@@ -56,6 +58,7 @@ dispatch_free(struct dispatch **dp)
 	if (d == NULL)
 		return;
 	*dp = NULL;
+	sched_on_ready(d->q->sched, NULL, NULL);
 	ev_timer_cancel(&d->kick);
 	for (i = 0; i < d->nrelays; i++) {
 		ipc_free(&d->relays[i]->ipc);
@@ -66,11 +69,18 @@ dispatch_free(struct dispatch **dp)
 	free(d);
 }
 
-void
-dispatch_kick(struct dispatch *d)
+/* There may be something to send: looks from the loop, soon. */
+static void
+kick(struct dispatch *d)
 {
 	if (!ev_timer_armed(&d->kick) && !d->stopping)
 		ev_timer_set(&d->kick, 0);
+}
+
+static void
+ready_cb(void *arg)
+{
+	kick(arg);
 }
 
 size_t
@@ -128,7 +138,7 @@ dispatch_peer(struct dispatch *d, uint32_t index, int fd)
 
 	relay_lost(r);
 	r->ipc = ipc_new(fd, &relay_ops, r);
-	dispatch_kick(d);
+	kick(d);
 }
 
 static void
@@ -264,7 +274,7 @@ body_cb(const uint8_t *body, size_t len, int fd, const char *errstr, void *arg)
 		send_job(d, j, body, len, fd);
 	if (fd != -1)
 		close(fd);
-	dispatch_kick(d);
+	kick(d);
 }
 
 static void
@@ -308,7 +318,7 @@ kick_cb(void *arg)
 			break;
 		}
 	}
-	dispatch_kick(d);
+	kick(d);
 }
 
 void

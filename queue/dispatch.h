@@ -20,8 +20,6 @@ struct dispatch *dispatch_new(struct queue *);
 void	 dispatch_free(struct dispatch **);
 /* A channel to this relay, taken over; replaces an older one. */
 void	 dispatch_peer(struct dispatch *, uint32_t index, int fd);
-/* There may be something to send: looks from the loop, soon. */
-void	 dispatch_kick(struct dispatch *);
 /* Nothing new is sent, and relays forget what is not yet on the wire. */
 void	 dispatch_stop(struct dispatch *);
 size_t	 dispatch_sent(const struct dispatch *);

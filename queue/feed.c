@@ -31,6 +31,7 @@ struct feed {
 static void	ask(struct feed *);
 static void	walk_begin(struct feed *);
 static void	walk_more(struct feed *);
+static void	room_cb(void *);
 
 /*
  * Now and then from the very front again: what was let go of meanwhile is due
@@ -64,6 +65,7 @@ feed_new(struct queue *q)
 	ev_timer_init(&f->sweep_timer, sweep_cb, f);
 	buf_init(&f->domain, ROUTE_HOP_MAX);
 	buf_init(&f->hop, ROUTE_HOP_MAX);
+	live_on_room(q->live, room_cb, f);
 	return f;
 }
 
@@ -75,6 +77,7 @@ feed_free(struct feed **fp)
 	if (f == NULL)
 		return;
 	*fp = NULL;
+	live_on_room(f->q->live, NULL, NULL);
 	ev_timer_cancel(&f->timer);
 	ev_timer_cancel(&f->sweep_timer);
 	buf_clear(&f->domain);
@@ -90,10 +93,15 @@ feed_start(struct feed *f)
 	walk_begin(f);
 }
 
+/*
+ * Mail that is put off as fast as it is fed, as all its next hops are blocked,
+ * must not outrun the index: each change is in memory until that has it.
+ */
 static bool
 has_room(const struct feed *f)
 {
-	return f->q->live->n_indexed + FEED_PAGE <= FEED_LIVE_MAX;
+	return f->q->live->n_indexed + FEED_PAGE <= FEED_LIVE_MAX &&
+	    store_unsettled(f->q->store) <= FEED_UNSETTLED_MAX;
 }
 
 /* --- shares ---------------------------------------------------------------------- */
@@ -204,9 +212,12 @@ ask(struct feed *f)
 	    LIFE_HORIZON_MS, FEED_PAGE, due_cb, f);
 }
 
-void
-feed_room(struct feed *f)
+/* A message has left memory. */
+static void
+room_cb(void *arg)
 {
+	struct feed *f = arg;
+
 	/* With the room the shares have grown. */
 	if (f->front_waits && f->q->live->n_indexed + FEED_PAGE / 2 <=
 	    f->waits_at)

@@ -18,6 +18,7 @@
 #define FEED_PAGE	500
 /* Messages from the index in memory at once. */
 #define FEED_LIVE_MAX	5000
+#define FEED_UNSETTLED_MAX 30000
 /* Well below the horizon of life, so that nothing comes due unseen. */
 #define FEED_EVERY_MS	15000
 /* The sweep's pause behind a page of which nothing was let in. */
@@ -27,7 +28,5 @@ struct feed *feed_new(struct queue *);
 void	 feed_free(struct feed **);
 /* Asks the index now, and from then on by itself. */
 void	 feed_start(struct feed *);
-/* A message has left memory: there may be room for the next page. */
-void	 feed_room(struct feed *);
 
 #endif

@@ -5,10 +5,7 @@
 #include "lib/stats.h"
 #include "lib/xalloc.h"
 #include "queue/clock.h"
-#include "queue/digest.h"
-#include "queue/dispatch.h"
 #include "queue/dsn.h"
-#include "queue/feed.h"
 #include "queue/life_private.h"
 #include "queue/route.h"
 
@@ -25,15 +22,6 @@ static void
 count_queued(struct queue *q)
 {
 	stats_set(STAT_QUEUED_NOW, store_count(q->store));
-}
-
-void
-life_let_go(struct live_msg *lm)
-{
-	struct queue *q = lm->q;
-
-	live_drop(lm);
-	feed_room(q->feed);
 }
 
 /* --- birth ------------------------------------------------------------------------ */
@@ -216,8 +204,6 @@ life_try(struct live_msg *lm, bool force)
 		enqueue(j, false, force);
 	if (lm->njobs == 0)
 		life_round_over(lm);
-	else
-		dispatch_kick(lm->q->dispatch);
 }
 
 /* --- words of a job ---------------------------------------------------------------------- */
@@ -333,7 +319,6 @@ try_again(struct live_job *j)
 	if (delivered)
 		progress(lm);
 	enqueue(j, true, false);
-	dispatch_kick(lm->q->dispatch);
 	return true;
 }
 
@@ -364,7 +349,6 @@ life_over(struct live_job *j, enum sched_end end, const char *why)
 
 	lm->nsent--;
 	sched_done(lm->q->sched, &j->sched, end, why, ev_now_ms());
-	dispatch_kick(lm->q->dispatch);
 	if (end == SCHED_LOST) {
 		lm->losses++;
 		if (try_again(j))
@@ -547,7 +531,7 @@ rest(struct live_msg *lm, struct live_msg *bounce)
 	store_update(lm->q->store, &lm->m, bounce == NULL ? NULL : &bounce->m,
 	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
 	if (lm->m.hold != HOLD_NONE)
-		life_let_go(lm);
+		live_drop(lm);
 }
 
 void
@@ -558,7 +542,7 @@ life_finish(struct live_msg *lm, struct live_msg *bounce)
 	store_remove(q->store, &lm->m, bounce == NULL ? NULL : &bounce->m,
 	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
 	count_queued(q);
-	life_let_go(lm);
+	live_drop(lm);
 }
 
 static void
@@ -572,7 +556,7 @@ settle(struct live_msg *lm, const uint8_t *original, size_t len, bool whole)
 		return;
 	}
 	if (life_report_due(lm)) {
-		if (digest_gather(lm, original, len))
+		if (life_gather(lm, original, len))
 			return;
 		bounce = life_make_bounce(lm, original, len, whole);
 	}

@@ -4,7 +4,7 @@
  *
  *	STORING -> TRYING -> RESTING -> TRYING -> ... -> gone
  *		      \-> SETTLING -/ (when a report needs the body)
- *			      \-> GATHERED -> gone (see digest.h)
+ *			      \-> GATHERED -> gone (a digest: life_digest.c)
  *
  * A round is one attempt for each recipient still pending. What is delivered
  * is written down as soon as a job ends, so that a crash repeats as little as
@@ -24,6 +24,13 @@
 /* RFC 5321 4.5.3.1.8: more in one transaction need not be taken. */
 #define LIFE_JOB_RCPTS	100
 #define LIFE_DIAG_MAX	500	/* bytes of a diagnostic that are kept */
+
+/* In an hour a sender gets so many reports of their own, then digests. */
+#define LIFE_SINGLE_REPORTS 10
+#define LIFE_HOUR_MS	(3600 * 1000)
+/* How long the first in a digest waits for others, and for how many. */
+#define LIFE_DIGEST_MS	(5 * 60 * 1000)
+#define LIFE_DIGEST_FULL 400
 
 /*
  * Begins to make it durable; takes over what *m holds. A small body is
@@ -48,6 +55,13 @@ void	 life_result(struct live_job *, uint32_t index, enum outcome,
 void	 life_over(struct live_job *, enum sched_end, const char *why);
 /* Its hop is blocked: everything is deferred. */
 void	 life_blocked(struct live_job *, uint64_t until_ms);
+
+/* --- senders who are owed digests; see life_digest.c ------------------------------ */
+
+struct life_digests *life_digests_new(struct queue *);
+void	 life_digests_free(struct life_digests **);
+/* Forgets senders that have been quiet; now and then. */
+void	 life_digests_sweep(struct life_digests *);
 
 /* --- from the store and the admin -------------------------------------------------- */
 

@@ -48,7 +48,7 @@ life_settled(struct queue *q, const uint64_t *ids, size_t n)
 			continue;
 		live_set_indexed(lm, true);
 		if (may_forget(lm))
-			life_let_go(lm);
+			live_drop(lm);
 	}
 }
 
@@ -87,7 +87,7 @@ life_park(struct live_msg *lm)
 	ev_timer_cancel(&lm->due);
 	live_set_state(lm, LIVE_RESTING);
 	write_down(lm);
-	life_let_go(lm);
+	live_drop(lm);
 }
 
 /* It was only looked at: as if it had never been fetched. */
@@ -96,7 +96,7 @@ leave(struct live_msg *lm, enum life_did did)
 {
 	if (lm->state == LIVE_RESTING && lm->indexed &&
 	    (lm->m.hold != HOLD_NONE || may_forget(lm)))
-		life_let_go(lm);
+		live_drop(lm);
 	return did;
 }
 

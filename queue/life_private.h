@@ -9,8 +9,6 @@
 const char *life_name(const struct live_msg *);
 /* Adds a line to its history; it is written down with the next change. */
 void	 life_note(struct live_msg *, const char *fmt, ...) PRINTFLIKE(2, 3);
-/* The message leaves memory; feed may have been waiting for the room. */
-void	 life_let_go(struct live_msg *);
 /* Written down as it is and left to the store. */
 void	 life_park(struct live_msg *);
 /* Every job of this round has ended, or was taken back. */
@@ -42,5 +40,20 @@ void	 life_dsn(const struct queue *, const struct live_msg *bounce,
 void	 life_fill_bounce(struct live_msg *bounce, struct buf *report,
 	    bool utf8, bool eightbit);
 void	 life_keep_bounce(struct live_msg *);
+
+/* --- life_digest.c: a sender whose messages fail by the dozen ----------------------- */
+
+/*
+ * Such a sender gets some reports about one message each, and after that one
+ * report about many. What waits for it stays in the queue, marked RCPT_OWED on
+ * disk: a crash may repeat a report, and loses none.
+ */
+
+/*
+ * A report about this message is due; original (or NULL) is the beginning of
+ * its body. True: taken over, it is LIVE_GATHERED until its digest goes.
+ * False: report it by itself.
+ */
+bool	 life_gather(struct live_msg *, const uint8_t *original, size_t len);
 
 #endif

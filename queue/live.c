@@ -158,6 +158,15 @@ live_drop(struct live_msg *lm)
 		STAILQ_INSERT_TAIL(&l->gone, lm, gone);
 	else
 		msg_free(lm);
+	if (l->on_room != NULL)
+		l->on_room(l->arg);
+}
+
+void
+live_on_room(struct live *l, void (*room)(void *), void *arg)
+{
+	l->on_room = room;
+	l->arg = arg;
 }
 
 /* --- bodies ------------------------------------------------------------------------ */

@@ -83,6 +83,8 @@ struct live {
 	size_t	 body_bytes;
 	unsigned int reads;		/* reads of the store in progress */
 	STAILQ_HEAD(, live_msg) gone;
+	void	(*on_room)(void *);
+	void	*arg;
 };
 
 struct live *live_new(void);
@@ -97,6 +99,8 @@ void	 live_set_state(struct live_msg *, enum live_state);
 void	 live_set_indexed(struct live_msg *, bool);
 /* Frees it, or keeps it as LIVE_GONE for as long as reads are in progress. */
 void	 live_drop(struct live_msg *);
+/* room(arg) is called whenever a message has been dropped; NULL for nobody. */
+void	 live_on_room(struct live *, void (*room)(void *), void *arg);
 
 /* Messages that are counted for this account, or next hop. */
 size_t	 live_share(const struct live *, enum live_by, const char *name);

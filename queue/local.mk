@@ -9,10 +9,10 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/ctl_bulk.c %D%/ctl_export.c %D%/ctl_filter.c %D%/ctl_filter.h \
 	%D%/ctl_import.c %D%/ctl_list.c %D%/ctl_stats.c %D%/ctl_usage.c %D%/ctl_words.c \
 	%D%/dispatch.c %D%/dispatch.h \
-	%D%/digest.c %D%/digest.h \
 	%D%/dsn.c %D%/dsn.h %D%/dsn_digest.c %D%/dsn_private.h \
 	%D%/feed.c %D%/feed.h \
 	%D%/life.c %D%/life.h %D%/life_private.h %D%/life_admin.c \
+	%D%/life_digest.c \
 	%D%/life_report.c \
 	%D%/live.c %D%/live.h \
 	%D%/program.c %D%/program.h \

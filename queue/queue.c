@@ -7,7 +7,6 @@
 #include "lib/ticket.h"
 #include "queue/clock.h"
 #include "queue/ctl.h"
-#include "queue/digest.h"
 #include "queue/dispatch.h"
 #include "queue/feed.h"
 #include "queue/life.h"
@@ -95,7 +94,7 @@ sweep_cb(void *arg)
 
 	caps_sweep(q->caps, clock_steady_ms());
 	sched_sweep(q->sched, ev_now_ms());
-	digest_sweep(q->digest);
+	life_digests_sweep(q->digests);
 	malloc_trim(0);			/* what a long list or a flood took */
 	ev_timer_set(&q->sweep, SWEEP_EVERY_MS);
 }
@@ -153,7 +152,7 @@ queue_open(struct queue *q, const struct queue_conf *conf,
 	q->dispatch = dispatch_new(q);
 	q->feed = feed_new(q);
 	q->ctl = ctl_new();
-	q->digest = digest_new(q);
+	q->digests = life_digests_new(q);
 	queue_reconf(q, conf);
 	q->store = open_store(q, &errstr);
 	if (q->store == NULL)
@@ -174,7 +173,7 @@ queue_close(struct queue *q)
 	ev_timer_cancel(&q->stop);
 	store_close(&q->store);
 	ctl_free(&q->ctl);
-	digest_free(&q->digest);
+	life_digests_free(&q->digests);
 	submit_free(&q->submit);
 	feed_free(&q->feed);
 	dispatch_free(&q->dispatch);

@@ -2,11 +2,14 @@
  * queue: the rooms of postern-queue and how they know each other. There is one
  * struct queue in the process; tests make their own.
  *
- * submit takes mail from smtpd and hands it to life. life owns every decision
- * about a message from its acceptance to its end and is alone in calling the
- * store's transitions. sched says which job goes next, dispatch carries it to
- * a relay and brings life the answers. feed brings life what the index says is
- * due. ctl answers posternctl.
+ * From the ground up, each includes only what stands before it: store (with
+ * table and record), caps, sched, route and dsn know nothing of each other.
+ * live keeps the messages that are in memory. life owns every decision about a
+ * message from its acceptance to its end and is alone in calling the store's
+ * transitions. On top of it submit takes mail from smtpd, dispatch carries
+ * what sched says is next to a relay and brings life the answers, feed brings
+ * life what the index says is due, and ctl answers posternctl; sched and live
+ * call dispatch and feed back without knowing them.
  */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
@@ -20,9 +23,9 @@
 #include "queue/store.h"
 
 struct ctl;
-struct digest;
 struct dispatch;
 struct feed;
+struct life_digests;
 struct live;
 struct submit;
 
@@ -38,7 +41,7 @@ struct queue {
 	struct revoked revoked;		/* what auth has said */
 	struct ipc *auth;		/* NULL: absent */
 	struct ctl *ctl;
-	struct digest *digest;
+	struct life_digests *digests;
 	struct ev_timer sweep;
 	struct ev_timer stop;		/* runs while stopping */
 	uint64_t stop_at_ms;		/* at the latest */

@@ -49,6 +49,8 @@ struct sched {
 	struct table hops, lanes, accounts;
 	uint32_t running;
 	TAILQ_HEAD(, sched_hop) ready, parked;
+	void	(*on_ready)(void *);
+	void	*arg;
 };
 
 /* A job that ends makes room for one; a second is asked in case that is not. */
@@ -108,6 +110,11 @@ sched_free(struct sched **sp)
 	*sp = NULL;
 	while ((n = table_next(&s->hops, NULL)) != NULL)
 		hop_free(s, (struct sched_hop *)n);
+	/* Jobs that run at the end keep theirs. */
+	while ((n = table_next(&s->accounts, NULL)) != NULL) {
+		table_remove(&s->accounts, n);
+		free(n);
+	}
 	table_clear(&s->hops);
 	table_clear(&s->lanes);
 	table_clear(&s->accounts);
@@ -153,6 +160,13 @@ hop_has_room(const struct sched_hop *h)
 	return h->blocked_ms != 0 || h->running < most;
 }
 
+void
+sched_on_ready(struct sched *s, void (*ready)(void *), void *arg)
+{
+	s->on_ready = ready;
+	s->arg = arg;
+}
+
 static void
 hop_review(struct sched *s, struct sched_hop *h)
 {
@@ -163,6 +177,8 @@ hop_review(struct sched *s, struct sched_hop *h)
 	else if (!h->ready && !h->parked) {
 		TAILQ_INSERT_TAIL(&s->ready, h, link);
 		h->ready = true;
+		if (s->on_ready != NULL)
+			s->on_ready(s->arg);
 	}
 }
 
@@ -410,6 +426,8 @@ sched_done(struct sched *s, struct sched_job *j, enum sched_end end,
 	hop_review(s, h);
 	if (hop_unused(h) && h->failures == 0)
 		hop_free(s, h);
+	if (s->on_ready != NULL)	/* there may have been no room at all */
+		s->on_ready(s->arg);
 }
 
 const char *

@@ -43,6 +43,11 @@ struct sched_job {		/* embedded in its owner, zeroed at birth */
 
 struct sched *sched_new(uint32_t retry_first_sec, uint32_t retry_max_sec,
 	    uint64_t seed);
+/*
+ * ready(arg) is called whenever sched_next() may have something that it had
+ * not; it must not call back.
+ */
+void	 sched_on_ready(struct sched *, void (*ready)(void *), void *arg);
 /* All jobs must have been taken out. */
 void	 sched_free(struct sched **);
 void	 sched_configure(struct sched *, uint32_t retry_first_sec,

@@ -1,10 +1,9 @@
 /*
- * queue/life and digest: what senders are told, when, how often, and that
+ * queue/life and life_digest: what senders are told, when, how often, and that
  * nothing of it is lost in a crash.
  */
 #include "lib/prelude.h"
 
-#include "queue/digest.h"
 #include "tests/unit/queue_world.h"
 
 #define HOUR	3600000ULL
@@ -299,13 +298,13 @@ test_digest(void)
 		if (i % 200 == 199) {
 			world_turn(200);
 			n = refuse_all(&last, &failures);
-			ok(n <= DIGEST_SINGLE + 5, "%d reports", n);
+			ok(n <= LIFE_SINGLE_REPORTS + 5, "%d reports", n);
 			world_disconnect(&smtpd);
 			world_connect(&smtpd, ROLE_SMTPD, 0);
 		}
 	}
-	ok(failures >= DIGEST_SINGLE, "the first come one by one");
-	world_step(DIGEST_WAIT_MS + 1000);
+	ok(failures >= LIFE_SINGLE_REPORTS, "the first come one by one");
+	world_step(LIFE_DIGEST_MS + 1000);
 	n = refuse_all(&last, &failures);
 	ok(n >= 1 && n < 10, "the rest in %d reports", n);
 	is_int(failures, 1000, "all are told of, each once");
@@ -323,7 +322,7 @@ test_digest(void)
 	ok(n == 10 && failures == 10, "who names envelopes is told of each");
 	crash();
 	n = refuse_all(&last, &failures);
-	world_step(DIGEST_WAIT_MS + 60000);
+	world_step(LIFE_DIGEST_MS + 60000);
 	n += refuse_all(&last, &failures);
 	ok(n > 0 && failures == 20, "a crash loses none of the others");
 	is_int(queued(), 0, "nothing is left");
@@ -342,9 +341,9 @@ test_digest_orders(void)
 	int i, failures = 0;
 
 	world_step(2 * HOUR);
-	for (i = 0; i < DIGEST_SINGLE + 5; i++)
+	for (i = 0; i < LIFE_SINGLE_REPORTS + 5; i++)
 		submit("bob@example.net", 0, NULL);
-	is_int(refuse_all(&last, &failures), DIGEST_SINGLE, "the first");
+	is_int(refuse_all(&last, &failures), LIFE_SINGLE_REPORTS, "the first");
 	i = 0;
 	for (n = table_next(&world.live->msgs, NULL); n != NULL; n = next) {
 		next = table_next(&world.live->msgs, n);
@@ -356,7 +355,7 @@ test_digest_orders(void)
 	}
 	is_int(i, 5, "five are gathered");
 	failures = 0;
-	world_step(DIGEST_WAIT_MS + 1000);
+	world_step(LIFE_DIGEST_MS + 1000);
 	is_int(refuse_all(&last, &failures), 1, "one digest");
 	is_int(failures, 3, "about the others");
 	is_int(queued(), 0, "nothing is left");

@@ -4,7 +4,6 @@
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/clock.h"
-#include "queue/digest.h"
 #include "queue/life_private.h"
 
 struct gathered {
@@ -25,15 +24,15 @@ struct sheaf {
 	char	 sender[];
 };
 
-struct digest {
+struct life_digests {
 	struct queue *q;
 	struct table sheaves;
 };
 
-struct digest *
-digest_new(struct queue *q)
+struct life_digests *
+life_digests_new(struct queue *q)
 {
-	struct digest *d = xcalloc(1, sizeof(*d));
+	struct life_digests *d = xcalloc(1, sizeof(*d));
 
 	d->q = q;
 	table_init(&d->sheaves);
@@ -53,7 +52,7 @@ pop(struct sheaf *s)
 }
 
 static void
-sheaf_free(struct digest *d, struct sheaf *s)
+sheaf_free(struct life_digests *d, struct sheaf *s)
 {
 	table_remove(&d->sheaves, &s->node);
 	ev_timer_cancel(&s->timer);
@@ -63,9 +62,9 @@ sheaf_free(struct digest *d, struct sheaf *s)
 }
 
 void
-digest_free(struct digest **dp)
+life_digests_free(struct life_digests **dp)
 {
-	struct digest *d = *dp;
+	struct life_digests *d = *dp;
 	struct table_node *n;
 
 	if (d == NULL)
@@ -78,7 +77,7 @@ digest_free(struct digest **dp)
 }
 
 void
-digest_sweep(struct digest *d)
+life_digests_sweep(struct life_digests *d)
 {
 	struct table_node *n, *next;
 	struct sheaf *s;
@@ -86,7 +85,7 @@ digest_sweep(struct digest *d)
 	for (n = table_next(&d->sheaves, NULL); n != NULL; n = next) {
 		next = table_next(&d->sheaves, n);
 		s = (struct sheaf *)n;
-		if (s->n == 0 && s->hour_ms + DIGEST_HOUR_MS < ev_now_ms())
+		if (s->n == 0 && s->hour_ms + LIFE_HOUR_MS < ev_now_ms())
 			sheaf_free(d, s);
 	}
 }
@@ -162,7 +161,7 @@ timer_cb(void *arg)
 /* --- gathering --------------------------------------------------------------------- */
 
 static struct sheaf *
-sheaf_of(struct digest *d, const char *sender)
+sheaf_of(struct life_digests *d, const char *sender)
 {
 	size_t len = strlen(sender);
 	struct sheaf *s = (struct sheaf *)table_find(&d->sheaves, sender,
@@ -242,28 +241,28 @@ keep(struct sheaf *s, struct live_msg *lm, const uint8_t *original, size_t len)
 	g->message_id = field(original, len, "Message-ID");
 	STAILQ_INSERT_TAIL(&s->waiting, g, link);
 	if (s->n++ == 0)
-		ev_timer_set(&s->timer, DIGEST_WAIT_MS);
-	if (s->n == DIGEST_FULL)
+		ev_timer_set(&s->timer, LIFE_DIGEST_MS);
+	if (s->n == LIFE_DIGEST_FULL)
 		ev_timer_set(&s->timer, 0);
-	lm->m.due_ms = clock_due_ms() + DIGEST_WAIT_MS;
+	lm->m.due_ms = clock_due_ms() + LIFE_DIGEST_MS;
 	live_set_state(lm, LIVE_GATHERED);
 	live_drop_body(lm);
 	life_write_progress(lm);
 }
 
 bool
-digest_gather(struct live_msg *lm, const uint8_t *original, size_t len)
+life_gather(struct live_msg *lm, const uint8_t *original, size_t len)
 {
 	struct sheaf *s;
 
 	if (!may_gather(lm))
 		return false;
-	s = sheaf_of(lm->q->digest, lm->m.env.return_path);
-	if (ev_now_ms() >= s->hour_ms + DIGEST_HOUR_MS) {
+	s = sheaf_of(lm->q->digests, lm->m.env.return_path);
+	if (ev_now_ms() >= s->hour_ms + LIFE_HOUR_MS) {
 		s->hour_ms = ev_now_ms();
 		s->singles = 0;
 	}
-	if (s->singles < DIGEST_SINGLE && s->n == 0) {
+	if (s->singles < LIFE_SINGLE_REPORTS && s->n == 0) {
 		s->singles++;
 		return false;
 	}
