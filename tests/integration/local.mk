@@ -10,6 +10,7 @@ TESTS += %D%/strangers.py
 TESTS += %D%/proxy.py
 TESTS += %D%/faithful.py
 TESTS += %D%/admin.py
+TESTS += %D%/reports.py
 
 EXTRA_DIST += \
 	%D%/e2e.py \
@@ -22,4 +23,5 @@ EXTRA_DIST += \
 	%D%/strangers.py \
 	%D%/proxy.py \
 	%D%/faithful.py \
-	%D%/admin.py
+	%D%/admin.py \
+	%D%/reports.py
