@@ -313,6 +313,12 @@ accounts_fake(struct accounts *a, const char *name, uint32_t iterations,
 	verifier_fake(v, a->secret, name, count != 0 ? count : iterations);
 }
 
+uint64_t
+accounts_hash(const struct accounts *a, const void *p, size_t n)
+{
+	return verifier_hash(a->secret, p, n);
+}
+
 /* --- writing ---------------------------------------------------------------------------------- */
 
 /* put when val is given, else del; in a transaction of its own. */

@@ -33,6 +33,9 @@ void	 accounts_close(struct accounts **);
 void	 accounts_fake(struct accounts *, const char *name,
 	    uint32_t iterations, struct verifier *);
 
+/* A hash, never 0, that says nothing without the installation's secret. */
+uint64_t accounts_hash(const struct accounts *, const void *, size_t);
+
 /* *out is filled when ACCOUNTS_OK; the caller ends it with account_clear(). */
 enum accounts_result accounts_get(struct accounts *, const char *name,
 	    struct account *out);

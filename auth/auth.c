@@ -6,6 +6,7 @@
 #include "auth/exchange.h"
 #include "auth/revoke.h"
 #include "auth/sasl.h"
+#include "auth/watch.h"
 #include "auth/worker.h"
 #include "lib/log.h"
 
@@ -54,6 +55,7 @@ conf_use(const void *slice, void *prepared)
 {
 	conf = slice;
 	exchange_conf(conf);
+	watch_conf(conf);
 	ctl_conf(accounts, conf);
 }
 
@@ -90,6 +92,7 @@ start(void)
 		return why;
 	sasl_login_accounts(accounts);
 	ctl_conf(accounts, conf);
+	watch_start(conf->state_dir);
 	worker_start(conf->workers);
 	return NULL;
 }
@@ -99,6 +102,7 @@ stop(void)
 {
 	exchange_stop();
 	worker_stop();
+	watch_stop();
 	revoke_stop();
 	sasl_login_accounts(NULL);
 	accounts_close(&accounts);

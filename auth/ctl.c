@@ -3,6 +3,7 @@
 #include "auth/accounts.h"
 #include "auth/ctl.h"
 #include "auth/revoke.h"
+#include "auth/watch.h"
 #include "auth/worker.h"
 #include "lib/child.h"
 #include "lib/ev.h"
@@ -135,6 +136,7 @@ done_change(struct job *job)
 	struct request *r = (struct request *)job;
 
 	if (r->result == ACCOUNTS_OK) {
+		watch_unlock(r->account.name);
 		/* A new account may have the name of an old one. */
 		revoke_account(r->account.name, conf->ticket_sec);
 		log_info("account=\"%s\" done=%s", r->account.name,
@@ -167,11 +169,14 @@ send_row(uint64_t id, const struct account *a, bool full)
 {
 	char *senders = senders_of(a);
 
-	child_ctl_row(id, full ? 7 : 4);
+	uint64_t locked = watch_locked_until(a->name);
+
+	child_ctl_row(id, full ? 8 : 5);
 	child_ctl_str("account", a->name);
 	child_ctl_str("cap", a->cap);
 	child_ctl_str("senders", senders);
 	child_ctl_time("changed", a->changed_ms);
+	child_ctl_time("locked_until", locked);
 	if (full) {
 		child_ctl_time("created", a->created_ms);
 		child_ctl_str("verifier", "SCRAM-SHA-256");
@@ -201,6 +206,20 @@ done_show(struct job *job)
 
 	if (r->result == ACCOUNTS_OK) {
 		send_row(r->id, &r->account, true);
+		child_ctl_end(r->id, CTL_OK, "%s", "");
+	} else
+		refuse(r);
+	request_free(r);
+}
+
+static void
+done_unlock(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	if (r->result == ACCOUNTS_OK) {
+		watch_unlock(r->account.name);
+		log_info("account=\"%s\" done=unlock", r->account.name);
 		child_ctl_end(r->id, CTL_OK, "%s", "");
 	} else
 		refuse(r);
@@ -265,6 +284,7 @@ static const struct verb verbs[] = {
 	{ "add", 1, true, true, run_add, done_change },
 	{ "passwd", 1, false, true, run_passwd, done_change },
 	{ "remove", 1, false, false, run_remove, done_change },
+	{ "unlock", 1, false, false, run_show, done_unlock },
 	{ "show", 1, false, false, run_show, done_show },
 	{ "list", 0, false, false, run_list, done_list },
 };
@@ -356,8 +376,8 @@ ctl_request(uint64_t id, size_t argc, const char *const *argv,
 		if (strcmp(argv[1], verbs[i].word) == 0)
 			v = &verbs[i];
 	if (v == NULL) {
-		child_ctl_end(id, CTL_USAGE, "account add, passwd, list, show "
-		    "and remove are what there is");
+		child_ctl_end(id, CTL_USAGE, "account add, passwd, list, show, "
+		    "unlock and remove are what there is");
 		return;
 	}
 	if (accounts == NULL) {
@@ -372,6 +392,6 @@ ctl_request(uint64_t id, size_t argc, const char *const *argv,
 		request_free(r);
 		return;
 	}
-	r->job.lane = worker_lane();
+	r->job.lane = worker_lane(true);
 	worker_submit(&r->job);
 }

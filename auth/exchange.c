@@ -6,6 +6,7 @@
 
 #include "auth/exchange.h"
 #include "auth/sasl.h"
+#include "auth/watch.h"
 #include "auth/worker.h"
 #include "lib/child.h"
 #include "lib/ev.h"
@@ -24,6 +25,7 @@
 #define LIMIT_MS	(10 * 60 * 1000)
 /* A failure is told this much later, and up to half as much again. */
 #define DELAY_MS	500
+#define DELAYS_MAX	4	/* so many times as much, as failures add up */
 /*
  * SCRAM's first challenge, salt and count of whatever name was asked for, is
  * told so long after the question: looking up who is there takes other tenths
@@ -60,6 +62,7 @@ struct exchange {
 	bool	 has_input;
 	struct buf input;
 	uint64_t now_ms;	/* when the client moved */
+	uint64_t wait_ms;	/* of a lock */
 	struct sasl_login *login; /* the thread's */
 	struct sasl_result result;
 };
@@ -121,7 +124,6 @@ exchange_new(struct peer *peer, uint64_t id)
 	e->index = peer->index;
 	atomic_init(&e->given_up, false);
 	e->begun_ms = ev_now_ms();
-	e->job.lane = worker_lane();
 	buf_init(&e->input, RESPONSE_MAX);
 	sasl_result_init(&e->result);
 	ev_timer_init(&e->timer, timer_cb, e);
@@ -222,10 +224,11 @@ submit(struct exchange *e)
 /* --- answers --------------------------------------------------------------------------------- */
 
 static void
-send_no(struct ipc *ipc, uint64_t id, enum auth_no why)
+send_no(struct ipc *ipc, uint64_t id, enum auth_no why, uint64_t wait_ms)
 {
 	ipc_begin(M_AUTH_NO, id);
 	ipc_put_u8(why);
+	ipc_put_u32((uint32_t)((wait_ms + 999) / 1000));
 	ipc_send(ipc, -1);
 }
 
@@ -257,19 +260,36 @@ send_ok(const struct exchange *e)
 
 /* Guessing costs time, but no thread; the jitter hides what the work took. */
 static void
-delay(struct exchange *e)
+delay(struct exchange *e, uint32_t failures)
 {
-	uint32_t r;
+	uint32_t r, times = failures < 1 ? 1 : failures > DELAYS_MAX ?
+	    DELAYS_MAX : failures;
 
 	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
 		r = 0;
 	set_state(e, EXCHANGE_DELAYED);
-	ev_timer_set(&e->timer, DELAY_MS + r % (DELAY_MS / 2));
+	ev_timer_set(&e->timer, times * DELAY_MS + r % (DELAY_MS / 2));
+}
+
+/*
+ * A name that is locked for this peer is refused whatever the password was,
+ * and nothing is counted: who guesses on learns nothing, not even whether.
+ */
+static bool
+locked(struct exchange *e, const char *name)
+{
+	e->wait_ms = watch_account_wait(name, e->params.peer);
+	if (e->wait_ms == 0)
+		return false;
+	e->result.answer = SASL_ANSWER_NO;
+	e->result.no = AUTH_NO_LOCKED;
+	return true;
 }
 
 static void
 failed(struct exchange *e)
 {
+	uint32_t failures = 1;
 	static const char *const reasons[AUTH_NO_REASONS] = {
 		[AUTH_NO_CREDENTIALS] = "credentials",
 		[AUTH_NO_MECHANISM] = "mechanism",
@@ -277,13 +297,18 @@ failed(struct exchange *e)
 		[AUTH_NO_TEMPORARY] = "trouble",
 		[AUTH_NO_WEAK] = "too-weak",
 		[AUTH_NO_PLAINTEXT] = "needs-tls",
+		[AUTH_NO_LOCKED] = "locked",
 	};
 
+	if (e->result.no == AUTH_NO_CREDENTIALS && *e->result.tried != '\0' &&
+	    !locked(e, e->result.tried))
+		failures = watch_failed(e->result.tried, e->params.peer,
+		    e->result.wrong);
 	log_info("%llx login=failed account=\"%s\" mechanism=%s peer=%s why=%s",
 	    (unsigned long long)e->id, log_escs(e->result.tried),
 	    log_escs(e->params.mechanism), log_escs(e->params.peer),
 	    reasons[e->result.no]);
-	delay(e);
+	delay(e, failures);
 }
 
 static void
@@ -324,6 +349,11 @@ exchange_done(struct job *job)
 			challenge_later(e);
 		break;
 	case SASL_ANSWER_OK:
+		if (locked(e, e->result.account.name)) {
+			failed(e);
+			break;
+		}
+		watch_succeeded(e->result.account.name, e->params.peer);
 		send_ok(e);
 		exchange_free(e);
 		break;
@@ -343,7 +373,8 @@ timer_cb(void *arg)
 		challenge(e);
 		return;
 	}
-	send_no(e->peer->ipc, e->id, late ? AUTH_NO_TEMPORARY : e->result.no);
+	send_no(e->peer->ipc, e->id, late ? AUTH_NO_TEMPORARY : e->result.no,
+	    e->wait_ms);
 	tidy(e);
 }
 
@@ -368,6 +399,7 @@ on_start(struct peer *peer, struct ipc_in *in)
 	size_t len;
 	const uint8_t *input = ipc_get_bytes(in, RESPONSE_MAX, &len);
 	struct exchange *e;
+	uint64_t wait_ms;
 	uint32_t bits;
 
 	from = ipc_get_str(in, SASL_LOGIN_PEER_MAX);
@@ -380,10 +412,16 @@ on_start(struct peer *peer, struct ipc_in *in)
 	    PER_WORKER_MAX) {
 		send_no(peer->ipc, in->id, bits == 0 ? AUTH_NO_PLAINTEXT :
 		    !offered(mechanism) ? AUTH_NO_MECHANISM :
-		    AUTH_NO_TEMPORARY);
+		    AUTH_NO_TEMPORARY, 0);
+		return 0;
+	}
+	wait_ms = watch_peer_wait(from);
+	if (wait_ms > 0) {
+		send_no(peer->ipc, in->id, AUTH_NO_LOCKED, wait_ms);
 		return 0;
 	}
 	e = exchange_new(peer, in->id);
+	e->job.lane = worker_lane(watch_is_known(from));
 	snprintf(e->params.mechanism, sizeof(e->params.mechanism), "%s",
 	    mechanism);
 	snprintf(e->params.peer, sizeof(e->params.peer), "%s", from);

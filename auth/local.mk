@@ -10,9 +10,11 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/census.c %D%/census.h \
 	%D%/ctl.c %D%/ctl.h \
 	%D%/exchange.c %D%/exchange.h \
+	%D%/guard.c %D%/guard.h \
 	%D%/revoke.c %D%/revoke.h \
 	%D%/sasl.c %D%/sasl.h \
 	%D%/verifier.c %D%/verifier.h \
+	%D%/watch.c %D%/watch.h \
 	%D%/worker.c %D%/worker.h
 
 LIBAUTH = %D%/libauth.a $(LIBTICKET) $(LIBPOSTERN) $(SASL_LIBS) $(DB_LIBS) \

@@ -35,6 +35,7 @@ struct sasl_login {
 	bool	 known;		/* account is filled */
 	bool	 trouble;	/* the database failed */
 	bool	 judged;	/* a password was looked at */
+	uint64_t wrong;		/* a hash of it, if it was wrong */
 	unsigned int said;	/* messages of the client, empty ones apart */
 	struct buf binding;	/* how SCRAM's final message has to begin */
 };
@@ -223,6 +224,8 @@ checkpass_cb(sasl_conn_t *conn, void *context, const char *user,
 	    l->known;
 	if (right)
 		cache_learn(name, v, pass, len, l->now_ms, l->p.cache_sec);
+	else
+		l->wrong = accounts_hash(accounts, pass, len);
 	l->judged = true;
 	return right ? SASL_OK : SASL_BADAUTH;
 }
@@ -442,6 +445,7 @@ answer(struct sasl_login *l, int r, const char *out, unsigned int len,
 	account_clear(&result->account);
 	buf_reset(&result->challenge);
 	snprintf(result->tried, sizeof(result->tried), "%s", l->tried);
+	result->wrong = l->wrong;
 	result->answer = SASL_ANSWER_NO;
 	if (r == SASL_CONTINUE) {
 		if (out != NULL && buf_add(&result->challenge, out, len) == -1)

@@ -34,6 +34,8 @@ struct sasl_result {
 	struct buf challenge;
 	struct account account;		/* with SASL_ANSWER_OK */
 	char	 tried[ACCOUNT_MAX + 1]; /* the name given, "" when none was */
+	uint64_t wrong;			/* a keyed hash of the wrong password; 0:
+					   the mechanism shows none */
 };
 
 /*

@@ -92,6 +92,18 @@ verifier_draw(const uint8_t secret[VERIFIER_SECRET_LEN], const char *name)
 	return draw;
 }
 
+uint64_t
+verifier_hash(const uint8_t secret[VERIFIER_SECRET_LEN], const void *p,
+    size_t n)
+{
+	uint8_t out[VERIFIER_KEY_LEN];
+	uint64_t h;
+
+	hmac(secret, VERIFIER_SECRET_LEN, p, n, out);
+	memcpy(&h, out, sizeof(h));
+	return h != 0 ? h : 1;
+}
+
 const char *
 verifier_text(const struct verifier *v, char text[VERIFIER_TEXT_MAX])
 {

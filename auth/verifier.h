@@ -49,6 +49,10 @@ void	 verifier_fake(struct verifier *,
 uint64_t verifier_draw(const uint8_t secret[VERIFIER_SECRET_LEN],
 	    const char *name);
 
+/* Of any bytes; not 0. */
+uint64_t verifier_hash(const uint8_t secret[VERIFIER_SECRET_LEN],
+	    const void *, size_t);
+
 /*
  * As RFC 5803 2 writes it, "SCRAM-SHA-256$count:salt$StoredKey:ServerKey";
  * returns text.

@@ -121,12 +121,14 @@ worker_stop(void)
 }
 
 unsigned int
-worker_lane(void)
+worker_lane(bool known)
 {
 	static unsigned int turn;
-	unsigned int i, best = turn++ % nlanes;	/* all idle: take turns */
+	unsigned int i, first = known || nlanes == 1 ? 0 : 1;
+	unsigned int best = first + turn++ % (nlanes - first);
 
-	for (i = 0; i < nlanes; i++)
+	/* All idle: they take turns. */
+	for (i = first; i < nlanes; i++)
 		if (lanes[i].load < lanes[best].load)
 			best = i;
 	return best;

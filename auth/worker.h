@@ -8,6 +8,7 @@
 #define AUTH_WORKER_H
 
 #include <sys/queue.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct job {
@@ -21,8 +22,11 @@ struct job {
 void	 worker_start(unsigned int n);
 /* Waits for what is running; jobs that did not begin get neither call. */
 void	 worker_stop(void);
-/* The lane with the least to do. */
-unsigned int worker_lane(void);
+/*
+ * The lane with the least to do. Where there are several the first is kept for
+ * whom we know: strangers who guess fill only the others.
+ */
+unsigned int worker_lane(bool known);
 /* The job stays the caller's and must live until done(). */
 void	 worker_submit(struct job *);
 

@@ -59,6 +59,8 @@ const struct conf_field auth_conf_fields[] = {
 	F(U32, auth_conf, iterations),
 	F(U32, auth_conf, cache_sec),
 	F(STRS, auth_conf, caps),
+	F(U32, auth_conf, lock_after),
+	F(U32, auth_conf, lock_sec),
 	END
 };
 

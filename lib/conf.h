@@ -101,6 +101,8 @@ struct auth_conf {
 	uint32_t iterations;		/* of new SCRAM verifiers, 4096..65536 */
 	uint32_t cache_sec;		/* of successful PLAIN logins; 0: none */
 	struct conf_strs caps;		/* their names, for new accounts */
+	uint32_t lock_after;		/* different failures; 0: never */
+	uint32_t lock_sec;		/* the first time; then twice as long */
 };
 
 /* --- keys ------------------------------------------------------------------------ */

@@ -75,7 +75,7 @@ enum msg {
 	M_AUTH_OK,	/* ticket, u32 n, n x {str sender pattern, bytes its
 			   seal}: "a@b" or "@b"; an account may always send as
 			   its own name */
-	M_AUTH_NO,	/* u8 enum auth_no */
+	M_AUTH_NO,	/* u8 enum auth_no, u32 seconds that a lock lasts */
 
 	/* auth to queue; and back what queue knows, when the channel is new */
 	M_REVOKE = 80,	/* str account, u64 before, u64 until (both as
@@ -128,6 +128,7 @@ enum auth_no {
 	AUTH_NO_SYNTAX,		/* 501 5.5.2 */
 	AUTH_NO_TEMPORARY,	/* 454 4.7.0 */
 	AUTH_NO_WEAK,		/* 534 5.7.9 */
+	AUTH_NO_LOCKED,		/* 454 4.7.0, with the time */
 	AUTH_NO_PLAINTEXT,	/* 538 5.7.11 */
 	AUTH_NO_REASONS
 };

@@ -21,6 +21,8 @@ static const struct verb verbs[] = {
 	    1, 1, VIEW_TABLE, WAY_PASSWORD, "" },
 	{ "account list", "", "all accounts", 0, 0, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "account show", "NAME", "one account", 1, 1, VIEW_CARD, WAY_PLAIN, "" },
+	{ "account unlock", "NAME", "forget what was guessed wrong", 1, 1,
+	    VIEW_TABLE, WAY_PLAIN, "" },
 	{ "account remove", "NAME", "nobody logs in as this any more",
 	    1, 1, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "queue list", "[ID...|FILTER...] [--limit N]",

@@ -50,6 +50,10 @@ const struct setting settings[] = {
 	    1, 64, NULL, C(smtpd.mechanisms) },
 	{ "accounts", "iterations", SET_NUM, "4096", 4096, 65536, NULL,
 	    C(auth.iterations) },
+	{ "accounts", "lock-after", SET_NUM, "10", 0, 16, NULL,
+	    C(auth.lock_after) },
+	{ "accounts", "lock-time", SET_TIME, "15m", 1, DAY, NULL,
+	    C(auth.lock_sec) },
 
 	{ "limits", "message-size", SET_SIZE64, "50M", 64 << 10, 1 << 30,
 	    NULL, C(smtpd.max_message_bytes) },

@@ -9,6 +9,7 @@
 
 #include "lib/base64.h"
 #include "lib/log.h"
+#include "lib/num.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
 #include "smtpd/session_private.h"
@@ -224,14 +225,18 @@ cmd_auth_no(struct session *s, struct ipc_in *in)
 		[AUTH_NO_TEMPORARY] = REPLY_AUTH_TROUBLE,
 		[AUTH_NO_WEAK] = REPLY_AUTH_WEAK,
 		[AUTH_NO_PLAINTEXT] = REPLY_AUTH_ENCRYPT,
+		[AUTH_NO_LOCKED] = REPLY_AUTH_LOCKED,
 	};
 	uint8_t why = ipc_get_u8(in);
+	uint32_t sec = ipc_get_u32(in);
+	char wait[NUM_TEXT_LEN];
 
 	if (!ipc_in_end(in) || why >= AUTH_NO_REASONS)
 		return -1;
 	stats_add(STAT_LOGIN_FAILURES, 1);
 	session_set_state(s, SESSION_COMMAND);
-	session_refuse(s, "AUTH", replies[why], NULL, NULL);
+	session_refuse(s, "AUTH", replies[why], num_print_wait(sec, wait),
+	    NULL);
 	return 0;
 }
 

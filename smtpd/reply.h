@@ -60,6 +60,8 @@
 	    "the others in another message")				\
 	X(AUTH_TROUBLE, "454", " 4.7.0 ", "Authentication is not "	\
 	    "available just now; try again in a moment")		\
+	X(AUTH_LOCKED, "454", " 4.7.0 ", "Too many failed logins; try "	\
+	    "again in %s")						\
 	X(TLS_TROUBLE, "454", " 4.7.0 ", "TLS is not available just now; "\
 	    "try again in a moment")					\
 									\

@@ -13,7 +13,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
-from postern import Postern, need_root, plain, wait_for          # noqa: E402
+from postern import (PATIENCE, Postern, need_root, plain,         # noqa: E402
+                     wait_for)
 
 ALICE = "alice@example.org"
 OK, FAILED, USAGE, NOT_FOUND = 0, 1, 2, 3
@@ -181,6 +182,48 @@ def test_many(p, n=300):
               sorted(r["account"] for r in rows), "in order")
 
 
+def login_from(p, address, name, password):
+    """(code, text) of a login from that address of the loopback network."""
+    with smtplib.SMTP_SSL("127.0.0.1", p.tls_port, context=p.context(),
+                          timeout=PATIENCE, source_address=(address, 0)) as s:
+        s.ehlo()
+        return s.docmd("AUTH PLAIN " + plain(name, password))
+
+
+def test_locks():
+    """Who guesses is locked out; who is at home is not."""
+    with Postern(top='accounts { lock-after = 3 }') as p:
+        p.account("gina", "open-sesame")
+        tap.equal(login_from(p, "127.1.0.5", "gina", "open-sesame")[0], 235,
+                  "gina logs in at home")
+        for i in range(3):
+            tap.equal(login_from(p, "127.9.9.9", "gina", "guess-%d-ses" % i)[0],
+                      535, "a stranger guesses")
+        code, text = login_from(p, "127.9.9.9", "gina", "open-sesame")
+        tap.ok(code == 454 and b"15 minutes" in text,
+               "then not even the right one is heard: %d %s" % (
+                   code, text.decode()))
+        tap.equal(login_from(p, "127.1.0.6", "gina", "open-sesame")[0], 235,
+                  "at home it is, with a neighbour's address, too")
+        tap.ok(p.rows("account", "list")[0]["locked_until"],
+               "the admin sees it")
+        tap.ok('account="gina" locked minutes=15' in p.log(), "so does the log")
+        p.stop()
+        p.start()
+        tap.equal(login_from(p, "127.9.9.9", "gina", "open-sesame")[0], 454,
+                  "a restart forgives nothing")
+        tap.equal(login_from(p, "127.1.0.5", "gina", "open-sesame")[0], 235,
+                  "and forgets no home")
+        verb(p, OK, "unlock", "unlock", "gina")
+        tap.equal(login_from(p, "127.9.9.9", "gina", "open-sesame")[0], 235,
+                  "the admin unlocks")
+        verb(p, NOT_FOUND, "unlock nobody", "unlock", "nobody")
+        for i in range(3):
+            login_from(p, "127.8.8.%d" % i, "name%d" % i, "open-sesame")
+        tap.equal(login_from(p, "127.8.8.77", "gina", "open-sesame")[0], 454,
+                  "three names from one network: it is locked")
+
+
 def test_damaged(p):
     tap.equal(p.stop(), 0, "stopped")
     for path in glob.glob(p.dir + "/state/auth/accounts.db"):
@@ -214,6 +257,7 @@ def main():
         test_killed(p)
         test_many(p)
         test_damaged(p)
+    test_locks()
     tap.done()
 
 

@@ -40,6 +40,7 @@ struct rig_reply {
 	uint16_t type;		/* 0: nothing came, 1: the channel ended */
 	uint64_t id;
 	int	 no;		/* enum auth_no, or -1 */
+	uint32_t wait_sec;	/* of a lock */
 	uint8_t	 bytes[16384];	/* a challenge, or the account's name */
 	size_t	 len;
 	size_t	 nsenders;
@@ -239,6 +240,8 @@ rig_answer(void)
 		}
 	} else
 		r.no = ipc_get_u8(&in);
+	if (in.type == M_AUTH_NO)
+		r.wait_sec = ipc_get_u32(&in);
 	if (!ipc_in_end(&in))
 		abort();
 	return &r;

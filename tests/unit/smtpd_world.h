@@ -70,6 +70,7 @@ world_auth_no(uint64_t id, enum auth_no why)
 {
 	ipc_begin(M_AUTH_NO, id);
 	ipc_put_u8(why);
+	ipc_put_u32(why == AUTH_NO_LOCKED ? 720 : 0);
 	ipc_send(world.auth, -1);
 }
 
@@ -91,6 +92,7 @@ world_judge(uint64_t id, const char *r)
 		world_challenge(id, "more");
 	else
 		world_auth_no(id, strcmp(r, "down") == 0 ? AUTH_NO_TEMPORARY :
+		    strcmp(r, "locked") == 0 ? AUTH_NO_LOCKED :
 		    AUTH_NO_CREDENTIALS);
 }
 

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "auth/watch.h"
 #include "tests/tap.h"
 #include "tests/unit/auth_rig.h"
 
@@ -208,6 +209,7 @@ test_given_up(void)
 	pthread_mutex_unlock(&gate);
 	while (passed < 2)
 		ev_loop_once(10);
+	rig_drain();
 	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
 	    M_AUTH_OK, "and no longer");
 }
@@ -238,6 +240,39 @@ test_challenge_delay(void)
 }
 
 static void
+test_locks(void)
+{
+	struct auth_conf conf = { .lock_after = 3, .lock_sec = 900 };
+	static const char *const wrong[] = { "\0bob\0wrong horse1",
+	    "\0bob\0wrong horse2", "\0bob\0wrong horse2",
+	    "\0bob\0wrong horse3" };
+	struct rig_reply r;
+	size_t i;
+
+	watch_conf(&conf);
+	watch_unlock("bob");
+	for (i = 0; i < nitems(wrong); i++)
+		ok(rig_begin(++id, "PLAIN", wrong[i], 17)->no ==
+		    AUTH_NO_CREDENTIALS, "wrong, %zu", i);
+	r = *rig_begin(++id, "PLAIN", S("\0bob\0correct horse"));
+	ok(r.type == M_AUTH_NO && r.no == AUTH_NO_LOCKED &&
+	    r.wait_sec > 880 && r.wait_sec <= 900,
+	    "three different ones: the right one is locked out, for %u s",
+	    r.wait_sec);
+	r = *rig_begin(++id, "PLAIN", S("\0bob\0another horse"));
+	ok(r.type == M_AUTH_NO && r.no == AUTH_NO_LOCKED,
+	    "a wrong one can't be told from it");
+	rig_begin(++id, "SCRAM-SHA-256", S("n,,n=bob,r=abcdefgh"));
+	r = *rig_step(id, S("c=biws,r=abcdefgh,p=AAAA"));
+	ok(r.type == M_AUTH_NO && r.no != -1, "SCRAM neither");
+	ev_clock_step(901 * 1000);
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "when it is over: in");
+	conf.lock_after = 0;
+	watch_conf(&conf);
+}
+
+static void
 test_delay(void)
 {
 	struct pollfd p = { .fd = -1, .events = POLLIN };
@@ -264,6 +299,7 @@ main(void)
 	test_cancel();
 	test_challenge_delay();
 	test_delay();
+	test_locks();
 	test_limits();
 	test_given_up();
 	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==

@@ -1,0 +1,65 @@
+/*
+ * guard: who has guessed too often. It keeps, for some time and in bounded
+ * memory, what went wrong
+ *
+ *	of an account	from networks that it was never used from: distinct
+ *			wrong passwords, the same one again counts once
+ *	of a pair	of account and network, where it was used before: the
+ *			same, apart, so that strangers cannot lock out owners
+ *	of a network	(a /24 or /64): distinct names that failed
+ *	of an address	the same; one that logged in well is spared what its
+ *			neighbours have done, unless it does so itself
+ *
+ * What reaches its limit is locked, at first for lock_ms, each time again for
+ * twice as long. Names count whether or not there is such an account, so a
+ * lock says nothing about that. Main thread; times are the wall clock's, since
+ * it all outlives a restart.
+ */
+#ifndef AUTH_GUARD_H
+#define AUTH_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GUARD_LIMIT_MAX	16	/* failures that can be told apart */
+#define GUARD_ROOM	16384	/* of each kind; the least lately used goes */
+
+struct guard;
+
+struct guard *guard_new(void);
+void	 guard_free(struct guard **);
+/* limit: failures until a lock, at most GUARD_LIMIT_MAX; 0: nobody is locked. */
+void	 guard_configure(struct guard *, uint32_t limit, uint64_t lock_ms);
+
+/* Milliseconds until this address may try any name; 0: now. */
+uint64_t guard_peer_wait(struct guard *, const char *peer, uint64_t now_ms);
+/* Milliseconds until it may try this name; 0: now. */
+uint64_t guard_account_wait(struct guard *, const char *name,
+	    const char *peer, uint64_t now_ms);
+/* Whether somebody logged in from this address within a month. */
+bool	 guard_is_known(struct guard *, const char *peer, uint64_t now_ms);
+
+/*
+ * A login failed. secret: a keyed hash of the wrong password, or 0 where the
+ * mechanism shows none. Returns how many different ones there are by now. Logs
+ * a lock.
+ */
+uint32_t guard_failed(struct guard *, const char *name, const char *peer,
+	    uint64_t secret, uint64_t now_ms);
+void	 guard_succeeded(struct guard *, const char *name, const char *peer,
+	    uint64_t now_ms);
+
+/* Until when strangers' networks are locked out of it; 0: they are not. */
+uint64_t guard_locked_until(struct guard *, const char *name,
+	    uint64_t now_ms);
+/* Forgets what was held against it, wherever from. */
+void	 guard_unlock(struct guard *, const char *name);
+
+/* All of it as bytes, allocated; and back. False: no bytes of ours. */
+uint8_t	*guard_pack(struct guard *, size_t *len);
+bool	 guard_unpack(struct guard *, const uint8_t *, size_t len);
+/* Whether anything changed since the last guard_pack(). */
+bool	 guard_changed(const struct guard *);
+
+#endif

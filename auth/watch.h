@@ -1,0 +1,34 @@
+/*
+ * watch: the guard of this process, with what it needs of the world: loopback
+ * is nobody's network, what is known goes to disk once a minute and at the end,
+ * by way of a thread.
+ */
+#ifndef AUTH_WATCH_H
+#define AUTH_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct auth_conf;
+
+/* The settings from now on. */
+void	 watch_conf(const struct auth_conf *);
+/* Reads what was kept in that directory, and keeps it there from now on. */
+void	 watch_start(const char *dir);
+/* Writes the last of it, at once. */
+void	 watch_stop(void);
+
+/* Milliseconds until this peer may try any name, or this name; 0: now. */
+uint64_t watch_peer_wait(const char *peer);
+uint64_t watch_account_wait(const char *name, const char *peer);
+/* Whether it is an address that somebody logs in from. */
+bool	 watch_is_known(const char *peer);
+/* Returns how many different failures there were by now; see guard_failed(). */
+uint32_t watch_failed(const char *name, const char *peer, uint64_t secret);
+void	 watch_succeeded(const char *name, const char *peer);
+
+/* Wall clock; 0: it is not locked. */
+uint64_t watch_locked_until(const char *name);
+void	 watch_unlock(const char *name);
+
+#endif

@@ -1,0 +1,325 @@
+/*
+ * auth/guard: who is locked out and who must not be, with time stepped by hand;
+ * and a stuffing run.
+ */
+#include "lib/prelude.h"
+
+#include "auth/guard.h"
+#include "lib/ev.h"
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "tests/tap.h"
+
+#define LIMIT		10
+#define MINUTE		60000ull
+#define LOCK		(15 * MINUTE)
+#define HOUR		(60 * MINUTE)
+#define HOME		"192.0.2.7"
+#define NEIGHBOUR	"192.0.2.8"
+#define STRANGER	"198.51.100.9"
+
+static struct guard *g;
+static uint64_t now = 1700000000000;
+
+static void
+quiet(enum log_level level, const char *proc, const char *line)
+{
+}
+
+static void
+fresh(void)
+{
+	guard_free(&g);
+	g = guard_new();
+	guard_configure(g, LIMIT, LOCK);
+}
+
+/* n different wrong passwords. */
+static void
+guess(const char *name, const char *peer, uint32_t n)
+{
+	static uint64_t secret = 1000;
+
+	while (n-- > 0)
+		guard_failed(g, name, peer, ++secret, now);
+}
+
+static void
+test_account(void)
+{
+	uint32_t i;
+
+	fresh();
+	for (i = 0; i < 1000; i++)
+		guard_failed(g, "alice", STRANGER, 7, now);
+	is_int(guard_account_wait(g, "alice", STRANGER, now), 0,
+	    "the same wrong password a thousand times: a device, no thief");
+	guess("alice", STRANGER, LIMIT - 2);
+	is_int(guard_account_wait(g, "alice", STRANGER, now), 0,
+	    "nine different ones");
+	guess("alice", STRANGER, 1);
+	is_int(guard_account_wait(g, "alice", STRANGER, now), LOCK,
+	    "ten: locked");
+	is_int(guard_account_wait(g, "alice", "203.0.113.1", now), LOCK,
+	    "wherever from");
+	is_int(guard_account_wait(g, "bob", "203.0.113.1", now), 0,
+	    "others are not");
+	ok(guard_locked_until(g, "alice", now) == now + LOCK, "until then");
+	now += LOCK;
+	is_int(guard_account_wait(g, "alice", STRANGER, now), 0, "and no more");
+	guess("alice", STRANGER, LIMIT);
+	is_int(guard_account_wait(g, "alice", STRANGER, now), 2 * LOCK,
+	    "again: twice as long");
+	for (i = 0; i < 10; i++) {
+		now += guard_account_wait(g, "alice", STRANGER, now);
+		guess("alice", STRANGER, LIMIT);
+	}
+	is_int(guard_account_wait(g, "alice", STRANGER, now), 24 * HOUR,
+	    "a day at most");
+	guard_unlock(g, "alice");
+	is_int(guard_account_wait(g, "alice", STRANGER, now), 0,
+	    "the admin unlocks");
+	guess("carol", STRANGER, LIMIT - 1);
+	now += HOUR + 1;
+	guess("carol", STRANGER, 1);
+	is_int(guard_account_wait(g, "carol", STRANGER, now), 0,
+	    "what is an hour old is forgiven");
+	guess("nobody@example.org", STRANGER, LIMIT);
+	is_int(guard_account_wait(g, "nobody@example.org", STRANGER, now),
+	    LOCK, "a name without an account locks as well");
+}
+
+/* Strangers cannot lock out an owner where he is at home. */
+static void
+test_home(void)
+{
+	fresh();
+	guard_succeeded(g, "alice", HOME, now);
+	guess("alice", STRANGER, LIMIT);
+	ok(guard_account_wait(g, "alice", STRANGER, now) > 0,
+	    "strangers are locked out");
+	is_int(guard_account_wait(g, "alice", HOME, now), 0, "alice is not");
+	is_int(guard_account_wait(g, "alice", NEIGHBOUR, now), 0,
+	    "nor with her next address of the same network");
+	guess("alice", NEIGHBOUR, LIMIT - 1);
+	is_int(guard_account_wait(g, "alice", HOME, now), 0,
+	    "nine failures at home");
+	guess("alice", NEIGHBOUR, 1);
+	is_int(guard_account_wait(g, "alice", HOME, now), LOCK,
+	    "ten are too many there, too");
+	guard_unlock(g, "alice");
+	is_int(guard_account_wait(g, "alice", HOME, now), 0,
+	    "unlock means everywhere");
+	now += 31 * 24 * HOUR;
+	guess("alice", STRANGER, LIMIT);
+	ok(guard_account_wait(g, "alice", HOME, now) > 0,
+	    "after a month without a login home is nowhere");
+}
+
+static void
+try_names(const char *peer, uint32_t n)
+{
+	char name[32];
+	static uint32_t k;
+
+	while (n-- > 0) {
+		snprintf(name, sizeof(name), "name%u", k++);
+		guard_failed(g, name, peer, 5, now);
+	}
+}
+
+static void
+test_network(void)
+{
+	fresh();
+	guard_succeeded(g, "alice", HOME, now);
+	try_names(NEIGHBOUR, LIMIT - 1);
+	is_int(guard_peer_wait(g, NEIGHBOUR, now), 0, "nine names");
+	try_names("192.0.2.200", 1);
+	is_int(guard_peer_wait(g, NEIGHBOUR, now), LOCK,
+	    "ten names of a /24: locked");
+	is_int(guard_peer_wait(g, "192.0.2.99", now), LOCK, "all of it");
+	is_int(guard_peer_wait(g, "192.0.3.1", now), 0, "not the next one");
+	is_int(guard_peer_wait(g, HOME, now), 0,
+	    "nor an address that logged in well");
+	try_names(HOME, LIMIT);
+	is_int(guard_peer_wait(g, HOME, now), LOCK,
+	    "unless it does the same");
+	ok(!guard_is_known(g, HOME, now), "then it is known no more");
+	try_names("2001:db8:1:2::3", 5);
+	try_names("2001:db8:1:2:ffff::1", 5);
+	is_int(guard_peer_wait(g, "2001:db8:1:2::99", now), LOCK,
+	    "IPv6: a /64");
+	is_int(guard_peer_wait(g, "2001:db8:1:3::3", now), 0,
+	    "not the next one");
+	try_names("::ffff:203.0.113.5", LIMIT);
+	is_int(guard_peer_wait(g, "203.0.113.9", now), LOCK,
+	    "IPv4 in IPv6 is IPv4");
+	try_names("", 100);
+	try_names("no address", 100);
+	ok(guard_peer_wait(g, "", now) == 0 &&
+	    guard_peer_wait(g, "no address", now) == 0,
+	    "without an address there is no network");
+}
+
+/* SCRAM shows no password. */
+static void
+test_unseen(void)
+{
+	char peer[32];
+	uint32_t i;
+
+	fresh();
+	for (i = 0; i < 90; i++)
+		guard_failed(g, "alice", STRANGER, 0, now);
+	is_int(guard_account_wait(g, "alice", STRANGER, now), 0,
+	    "an old device fails 90 times an hour");
+	for (; i < 100; i++)
+		guard_failed(g, "alice", STRANGER, 0, now);
+	is_int(guard_account_wait(g, "alice", STRANGER, now), LOCK,
+	    "100 times is guessing");
+	for (i = 0; i < LIMIT; i++) {
+		snprintf(peer, sizeof(peer), "203.0.%u.1", i);
+		guard_failed(g, "bob", peer, 0, now);
+	}
+	is_int(guard_account_wait(g, "bob", STRANGER, now), LOCK,
+	    "so is ten addresses once each");
+}
+
+static void
+test_settings(void)
+{
+	fresh();
+	guard_configure(g, 0, LOCK);
+	guess("alice", STRANGER, 100);
+	try_names(STRANGER, 100);
+	ok(guard_account_wait(g, "alice", STRANGER, now) == 0 &&
+	    guard_peer_wait(g, STRANGER, now) == 0, "0: nobody is locked");
+	fresh();
+	guard_configure(g, 1000, LOCK);
+	guess("alice", STRANGER, GUARD_LIMIT_MAX);
+	ok(guard_account_wait(g, "alice", STRANGER, now) > 0,
+	    "more than can be told apart is not waited for");
+	fresh();
+	guess("alice", STRANGER, LIMIT);
+	ok(guard_account_wait(g, "alice", STRANGER, now - 300 * 24 * HOUR) <=
+	    24 * HOUR, "a clock set back locks for a day at most");
+}
+
+static void
+test_disk(void)
+{
+	uint8_t *p, *half;
+	size_t n, i, bad = 0;
+
+	fresh();
+	guard_succeeded(g, "alice", HOME, now);
+	guess("alice", STRANGER, LIMIT);
+	guess("bob", STRANGER, LIMIT - 1);
+	try_names("2001:db8:1:2::3", LIMIT);
+	ok(guard_changed(g), "there is something to keep");
+	p = guard_pack(g, &n);
+	ok(!guard_changed(g), "it was taken");
+	fresh();
+	ok(guard_unpack(g, p, n), "a restart");
+	ok(guard_account_wait(g, "alice", STRANGER, now) == LOCK &&
+	    guard_account_wait(g, "alice", HOME, now) == 0 &&
+	    guard_is_known(g, HOME, now) &&
+	    guard_peer_wait(g, "2001:db8:1:2::4", now) == LOCK,
+	    "forgets nothing");
+	guess("bob", STRANGER, 1);
+	ok(guard_account_wait(g, "bob", STRANGER, now) == LOCK,
+	    "and counts on");
+	half = xmalloc(n);
+	for (i = 0; i < n; i += 7) {
+		memcpy(half, p, n);
+		half[i] ^= 0x20;
+		bad += guard_unpack(g, half, n);
+	}
+	for (i = 0; i < n; i += 13)
+		bad += guard_unpack(g, p, i);
+	is_int(bad, 0, "damaged or cut off: refused, whatever is hit");
+	free(half);
+	free(p);
+}
+
+/*
+ * 100,000 passwords for 1,000 names from 5,000 addresses in 500 networks, in
+ * an hour, while alice uses her account.
+ */
+static void
+test_stuffing(void)
+{
+	uint64_t start = now, secret = 1, wait;
+	uint32_t i, tried = 0, refused = 0, alice_waits = 0;
+	char name[32], peer[32];
+	size_t n;
+
+	fresh();
+	guard_succeeded(g, "user1", "10.9.9.9", now);
+	for (i = 0; i < 100000; i++) {
+		now = start + i * 36;
+		snprintf(name, sizeof(name), "user%u", i * 7919 % 1000);
+		snprintf(peer, sizeof(peer), "10.%u.%u.%u", i % 5000 / 2500,
+		    i % 500 % 250, 1 + i % 5000 / 500);
+		wait = guard_peer_wait(g, peer, now);
+		if (wait == 0)
+			wait = guard_account_wait(g, name, peer, now);
+		if (wait > 0) {
+			refused++;
+			continue;
+		}
+		tried++;
+		guard_failed(g, name, peer, ++secret, now);
+		if (i % 100 == 0)
+			alice_waits += guard_peer_wait(g, "10.9.9.9", now) +
+			    guard_account_wait(g, "user1", "10.9.9.9", now) >
+			    0;
+	}
+	free(guard_pack(g, &n));
+	printf("# %u of 100000 passwords were tried, %u an account; the rest "
+	    "met a lock; %zu KB are kept\n", tried, tried / 1000, n / 1024);
+	ok(tried < 40000 && refused > 60000, "most meet a lock");
+	is_int(alice_waits, 0, "alice at home never does");
+	ok(n < 4 * GUARD_ROOM * 200, "memory is bounded");
+}
+
+/* Far more of each kind than there is room for. */
+static void
+test_room(void)
+{
+	char name[32], peer[32];
+	uint32_t i;
+	size_t n;
+
+	fresh();
+	for (i = 0; i < 3 * GUARD_ROOM; i++) {
+		snprintf(name, sizeof(name), "user%u", i);
+		snprintf(peer, sizeof(peer), "10.%u.%u.%u", i >> 16,
+		    i >> 8 & 255, i & 255);
+		guard_failed(g, name, peer, i + 1, now);
+		guard_succeeded(g, name, peer, now);
+	}
+	free(guard_pack(g, &n));
+	printf("# %zu KB\n", n / 1024);
+	ok(n < 4 * GUARD_ROOM * 100, "the oldest go");
+	ok(guard_is_known(g, peer, now), "the newest stay");
+}
+
+int
+main(void)
+{
+	ev_init();
+	ev_clock_fake(1000, now);
+	log_set_sink(quiet);
+	test_account();
+	test_home();
+	test_network();
+	test_unseen();
+	test_settings();
+	test_disk();
+	test_stuffing();
+	test_room();
+	guard_free(&g);
+	return tap_done();
+}
