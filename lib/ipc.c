@@ -1,8 +1,7 @@
 /*
- * Wire form of a message, in host order (both ends are this machine):
- *	u16 version | u16 type | u32 payload length | u64 id | payload
- * u8, u32 and u64 fields stand bare; strings and bytes have a u32 length in
- * front, strings a NUL behind, so that the reader can borrow them in place.
+ * Channels. A packet holds one message, or several that were sent within a
+ * turn of the loop: a system call and a wake-up at each end cost more than
+ * most messages do. The messages themselves are lib/ipc_fields.c's.
  */
 #include "lib/prelude.h"
 
@@ -13,14 +12,14 @@
 
 #include "lib/ev.h"
 #include "lib/ipc.h"
-#include "lib/ipc_msgs.h"
+#include "lib/ipc_private.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
-#define HEADER		16
-#define PACKET_MAX	(HEADER + IPC_MAX)
 #define SOCKET_BUFFER	(4 * 1024 * 1024)
 #define READS_PER_WAKE	64	/* so that one peer cannot hold the loop */
+#define GATHER_MAX	(32 * 1024)	/* bytes of a packet of many messages */
+#define GATHERED_MAX	(8 * 1024)	/* larger ones are not worth a copy */
 
 struct waiting {
 	STAILQ_ENTRY(waiting) link;
@@ -40,16 +39,26 @@ struct ipc {
 	struct ev_timer gone;	/* reports that failure from the loop */
 	size_t	 backlog;
 	STAILQ_HEAD(, waiting) out;
+	bool	 gathers;
+	uint8_t	*gathered;	/* GATHER_MAX bytes; NULL until the first */
+	size_t	 gathered_len;
+	struct ev_timer leave;	/* sends them at the end of the turn */
+	LIST_ENTRY(ipc) gatherers;
+	uint8_t	*rest;		/* of a packet, unread when we were paused */
+	size_t	 rest_len;
+	struct ev_timer resume;	/* reads it */
 };
 
-static uint8_t out_packet[PACKET_MAX];
-static size_t out_len;
-static bool out_overflow;
-static uint8_t in_packet[PACKET_MAX + 1];
-static size_t in_len;		/* of the last one received */
+static uint8_t in_packet[IPC_PACKET_MAX + 1];
+static const uint8_t *in_at = in_packet;	/* the last one received */
+static size_t in_len;
+static LIST_HEAD(, ipc) gatherers = LIST_HEAD_INITIALIZER(gatherers);
 
 static void	io_cb(void *, int);
 static void	gone_cb(void *);
+static void	leave_cb(void *);
+static void	resume_cb(void *);
+static void	send_gathered(struct ipc *);
 
 /* --- channel ------------------------------------------------------------------- */
 
@@ -67,6 +76,8 @@ ipc_new(int fd, const struct ipc_ops *ops, void *arg)
 	ipc->alive = true;
 	STAILQ_INIT(&ipc->out);
 	ev_timer_init(&ipc->gone, gone_cb, ipc);
+	ev_timer_init(&ipc->leave, leave_cb, ipc);
+	ev_timer_init(&ipc->resume, resume_cb, ipc);
 	ev_fd_init(&ipc->ev, fd, io_cb, ipc);
 	ev_fd_want(&ipc->ev, EV_IN);
 	return ipc;
@@ -91,6 +102,12 @@ shut(struct ipc *ipc)
 	ev_fd_clear(&ipc->ev);
 	while (!STAILQ_EMPTY(&ipc->out))
 		waiting_pop(ipc);
+	ev_timer_cancel(&ipc->leave);
+	ev_timer_cancel(&ipc->resume);
+	xfree_secret(ipc->gathered, ipc->gathered == NULL ? 0 : GATHER_MAX);
+	xfree_secret(ipc->rest, ipc->rest_len);
+	ipc->gathered = ipc->rest = NULL;
+	ipc->gathered_len = ipc->rest_len = 0;
 	if (ipc->fd != -1)
 		close(ipc->fd);
 	ipc->fd = -1;
@@ -104,7 +121,10 @@ ipc_free(struct ipc **ipcp)
 	if (ipc == NULL)
 		return;
 	*ipcp = NULL;
+	send_gathered(ipc);
 	shut(ipc);
+	if (ipc->gathers)
+		LIST_REMOVE(ipc, gatherers);
 	ev_timer_cancel(&ipc->gone);
 	if (ipc->freed != NULL)
 		*ipc->freed = true;
@@ -120,14 +140,15 @@ ipc_alive(const struct ipc *ipc)
 size_t
 ipc_backlog(const struct ipc *ipc)
 {
-	return ipc == NULL ? 0 : ipc->backlog;
+	return ipc == NULL ? 0 : ipc->backlog + ipc->gathered_len;
 }
 
 static void
 want(struct ipc *ipc)
 {
 	if (ipc->alive)
-		ev_fd_want(&ipc->ev, (ipc->paused ? 0 : EV_IN) |
+		ev_fd_want(&ipc->ev,
+		    (ipc->paused || ipc->rest != NULL ? 0 : EV_IN) |
 		    (STAILQ_EMPTY(&ipc->out) ? 0 : EV_OUT));
 }
 
@@ -135,7 +156,31 @@ void
 ipc_pause(struct ipc *ipc, bool paused)
 {
 	ipc->paused = paused;
+	if (!paused && ipc->rest != NULL)
+		ev_timer_set(&ipc->resume, 0);
 	want(ipc);
+}
+
+/* Who ends in the middle of a turn has said what he has sent. */
+static void
+send_all_gathered(void)
+{
+	struct ipc *ipc;
+
+	LIST_FOREACH(ipc, &gatherers, gatherers)
+		send_gathered(ipc);
+}
+
+void
+ipc_gather(struct ipc *ipc)
+{
+	static bool at_exit;
+
+	if (!at_exit && atexit(send_all_gathered) != 0)
+		return;
+	at_exit = true;
+	ipc->gathers = true;
+	LIST_INSERT_HEAD(&gatherers, ipc, gatherers);
 }
 
 int
@@ -167,108 +212,12 @@ ipc_pair(int fd[2])
 	return 0;
 }
 
-/* --- building --------------------------------------------------------------------- */
-
-static void
-put(const void *p, size_t n)
-{
-	if (n > PACKET_MAX - out_len) {
-		out_overflow = true;
-		return;
-	}
-	memcpy(out_packet + out_len, p, n);
-	out_len += n;
-}
-
-void
-ipc_begin(uint16_t type, uint64_t id)
-{
-	uint16_t version = IPC_VERSION;
-	uint32_t len = 0;
-
-	out_len = 0;
-	out_overflow = false;
-	put(&version, sizeof(version));
-	put(&type, sizeof(type));
-	put(&len, sizeof(len));
-	put(&id, sizeof(id));
-}
-
 void
 ipc_forget(void)
 {
-	explicit_bzero(out_packet, out_len);
-	explicit_bzero(in_packet, in_len);
-	out_len = in_len = 0;
-}
-
-void
-ipc_put_u8(uint8_t v)
-{
-	put(&v, sizeof(v));
-}
-
-void
-ipc_put_bool(bool v)
-{
-	ipc_put_u8(v ? 1 : 0);
-}
-
-void
-ipc_put_u32(uint32_t v)
-{
-	put(&v, sizeof(v));
-}
-
-void
-ipc_put_u64(uint64_t v)
-{
-	put(&v, sizeof(v));
-}
-
-void
-ipc_put_bytes(const void *p, size_t n)
-{
-	if (n > IPC_MAX) {
-		out_overflow = true;
-		return;
-	}
-	ipc_put_u32((uint32_t)n);
-	if (n > 0)
-		put(p, n);
-}
-
-void
-ipc_put_str(const char *s)
-{
-	if (s == NULL)
-		s = "";
-	ipc_put_bytes(s, strlen(s));
-	put("", 1);
-}
-
-size_t
-ipc_room(void)
-{
-	return PACKET_MAX - out_len;
-}
-
-bool
-ipc_fits(void)
-{
-	return !out_overflow;
-}
-
-const uint8_t *
-ipc_built(size_t *len)
-{
-	uint32_t n = (uint32_t)(out_len - HEADER);
-
-	if (out_overflow)
-		fatalx("ipc message outgrew %d bytes", IPC_MAX);
-	memcpy(out_packet + 4, &n, sizeof(n));
-	*len = out_len;
-	return out_packet;
+	ipc_forget_built();
+	explicit_bzero((void *)(uintptr_t)in_at, in_len);
+	in_len = 0;
 }
 
 /* --- sending ------------------------------------------------------------------------ */
@@ -343,15 +292,9 @@ enqueue(struct ipc *ipc, const uint8_t *p, size_t len, int fd)
 	want(ipc);
 }
 
-void
-ipc_send(struct ipc *ipc, int fd)
+static void
+transmit(struct ipc *ipc, const uint8_t *p, size_t len, int fd)
 {
-	const uint8_t *p;
-	size_t len;
-
-	p = ipc_built(&len);
-	if (!ipc_alive(ipc))
-		return;
 	if (!STAILQ_EMPTY(&ipc->out)) {
 		enqueue(ipc, p, len, fd);
 		return;
@@ -365,11 +308,64 @@ ipc_send(struct ipc *ipc, int fd)
 	/* A peer that ended: our reading side will say so, after what it sent. */
 }
 
+static void
+send_gathered(struct ipc *ipc)
+{
+	size_t len = ipc->gathered_len;
+
+	if (len == 0)
+		return;
+	ev_timer_cancel(&ipc->leave);
+	ipc->gathered_len = 0;
+	transmit(ipc, ipc->gathered, len, -1);
+	if (ipc->gathered != NULL)
+		explicit_bzero(ipc->gathered, len);
+}
+
+static void
+leave_cb(void *arg)
+{
+	send_gathered(arg);
+}
+
+static void
+gather(struct ipc *ipc, const uint8_t *p, size_t len)
+{
+	if (len > GATHER_MAX - ipc->gathered_len)
+		send_gathered(ipc);
+	if (!ipc->alive)
+		return;
+	if (ipc->gathered == NULL)
+		ipc->gathered = xmalloc(GATHER_MAX);
+	if (ipc->gathered_len == 0)
+		ev_timer_set(&ipc->leave, 0);
+	memcpy(ipc->gathered + ipc->gathered_len, p, len);
+	ipc->gathered_len += len;
+}
+
+void
+ipc_send(struct ipc *ipc, int fd)
+{
+	const uint8_t *p;
+	size_t len;
+
+	p = ipc_built(&len);
+	if (!ipc_alive(ipc))
+		return;
+	if (ipc->gathers && fd == -1 && len <= GATHERED_MAX) {
+		gather(ipc, p, len);
+		return;
+	}
+	send_gathered(ipc);
+	if (ipc->alive)
+		transmit(ipc, p, len, fd);
+}
+
 void
 ipc_forward(struct ipc *ipc, uint64_t id, const struct ipc_in *in, int fd)
 {
 	ipc_begin(in->type, id);
-	put(in->at, (size_t)(in->end - in->at));
+	ipc_put_raw(in->at, (size_t)(in->end - in->at));
 	ipc_send(ipc, fd);
 }
 
@@ -389,27 +385,12 @@ flush(struct ipc *ipc)
 
 /* --- receiving -------------------------------------------------------------------------- */
 
-bool
-ipc_parse(const uint8_t *p, size_t n, struct ipc_in *in)
-{
-	uint16_t version;
-	uint32_t len;
-
-	if (n < HEADER)
-		return false;
-	memcpy(&version, p, sizeof(version));
-	memcpy(&in->type, p + 2, sizeof(in->type));
-	memcpy(&len, p + 4, sizeof(len));
-	memcpy(&in->id, p + 8, sizeof(in->id));
-	in->at = p + HEADER;
-	in->end = p + n;
-	in->bad = false;
-	return version == IPC_VERSION && len == n - HEADER;
-}
-
-/* 1: a message, 0: end of file, -1: errno. Takes at most one descriptor. */
+/*
+ * 1: a packet of *len bytes in in_packet, 0: end of file, -1: errno. Takes at
+ * most one descriptor.
+ */
 static int
-recv_packet(int sock, struct ipc_in *in, int flags)
+recv_packet(int sock, size_t *len, int *fd, int flags)
 {
 	union {
 		struct cmsghdr hdr;
@@ -422,21 +403,21 @@ recv_packet(int sock, struct ipc_in *in, int flags)
 	struct cmsghdr *c;
 	ssize_t n;
 
-	in->fd = -1;
+	*fd = -1;
 	n = recvmsg(sock, &mh, flags | MSG_CMSG_CLOEXEC);
 	if (n == -1)
 		return -1;
-	in_len = (size_t)n;
+	in_at = in_packet;
+	in_len = *len = (size_t)n;
 	c = CMSG_FIRSTHDR(&mh);
 	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
 	    c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&in->fd, CMSG_DATA(c), sizeof(in->fd));
-	if (n == 0 && in->fd == -1)
+		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+	if (n == 0 && *fd == -1)
 		return 0;
-	if ((mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
-	    !ipc_parse(in_packet, (size_t)n, in)) {
-		if (in->fd != -1)
-			close(in->fd);
+	if ((mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || n == 0) {
+		if (*fd != -1)
+			close(*fd);
 		errno = EPROTO;
 		return -1;
 	}
@@ -450,146 +431,119 @@ ended(struct ipc *ipc, const char *why)
 	ipc->ops->on_gone(ipc, why, ipc->arg);
 }
 
-/* One message. False when reading must stop: none left, or the ipc is gone. */
-static bool
-read_one(struct ipc *ipc)
+enum handled {
+	NEXT,			/* the channel is ready for another */
+	PAUSED,
+	OVER			/* it is closed or freed */
+};
+
+static enum handled
+handle(struct ipc *ipc, struct ipc_in *in)
 {
-	struct ipc_in in;
 	bool freed = false;
 	int r;
 
-	r = recv_packet(ipc->fd, &in, MSG_DONTWAIT);
-	if (r == -1 && (errno == EAGAIN || errno == EINTR))
-		return false;
-	if (r != 1) {
-		ended(ipc, r == 0 || errno == ECONNRESET ? NULL :
-		    errno == EPROTO ? "malformed message" : "receive failed");
-		return false;
-	}
 	ipc->freed = &freed;
-	r = ipc->ops->on_msg(ipc, &in, ipc->arg);
-	if (in.fd != -1)
-		close(in.fd);
+	r = ipc->ops->on_msg(ipc, in, ipc->arg);
+	if (in->fd != -1)
+		close(in->fd);
 	if (freed)
-		return false;
+		return OVER;
 	ipc->freed = NULL;
 	if (r == -1 && ipc->alive)
 		ended(ipc, "malformed message");
-	return r == 0 && ipc->alive && !ipc->paused;
+	return r == -1 || !ipc->alive ? OVER : ipc->paused ? PAUSED : NEXT;
+}
+
+static void
+keep_rest(struct ipc *ipc, const uint8_t *p, size_t n)
+{
+	ipc->rest = n == 0 ? NULL : xmemdup(p, n);
+	ipc->rest_len = n;
+	want(ipc);
+}
+
+/*
+ * The messages of a packet, in turn; the descriptor belongs to the first. How
+ * many; 0 when reading must stop.
+ */
+static int
+deliver(struct ipc *ipc, const uint8_t *p, size_t n, int fd)
+{
+	struct ipc_in in = { .fd = fd };
+	enum handled handled = NEXT;
+	int count = 0;
+	size_t len;
+
+	for (; n > 0 && handled == NEXT; n -= len, count++) {
+		len = ipc_parse_first(p, n, &in);
+		if (len == 0) {
+			if (in.fd != -1)
+				close(in.fd);
+			ended(ipc, "malformed message");
+			return 0;
+		}
+		in_at = p;
+		in_len = len;
+		p += len;
+		handled = handle(ipc, &in);
+		in.fd = -1;
+	}
+	if (handled == PAUSED)
+		keep_rest(ipc, p, n);
+	return handled == NEXT ? count : 0;
+}
+
+/* A packet. How many messages it had; 0 when reading must stop. */
+static int
+read_one(struct ipc *ipc)
+{
+	size_t len;
+	int r, fd;
+
+	r = recv_packet(ipc->fd, &len, &fd, MSG_DONTWAIT);
+	if (r == -1 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (r != 1) {
+		ended(ipc, r == 0 || errno == ECONNRESET ? NULL :
+		    errno == EPROTO ? "malformed message" : "receive failed");
+		return 0;
+	}
+	return deliver(ipc, in_packet, len, fd);
+}
+
+static void
+resume_cb(void *arg)
+{
+	struct ipc *ipc = arg;
+	uint8_t *rest = ipc->rest;
+	size_t len = ipc->rest_len;
+
+	if (ipc->paused || rest == NULL)
+		return;
+	ipc->rest = NULL;
+	ipc->rest_len = 0;
+	want(ipc);
+	deliver(ipc, rest, len, -1);
+	in_at = in_packet;
+	in_len = 0;
+	xfree_secret(rest, len);
 }
 
 static void
 io_cb(void *arg, int what)
 {
 	struct ipc *ipc = arg;
-	int i;
+	int n, left = READS_PER_WAKE;
 
 	if (what & EV_OUT) {
 		flush(ipc);
 		return;
 	}
-	for (i = 0; i < READS_PER_WAKE && read_one(ipc); i++)
-		;
-}
-
-/* --- fields ---------------------------------------------------------------------------------- */
-
-static const uint8_t *
-get(struct ipc_in *in, size_t n)
-{
-	const uint8_t *p = in->at;
-
-	if (in->bad || n > (size_t)(in->end - in->at)) {
-		in->bad = true;
-		return NULL;
-	}
-	in->at += n;
-	return p;
-}
-
-uint8_t
-ipc_get_u8(struct ipc_in *in)
-{
-	const uint8_t *p = get(in, 1);
-
-	return p == NULL ? 0 : *p;
-}
-
-bool
-ipc_get_bool(struct ipc_in *in)
-{
-	uint8_t v = ipc_get_u8(in);
-
-	if (v > 1)
-		in->bad = true;
-	return v == 1;
-}
-
-uint32_t
-ipc_get_u32(struct ipc_in *in)
-{
-	const uint8_t *p = get(in, sizeof(uint32_t));
-	uint32_t v = 0;
-
-	if (p != NULL)
-		memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-uint64_t
-ipc_get_u64(struct ipc_in *in)
-{
-	const uint8_t *p = get(in, sizeof(uint64_t));
-	uint64_t v = 0;
-
-	if (p != NULL)
-		memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-const uint8_t *
-ipc_get_bytes(struct ipc_in *in, size_t max, size_t *len)
-{
-	uint32_t n = ipc_get_u32(in);
-	const uint8_t *p;
-
-	*len = 0;
-	if (n > max)
-		in->bad = true;
-	p = get(in, n);
-	if (p != NULL)
-		*len = n;
-	return p;
-}
-
-const char *
-ipc_get_str(struct ipc_in *in, size_t max)
-{
-	size_t len;
-	const uint8_t *s, *nul;
-
-	s = ipc_get_bytes(in, max, &len);
-	nul = get(in, 1);
-	if (nul == NULL || *nul != '\0' || memchr(s, '\0', len) != NULL) {
-		in->bad = true;
-		return "";
-	}
-	return (const char *)s;
-}
-
-bool
-ipc_in_end(const struct ipc_in *in)
-{
-	return !in->bad && in->at == in->end;
-}
-
-int
-ipc_take_fd(struct ipc_in *in)
-{
-	int fd = in->fd;
-
-	in->fd = -1;
-	return fd;
+	do {
+		n = read_one(ipc);
+		left -= n;
+	} while (n > 0 && left > 0);
 }
 
 /* --- blocking use ------------------------------------------------------------------------------ */
@@ -608,6 +562,22 @@ ipc_send_sync(int sock, int fd)
 	return n == -1 ? -1 : 0;
 }
 
+/* A packet of one message: nobody gathers for who waits. */
+static int
+recv_one(int sock, struct ipc_in *in)
+{
+	size_t len;
+	int r = recv_packet(sock, &len, &in->fd, MSG_DONTWAIT);
+
+	if (r == 1 && !ipc_parse(in_packet, len, in)) {
+		if (in->fd != -1)
+			close(in->fd);
+		errno = EPROTO;
+		return -1;
+	}
+	return r;
+}
+
 int
 ipc_recv_sync(int sock, int timeout_ms, struct ipc_in *in)
 {
@@ -618,7 +588,7 @@ ipc_recv_sync(int sock, int timeout_ms, struct ipc_in *in)
 	for (;;) {
 		r = poll(&pfd, 1, left);
 		if (r > 0)
-			r = recv_packet(sock, in, MSG_DONTWAIT);
+			r = recv_one(sock, in);
 		else if (r == 0) {
 			errno = ETIMEDOUT;
 			return -1;

@@ -55,6 +55,12 @@ bool	 ipc_alive(const struct ipc *);
 size_t	 ipc_backlog(const struct ipc *);
 /* Stops and resumes reading, for back-pressure. */
 void	 ipc_pause(struct ipc *, bool paused);
+/*
+ * From now on small messages without a descriptor leave at the end of the
+ * loop's turn, together; in order with all others. Not for a peer that uses
+ * ipc_recv_sync().
+ */
+void	 ipc_gather(struct ipc *);
 /* Who is at the other end, from the kernel: uid and pid of a unix peer. */
 int	 ipc_peer_cred(const struct ipc *, uint32_t *uid, int *pid);
 

@@ -22,7 +22,7 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libstream.a
 	%D%/conf.c %D%/conf.h \
 	%D%/envelope.c %D%/envelope.h \
 	%D%/ev.c %D%/ev.h \
-	%D%/ipc.c %D%/ipc.h %D%/ipc_msgs.h \
+	%D%/ipc.c %D%/ipc.h %D%/ipc_fields.c %D%/ipc_msgs.h %D%/ipc_private.h \
 	%D%/log.c %D%/log.h \
 	%D%/prelude.h \
 	%D%/revoked.c %D%/revoked.h \

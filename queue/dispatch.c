@@ -138,6 +138,7 @@ dispatch_peer(struct dispatch *d, uint32_t index, int fd)
 
 	relay_lost(r);
 	r->ipc = ipc_new(fd, &relay_ops, r);
+	ipc_gather(r->ipc);
 	kick(d);
 }
 

@@ -145,6 +145,7 @@ submit_peer(struct submit *s, uint32_t index, int fd)
 
 	worker_lost(w);
 	w->ipc = ipc_new(fd, &worker_ops, w);
+	ipc_gather(w->ipc);
 	w->channel++;
 }
 

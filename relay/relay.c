@@ -82,6 +82,7 @@ peer(enum role role, uint32_t index, int fd)
 	ipc_free(&queue);
 	pool_abandon(pool);
 	queue = ipc_new(fd, &queue_ops, NULL);
+	ipc_gather(queue);
 }
 
 /* --- configuration -------------------------------------------------------------------- */

@@ -142,6 +142,7 @@ upstream_attach(struct upstream *u, uint32_t index, int fd)
 		gone(u);
 	u->index = index;
 	u->ipc = ipc_new(fd, &upstream_ops, u);
+	ipc_gather(u->ipc);
 }
 
 void

@@ -122,6 +122,7 @@ class Channel:
 
     def __init__(self, sock):
         self.sock = sock
+        self.waiting = []       # messages that came along with another
         sock.settimeout(PATIENCE)
 
     def send(self, name, id=0, *fields, fd=None):
@@ -135,12 +136,22 @@ class Channel:
 
     def receive(self):
         """(message name, id, Fields, descriptor or None); None at the end."""
-        data, fds, _, _ = socket.recv_fds(self.sock, 512 * 1024, 1)
-        if not data:
-            return None
-        _, kind, _, id = HEADER.unpack(data[:HEADER.size])
-        name = next((n for n, v in M.items() if v == kind), str(kind))
-        return name, id, Fields(data[HEADER.size:]), fds[0] if fds else None
+        if not self.waiting:
+            data, fds, _, _ = socket.recv_fds(self.sock, 512 * 1024, 1)
+            if not data:
+                return None
+            self.waiting = list(self.split(data, fds[0] if fds else None))
+        return self.waiting.pop(0)
+
+    @staticmethod
+    def split(data, fd):
+        """The messages of a packet; the descriptor belongs to the first."""
+        while data:
+            _, kind, length, id = HEADER.unpack(data[:HEADER.size])
+            end = HEADER.size + length
+            name = next((n for n, v in M.items() if v == kind), str(kind))
+            yield name, id, Fields(data[HEADER.size:end]), fd
+            data, fd = data[end:], None
 
     def ask(self, name, id=0, *fields, fd=None):
         self.send(name, id, *fields, fd=fd)

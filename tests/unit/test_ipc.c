@@ -89,6 +89,119 @@ test_round_trip(void)
 	ipc_free(&b);
 }
 
+static char order[256];
+static struct ipc *to_pause;
+
+/* Writes down what comes; 'p' pauses, 'f' forgets. */
+static int
+on_gathered(struct ipc *ipc, struct ipc_in *in, void *arg)
+{
+	size_t n = strlen(order);
+	const char *s = ipc_get_str(in, 16 * 1024);
+	char letter = *s;
+
+	snprintf(order + n, sizeof(order) - n, "%c%s", letter,
+	    in->fd == -1 ? "" : "+");
+	if (letter == 'f')
+		ipc_forget();
+	if (letter == 'p')
+		ipc_pause(to_pause = ipc, true);
+	return 0;
+}
+
+static const struct ipc_ops gather_ops = { on_gathered, on_gone };
+
+static void
+send_letter(struct ipc *ipc, char letter, size_t n, int fd)
+{
+	static char text[16 * 1024];
+
+	memset(text, letter, n);
+	text[n] = '\0';
+	ipc_begin(M_STOP, 7);
+	ipc_put_str(text);
+	ipc_send(ipc, fd);
+}
+
+static void
+test_gather(void)
+{
+	struct ipc *a, *b;
+	int fd[2], i;
+	char packet[65536];
+
+	ok(ipc_pair(fd) == 0, "a pair");
+	a = ipc_new(fd[0], &gather_ops, NULL);
+	ipc_gather(a);
+	for (i = 0; i < 3; i++)
+		send_letter(a, 'x', 4, -1);
+	is_int(ipc_backlog(a), 3 * 25, "they wait for the end of the turn");
+	ok(recv(fd[1], packet, sizeof(packet), MSG_DONTWAIT) == -1, "all");
+	turn(1);
+	is_int(recv(fd[1], packet, sizeof(packet), MSG_DONTWAIT), 3 * 25,
+	    "and come in one packet");
+
+	b = ipc_new(fd[1], &gather_ops, NULL);
+	send_letter(a, 'a', 1, -1);
+	send_letter(a, 'b', 1, 0);
+	send_letter(a, 'c', 1, -1);
+	send_letter(a, 'd', 9000, -1);
+	send_letter(a, 'f', 1, -1);
+	for (i = 0; i < 9; i++)
+		send_letter(a, 'e', 7000, -1);
+	send_letter(a, 'g', 1, -1);
+	turn(3);
+	is_str(order, "ab+cdfeeeeeeeeeg", "in order, whatever their kind");
+
+	order[0] = '\0';
+	send_letter(a, 'h', 1, -1);
+	send_letter(a, 'p', 1, -1);
+	send_letter(a, 'i', 1, -1);
+	send_letter(a, 'j', 1, -1);
+	turn(1);
+	send_letter(a, 'k', 1, -1);
+	turn(4);
+	is_str(order, "hp", "a pause in the middle of a packet");
+	ipc_pause(to_pause, false);
+	turn(3);
+	is_str(order, "hpijk", "and the rest after it");
+
+	order[0] = '\0';
+	send_letter(a, 'l', 1, -1);
+	ipc_free(&a);
+	turn(2);
+	is_str(order, "l", "what was sent before the end is sent");
+	ipc_free(&b);
+	plain_end = false;
+}
+
+/* Half of a packet is sound. */
+static void
+test_half(void)
+{
+	struct ipc *b;
+	const uint8_t *p;
+	uint8_t packet[64];
+	size_t len;
+	int fd[2];
+
+	ok(ipc_pair(fd) == 0, "a pair");
+	b = ipc_new(fd[1], &gather_ops, NULL);
+	order[0] = '\0';
+	gone = false;
+	ipc_begin(M_STOP, 7);
+	ipc_put_str("m");
+	p = ipc_built(&len);
+	memcpy(packet, p, len);
+	memcpy(packet + len, p, len - 1);
+	ok(send(fd[0], packet, 2 * len - 1, 0) != -1, "a packet cut short");
+	turn(2);
+	ok(gone, "ends the channel");
+	is_str(order, "m", "behind what was whole");
+	ipc_free(&b);
+	close(fd[0]);
+}
+
 /* Where the message lies that was built last: nothing of it must stay. */
 static void
 test_forget(void)
@@ -208,6 +321,8 @@ main(void)
 {
 	ev_init();
 	test_round_trip();
+	test_gather();
+	test_half();
 	test_forget();
 	test_garbage();
 	test_descriptors();
