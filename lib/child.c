@@ -378,6 +378,7 @@ child_main(const struct child_ops *child_ops, int argc, char **argv)
 		return 2;
 	}
 	log_init(ops->name, CHILD_LOG_FD);
+	log_gather();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);	/* the parent decides about these */
 	signal(SIGINT, SIG_IGN);

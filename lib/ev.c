@@ -74,6 +74,7 @@ ev_loop_once(uint64_t wait_ms)
 	tv.tv_usec = (suseconds_t)(wait_ms % 1000) * 1000;
 	if (wait_ms > 0 && event_add(tick, &tv) == -1)
 		fatalx("cannot arm the event loop's timer");
+	log_leave();
 	if (event_base_loop(base, EVLOOP_ONCE |
 	    (wait_ms == 0 ? EVLOOP_NONBLOCK : 0)) == -1)
 		fatalx("the event loop failed");

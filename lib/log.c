@@ -1,15 +1,19 @@
 /*
  * Lines are built in one stack buffer and leave in one packet, so threads need
- * no lock: the kernel keeps packets whole.
+ * no lock: the kernel keeps packets whole. The main thread's ordinary lines
+ * leave once in a turn of the loop, as a busy process says much in one.
  */
 #include "lib/prelude.h"
 
 #include <sys/socket.h>
+#include <poll.h>
 #include <stdatomic.h>
 
 #include "lib/log.h"
 
 #define LOG_LINE_MAX	2048	/* longer lines are cut, with "..." */
+#define GATHER_MAX	(16 * 1024)	/* bytes of a packet */
+#define LAST_WORDS_MS	1000	/* why a process ends is worth a wait */
 #define ESC_IN_MAX	200	/* input bytes shown of one peer text */
 #define ESC_BUFS	8
 
@@ -18,6 +22,11 @@ static int log_fd = -1;
 static void (*log_sink)(enum log_level, const char *, const char *);
 static char log_topics[256];
 static atomic_uint log_dropped;
+
+static _Thread_local bool gathers;	/* one thread of a process */
+static char gathered[GATHER_MAX];
+static size_t gathered_len;
+static unsigned int gathered_lines;
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
@@ -52,21 +61,73 @@ send_packet(enum log_level level, const char *line, size_t len)
 }
 
 static void
-send_line(enum log_level level, const char *line, size_t len)
+report_dropped(void)
 {
 	char note[64];
 	unsigned int lost;
 	int n;
 
 	lost = atomic_exchange(&log_dropped, 0);
-	if (lost > 0) {
-		n = snprintf(note, sizeof(note), "log lines-dropped=%u", lost);
-		if (send_packet(LOG_LVL_WARN, note, (size_t)n) == -1)
-			atomic_fetch_add(&log_dropped, lost);
-	}
-	if (send_packet(level, line, len) == -1)
+	if (lost == 0)
+		return;
+	n = snprintf(note, sizeof(note), "log lines-dropped=%u", lost);
+	if (send_packet(LOG_LVL_WARN, note, (size_t)n) == -1)
+		atomic_fetch_add(&log_dropped, lost);
+}
+
+static void
+send_line(enum log_level level, const char *line, size_t len)
+{
+	struct pollfd p = { .fd = log_fd, .events = POLLOUT };
+
+	report_dropped();
+	if (send_packet(level, line, len) != -1)
+		return;
+	if (level != LOG_LVL_ERR || poll(&p, 1, LAST_WORDS_MS) != 1 ||
+	    send_packet(level, line, len) == -1)
 		atomic_fetch_add(&log_dropped, 1);
 }
+
+/* --- gathering ------------------------------------------------------------------ */
+
+void
+log_leave(void)
+{
+	struct iovec iov = { gathered, gathered_len };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int saved_errno = errno;
+
+	if (!gathers || gathered_len == 0)
+		return;
+	report_dropped();
+	if (sendmsg(log_fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
+		atomic_fetch_add(&log_dropped, gathered_lines);
+	gathered_len = 0;
+	gathered_lines = 0;
+	errno = saved_errno;
+}
+
+void
+log_gather(void)
+{
+	if (atexit(log_leave) == 0)
+		gathers = true;
+}
+
+static void
+gather(enum log_level level, const char *line, size_t len)
+{
+	if (len + 2 > GATHER_MAX - gathered_len)
+		log_leave();
+	if (gathered_len > 0)
+		gathered[gathered_len++] = LOG_BETWEEN;
+	gathered[gathered_len++] = (char)level;
+	memcpy(gathered + gathered_len, line, len);
+	gathered_len += len;
+	gathered_lines++;
+}
+
+/* --- lines ---------------------------------------------------------------------- */
 
 static void emit(enum log_level, int, const char *, va_list)
     PRINTFLIKE(3, 0);
@@ -92,9 +153,12 @@ emit(enum log_level level, int err, const char *fmt, va_list ap)
 	}
 	if (log_sink != NULL)
 		log_sink(level, log_proc, line);
-	else if (log_fd != -1)
+	else if (log_fd != -1 && gathers && level >= LOG_LVL_INFO)
+		gather(level, line, len);
+	else if (log_fd != -1) {
+		log_leave();
 		send_line(level, line, len);
-	else
+	} else
 		fprintf(stderr, "%s[%d]: %s: %s\n", log_proc, (int)getpid(),
 		    level_names[level], line);
 }

@@ -17,9 +17,17 @@ enum log_level { LOG_LVL_ERR, LOG_LVL_WARN, LOG_LVL_INFO, LOG_LVL_DEBUG };
 /*
  * proc (borrowed forever) names the process. fd is -1 for stderr, or a
  * SOCK_DGRAM or SOCK_SEQPACKET socket whose packets are one level byte
- * followed by the line without its newline.
+ * followed by the line without its newline; or several of these.
  */
 void	 log_init(const char *proc, int fd);
+/*
+ * From now on the calling thread's information and debug lines leave together
+ * at log_leave(), which lib/ev calls before it waits, or when something worse
+ * is to be said; a packet then has several, with LOG_BETWEEN between them.
+ */
+#define LOG_BETWEEN	'\x1e'
+void	 log_gather(void);
+void	 log_leave(void);
 /* Replaces the sink: gets every finished line. For the parent and for tests. */
 void	 log_set_sink(void (*sink)(enum log_level, const char *proc,
 	    const char *line));

@@ -85,10 +85,46 @@ test_lines(void)
 	    "a full channel says later what it dropped: %s", packet + 1);
 }
 
+static void
+test_gather(void)
+{
+	char packet[32768];
+	int fd[2], i;
+	ssize_t n;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fd) == -1)
+		return;
+	log_init("test", fd[0]);
+	log_gather();
+	log_info("one");
+	log_info("two");
+	ok(recv(fd[1], packet, sizeof(packet), 0) == -1, "lines gather");
+	log_leave();
+	n = recv(fd[1], packet, sizeof(packet), 0);
+	ok(n == 9 && memcmp(packet, "\2one\x1e\2two", 9) == 0,
+	    "and leave in one packet");
+	log_info("before");
+	log_warnx("bad");
+	n = recv(fd[1], packet, sizeof(packet), 0);
+	ok(n == 7 && memcmp(packet, "\2before", 7) == 0,
+	    "a warning waits for nobody");
+	n = recv(fd[1], packet, sizeof(packet), 0);
+	ok(n == 4 && memcmp(packet, "\1bad", 4) == 0, "but comes behind");
+	for (i = 0; i < 4000; i++)
+		log_info("line %d", i);
+	log_leave();
+	for (i = 0; (n = recv(fd[1], packet, sizeof(packet), 0)) > 0; i++)
+		;
+	ok(i > 1 && i < 10, "many lines are a few packets: %d", i);
+	log_leave();
+	ok(recv(fd[1], packet, sizeof(packet), 0) == -1, "nothing is nothing");
+}
+
 int
 main(void)
 {
 	test_escape();
 	test_lines();
+	test_gather();
 	return tap_done();
 }
