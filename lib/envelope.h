@@ -22,6 +22,8 @@
  * addresses, and 100 of the longest ORCPT among them.
  */
 #define ENVELOPE_BYTES_MAX	(316 * 1024)
+/* RFC 4865 asks for a limit: longer than any holiday. */
+#define ENVELOPE_HOLD_MAX_SEC	(30 * 86400)
 #define ENVELOPE_RCPT_COST	11	/* beside the strings, in lib/ipc */
 
 enum notify {			/* RFC 3461 4.1; 0: the default */

@@ -219,7 +219,7 @@ take(struct asked *a, size_t len)
 	struct store_msg *m = &im->m;
 
 	m->id = store_new_id(a->q->store);
-	m->due_ms = clock_due_ms();
+	m->due_ms = life_first_due_ms(m);
 	store_id_text(m->id, im->id);
 	im->lm = life_accept(a->q, m, im->piece, len, im->spool_fd, stored_cb,
 	    a);

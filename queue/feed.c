@@ -236,7 +236,7 @@ static bool
 misdated(const struct feed *f, const struct store_msg *m)
 {
 	return m->hold == HOLD_NONE && m->due_ms > clock_due_ms() +
-	    sched_backoff_longest_ms(f->q->sched);
+	    life_longest_wait_ms(f->q, m);
 }
 
 static void

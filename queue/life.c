@@ -43,6 +43,43 @@ life_accept(struct queue *q, struct store_msg *m, const uint8_t *body,
 	return lm;
 }
 
+static uint64_t
+until_release_ms(const struct store_msg *m)
+{
+	uint64_t now = ev_wall_ms(), release = m->env.hold_until_ms;
+
+	return release > now ? release - now : 0;
+}
+
+uint64_t
+life_first_due_ms(const struct store_msg *m)
+{
+	return clock_due_ms() + until_release_ms(m);
+}
+
+uint64_t
+life_longest_wait_ms(const struct queue *q, const struct store_msg *m)
+{
+	uint64_t backoff = sched_backoff_longest_ms(q->sched);
+	uint64_t release = until_release_ms(m);
+
+	return release > backoff ? release : backoff;
+}
+
+/* Nothing is tried before the hour that the client has named. */
+static void
+await_release(struct live_msg *lm)
+{
+	uint64_t in_ms = lm->m.due_ms - clock_due_ms();
+	char wait[NUM_TEXT_LEN];
+
+	log_info("%s waits for=release next_try=\"in %s\"", life_name(lm),
+	    num_print_wait((in_ms + 999) / 1000, wait));
+	live_set_state(lm, LIVE_RESTING);
+	live_drop_body(lm);
+	ev_timer_set(&lm->due, in_ms);
+}
+
 void
 life_stored(struct live_msg *lm)
 {
@@ -52,6 +89,8 @@ life_stored(struct live_msg *lm)
 		life_remove(lm);
 	else if (lm->m.hold != HOLD_NONE)
 		life_park(lm);
+	else if (lm->m.due_ms > clock_due_ms())
+		await_release(lm);
 	else
 		life_try(lm, false);
 }
@@ -74,7 +113,7 @@ life_resume(struct queue *q, const struct store_msg *stored)
 		return;
 	wait_ms = lm->m.due_ms > now ? lm->m.due_ms - now : 0;
 	/* We never set it so far off: the clock was wrong then, or is now. */
-	if (wait_ms > sched_backoff_longest_ms(q->sched))
+	if (wait_ms > life_longest_wait_ms(q, &lm->m))
 		wait_ms = 0;
 	ev_timer_set(&lm->due, wait_ms);
 }

@@ -43,6 +43,10 @@ struct live_msg *life_accept(struct queue *, struct store_msg *m,
 void	 life_stored(struct live_msg *);
 /* The index names this one (borrowed) as due; ignored when it is live. */
 void	 life_resume(struct queue *, const struct store_msg *);
+/* When a new message is due: now, or at the hour of FUTURERELEASE (RFC 4865). */
+uint64_t life_first_due_ms(const struct store_msg *);
+/* How far off this one's due time may be: beyond it a clock was wrong. */
+uint64_t life_longest_wait_ms(const struct queue *, const struct store_msg *);
 /* A round begins now. force: even hops that are blocked are tried. */
 void	 life_try(struct live_msg *, bool force);
 

@@ -24,6 +24,9 @@
  */
 #define FIXUPS_MAX	(16 * 1024)
 
+/* A clock that was set back a little is no fault of the worker's. */
+#define HOLD_MAX_MS	((ENVELOPE_HOLD_MAX_SEC + 3600) * 1000ULL)
+
 struct worker {
 	struct submit *s;
 	uint32_t index;
@@ -444,7 +447,8 @@ submit_sound(const struct envelope *e)
 	size_t i;
 
 	if ((*e->return_path != '\0' && !mailbox(e->return_path, e->utf8)) ||
-	    !printable(e->envid, false))
+	    !printable(e->envid, false) ||
+	    e->hold_until_ms > ev_wall_ms() + HOLD_MAX_MS)
 		return false;
 	for (i = 0; i < e->nrcpts; i++)
 		if (!mailbox(e->rcpts[i].addr, e->utf8) ||
@@ -556,8 +560,10 @@ take(struct worker *w, struct request *r)
 
 	m->id = store_new_id(q->store);
 	m->arrived_ms = ev_wall_ms();
-	m->due_ms = clock_due_ms();
-	m->expires_ms = m->arrived_ms + q->conf->expire_sec * 1000ULL;
+	m->due_ms = life_first_due_ms(m);
+	m->expires_ms = (m->env.hold_until_ms > m->arrived_ms ?
+	    m->env.hold_until_ms : m->arrived_ms) +
+	    q->conf->expire_sec * 1000ULL;
 	m->account = xstrdup(r->ticket.account);
 	m->cap = xstrdup(r->ticket.cap);
 	store_msg_fit(m);

@@ -54,6 +54,26 @@ note_sender(struct login *login, const char *addr)
 
 /* --- the verb -------------------------------------------------------------------------- */
 
+/*
+ * RFC 4865: what is asked for as an hour on the clock, 0 for none or one that
+ * has passed. Beyond the limit it stands there as it is.
+ */
+static uint64_t
+release_ms(const struct mail_params *mp)
+{
+	uint64_t now = ev_wall_ms();
+
+	if (mp->hold_for_sec > 0)
+		return now + mp->hold_for_sec * 1000;
+	return mp->hold_until_ms > now ? mp->hold_until_ms : 0;
+}
+
+static bool
+too_late(const struct mail_params *mp)
+{
+	return release_ms(mp) > ev_wall_ms() + ENVELOPE_HOLD_MAX_SEC * 1000ULL;
+}
+
 static void
 begin(struct session *s, const char *return_path, const struct mail_params *mp)
 {
@@ -62,6 +82,7 @@ begin(struct session *s, const char *return_path, const struct mail_params *mp)
 	s->tx->env.ret = mp->require_tls ? RET_HDRS : mp->ret;
 	s->tx->env.utf8 = mp->utf8;
 	s->tx->env.require_tls = mp->require_tls;
+	s->tx->env.hold_until_ms = release_ms(mp);
 	if (mp->envid.n > 0)
 		s->tx->env.envid = xstrndup(mp->envid.p, mp->envid.n);
 	s->transactions++;
@@ -100,6 +121,10 @@ check(struct session *s, struct span arg, struct smtp_path *path,
 	if (r != REPLY_NONE) {
 		snprintf(text, sizeof(text), "%s", log_esc(about.p, about.n));
 		session_refuse(s, "MAIL", r, text, text);
+		return false;
+	}
+	if (too_late(mp)) {
+		session_refuse(s, "MAIL", REPLY_LONG_HOLD, NULL, path->addr);
 		return false;
 	}
 	if (!mp->utf8 && addr_is_8bit(path->addr, strlen(path->addr))) {

@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include "lib/date.h"
 #include "smtpd/extensions.h"
 #include "smtpd/session_private.h"
 
@@ -44,6 +45,17 @@ put_requiretls(const struct session *s, struct buf *out)
 		buf_adds(out, "250-REQUIRETLS\r\n");
 }
 
+/* RFC 4865 3: the longest wait, and the latest hour */
+static void
+put_futurerelease(const struct session *s, struct buf *out)
+{
+	char latest[DATE_LEN];
+
+	buf_addf(out, "250-FUTURERELEASE %d %s\r\n", ENVELOPE_HOLD_MAX_SEC,
+	    date_rfc3339(ev_wall_ms() + ENVELOPE_HOLD_MAX_SEC * 1000ULL,
+	    latest));
+}
+
 static const struct {
 	enum extension ext;
 	const char *line;	/* or NULL and */
@@ -55,6 +67,7 @@ static const struct {
 	{ EXT_DSN, "250-DSN\r\n", NULL },
 	{ EXT_SMTPUTF8, "250-SMTPUTF8\r\n", NULL },
 	{ EXT_REQUIRETLS, NULL, put_requiretls },
+	{ EXT_FUTURERELEASE, NULL, put_futurerelease },
 	{ EXT_LIMITS, NULL, put_limits },
 	{ EXT_AUTH, NULL, put_auth },
 };

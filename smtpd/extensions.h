@@ -20,11 +20,13 @@ enum extension {
 	EXT_CHUNKING = 32,	/* RFC 3030; BINARYMIME is not among us */
 	EXT_SMTPUTF8 = 64,	/* RFC 6531 */
 	EXT_REQUIRETLS = 128,	/* RFC 8689 */
+	EXT_FUTURERELEASE = 256, /* RFC 4865 */
 };
 
 /* An extension stands here when all of Postern honours it. */
 #define EXT_OFFERED (EXT_SIZE | EXT_8BITMIME | EXT_AUTH | EXT_LIMITS | \
-			EXT_DSN | EXT_CHUNKING | EXT_SMTPUTF8 | EXT_REQUIRETLS)
+			EXT_DSN | EXT_CHUNKING | EXT_SMTPUTF8 | EXT_REQUIRETLS | \
+			EXT_FUTURERELEASE)
 
 /* Appends the lines that the session is offered in its present state. */
 void	 extensions_put(const struct session *, struct buf *);

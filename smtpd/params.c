@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include "lib/date.h"
 #include "lib/num.h"
 #include "lib/smtp_line.h"
 #include "smtpd/extensions.h"
@@ -114,6 +115,25 @@ take_requiretls(struct span v, void *arg)
 	return true;
 }
 
+/* RFC 4865 3: one to nine digits, not zero; or a date; not both */
+static bool
+take_holdfor(struct span v, void *arg)
+{
+	struct mail_params *mp = arg;
+
+	return mp->hold_until_ms == 0 && *v.p != '0' &&
+	    num_parse(v.p, v.n, 1, 999999999, &mp->hold_for_sec) == 0;
+}
+
+static bool
+take_holduntil(struct span v, void *arg)
+{
+	struct mail_params *mp = arg;
+
+	return mp->hold_for_sec == 0 && date_parse_rfc3339(v.p, v.n,
+	    &mp->hold_until_ms);
+}
+
 /* --- RCPT ------------------------------------------------------------------------------ */
 
 /* RFC 3461 4.1: NEVER stands alone. */
@@ -192,6 +212,8 @@ static const struct param mail[] = {
 	{ "AUTH", EXT_AUTH, take_auth, false },
 	{ "RET", EXT_DSN, take_ret, false },
 	{ "ENVID", EXT_DSN, take_envid, false },
+	{ "HOLDFOR", EXT_FUTURERELEASE, take_holdfor, false },
+	{ "HOLDUNTIL", EXT_FUTURERELEASE, take_holduntil, false },
 	{ "SMTPUTF8", EXT_SMTPUTF8, take_smtputf8, true },
 	{ "REQUIRETLS", EXT_REQUIRETLS, take_requiretls, true },
 };

@@ -15,6 +15,8 @@ struct mail_params {
 	enum ret ret;
 	struct span envid;	/* xtext as given; n is 0 when there was none */
 	bool	 utf8, require_tls;
+	uint64_t hold_for_sec;	/* HOLDFOR, or 0; never both */
+	uint64_t hold_until_ms;	/* HOLDUNTIL, or 0 */
 };
 
 struct rcpt_params {

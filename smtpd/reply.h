@@ -77,6 +77,8 @@
 	X(BAD_PATH, "501", " 5.5.4 ", "Syntax: %s")			\
 	X(BAD_PARAMS, "501", " 5.5.4 ", "Parameters: %s")		\
 	X(BAD_VALUE, "501", " 5.5.4 ", "Bad value of parameter %s")	\
+	X(LONG_HOLD, "501", " 5.5.4 ", "Messages are not held as long as that; "\
+	    "EHLO names the limit")					\
 	X(BAD_BDAT, "501", " 5.5.4 ", "Syntax: BDAT size [LAST]; closing, "\
 	    "as nobody knows where this chunk ends")			\
 	X(BAD_BASE64, "501", " 5.5.2 ", "That is not base64; the exchange "\

@@ -1,6 +1,7 @@
 /* What the extensions of SMTP add to dialogs, and what queue gets of it. */
 #include "lib/prelude.h"
 
+#include "lib/date.h"
 #include "smtpd/extensions.h"
 #include "tests/show.h"
 #include "tests/tap.h"
@@ -210,6 +211,50 @@ test_utf8(void)
 	world.srv.extensions = UINT32_MAX;
 	client_open(&c, false);
 	ok(strstr(offers(), "REQUIRETLS") == NULL, "no REQUIRETLS before TLS");
+	end();
+}
+
+/* --- FUTURERELEASE -------------------------------------------------------------------------- */
+
+/* The clock of the world: Mon, 23 Nov 2026 14:05:00 UTC and what was stepped. */
+static void
+test_release(void)
+{
+	static const struct {
+		const char *params, *hear;
+		int64_t in_ms;		/* -1: not held */
+	} rows[] = {
+		{ " HOLDFOR=60", "250 2.1.0", 60000 },
+		{ " HOLDFOR=2592000", "250 2.1.0", 2592000000 },
+		{ " HOLDFOR=2592001", "501 5.5.4", 0 },
+		{ " HOLDFOR=999999999", "501 5.5.4", 0 },
+		{ " HOLDUNTIL=1990-01-01T00:00:00Z", "250 2.1.0", -1 },
+		{ " HOLDUNTIL=9999-12-31T23:59:59Z", "501 5.5.4", 0 },
+		{ "", "250 2.1.0", -1 },
+	};
+	char line[256], until[DATE_LEN];
+	uint64_t at = (ev_wall_ms() / 1000 + 7200) * 1000;
+	size_t i;
+
+	begin();
+	for (i = 0; i < nitems(rows); i++) {
+		snprintf(line, sizeof(line), MAIL "%s\r\n", rows[i].params);
+		say(&c, line);
+		is_str(codes(&c), rows[i].hear, "MAIL%s", rows[i].params);
+		if (rows[i].hear[0] != '2')
+			continue;
+		say(&c, RCPT "\r\n" END);
+		is_str(codes(&c), "250 2.1.5,354,250 2.0.0", "its message");
+		is_int(world.hold_until_ms, rows[i].in_ms == -1 ? 0 :
+		    ev_wall_ms() + (uint64_t)rows[i].in_ms, "is held so long");
+	}
+	snprintf(line, sizeof(line), MAIL " HOLDUNTIL=%s\r\n" RCPT "\r\n" END,
+	    date_rfc3339(at, until));
+	say(&c, line);
+	codes(&c);
+	is_int(world.hold_until_ms, at, "until %s", until);
+	ok(strstr(offers(), "250-FUTURERELEASE 2592000 2026-12-23T") != NULL,
+	    "the limits are told");
 	end();
 }
 
@@ -496,6 +541,7 @@ main(void)
 	test_dsn();
 	test_large_envelope();
 	test_utf8();
+	test_release();
 	test_identity();
 	test_chunks();
 	test_large_chunks();

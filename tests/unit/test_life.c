@@ -72,6 +72,45 @@ test_deferred(void)
 	is_int(queued(), 0, "delivered in the end");
 }
 
+/* FUTURERELEASE: nothing before its time, over restarts too; then at once. */
+static void
+test_released(void)
+{
+	struct ticket t = world_ticket(0, session++, "alice@example.org");
+	struct envelope e;
+	struct world_job j;
+	struct world_no no;
+
+	envelope_init(&e);
+	e.return_path = xstrdup("alice@example.org");
+	e.hold_until_ms = ev_wall_ms() + 10 * DAY;
+	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
+	world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+	ok(world_submitted(&smtpd, &no, NULL), "held for ten days");
+	ok(!world_job(&relay, &j), "nothing is tried");
+	world_step(9 * DAY);
+	ok(!world_job(&relay, &j), "for nine");
+	crash();
+	world_step(20 * HOUR);
+	ok(!world_job(&relay, &j), "nor after a restart");
+	world_step(4 * HOUR + 61000);
+	ok(world_job(&relay, &j), "then it goes");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2", "452 full");
+	is_int(queued(), 1, "and has not expired");
+	world_step(6 * 60000);
+	ok(world_job(&relay, &j), "it is tried again as all others");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "250 ok");
+	is_int(queued(), 0, "and delivered");
+	e.hold_until_ms = ev_wall_ms() + 31 * DAY;
+	t = world_ticket(0, session++, "alice@example.org");
+	world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+	ok(!world_submitted(&smtpd, &no, NULL) && no.code == 0,
+	    "longer than anybody may ask ends the channel");
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	envelope_clear(&e);
+}
+
 static void
 test_partial(void)
 {
@@ -674,6 +713,7 @@ main(void)
 	test_admin();
 	test_restart();
 	test_backlog();
+	test_released();
 	test_clock_leap();
 	world_disconnect(&smtpd);
 	world_disconnect(&relay);
