@@ -1,6 +1,8 @@
 /*
  * How many messages a second the store takes in and lets go again, and what
- * each costs in CPU time: bench_store [DIR [MESSAGES [AT_ONCE [BYTES]]]]
+ * each costs in CPU time, beside what the disk allows in the same minute:
+ *
+ *	bench_store [DIR [MESSAGES [AT_ONCE [BYTES]]]]
  */
 #include "lib/prelude.h"
 
@@ -10,6 +12,9 @@
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/store.h"
+#include "tests/bench/limit_sync.h"
+
+#define SYNC_SEC	1.0
 
 static struct store *store;
 static uint64_t todo, finished, total;
@@ -90,7 +95,7 @@ main(int argc, char **argv)
 	    .segment_bytes = 32 << 20, .cache_bytes = 16 << 20 };
 	uint64_t at_once, start;
 	const char *errstr;
-	double seconds, cpu;
+	double seconds, cpu, syncs;
 
 	total = todo = number(argc, argv, 2, 100000);
 	at_once = number(argc, argv, 3, 200);
@@ -101,6 +106,7 @@ main(int argc, char **argv)
 	store = store_open(&c, NULL, NULL, &errstr);
 	if (store == NULL)
 		fatalx("%s", errstr);
+	syncs = limit_sync(c.dir, SYNC_SEC);
 	start = ev_now_ms();
 	cpu = cpu_seconds();
 	while (at_once-- > 0)
@@ -112,6 +118,9 @@ main(int argc, char **argv)
 	printf("%llu messages in %.2f s: %.0f a second, %.1f us of CPU each\n",
 	    (unsigned long long)total, seconds, (double)total / seconds,
 	    cpu * 1e6 / (double)total);
+	if (syncs > 0)
+		printf("%.0f fdatasync a second: %.1f messages in the time of "
+		    "one\n", syncs, (double)total / seconds / syncs);
 	store_close(&store);
 	free(text);
 	return 0;

@@ -10,6 +10,8 @@ EXTRA_DIST += %D%/run %D%/smoke.py \
 	%D%/gauge.py %D%/rig.py %D%/rows.py %D%/servers.py
 
 %C%_fill_queue_LDADD = $(LIBSTORE) $(LIBPOSTERN)
+%C%_bench_store_SOURCES = %D%/bench_store.c \
+	%D%/limit_sync.c %D%/limit_sync.h
 %C%_bench_store_LDADD = $(LIBSTORE) $(LIBPOSTERN)
 
 %C%_bench_limits_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
