@@ -171,14 +171,16 @@ is_body(const char *text, size_t n, size_t at)
 	return true;
 }
 
-/* RFC 6532 3.2: UTF-8, in a message that says so; RFC 5322 2.2: else ASCII. */
+/*
+ * RFC 6532 3.2: UTF-8, in a message that says so. In others RFC 5322 2.2 wants
+ * ASCII; but scripts and printers send what they like in a Subject, every MTA
+ * lets it pass, and their mail must go out: it stays as it is.
+ */
 static enum reply
 check_bytes(const struct fixup *fx, const char *fields, size_t n)
 {
-	if (!fx->utf8_offered || !addr_is_8bit(fields, n))
+	if (!fx->utf8 || !addr_is_8bit(fields, n))
 		return REPLY_NONE;
-	if (!fx->utf8)
-		return REPLY_HEADER_8BIT;
 	return addr_utf8_well_formed(fields, n) ? REPLY_NONE :
 	    REPLY_HEADER_NOT_UTF8;
 }

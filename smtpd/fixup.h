@@ -24,7 +24,6 @@ struct fixup {
 	uint64_t nonce;		/* random, for a Message-ID */
 	uint32_t max_hops;
 	bool	 utf8;		/* SMTPUTF8 was asked for */
-	bool	 utf8_offered;	/* and could have been: bytes above 127 need it */
 };
 
 /* Room that the additions may take beyond what was there. */

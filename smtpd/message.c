@@ -63,7 +63,6 @@ prepare_fixup(struct session *s, struct transaction *tx)
 		.nonce = nonce(),
 		.max_hops = conf->max_hops,
 		.utf8 = tx->env.utf8,
-		.utf8_offered = (s->server->extensions & EXT_SMTPUTF8) != 0,
 	};
 }
 

@@ -128,8 +128,6 @@
 	    "field (RFC 5322 3.6)")					\
 	X(BAD_HEADER, "554", " 5.6.0 ", "A line in the message's header is "\
 	    "no header field (RFC 5322 2.2)")				\
-	X(HEADER_8BIT, "554", " 5.6.0 ", "The message's header holds bytes "\
-	    "above 127; encode them (RFC 2047) or send with SMTPUTF8")	\
 	X(HEADER_NOT_UTF8, "554", " 5.6.0 ", "The message's header is not "\
 	    "well-formed UTF-8 (RFC 6532)")				\
 	X(BARE_BYTES, "554", " 5.6.11 ", "The content holds %s; lines end "\
