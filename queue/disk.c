@@ -304,8 +304,12 @@ disk_spool_close(struct store *s, int fd)
 	struct spool_file *f = (struct spool_file *)table_find(&d->spools, &fd,
 	    sizeof(fd));
 
-	if (!f->accepted)
+	if (!f->accepted) {
+		/* smtpd may hold it open: a name alone frees no room. */
+		if (ftruncate(f->fd, 0) == -1)
+			log_warn("cannot empty a spool file");
 		spool_abandon(d->spool_dir, f->n);
+	}
 	table_remove(&d->spools, &f->node);
 	close(f->fd);
 	free(f);
