@@ -97,6 +97,7 @@ static const struct conf_field queue_route_fields[] = {
 	F(BOOL, conf_queue_route, by_domain),
 	F(STRS, conf_queue_route, senders),
 	F(U32, conf_queue_route, connections),
+	F(U32, conf_queue_route, per_minute),
 	END
 };
 

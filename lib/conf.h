@@ -146,6 +146,7 @@ struct conf_queue_route {
 	bool	 by_domain;		/* direct to MX: one next hop per domain */
 	struct conf_strs senders;	/* "a@b", "@b"; none: anybody */
 	uint32_t connections;		/* at once to one next hop */
+	uint32_t per_minute;		/* attempts on all its hops; 0: no limit */
 };
 
 struct queue_conf {

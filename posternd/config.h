@@ -30,7 +30,7 @@ struct config_route {			/* a "route" section */
 	uint32_t tls;			/* enum config_route_tls */
 	char	*user, *password_file, *ca_file;
 	struct conf_strs senders;
-	uint32_t connections, messages, idle_sec;
+	uint32_t connections, per_minute, messages, idle_sec;
 };
 
 enum config_route_tls { ROUTE_BY_NEXT_HOP, ROUTE_NONE, ROUTE_MAY,

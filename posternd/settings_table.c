@@ -126,6 +126,8 @@ const struct setting settings[] = {
 	{ "route", "senders", SET_STRS, NULL, 1, 255, NULL, RO(senders) },
 	{ "route", "connections", SET_NUM, "10", 1, 1000, NULL,
 	    RO(connections) },
+	{ "route", "per-minute", SET_NUM, "0", 0, 1000000, NULL,
+	    RO(per_minute) },
 	{ "route", "messages", SET_NUM, "100", 1, 100000, NULL,
 	    RO(messages) },
 	{ "route", "idle-time", SET_TIME, "20s", 0, 3600, NULL,

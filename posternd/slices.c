@@ -250,6 +250,7 @@ fill_route(struct config *cfg, const struct config_route *r,
 	copy_strs(&qr->senders, &r->senders);
 	/* The budget of one next hop is shared by the processes. */
 	qr->connections = r->connections;
+	qr->per_minute = r->per_minute;
 	rr->name = xstrdup(r->name);
 	rr->mx = nh.mx;
 	rr->host = xstrdup(nh.host);

@@ -29,6 +29,7 @@ struct dispatch {
 	uint64_t last_attempt;
 	bool	 stopping;
 	struct ev_timer kick;
+	struct ev_timer pace;		/* until a route's budget allows more */
 };
 
 static int	on_msg(struct ipc *, struct ipc_in *, void *);
@@ -45,6 +46,7 @@ dispatch_new(struct queue *q)
 
 	d->q = q;
 	ev_timer_init(&d->kick, kick_cb, d);
+	ev_timer_init(&d->pace, ready_cb, d);
 	sched_on_ready(q->sched, ready_cb, d);
 	return d;
 }
@@ -60,6 +62,7 @@ dispatch_free(struct dispatch **dp)
 	*dp = NULL;
 	sched_on_ready(d->q->sched, NULL, NULL);
 	ev_timer_cancel(&d->kick);
+	ev_timer_cancel(&d->pace);
 	for (i = 0; i < d->nrelays; i++) {
 		ipc_free(&d->relays[i]->ipc);
 		table_clear(&d->relays[i]->attempts);
@@ -310,6 +313,8 @@ kick_cb(void *arg)
 			return;
 		switch (sched_next(d->q->sched, ev_now_ms(), &s, &until)) {
 		case SCHED_NONE:
+			if (until != 0)
+				ev_timer_set(&d->pace, until - ev_now_ms());
 			return;
 		case SCHED_GO:
 			hand_over(d, (struct live_job *)s);

@@ -196,25 +196,20 @@ assign(struct live_msg *lm, uint32_t i, struct buf *domain, struct buf *hop)
 	live_job_rcpt(j, i);
 }
 
-static uint32_t
-at_once(const struct queue *q, const char *route)
-{
-	const struct conf_queue_route *r = route_named(&q->conf->routes,
-	    route);
-
-	return r == NULL ? 1 : r->connections;
-}
-
 static void
 enqueue(struct live_job *j, bool first, bool force)
 {
 	struct queue *q = j->msg->q;
+	const struct conf_queue_route *r = route_named(&q->conf->routes,
+	    j->route);
 	struct buf hop;
 
 	buf_init(&hop, ROUTE_HOP_MAX);
 	route_hop(j->route, j->domain, &hop);
-	sched_add(q->sched, &j->sched, buf_str(&hop), at_once(q, j->route),
-	    j->msg->m.account, first);
+	sched_add(q->sched, &j->sched, buf_str(&hop),
+	    r == NULL ? 1 : r->connections, j->msg->m.account, first);
+	sched_pace(q->sched, &j->sched, j->route, r == NULL ? 0 :
+	    r->per_minute);
 	if (force)
 		sched_unblock(q->sched, buf_str(&hop));
 	buf_clear(&hop);

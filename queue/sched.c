@@ -6,6 +6,7 @@
 
 #define AT_ONCE_FIRST	2	/* before a hop has shown that it answers */
 #define JITTER_PARTS	5	/* give or take a fifth */
+#define MINUTE_US	60000000ULL
 
 TAILQ_HEAD(jobs, sched_job);
 
@@ -19,11 +20,20 @@ struct sched_hop {
 	struct table_node node;
 	TAILQ_ENTRY(sched_hop) link;
 	TAILQ_HEAD(, sched_lane) lanes;	/* those with waiting jobs */
-	bool	 ready, parked;
+	bool	 ready, parked, paced;
+	struct sched_pace *pace;	/* or NULL */
 	uint32_t running, limit, window; /* window: jobs at once for now */
 	uint32_t failures;		/* in a row */
 	uint64_t blocked_ms;		/* until then, 0: not blocked */
 	char	*why;
+	char	 name[];
+};
+
+/* A route's budget, and the hops that wait for the next of its moments. */
+struct sched_pace {
+	struct table_node node;
+	TAILQ_HEAD(, sched_hop) hops;
+	uint64_t interval_us, next_us;
 	char	 name[];
 };
 
@@ -46,7 +56,7 @@ struct sched_lane {
 struct sched {
 	uint64_t retry_first_ms, retry_max_ms;
 	uint64_t dice;
-	struct table hops, lanes, accounts;
+	struct table hops, lanes, accounts, paces;
 	uint32_t running;
 	TAILQ_HEAD(, sched_hop) ready, parked;
 	void	(*on_ready)(void *);
@@ -65,6 +75,7 @@ sched_new(uint32_t retry_first_sec, uint32_t retry_max_sec, uint64_t seed)
 	table_init(&s->hops);
 	table_init(&s->lanes);
 	table_init(&s->accounts);
+	table_init(&s->paces);
 	TAILQ_INIT(&s->ready);
 	TAILQ_INIT(&s->parked);
 	sched_configure(s, retry_first_sec, retry_max_sec);
@@ -87,7 +98,9 @@ hop_unlist(struct sched *s, struct sched_hop *h)
 		TAILQ_REMOVE(&s->ready, h, link);
 	if (h->parked)
 		TAILQ_REMOVE(&s->parked, h, link);
-	h->ready = h->parked = false;
+	if (h->paced)
+		TAILQ_REMOVE(&h->pace->hops, h, link);
+	h->ready = h->parked = h->paced = false;
 }
 
 static void
@@ -97,6 +110,19 @@ hop_free(struct sched *s, struct sched_hop *h)
 	table_remove(&s->hops, &h->node);
 	free(h->why);
 	free(h);
+}
+
+/* All of a table whose nodes are the beginning of what was allocated. */
+static void
+free_nodes(struct table *t)
+{
+	struct table_node *n;
+
+	while ((n = table_next(t, NULL)) != NULL) {
+		table_remove(t, n);
+		free(n);
+	}
+	table_clear(t);
 }
 
 void
@@ -111,13 +137,10 @@ sched_free(struct sched **sp)
 	while ((n = table_next(&s->hops, NULL)) != NULL)
 		hop_free(s, (struct sched_hop *)n);
 	/* Jobs that run at the end keep theirs. */
-	while ((n = table_next(&s->accounts, NULL)) != NULL) {
-		table_remove(&s->accounts, n);
-		free(n);
-	}
+	free_nodes(&s->accounts);
+	free_nodes(&s->paces);
 	table_clear(&s->hops);
 	table_clear(&s->lanes);
-	table_clear(&s->accounts);
 	free(s);
 }
 
@@ -174,7 +197,7 @@ hop_review(struct sched *s, struct sched_hop *h)
 
 	if (!ready)
 		hop_unlist(s, h);
-	else if (!h->ready && !h->parked) {
+	else if (!h->ready && !h->parked && !h->paced) {
 		TAILQ_INSERT_TAIL(&s->ready, h, link);
 		h->ready = true;
 		if (s->on_ready != NULL)
@@ -191,9 +214,18 @@ hop_park(struct sched *s, struct sched_hop *h)
 }
 
 static void
+hop_wait_for_pace(struct sched *s, struct sched_hop *h)
+{
+	hop_unlist(s, h);
+	TAILQ_INSERT_TAIL(&h->pace->hops, h, link);
+	h->paced = true;
+}
+
+/* Back into the ready list, if it may be there. */
+static void
 hop_unpark(struct sched *s, struct sched_hop *h)
 {
-	if (!h->parked)
+	if (!h->parked && !h->paced)
 		return;
 	hop_unlist(s, h);
 	hop_review(s, h);
@@ -280,8 +312,32 @@ sched_add(struct sched *s, struct sched_job *j, const char *hop,
 		TAILQ_INSERT_HEAD(&j->lane->jobs, j, link);
 	else
 		TAILQ_INSERT_TAIL(&j->lane->jobs, j, link);
-	hop_unpark(s, h);
+	if (h->parked)			/* somebody else's, perhaps */
+		hop_unpark(s, h);
 	hop_review(s, h);
+}
+
+void
+sched_pace(struct sched *s, struct sched_job *j, const char *route,
+    uint32_t per_minute)
+{
+	struct sched_hop *h = j->hop;
+	struct sched_pace *p;
+	size_t len = strlen(route);
+
+	p = (struct sched_pace *)table_find(&s->paces, route, len);
+	if (p == NULL && per_minute > 0) {
+		p = xcalloc(1, sizeof(*p) + len + 1);
+		memcpy(p->name, route, len);
+		TAILQ_INIT(&p->hops);
+		table_add(&s->paces, &p->node, p->name, len);
+	}
+	if (per_minute > 0)
+		p->interval_us = MINUTE_US / per_minute;
+	if (h->pace == (per_minute > 0 ? p : NULL))
+		return;
+	hop_unpark(s, h);
+	h->pace = per_minute > 0 ? p : NULL;
 }
 
 void
@@ -323,6 +379,34 @@ lane_choose(const struct sched *s, const struct sched_hop *h)
 	return lane;
 }
 
+/* Of each route whose moment has come, a hop; when the next moment is, or 0. */
+static uint64_t
+wake_paced(struct sched *s, uint64_t now_ms)
+{
+	struct table_node *n = NULL;
+	struct sched_pace *p;
+	uint64_t at_ms, next_ms = 0;
+
+	while ((n = table_next(&s->paces, n)) != NULL) {
+		p = (struct sched_pace *)n;
+		if (TAILQ_EMPTY(&p->hops))
+			continue;
+		at_ms = (p->next_us + 999) / 1000;
+		if (at_ms <= now_ms)
+			hop_unpark(s, TAILQ_FIRST(&p->hops));
+		else if (next_ms == 0 || at_ms < next_ms)
+			next_ms = at_ms;
+	}
+	return next_ms;
+}
+
+static bool
+too_early(const struct sched_hop *h, uint64_t now_ms)
+{
+	return h->blocked_ms == 0 && h->pace != NULL &&
+	    h->pace->next_us > now_ms * 1000;
+}
+
 /* The next hop in turn with a lane that may go; those without are parked. */
 static struct sched_lane *
 next_lane(struct sched *s, uint64_t now_ms)
@@ -332,10 +416,15 @@ next_lane(struct sched *s, uint64_t now_ms)
 
 	if (s->running >= SCHED_RUNNING_MAX)
 		return NULL;
+	wake_paced(s, now_ms);
 	while ((h = TAILQ_FIRST(&s->ready)) != NULL) {
 		hop_wake(s, h, now_ms);
 		if (!h->ready)
 			continue;
+		if (too_early(h, now_ms)) {
+			hop_wait_for_pace(s, h);
+			continue;
+		}
 		lane = lane_choose(s, h);
 		if (lane != NULL)
 			return lane;
@@ -352,8 +441,10 @@ sched_next(struct sched *s, uint64_t now_ms, struct sched_job **jp,
 	struct sched_hop *h;
 	struct sched_job *j;
 
-	if (lane == NULL)
+	if (lane == NULL) {
+		*until_ms = wake_paced(s, now_ms);
 		return SCHED_NONE;
+	}
 	j = TAILQ_FIRST(&lane->jobs);
 	h = j->hop;
 	*jp = j;
@@ -364,6 +455,10 @@ sched_next(struct sched *s, uint64_t now_ms, struct sched_job **jp,
 		lane->account->running++;
 		lane->account->refs++;
 		j->account = lane->account;
+		if (h->pace != NULL)
+			h->pace->next_us = (h->pace->next_us > now_ms * 1000 ?
+			    h->pace->next_us : now_ms * 1000) +
+			    h->pace->interval_us;
 	}
 	lane_take(s, j);
 	TAILQ_REMOVE(&s->ready, h, link);

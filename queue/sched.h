@@ -59,6 +59,12 @@ void	 sched_configure(struct sched *, uint32_t retry_first_sec,
  */
 void	 sched_add(struct sched *, struct sched_job *, const char *hop,
 	    uint32_t at_once, const char *account, bool first);
+/*
+ * The hop of this waiting job shares a budget of so many jobs a minute with all
+ * hops of its route, evenly spaced; 0: none.
+ */
+void	 sched_pace(struct sched *, struct sched_job *, const char *route,
+	    uint32_t per_minute);
 /* Takes a waiting job out again; nothing happens to an idle one. */
 void	 sched_cancel(struct sched *, struct sched_job *);
 
@@ -68,7 +74,10 @@ enum sched_verdict {
 	SCHED_BLOCKED		/* its hop is blocked; the job is idle again */
 };
 
-/* The next job. When blocked, *until_ms says how long. */
+/*
+ * The next job. When blocked, *until_ms says how long; when there is none, when
+ * to ask again if nothing else happens, or 0.
+ */
 enum sched_verdict sched_next(struct sched *, uint64_t now_ms,
 	    struct sched_job **, uint64_t *until_ms);
 

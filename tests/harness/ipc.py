@@ -321,7 +321,7 @@ class House:
         cap = string("default") + items([
             u32(0) + u64(messages) + u32(3600),
             u32(1) + u64(recipients) + u32(3600)]) + u32(1000) + u32(0)
-        route = string("out") + boolean(False) + strings([]) + u32(10)
+        route = string("out") + boolean(False) + strings([]) + u32(10) + u32(0)
         return b"".join([
             string(self.state("queue")), string(HOSTNAME),
             string("postmaster@" + HOSTNAME), blob(self.ticket_key),

@@ -17,7 +17,7 @@ static struct conf_cap caps[2] = {
 	{ def, { limits, 2 }, 100, OVER_DEFER },
 	{ staff, { limits, 1 }, 0, OVER_HOLD } };
 static struct conf_queue_route routes[1] = {
-	{ route, false, { senders, 2 }, 10 } };
+	{ route, false, { senders, 2 }, 10, 600 } };
 static const struct queue_conf sample = { .state_dir = dir, .hostname = host,
     .postmaster = addr, .ticket_key = { key, 32 }, .caps = { caps, 2 },
     .routes = { routes, 1 }, .retry_first_sec = 300,

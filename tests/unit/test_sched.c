@@ -357,6 +357,48 @@ test_shares(void)
 	free(third);
 }
 
+/* A route of six jobs a minute, with three next hops; another without. */
+static void
+test_pace(void)
+{
+	struct sched_job *j;
+	uint64_t until, now = 1000;
+	int i, n = 0;
+
+	fresh();
+	for (i = 0; i < 12; i++) {
+		add(i, i % 3 == 0 ? "slow/a" : i % 3 == 1 ? "slow/b" : "slow/c",
+		    10, "alice");
+		sched_pace(s, &jobs[i], "slow", 6);
+	}
+	add(12, "fast", 10, "alice");
+	sched_pace(s, &jobs[12], "fast", 0);
+	is_int(next(now), 0, "the first goes at once");
+	is_int(next(now), 12, "another route has its own pace");
+	is_int(next(now), -1, "then none");
+	is_int(sched_next(s, now, &j, &until), SCHED_NONE, "none at all");
+	is_int(until, now + 10000, "for ten seconds");
+	is_int(next(now + 9999), -1, "not a moment less");
+	for (i = 1; i <= 5; i++) {
+		ok(next(now + 10000 * (uint64_t)i) % 12 > 0, "one each time");
+		is_int(next(now + 10000 * (uint64_t)i), -1, "not two");
+	}
+	now += 60000;
+	done(0, SCHED_UNREACHED, now);
+	while ((i = next(now)) != -1)
+		n += i >= 1000;
+	ok(n > 0, "what waits at a blocked hop comes out without waiting");
+	for (i = 0; i < 13; i++)
+		if (jobs[i].state == SCHED_RUNNING)
+			done(i, SCHED_REACHED, now);
+	for (i = 1; i < 12; i++)
+		if (jobs[i].state == SCHED_WAITING) {
+			sched_pace(s, &jobs[i], "slow", 0);
+			is_int(next(now), i, "a reload may lift it");
+			done(i, SCHED_REACHED, now);
+		}
+}
+
 int
 main(void)
 {
@@ -370,6 +412,7 @@ main(void)
 	test_sweep();
 	test_backoff();
 	test_expiry();
+	test_pace();
 	test_shares();
 	sched_free(&s);
 	return tap_done();
