@@ -10,7 +10,6 @@
 #include "lib/log.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
-#include "smtpd/extensions.h"
 #include "smtpd/message.h"
 #include "smtpd/session_private.h"
 #include "smtpd/tx_no.h"

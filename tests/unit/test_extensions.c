@@ -164,7 +164,7 @@ static const struct {
 	    "250 2.0.0", "utf8 8bit -,- 0" },
 	{ "a header, not asked", MAIL " BODY=8BITMIME\r\n" RCPT "\r\nDATA\r\n"
 	    "Subject: f\xc3\xbcr\r\n\r\nx\r\n.\r\n", "250 2.1.0,250 2.1.5,354,"
-	    "554 5.6.0", "" },
+	    "250 2.0.0", "8bit -,- 0" },
 	{ "a header in Latin 1", MAIL " SMTPUTF8\r\n" RCPT "\r\nDATA\r\n"
 	    "Subject: f\xfcr\r\n\r\nx\r\n.\r\n", "250 2.1.0,250 2.1.5,354,"
 	    "554 5.6.0", "" },
