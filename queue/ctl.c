@@ -159,6 +159,7 @@ page_cb(struct store_msg *const *msgs, size_t n, void *arg)
 {
 	struct asked *a = arg;
 	struct live *live = a->q->live;
+	unsigned int read = a->read;
 	size_t i;
 
 	a->reading = false;
@@ -168,7 +169,7 @@ page_cb(struct store_msg *const *msgs, size_t n, void *arg)
 	}
 	if (i < PAGE)
 		a->enough = true;
-	live_read_end(live);
+	live_read_end(live, read);
 	walk(a);
 }
 
@@ -177,6 +178,7 @@ load_cb(struct store_msg *const *msgs, size_t n, void *arg)
 {
 	struct asked *a = arg;
 	struct live *live = a->q->live;
+	unsigned int read = a->read;
 
 	a->reading = false;
 	if (n == 0)
@@ -185,7 +187,7 @@ load_cb(struct store_msg *const *msgs, size_t n, void *arg)
 		visit(a, msgs[0]);
 	if (a->next_id == a->filter.nids)
 		a->enough = true;
-	live_read_end(live);
+	live_read_end(live, read);
 	walk(a);
 }
 
@@ -207,7 +209,7 @@ walk(struct asked *a)
 		return;
 	}
 	a->reading = true;
-	live_read_begin(a->q->live);
+	a->read = live_read_begin(a->q->live);
 	if (a->filter.nids > 0)
 		store_load(a->q->store, a->filter.ids[a->next_id++], load_cb,
 		    a);

@@ -34,6 +34,7 @@ struct asked {
 	size_t	 next_id;	/* of filter.ids */
 	uint64_t seen, missing;
 	bool	 reading;
+	unsigned int read;	/* live_read_begin()'s */
 	bool	 busy;		/* visit() has set it: ctl_walk_on() follows */
 	bool	 changes;	/* visit() does: keep the index's pace */
 	bool	 enough;	/* visit() may set it: no more, please */

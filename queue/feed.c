@@ -25,6 +25,7 @@ struct feed {
 	struct buf domain, hop;
 	/* a walk over all ids up to the newest at its beginning */
 	bool	 walking, listing;
+	unsigned int read_due, read_list; /* live_read_begin()'s */
 	uint64_t walk_after, walk_last;
 };
 
@@ -188,7 +189,7 @@ due_cb(struct store_msg *const *msgs, size_t n, void *arg)
 		idle = sweep_page(f, msgs, n) == 0;
 	else
 		front_page(f, msgs, n);
-	live_read_end(f->q->live);
+	live_read_end(f->q->live, f->read_due);
 	if (idle)
 		ev_timer_set(&f->sweep_timer, FEED_SWEEP_MS);
 	else
@@ -207,7 +208,7 @@ ask(struct feed *f)
 		return;
 	from = f->of_sweep ? f->swept : f->front;
 	f->asking = true;
-	live_read_begin(f->q->live);
+	f->read_due = live_read_begin(f->q->live);
 	store_due(f->q->store, from.due_ms, from.id, clock_due_ms() +
 	    LIFE_HORIZON_MS, FEED_PAGE, due_cb, f);
 }
@@ -253,7 +254,7 @@ walk_cb(struct store_msg *const *msgs, size_t n, void *arg)
 	}
 	if (i < FEED_PAGE)
 		f->walking = false;
-	live_read_end(f->q->live);
+	live_read_end(f->q->live, f->read_list);
 	walk_more(f);
 }
 
@@ -263,7 +264,7 @@ walk_more(struct feed *f)
 	if (!f->walking || f->listing || f->q->stopping || !has_room(f))
 		return;
 	f->listing = true;
-	live_read_begin(f->q->live);
+	f->read_list = live_read_begin(f->q->live);
 	store_list(f->q->store, f->walk_after, FEED_PAGE, walk_cb, f);
 }
 

@@ -19,7 +19,8 @@ live_new(void)
 	table_init(&l->msgs);
 	table_init(&l->shares[LIVE_BY_ACCOUNT]);
 	table_init(&l->shares[LIVE_BY_HOP]);
-	STAILQ_INIT(&l->gone);
+	STAILQ_INIT(&l->ages[0].gone);
+	STAILQ_INIT(&l->ages[1].gone);
 	return l;
 }
 
@@ -154,8 +155,8 @@ live_drop(struct live_msg *lm)
 	live_drop_body(lm);
 	live_set_indexed(lm, false);
 	live_set_state(lm, LIVE_GONE);
-	if (l->reads > 0)
-		STAILQ_INSERT_TAIL(&l->gone, lm, gone);
+	if (l->ages[0].reads + l->ages[1].reads > 0)
+		STAILQ_INSERT_TAIL(&l->ages[l->age].gone, lm, gone);
 	else
 		msg_free(lm);
 	if (l->on_room != NULL)
@@ -195,23 +196,43 @@ live_drop_body(struct live_msg *lm)
 
 /* --- reads in progress --------------------------------------------------------------- */
 
-void
-live_read_begin(struct live *l)
-{
-	l->reads++;
-}
-
-void
-live_read_end(struct live *l)
+static void
+age_free(struct live_age *a)
 {
 	struct live_msg *lm;
 
-	if (--l->reads > 0)
-		return;
-	while ((lm = STAILQ_FIRST(&l->gone)) != NULL) {
-		STAILQ_REMOVE_HEAD(&l->gone, gone);
+	while ((lm = STAILQ_FIRST(&a->gone)) != NULL) {
+		STAILQ_REMOVE_HEAD(&a->gone, gone);
 		msg_free(lm);
 	}
+}
+
+/*
+ * What is dropped now may be known to reads of both ages. When those of the
+ * elder have ended, a new age begins; when those of this one have, too, so have
+ * all that may know it.
+ */
+unsigned int
+live_read_begin(struct live *l)
+{
+	unsigned int elder = 1 - l->age;
+
+	if (l->ages[elder].reads == 0) {
+		age_free(&l->ages[elder]);
+		l->age = elder;
+	}
+	l->ages[l->age].reads++;
+	return l->age;
+}
+
+void
+live_read_end(struct live *l, unsigned int read)
+{
+	l->ages[read].reads--;
+	if (l->ages[0].reads + l->ages[1].reads > 0)
+		return;
+	age_free(&l->ages[0]);
+	age_free(&l->ages[1]);
 }
 
 void
@@ -222,8 +243,9 @@ live_free(struct live **lp)
 
 	if (l == NULL)
 		return;
-	l->reads = 1;
-	live_read_end(l);
+	age_free(&l->ages[0]);
+	age_free(&l->ages[1]);
+	l->ages[0].reads = l->ages[1].reads = 0;
 	while ((n = table_next(&l->msgs, NULL)) != NULL)
 		live_drop((struct live_msg *)n);
 	table_clear(&l->msgs);

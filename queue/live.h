@@ -81,8 +81,16 @@ struct live {
 	size_t	 n_indexed;
 	struct table shares[LIVE_BYS];	/* by name */
 	size_t	 body_bytes;
-	unsigned int reads;		/* reads of the store in progress */
-	STAILQ_HEAD(, live_msg) gone;
+	/*
+	 * Reads of the store in progress, and what was dropped during them, in
+	 * two ages: those of the elder are free when all its reads have ended,
+	 * however many others have begun since.
+	 */
+	struct live_age {
+		unsigned int reads;
+		STAILQ_HEAD(, live_msg) gone;
+	} ages[2];
+	unsigned int age;		/* the younger */
 	void	(*on_room)(void *);
 	void	*arg;
 };
@@ -115,8 +123,9 @@ void	 live_drop_body(struct live_msg *);
  * Brackets around every asynchronous read of the store: what it names may have
  * been removed by us in between, and must then be found as LIVE_GONE.
  */
-void	 live_read_begin(struct live *);
-void	 live_read_end(struct live *);
+unsigned int live_read_begin(struct live *);
+/* read: what the beginning has returned. */
+void	 live_read_end(struct live *, unsigned int read);
 
 struct live_job *live_job_add(struct live_msg *, const char *route,
 	    const char *domain, uint64_t hop_hash);

@@ -136,6 +136,28 @@ test_drain(void)
 	    most);
 }
 
+/* What is gone is kept for reads that may know it, and not for later ones. */
+static void
+test_ages(void)
+{
+	unsigned int first, second, third;
+
+	first = live_read_begin(world.live);
+	submit("mouse@example.org", "y@fine.example", 1);
+	ok(comes("fine.example", 5), "delivered while the store is read");
+	is_int(live_count(world.live), 1, "it is remembered as gone");
+	second = live_read_begin(world.live);
+	submit("mouse@example.org", "y@fine.example", 1);
+	ok(comes("fine.example", 5), "another");
+	live_read_end(world.live, first);
+	is_int(live_count(world.live), 2, "both are remembered");
+	third = live_read_begin(world.live);
+	is_int(live_count(world.live), 1, "the first until its read has ended");
+	live_read_end(world.live, second);
+	live_read_end(world.live, third);
+	is_int(live_count(world.live), 0, "none when none is under way");
+}
+
 int
 main(void)
 {
@@ -149,6 +171,7 @@ main(void)
 	world_disconnect(&relay);
 	test_hops();
 	test_drain();
+	test_ages();
 	world_disconnect(&smtpd);
 	world_disconnect(&relay);
 	world_close();
