@@ -206,9 +206,9 @@ account_name(const char *given, char name[ACCOUNT_MAX + 1])
 		return "a name that is no address has at most 64 characters";
 	snprintf(name, ACCOUNT_MAX + 1, "%s", given);
 	addr_lower(name);
-	if (strspn(name, plain) != len)
+	if (strspn(name, plain) != len || *name == '-')
 		return "a name is a mail address, or letters, digits and "
-		    "\"._-\" alone";
+		    "\"._-\" alone, beginning with no \"-\"";
 	return NULL;
 }
 

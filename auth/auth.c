@@ -57,6 +57,8 @@ conf_use(const void *slice, void *prepared)
 	exchange_conf(conf);
 	watch_conf(conf);
 	ctl_conf(accounts, conf);
+	if (accounts != NULL)
+		ctl_look_for_caps();
 }
 
 /* --- life -------------------------------------------------------------------------------- */
@@ -94,6 +96,7 @@ start(void)
 	ctl_conf(accounts, conf);
 	watch_start(conf->state_dir);
 	worker_start(conf->workers);
+	ctl_look_for_caps();
 	return NULL;
 }
 

@@ -278,6 +278,69 @@ done_list(struct job *job)
 	request_free(r);
 }
 
+/* --- caps that are gone ------------------------------------------------------------------ */
+
+struct look {
+	struct job job;		/* first */
+	char	**caps;		/* those there are; a reload may come meanwhile */
+	size_t	 n;
+	size_t	 missing;	/* accounts whose cap is none of them */
+	char	 account[ACCOUNT_MAX + 1], cap[CAP_NAME_MAX + 1];
+};
+
+static void
+run_look(struct job *job)
+{
+	struct look *l = (struct look *)job;
+	char last[ACCOUNT_MAX + 1] = "";
+	enum accounts_result r;
+	struct account a;
+	size_t i;
+
+	while ((r = accounts_next(accounts, last, &a)) == ACCOUNTS_OK ||
+	    r == ACCOUNTS_DAMAGED) {
+		memcpy(last, a.name, sizeof(last));
+		for (i = 0; i < l->n && strcmp(l->caps[i], a.cap) != 0; i++)
+			;
+		if (r == ACCOUNTS_OK && i == l->n && l->missing++ == 0) {
+			memcpy(l->account, a.name, sizeof(l->account));
+			memcpy(l->cap, a.cap, sizeof(l->cap));
+		}
+		account_clear(&a);
+	}
+}
+
+static void
+done_look(struct job *job)
+{
+	struct look *l = (struct look *)job;
+	size_t i;
+
+	if (l->missing > 0)
+		log_warnx("account=\"%s\" cap=\"%s\" is not in postern.conf; "
+		    "the cap default counts for it%s; name the cap again, or "
+		    "remove and add the account", log_escs(l->account),
+		    log_escs(l->cap), l->missing > 1 ? " and others" : "");
+	for (i = 0; i < l->n; i++)
+		free(l->caps[i]);
+	free(l->caps);
+	free(l);
+}
+
+void
+ctl_look_for_caps(void)
+{
+	struct look *l = xcalloc(1, sizeof(*l));
+
+	l->caps = xcalloc(conf->caps.n, sizeof(*l->caps));
+	for (; l->n < conf->caps.n; l->n++)
+		l->caps[l->n] = xstrdup(conf->caps.v[l->n]);
+	l->job.run = run_look;
+	l->job.done = done_look;
+	l->job.lane = worker_lane(true);
+	worker_submit(&l->job);
+}
+
 /* --- the request ------------------------------------------------------------------------ */
 
 static const struct verb verbs[] = {

@@ -109,7 +109,7 @@ set_state(struct exchange *e, enum exchange_state state)
 	static const char *const names[] = { "running", "waiting", "delayed",
 	    "left" };
 
-	log_debug("exchange", "%llx exchange=%s", (unsigned long long)e->id,
+	log_debug("exchange", "%s exchange=%s", log_session(e->id),
 	    names[state]);
 	e->state = state;
 }
@@ -304,8 +304,8 @@ failed(struct exchange *e)
 	    !locked(e, e->result.tried))
 		failures = watch_failed(e->result.tried, e->params.peer,
 		    e->result.wrong);
-	log_info("%llx login=failed account=\"%s\" mechanism=%s peer=%s why=%s",
-	    (unsigned long long)e->id, log_escs(e->result.tried),
+	log_info("%s login=failed account=\"%s\" mechanism=%s peer=%s why=%s",
+	    log_session(e->id), log_escs(e->result.tried),
 	    log_escs(e->params.mechanism), log_escs(e->params.peer),
 	    reasons[e->result.no]);
 	delay(e, failures);

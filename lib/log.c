@@ -263,3 +263,17 @@ log_escs(const char *s)
 {
 	return s == NULL ? "" : log_esc(s, strlen(s));
 }
+
+/* The process and a count, as smtpd numbers its sessions. */
+const char *
+log_session(uint64_t session)
+{
+	static __thread char texts[4][40];
+	static __thread unsigned int next;
+	char *text = texts[next++ % nitems(texts)];
+
+	snprintf(text, sizeof(texts[0]), "%llx-%llx",
+	    (unsigned long long)(session >> 40),
+	    (unsigned long long)(session & 0xffffffffffULL));
+	return text;
+}

@@ -54,6 +54,8 @@ void	 fatalx(const char *, ...)
  * of eight rotating per-thread buffers: use it in the same statement.
  */
 const char *log_esc(const char *, size_t len);
+/* How a session of smtpd is called in log lines: "1f40-2c"; rotating buffers. */
+const char *log_session(uint64_t session);
 const char *log_escs(const char *);	/* the same for a string; NULL is "" */
 
 #endif

@@ -362,11 +362,13 @@ give_up(void)
 int
 posternd_check(const char *file)
 {
+	bool warned;
 	int r;
 
 	begin();
 	checking = true;
 	config = load(file);
+	warned = warnings.len > 0;
 	say(&warnings, LOG_LVL_WARN, false);
 	if (config == NULL)
 		return give_up();
@@ -375,7 +377,8 @@ posternd_check(const char *file)
 	children_check_only();
 	r = run_loop();
 	if (r == 0)
-		printf("%s is fine\n", file);
+		printf(warned ? "%s can be used; mind the warnings\n" :
+		    "%s is fine\n", file);
 	config_free(&config);
 	return r;
 }

@@ -98,7 +98,8 @@ read_text(const struct config *cfg, const char *key, const char *what,
 	    what, file, why != NULL ? why : text->len == 0 ? "it is empty" :
 	    "it is not a text file", why != NULL ?
 	    "correct the name or the file's permissions" :
-	    "it should be in PEM");
+	    strcmp(what, "password file") == 0 ?
+	    "its first line should be the password" : "it should be in PEM");
 	buf_wipe(text);
 	return -1;
 }

@@ -305,9 +305,9 @@ within_cap(struct worker *w, const struct ticket *t, const struct conf_cap *cap,
 	if (v == CAPS_OK)
 		return true;
 	stats_add(STAT_OVER_CAP, 1);
-	log_info("smtpd=%u session=%llu over_cap account=%s cap=%s limit=%s "
-	    "used=%llu of=%llu window_sec=%u retry_sec=%llu", w->index,
-	    (unsigned long long)t->session, log_escs(t->account), cap->name,
+	log_info("%s over_cap account=%s cap=%s limit=%s "
+	    "used=%llu of=%llu window_sec=%u retry_sec=%llu",
+	    log_session(t->session), log_escs(t->account), cap->name,
 	    caps_kinds[why.limit->what], (unsigned long long)why.used,
 	    (unsigned long long)why.limit->count, why.limit->window_sec,
 	    (unsigned long long)why.retry_sec);
@@ -534,10 +534,8 @@ durable_cb(void *arg)
 
 	store_id_text(lm->m.id, id);
 	stats_add(STAT_ACCEPTED, 1);
-	log_info("%s accepted session=%llx-%llx account=%s from=<%s> "
-	    "recipients=%zu size=%llu", id,
-	    (unsigned long long)(p->session >> 40),
-	    (unsigned long long)(p->session & 0xffffffffffULL),
+	log_info("%s accepted session=%s account=%s from=<%s> "
+	    "recipients=%zu size=%llu", id, log_session(p->session),
 	    log_escs(lm->m.account), log_escs(lm->m.env.return_path),
 	    lm->m.env.nrcpts, (unsigned long long)lm->m.size);
 	if (w->channel == p->channel) {

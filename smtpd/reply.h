@@ -56,8 +56,8 @@
 	    "try again in a moment")					\
 	X(DISK_FULL, "452", " 4.3.1 ", "The disk is full for now; try again "\
 	    "later")							\
-	X(TOO_MANY_RCPTS, "452", " 4.5.3 ", "Too many recipients; send "\
-	    "the others in another message")				\
+	X(TOO_MANY_RCPTS, "452", " 4.5.3 ", "No more recipients in this "\
+	    "message; the others in another one, or when your limit allows")\
 	X(AUTH_TROUBLE, "454", " 4.7.0 ", "Authentication is not "	\
 	    "available just now; try again in a moment")		\
 	X(AUTH_LOCKED, "454", " 4.7.0 ", "Too many failed logins; try "	\

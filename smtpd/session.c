@@ -69,14 +69,7 @@ static const struct {
 const char *
 session_name(const struct session *s)
 {
-	static char texts[4][32];
-	static unsigned int next;
-	char *text = texts[next++ % nitems(texts)];
-
-	snprintf(text, sizeof(texts[0]), "%llx-%llx",
-	    (unsigned long long)(s->id >> 40),
-	    (unsigned long long)(s->id & 0xffffffffffULL));
-	return text;
+	return log_session(s->id);
 }
 
 /* --- birth and death -------------------------------------------------------------- */

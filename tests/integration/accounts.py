@@ -162,6 +162,16 @@ def test_time(p):
            "failures are told late: %.3f s, %.3f s" % (known, unknown))
 
 
+def test_cap_gone(p):
+    p.configure(sections="")
+    tap.equal(p.ctl("reload", check=False).returncode, 0,
+              "a cap that is in use goes away")
+    tap.ok(wait_for(lambda: 'account="%s" cap="staff" is not in postern.conf' %
+                    ALICE in p.log()), "and the log says who had it")
+    p.configure(sections='cap staff { messages = {"1000/1h"} }')
+    p.ctl("reload")
+
+
 def test_killed(p):
     with p.client() as s:
         s.ehlo()
@@ -254,6 +264,7 @@ def main():
         test_logins(p)
         test_revoked(p)
         test_time(p)
+        test_cap_gone(p)
         test_killed(p)
         test_many(p)
         test_damaged(p)
