@@ -189,7 +189,7 @@ void
 smtp_data_out_init(struct smtp_data_out *d)
 {
 	d->last = '\n';
-	d->bad = false;
+	d->bad = d->counted = false;
 }
 
 /*
@@ -223,7 +223,7 @@ put_lines(struct smtp_data_out *d, const uint8_t *p, size_t n, struct buf *out)
 		line = strict_line(p + i, n - i);
 		if (line == 0)
 			return -1;
-		if (p[i] != '.' || (i == 0 && d->last != '\n'))
+		if (p[i] != '.' || d->counted || (i == 0 && d->last != '\n'))
 			continue;
 		if (buf_add(out, p + from, i - from) == -1 ||
 		    buf_addc(out, '.') == -1)

@@ -55,6 +55,9 @@ void	 smtp_data_in_last(struct smtp_data_in *, smtp_data_sink *, void *arg);
 struct smtp_data_out {
 	uint8_t	 last;		/* byte sent; '\n' at the start */
 	bool	 bad;
+	bool	 counted;	/* set it for BDAT, where a size ends the content
+				   (RFC 3030): no dots are put on, and there is
+				   no smtp_data_out_end() */
 };
 
 void	 smtp_data_out_init(struct smtp_data_out *);

@@ -157,7 +157,7 @@ over_cb(void *arg)
 
 	stream_free(&c->stream);
 	if (c->d != NULL && c->carried > 1 && c->asked > 0 && c->told == 0 &&
-	    *c->status == '4' && !c->d->again && c->d->at == 0) {
+	    *c->status == '4' && !c->d->again) {
 		unsent = c->d;
 		unsent->again = true;
 		c->d = NULL;

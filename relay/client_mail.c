@@ -17,6 +17,7 @@
 #define UNSENT_MAX	(32 * 1024)	/* waiting for the socket */
 
 static void	content_more(struct client *);
+static void	content_piece(struct client *);
 
 /* --- the envelope ----------------------------------------------------------------------- */
 
@@ -74,6 +75,23 @@ perform_rcpt(struct client *c, const struct delivery_rcpt *r)
 	    c->dsn ? r->orcpt : "");
 }
 
+/*
+ * RFC 3030: the size comes first, so nothing in the content can end it, and
+ * there is no 354 to wait for. A small one goes in the envelope's group.
+ */
+static void
+perform_bdat(struct client *c)
+{
+	client_say(c, "BDAT %llu LAST", (unsigned long long)c->d->size);
+	smtp_data_out_init(&c->data);
+	c->data.counted = true;
+	if (c->d->size > CHUNK) {
+		client_enter(c, ST_CONTENT);
+		content_more(c);
+	} else if (c->state == ST_ENVELOPE && c->d->size > 0)
+		content_piece(c);
+}
+
 static void
 perform_step(struct client *c)
 {
@@ -90,7 +108,10 @@ perform_step(struct client *c)
 		perform_rcpt(c, &c->d->rcpts[rcpt]);
 		break;
 	case STEP_DATA:
-		client_say(c, "DATA");
+		if (c->bdat)
+			perform_bdat(c);
+		else
+			client_say(c, "DATA");
 		break;
 	case STEP_NONE:
 		break;
@@ -110,7 +131,8 @@ break_off(struct client *c)
 
 /*
  * Sends what may be sent now: everything when pipelining (as the socket takes
- * it, RFC 2920 3.1), else one step. DATA is not asked when the replies so far leave nobody to receive it.
+ * it, RFC 2920 3.1), else one step. DATA is not asked when the replies so far
+ * leave nobody to receive it, nor a large content sent before they are known.
  */
 static void
 perform_next(struct client *c)
@@ -121,7 +143,8 @@ perform_next(struct client *c)
 	    stream_unsent(c->stream) <= UNSENT_MAX) {
 		enum step step = step_at(c, c->asked, &rcpt);
 
-		if (step == STEP_NONE)
+		if (step == STEP_NONE || (step == STEP_DATA && c->bdat &&
+		    c->d->size > CHUNK && c->told < c->asked))
 			return;
 		if (c->told == c->asked && ((step == STEP_RCPT &&
 		    !c->mail_ok) || (step == STEP_DATA &&
@@ -229,7 +252,12 @@ client_mail_envelope(struct client *c)
 		break;
 	}
 	perform_next(c);
+	/* BDAT and its content are behind us: only their answer is missing. */
+	if (c->state == ST_ENVELOPE && c->bdat && c->told < c->asked &&
+	    step_at(c, c->told, &rcpt) == STEP_DATA)
+		client_enter(c, ST_DOT);
 }
+
 /* --- the content -------------------------------------------------------------------------- */
 
 /* The next piece of the body, borrowed; NULL with errno when it cannot be had. */
@@ -286,6 +314,10 @@ content_end(struct client *c)
 	stream_peek(c->stream, &early);
 	if (early > 0)
 		return;
+	if (c->bdat) {
+		client_enter(c, ST_DOT);
+		return;
+	}
 	out = stream_out(c->stream, 5);
 	if (out != NULL && smtp_data_out_end(&c->data, out) == -1)
 		client_give_up(c, "5.6.0", "not sent, as the message ends in a "
@@ -336,20 +368,66 @@ client_mail_drained(struct client *c)
 	content_more(c);
 }
 
+/* --- servers that say CHUNKING and do not know BDAT -------------------------------- */
+
+#define NO_BDAT_MAX	64	/* remembered; more are nobody's business */
+
+static char no_bdat[NO_BDAT_MAX][sizeof(((struct dns_target *)0)->text)];
+static size_t no_bdat_next;
+
+bool
+client_mail_no_bdat(const struct client *c)
+{
+	size_t i;
+
+	for (i = 0; i < NO_BDAT_MAX; i++)
+		if (strcmp(no_bdat[i], c->target.text) == 0)
+			return true;
+	return false;
+}
+
+void
+client_mail_forget(void)
+{
+	memset(no_bdat, 0, sizeof(no_bdat));
+}
+
+static bool
+bdat_unknown(struct client *c)
+{
+	if (!c->bdat || (c->reply.code != 500 && c->reply.code != 502 &&
+	    c->reply.code != 504))
+		return false;
+	snprintf(no_bdat[no_bdat_next++ % NO_BDAT_MAX], sizeof(no_bdat[0]),
+	    "%s", c->target.text);
+	client_give_up(c, "4.5.0", "CHUNKING was announced, but BDAT was answered "
+	    "with %s", reply_diag(&c->reply));
+	return true;
+}
+
+/* --- the end ------------------------------------------------------------------------- */
+
 void
 client_mail_dot(struct client *c)
 {
+	if (stream_unsent(c->stream) > 0) {
+		client_mail_early(c);
+		return;
+	}
 	if (c->reply.code / 100 == 3) {
 		client_give_up(c, "4.5.0", "the message was answered with %s",
 		    reply_diag(&c->reply));
 		return;
 	}
+	if (bdat_unknown(c))
+		return;
 	delivery_rest(c->d, true, reply_outcome(&c->reply),
 	    reply_status(&c->reply), reply_diag(&c->reply), c->target.host);
 	c->reset_first = reply_outcome(&c->reply) != OUTCOME_DELIVERED;
 	delivery_end(&c->d, c->target.host, c->tls_text, true);
 	client_now_ready(c);
 }
+
 /* --- deliveries -------------------------------------------------------------------------------- */
 
 /* What the next hop cannot take as it is (RFC 6152 3, RFC 6531 3.4). */
@@ -387,6 +465,19 @@ client_mail_refused_cb(void *arg)
 	client_now_ready(c);
 }
 
+static bool
+ends_in_crlf(const struct delivery *d)
+{
+	char end[2];
+
+	if (d->size < 2)
+		return d->size == 0;
+	if (d->fd == -1)
+		return memcmp(d->body + d->size - 2, "\r\n", 2) == 0;
+	return pread(d->fd, end, 2, (off_t)d->size - 2) == 2 &&
+	    memcmp(end, "\r\n", 2) == 0;
+}
+
 void
 client_deliver(struct client *c, struct delivery *d)
 {
@@ -395,6 +486,7 @@ client_deliver(struct client *c, struct delivery *d)
 	c->carried++;
 	c->asked = c->told = 0;
 	c->mail_ok = false;
+	c->bdat = c->chunking && ends_in_crlf(d);
 	client_enter(c, ST_ENVELOPE);
 	if (refused_unasked(c)) {
 		/* From the loop, so that a pool of refusals does not recurse. */

@@ -19,7 +19,7 @@ perform_ehlo(struct client *c)
 {
 	c->esmtp = true;
 	c->starttls = c->pipelining = c->eight_bit = c->utf8 = c->dsn = false;
-	c->size_known = c->require_tls = false;
+	c->size_known = c->require_tls = c->chunking = false;
 	c->size_max = 0;
 	c->auth[0] = '\0';
 	client_say(c, "EHLO %s", c->conf->hostname);
@@ -109,6 +109,8 @@ read_ehlo(struct client *c)
 			c->utf8 = true;
 		else if (keyword(line, n, "DSN", &rest, &len))
 			c->dsn = true;
+		else if (keyword(line, n, "CHUNKING", &rest, &len))
+			c->chunking = !client_mail_no_bdat(c);
 		else if (keyword(line, n, "REQUIRETLS", &rest, &len))
 			c->require_tls = true;
 		else if (keyword(line, n, "SIZE", &rest, &len)) {

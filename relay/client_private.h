@@ -43,7 +43,7 @@ struct client {
 	struct sasl *sasl;
 	/* announced by EHLO */
 	bool	 esmtp, starttls, pipelining, eight_bit, utf8, size_known, dsn,
-		 require_tls;
+		 require_tls, chunking;
 	uint64_t size_max;		/* 0: none said */
 	char	 auth[CLIENT_AUTH_MAX];
 
@@ -51,6 +51,7 @@ struct client {
 	size_t	 asked, told;		/* steps of the envelope */
 	bool	 reset_first;		/* step 0 is RSET */
 	bool	 mail_ok;
+	bool	 bdat;			/* instead of DATA */
 	bool	 quit_wanted, usable, tls_failed, unfit;
 	uint32_t carried;
 	struct smtp_data_out data;
@@ -93,6 +94,10 @@ void	 client_open_auth(struct client *);
 void	 client_mail_envelope(struct client *);
 void	 client_mail_dot(struct client *);
 void	 client_mail_early(struct client *);
+/* Whether this server has said CHUNKING and not known BDAT. */
+bool	 client_mail_no_bdat(const struct client *);
+/* Forgets which those were; for tests. */
+void	 client_mail_forget(void);
 /* The socket has room again: more content. */
 void	 client_mail_drained(struct client *);
 /* A delivery that was refused without asking the server ends. */

@@ -7,6 +7,7 @@
  *	Z:text	says it with a NUL in the middle
  *	L	says a line of 100 KB	M	a reply of 10,000 lines
  *	E	says lines until nobody listens
+ *	Y:n	reads n bytes
  *	T	begins TLS		A	breaks a handshake off
  *	!	turns other connections away for half a second
  *	*	closes, takes the next connection
@@ -178,6 +179,20 @@ hop_expect(struct hop *s, const char *want)
 		    "wanted \"%.100s\", got \"%.100s\"", want, line);
 }
 
+static void
+hop_read_bytes(struct hop *s, size_t n)
+{
+	char piece[4096];
+	int got = 1;
+
+	for (; n > 0 && got > 0; n -= got > 0 ? (size_t)got : 0)
+		got = hop_read(s, piece, n < sizeof(piece) ? n :
+		    sizeof(piece));
+	if (n > 0)
+		snprintf(s->trouble, sizeof(s->trouble), "%zu bytes are missing",
+		    n);
+}
+
 /* Reads until the peer has gone. */
 static void
 hop_wait(struct hop *s)
@@ -223,6 +238,9 @@ hop_step(struct hop *s, const char *step)
 		break;
 	case '*':
 		hop_take(s);
+		break;
+	case 'Y':
+		hop_read_bytes(s, strtoul(step + 2, NULL, 10));
 		break;
 	case 'H':
 		hop_wait(s);

@@ -5,6 +5,7 @@
  */
 #include "lib/prelude.h"
 
+#include "relay/client_private.h"
 #include "tests/unit/relay_script.h"
 
 #define ONE "C:RCPT TO:<one@c.test>"
@@ -13,6 +14,9 @@
 /* The first line of a message that no socket takes at once. */
 #define LINE "C:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd"
 #define LARGE (32 << 20)
+#define PIPED_BDAT HELLO, "S:250-sink", "S:250-CHUNKING", "S:250 PIPELINING"
+#define CHUNKED PIPED_BDAT, MAIL, ONE, TWO, "C:BDAT 26 LAST"
+#define CONTENT "C:Subject: x", "C:", "C:.dot", "C:text"
 #define PIPED_GO PIPED, MAIL_RCPTS, OKS
 
 static const struct script scripts[] = {
@@ -150,6 +154,54 @@ static const struct script scripts[] = {
 	    "S:250 hello", MAIL, "S:250 ok", ONE, "S:250 ok", TWO, "S:251 ok",
 	    "C:DATA", "S:354 go", BODY, "S:250 ok", BYE } },
 
+	/* CHUNKING (RFC 3030). */
+	{ AS("BDAT", "OO", "2.0.0"), .steps = { CHUNKED, CONTENT,
+	    "S:250 ok", "S:250 ok", "S:250 ok", "S:250 2.0.0 ok", BYE } },
+	{ AS("BDAT without pipelining", "OO", "2.0.0"), .steps = { HELLO,
+	    "S:250-sink", "S:250 CHUNKING", MAIL, "S:250 ok", ONE, "S:250 ok",
+	    TWO, "S:250 ok", "C:BDAT 26 LAST", CONTENT, "S:250 ok", BYE } },
+	{ AS("BDAT, one recipient refused", "FO", "5.1.1"), .steps = {
+	    CHUNKED, CONTENT, "S:250 ok", "S:550 5.1.1 no", "S:250 ok",
+	    "S:250 ok", BYE } },
+	{ AS("BDAT, all refused", "FF", "5.1.1"), .steps = { CHUNKED, CONTENT,
+	    "S:250 ok", "S:550 5.1.1 no", "S:550 5.1.1 no", "S:503 no", BYE } },
+	{ AS("BDAT, all refused, 250 all the same", "FF", "5.1.1"), .steps = {
+	    CHUNKED, CONTENT, "S:250 ok", "S:550 5.1.1 no", "S:550 5.1.1 no",
+	    "S:250 ok", BYE } },
+	{ AS("BDAT, sender refused", "FF", "5.7.1"), .steps = { CHUNKED,
+	    CONTENT, "S:550 5.7.1 not you", "S:503 no", "S:503 no", "S:503 no",
+	    BYE } },
+	{ AS("BDAT refused", "FF", "5.7.1"), .steps = { CHUNKED, CONTENT,
+	    "S:250 ok", "S:250 ok", "S:250 ok", "S:550 5.7.1 spam", BYE } },
+	{ AS("BDAT later", "DD", "4.3.1"), .steps = { CHUNKED, CONTENT,
+	    "S:250 ok", "S:250 ok", "S:250 ok", "S:452 4.3.1 full", BYE } },
+	{ AS("354 to BDAT", "DD", "4.5.0"), .steps = { CHUNKED, CONTENT,
+	    "S:250 ok", "S:250 ok", "S:250 ok", "S:354 go", "N" } },
+	{ AS("closes in the group", "DD", "4.4.2"), .steps = { CHUNKED,
+	    CONTENT, "S:250 ok", "-" } },
+	{ AS("no answer to BDAT", "DD", "4.4.2"), .steps = { CHUNKED, CONTENT,
+	    "S:250 ok", "S:250 ok", "S:250 ok", "H" }, .route = { .sec = 1 },
+	    .says = "at the end of the message" },
+	{ AS("a large BDAT waits for its recipients", "OO", "2.0.0"),
+	    .steps = { PIPED_BDAT, MAIL, ONE, TWO, "S:250 ok", "S:250 ok",
+	    "S:250 ok", "C:BDAT 128000 LAST", "Y:128000", "S:250 ok", BYE },
+	    .msg = { .size = 128000 } },
+	{ AS("a large BDAT with nobody to take it", "FF", "5.0.0"), .steps = {
+	    PIPED_BDAT, MAIL, ONE, TWO, "S:250 ok", "S:550 no", "S:550 no",
+	    BYE }, .msg = { .size = 128000 } },
+	{ AS("a large BDAT refused in the middle", "FF", "5.3.4"), .steps = {
+	    PIPED_BDAT, MAIL, ONE, TWO, "S:250 ok", "S:250 ok", "S:250 ok",
+	    "C:BDAT 33554432 LAST", LINE, "S:552 5.3.4 too large", "-" },
+	    .msg = { .size = LARGE } },
+	{ AS("content with a bare LF is not chunked", "FF", "5.6.0"),
+	    .steps = { PIPED_BDAT, "H" }, .msg = { .body = "a\nb\r\n" } },
+	{ AS("nor is one without a last line end", "OO", "2.0.0"), .steps = {
+	    PIPED_BDAT, MAIL_RCPTS, OKS, "C:abc", "C:.", "S:250 ok", BYE },
+	    .msg = { .body = "abc" } },
+	{ AS("an empty message", "OO", "2.0.0"), .steps = { PIPED_BDAT, MAIL,
+	    ONE, TWO, "C:BDAT 0 LAST", "S:250 ok", "S:250 ok", "S:250 ok",
+	    "S:250 ok", BYE }, .msg = { .body = "" } },
+
 	/* What the next hop takes, and what the message needs. */
 	{ AS("too large for it", "FF", "5.3.4"), .steps = { HELLO, "S:250-sink",
 	    "S:250 SIZE 10", BYE } },
@@ -257,6 +309,7 @@ several(const char *name, const char *const *steps, unsigned int n,
 	is_str(hop.trouble, "", "%s: the dialog", name);
 }
 
+#define OK4 "S:250 ok", "S:250 ok", "S:250 ok", "S:250 ok"
 #define GOES MAIL_RCPTS, OKS, BODY, "S:250 ok"
 
 static void
@@ -276,6 +329,11 @@ test_several(void)
 	    BODY, "-", NULL };
 	static const char *const lmtp[] = { PIPED, MAIL_RCPTS, OKS, BODY,
 	    "S:250 one\r\n550 two", "*", PIPED, GOES, BYE, NULL };
+	static const char *const no_bdat[] = { CHUNKED, CONTENT, "S:250 ok",
+	    "S:250 ok", "S:250 ok", "S:502 what?", "*", PIPED_BDAT, GOES, BYE,
+	    NULL };
+	static const char *const stale_bdat[] = { CHUNKED, CONTENT, OK4,
+	    "*", CHUNKED, CONTENT, OK4, BYE, NULL };
 	static const char *const last[] = { PIPED, GOES, MAIL_RCPTS, OKS,
 	    BODY, "S:421 4.3.2 bye", "-", NULL };
 
@@ -289,6 +347,11 @@ test_several(void)
 	several("one word too many is not the next message's", lmtp, 2, 4,
 	    "2.0.0");
 	several("421 to the second message", last, 2, 2, "4.3.2");
+	several("closed between two messages, BDAT", stale_bdat, 2, 4,
+	    "2.0.0");
+	several("CHUNKING without BDAT is tried once", no_bdat, 2, 2,
+	    "2.0.0");
+	client_mail_forget();
 }
 
 /* One message is on its way; the next must not knock again and again. */
