@@ -209,17 +209,17 @@ static const struct tls_script {
 	{ { AS("no TLS at all behind 220", "OO", "2.0.0"), .steps = {
 	    OFFERED, "S:220 go", "S:what?", CLEAR } }, GOOD, "none" },
 	{ { AS("hangs in the handshake", "OO", "2.0.0"), .steps = { OFFERED,
-	    "S:220 go", "H", CLEAR }, .route = { .sec = 1 } }, GOOD, "none" },
+	    "S:220 go", "H", CLEAR }, .route = { .sec = 3 } }, GOOD, "none" },
 	{ { AS("hangs in the handshake where demanded", "DD", "4.7.5"),
-	    .steps = { OFFERED, "S:220 go", "H" }, .route = { .sec = 1,
+	    .steps = { OFFERED, "S:220 go", "H" }, .route = { .sec = 3,
 	    .tls = ROUTE_TLS_STARTTLS }, .says = "the TLS handshake" }, GOOD,
 	    NULL },
 	{ { AS("hangs at once under implicit TLS", "DD", "4.7.5"),
-	    .steps = { "H" }, .route = { .sec = 1,
+	    .steps = { "H" }, .route = { .sec = 3,
 	    .tls = ROUTE_TLS_IMPLICIT }, .says = "the TLS handshake" }, GOOD,
 	    NULL },
 	{ { AS("hangs at STARTTLS", "OO", "2.0.0"), .steps = { OFFERED, "H",
-	    CLEAR }, .route = { .sec = 1 } }, GOOD, "none" },
+	    CLEAR }, .route = { .sec = 3 } }, GOOD, "none" },
 	{ { AS("closes at STARTTLS", "OO", "2.0.0"), .steps = { OFFERED,
 	    CLEAR } }, GOOD, "none" },
 	{ { AS("closes behind the handshake", "OO", "2.0.0"), .steps = {
@@ -262,7 +262,7 @@ static const struct tls_script {
 	    .steps = { "-" }, STRICT }, GOOD, NULL },
 	{ { AS("REQUIRETLS and a handshake that hangs", "DD", "4.7.5"),
 	    .steps = { OFFERED, "S:220 go", "H" }, STRICT,
-	    .route = { .sec = 1 } }, GOOD, NULL },
+	    .route = { .sec = 3 } }, GOOD, NULL },
 
 	/* After mail was under way nothing is said again in the clear. */
 	{ { AS("closes at MAIL under TLS", "DD", "4.4.2"), .steps = { TLS,
