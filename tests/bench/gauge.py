@@ -70,17 +70,19 @@ def cpu(root):
     return used
 
 
-def pss(root):
+def pss_of(pid):
     """KB of memory, shared pages shared out (proc(5), smaps_rollup)."""
-    total = 0
-    for pid in family(root):
-        try:
-            with open("/proc/%d/smaps_rollup" % pid) as f:
-                total += sum(int(line.split()[1]) for line in f
-                             if line.startswith("Pss:"))
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-    return total
+    try:
+        with open("/proc/%d/smaps_rollup" % pid) as f:
+            return sum(int(line.split()[1]) for line in f
+                       if line.startswith("Pss:"))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def pss(root):
+    """KB of memory of a server."""
+    return sum(pss_of(pid) for pid in family(root))
 
 
 def since(before, now):

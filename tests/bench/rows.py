@@ -9,12 +9,12 @@ import gauge
 import rig
 
 
-def _work(server, sink, unit, until_relayed=True, **options):
+def work(server, sink, unit, until_relayed=True, **options):
     """
     One load. CPU time and rate count until the sink has all, or only until all
     is accepted. unit: what is divided by.
     """
-    run = sink.begin()
+    run, each = sink.begin(), options.get("r", 1)
     before = gauge.cpu(server.pid)
     began = time.monotonic()
     load = rig.load(server.tls_port, run, **options)
@@ -23,11 +23,11 @@ def _work(server, sink, unit, until_relayed=True, **options):
         raise RuntimeError("%s: %s" % (server.name, load["error"]))
     used = gauge.since(before, gauge.cpu(server.pid))
     at_end = sink.report()["unique"]
-    report = sink.wait(load["accepted"])
+    report = sink.wait(load["accepted"] * each)
     if until_relayed:
         used = gauge.since(before, gauge.cpu(server.pid))
         ended = max(ended, report["last_us"] / 1e6)
-    if report["unique"] != load["accepted"] or report["duplicate"]:
+    if report["unique"] != load["accepted"] * each or report["duplicate"]:
         raise RuntimeError("%s: %d accepted, %d arrived, %d twice" % (
             server.name, load["accepted"], report["unique"],
             report["duplicate"]))
@@ -35,36 +35,36 @@ def _work(server, sink, unit, until_relayed=True, **options):
     return {"rate": n / (ended - began),
             "cpu_us": sum(used.values()) * 1e6 / n,
             "parts": {who: s * 1e6 / n for who, s in used.items()},
-            "relayed": at_end / n if load["accepted"] else None,
-            "message_ms": load["message_us"], "session_us": load["session_us"],
+            "relayed": at_end / each / n if load["accepted"] else None,
+            "message_us": load["message_us"], "session_us": load["session_us"],
             "stalls": load["stalls"]}
 
 
 def relay(server, sink):
-    return _work(server, sink, "accepted", n=4000, s=20, m=20, **rig.LOGIN)
+    return work(server, sink, "accepted", n=4000, s=20, m=20, **rig.LOGIN)
 
 
 def accept(server, sink):
-    return _work(server, sink, "accepted", until_relayed=False, n=8000, s=50,
+    return work(server, sink, "accepted", until_relayed=False, n=8000, s=50,
                  m=160, **rig.LOGIN)
 
 
 def one_each(server, sink):
-    return _work(server, sink, "accepted", n=800, s=20, m=1, **rig.LOGIN)
+    return work(server, sink, "accepted", n=800, s=20, m=1, **rig.LOGIN)
 
 
 def large(server, sink):
-    return _work(server, sink, "accepted", n=1000, s=20, m=20, b=100000,
+    return work(server, sink, "accepted", n=1000, s=20, m=20, b=100000,
                  **rig.LOGIN)
 
 
 def handshake(server, sink):
-    return _work(server, sink, "sessions", n=1000, s=20, q=True)
+    return work(server, sink, "sessions", n=1000, s=20, q=True)
 
 
 def lone(server, sink):
     """One session after the other, so that a stall is seen and not hidden."""
-    return _work(server, sink, "accepted", n=40, s=1, m=1, **rig.LOGIN)
+    return work(server, sink, "accepted", n=40, s=1, m=1, **rig.LOGIN)
 
 
 def idle(server, sink):
