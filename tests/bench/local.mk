@@ -7,6 +7,8 @@ check_PROGRAMS += %D%/fill_queue
 check_PROGRAMS += %D%/bench_sink %D%/bench_load
 TESTS += %D%/smoke.py
 EXTRA_DIST += %D%/run %D%/growth %D%/smoke.py %D%/svg.py \
+	%D%/plots/queue.svg %D%/plots/recipients.svg \
+	%D%/plots/sessions.svg %D%/plots/workers.svg \
 	%D%/gauge.py %D%/rig.py %D%/rows.py %D%/servers.py
 
 %C%_fill_queue_LDADD = $(LIBSTORE) $(LIBPOSTERN)
