@@ -77,6 +77,7 @@ struct disk {
 	size_t	 nsegments;
 	uint64_t count, last_id;
 	struct ev_timer timer;
+	uint64_t opened_ms, opened_wall_ms;
 	uint64_t last_checkpoint_ms, last_forget_ms;
 	uint64_t checkpoint_generation;	/* newest segment at the last one */
 	bool	 checkpointing, dirty, room, closing;

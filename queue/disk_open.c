@@ -2,6 +2,7 @@
 #include "lib/prelude.h"
 
 #include <sys/stat.h>
+#include <fcntl.h>
 
 #include "lib/log.h"
 #include "lib/xalloc.h"
@@ -174,6 +175,20 @@ recover(struct disk *d, bool *damaged)
 
 /* --- opening ----------------------------------------------------------------------------- */
 
+/* What was made or renamed in it has its name for good. */
+static const char *
+sync_dir(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool synced = fd != -1 && fsync(fd) == 0;
+
+	if (!synced)
+		log_warn("cannot sync %s", path);
+	if (fd != -1)
+		close(fd);
+	return synced ? NULL : "the queue's directory cannot be synced";
+}
+
 static const char *
 make_dir(const char *path)
 {
@@ -204,7 +219,9 @@ open_index(struct disk *d, uint32_t cache_bytes)
 	if (rename(d->index_dir, aside) == -1)
 		log_warn("cannot move it");
 	free(aside);
-	if ((errstr = make_dir(d->index_dir)) != NULL)
+	/* Should it come back after a power cut it would be out of date. */
+	if ((errstr = make_dir(d->index_dir)) != NULL ||
+	    (errstr = sync_dir(d->dir)) != NULL)
 		return errstr;
 	d->index = index_open(d->index_dir, cache_bytes, &damaged, &errstr);
 	return d->index == NULL ? errstr : NULL;
@@ -227,6 +244,8 @@ disk_new(const struct store_conf *conf, const struct store_ops *ops, void *arg)
 	    SEGMENT_LEAST : conf->segment_bytes;
 	d->min_free_bytes = conf->min_free_bytes;
 	d->room = true;
+	d->opened_ms = ev_now_ms();
+	d->opened_wall_ms = ev_wall_ms();
 	table_init(&d->entries);
 	table_init(&d->uses);
 	table_init(&d->spools);
@@ -264,6 +283,7 @@ open_all(struct disk *d, const struct store_conf *conf)
 	if ((why = make_dir(d->journal_dir)) != NULL ||
 	    (why = make_dir(d->index_dir)) != NULL ||
 	    (why = make_dir(d->spool_dir)) != NULL ||
+	    (why = sync_dir(d->dir)) != NULL ||
 	    (why = open_index(d, conf->cache_bytes)) != NULL ||
 	    (why = recover(d, &damaged)) != NULL)
 		return why;

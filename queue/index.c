@@ -10,6 +10,8 @@
 
 #include <sys/stat.h>
 #include <db.h>
+#include <fcntl.h>
+#include <stdatomic.h>
 
 #include "lib/log.h"
 #include "lib/ticket.h"
@@ -20,6 +22,7 @@
 #define LOG_BYTES	(8 * 1024 * 1024)
 #define HEAD		49		/* bytes before the meta in a value */
 #define MARK_KEY	"mark"
+#define DAMAGED_NAME	"damaged"	/* a file: build it anew */
 
 enum { DB_MESSAGES, DB_DUE, DB_USAGE, DB_MARK, DB_COUNT };
 
@@ -34,7 +37,52 @@ struct index {
 	struct journal_place mark;
 	uint64_t last_id;
 	int	 error;			/* the last one while opening */
+	int	 dir_fd;
 };
+
+/*
+ * A full disk makes Berkeley DB panic, and then it says the same as of damage.
+ * So its writes are ours too, to know one from the other. It does not go on
+ * after a write that was cut short either.
+ */
+static bool disk_full;
+
+/* Damage, or nothing that a new index would be better off with? */
+static bool
+is_damage(int error)
+{
+	return !disk_full && error != ENOSPC && error != EDQUOT &&
+	    error != EACCES && error != EPERM && error != EROFS &&
+	    error != ENOMEM && error != EMFILE && error != ENFILE;
+}
+
+/*
+ * Berkeley DB syncs files, never the directory in which it has made them. A
+ * power cut could leave a mark without the messages it speaks of, so a name is
+ * made durable before the first sync behind it is believed.
+ */
+static int dir_fd = -1;
+static _Atomic bool names_changed;
+
+/*
+ * Some damage shows only when a page is changed, such as a log that is shorter
+ * than the pages know. The next start would find nothing wrong and end here
+ * again, so it is told. Not of what may pass by itself.
+ */
+static void
+note_damage(int r)
+{
+	int fd;
+
+	if (r == EIO || r == DB_RUNRECOVERY || !is_damage(r))
+		return;
+	fd = openat(dir_fd, DAMAGED_NAME, O_WRONLY | O_CREAT | O_CLOEXEC,
+	    0600);
+	if (fd == -1)
+		log_warn("cannot note that the index is damaged");
+	else
+		close(fd);
+}
 
 /* Ends the process: see index.h. */
 static void
@@ -42,23 +90,58 @@ must(int r, const char *what)
 {
 	if (r == 0)
 		return;
+	note_damage(r);
 	errno = r > 0 ? r : EIO;
 	log_warnx("index: %s: %s", what, db_strerror(r));
 	journal_die("the index cannot be used");
 }
 
 static int
+noted_open(const char *path, int flags, ...)
+{
+	int mode = 0;
+	va_list ap;
+
+	if ((flags & O_CREAT) != 0) {
+		va_start(ap, flags);
+		mode = va_arg(ap, int);
+		va_end(ap);
+		names_changed = true;
+	}
+	return open(path, flags, mode);
+}
+
+static int
+noted_rename(const char *from, const char *to)
+{
+	names_changed = true;
+	return rename(from, to);
+}
+
+static int
 strict_fsync(int fd)
 {
-	if (fsync(fd) == -1)
+	if (fsync(fd) == -1 ||
+	    (atomic_exchange(&names_changed, false) && fsync(dir_fd) == -1))
 		journal_die("cannot sync the index");
 	return 0;
 }
 
+/*
+ * In trouble it says much, and again at each of the starts that follow: the
+ * first words tell what is wrong. The index's thread or the start is here alone.
+ */
+#define WORDS_MAX 6
+static int words;
+
 static void
 err_cb(const DB_ENV *env, const char *prefix, const char *text)
 {
-	log_warnx("index: %s", text);
+	if (++words <= WORDS_MAX)
+		log_warnx("index: %s", text);
+	else if (words == WORDS_MAX + 1)
+		log_warnx("index: Berkeley DB goes on in this way; no more of "
+		    "it is told");
 }
 
 /* --- keys ------------------------------------------------------------------------- */
@@ -146,13 +229,6 @@ fetch(struct index *x, uint64_t id, struct index_entry *e)
 
 /* --- opening ----------------------------------------------------------------------- */
 
-/*
- * A full disk makes Berkeley DB panic, and then it says the same as of damage.
- * So its writes are ours too, to know one from the other. It does not go on
- * after a write that was cut short either.
- */
-static bool disk_full;
-
 static ssize_t
 judged(ssize_t put, size_t n)
 {
@@ -179,6 +255,14 @@ judged_pwrite(int fd, const void *p, size_t n, off_t offset)
 static const char *
 open_env(struct index *x, const char *dir, uint32_t cache_bytes)
 {
+	x->dir_fd = dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd == -1) {
+		x->error = errno;
+		return "the index's directory cannot be opened";
+	}
+	names_changed = true;
+	db_env_set_func_open(noted_open);
+	db_env_set_func_rename(noted_rename);
 	db_env_set_func_fsync(strict_fsync);
 	db_env_set_func_write(judged_write);
 	db_env_set_func_pwrite(judged_pwrite);
@@ -292,15 +376,6 @@ read_all(struct index *x)
 	return why;
 }
 
-/* Damage, or nothing that a new index would be better off with? */
-static bool
-is_damage(int error)
-{
-	return !disk_full && error != ENOSPC && error != EDQUOT &&
-	    error != EACCES && error != EPERM && error != EROFS &&
-	    error != ENOMEM && error != EMFILE && error != ENFILE;
-}
-
 struct index *
 index_open(const char *dir, uint32_t cache_bytes, bool *damaged,
     const char **errstr)
@@ -310,7 +385,12 @@ index_open(const char *dir, uint32_t cache_bytes, bool *damaged,
 	int i;
 
 	disk_full = false;
+	words = 0;
 	why = open_env(x, dir, cache_bytes);
+	if (why == NULL && faccessat(dir_fd, DAMAGED_NAME, F_OK, 0) == 0) {
+		x->error = EINVAL;
+		why = "it could not be changed any more";
+	}
 	for (i = 0; why == NULL && i < DB_COUNT; i++)
 		why = open_db(x, i);
 	if (why == NULL)
@@ -341,6 +421,8 @@ index_close(struct index **xp)
 			x->db[i]->close(x->db[i], 0);
 	if (x->env != NULL)
 		x->env->close(x->env, 0);
+	if (x->dir_fd != -1)
+		close(x->dir_fd);
 	free(x);
 }
 

@@ -120,6 +120,7 @@ count_released(const struct journal *j)
 static int
 fill_next(const struct journal *j, const char *next)
 {
+	bool told = false;
 	struct stat st;
 	int fd;
 
@@ -129,13 +130,18 @@ fill_next(const struct journal *j, const char *next)
 			journal_die("cannot make a journal segment");
 		if ((uint64_t)st.st_size == j->segment_bytes ||
 		    (ftruncate(fd, 0) == 0 &&
-		    segment_fill(fd, j->segment_bytes) == 0))
+		    segment_fill(fd, j->segment_bytes) == 0)) {
+			if (told)
+				log_warnx("journal: there is room again");
 			return fd;
+		}
 		if (errno != ENOSPC && errno != EDQUOT)
 			journal_die("cannot fill a journal segment");
-		log_warn("journal: no room for a segment of %llu bytes; "
-		    "please make room",
-		    (unsigned long long)j->segment_bytes);
+		if (!told)
+			log_warn("journal: no room for a segment of %llu "
+			    "bytes; mail waits until there is, please make "
+			    "room", (unsigned long long)j->segment_bytes);
+		told = true;
 		if (unlink(next) == -1)
 			journal_die("cannot remove a journal segment");
 		close(fd);

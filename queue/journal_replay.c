@@ -37,13 +37,21 @@ journal_segments(const char *dir, uint64_t **v, size_t *n)
 	*n = 0;
 	if (d == NULL)
 		return -1;
-	while ((e = readdir(d)) != NULL) {
+	/* One that is overlooked would be written over. */
+	while (errno = 0, (e = readdir(d)) != NULL) {
 		end = 0;
 		if (sscanf(e->d_name, "%16llx.seg%n", &g, &end) != 1 ||
 		    end != 20 || e->d_name[end] != '\0' || g == 0)
 			continue;
 		*v = xreallocarray(*v, *n + 1, sizeof(**v));
 		(*v)[(*n)++] = g;
+	}
+	if (errno != 0) {
+		free(*v);
+		*v = NULL;
+		*n = 0;
+		closedir(d);
+		return -1;
 	}
 	closedir(d);
 	if (*n > 0)
@@ -58,6 +66,7 @@ struct replay {
 	void	*arg;
 	int	 fd;
 	uint64_t bytes;		/* of its file, whatever the setting is now */
+	uint64_t last, last_len; /* its newest batch; 0: none was read */
 	struct segment_header header;
 };
 
@@ -106,7 +115,9 @@ replay_batch(struct replay *r, uint64_t offset)
 	replay_records(r, p, (size_t)n, offset, records);
 	free(p);
 	r->found->batches++;
-	return (int64_t)segment_blocks((size_t)n);
+	r->last = offset;
+	r->last_len = segment_blocks((size_t)n);
+	return (int64_t)r->last_len;
 }
 
 /* The next offset where a batch can be read; the end when there is none. */
@@ -228,6 +239,7 @@ replay_one(struct replay *r, size_t i, struct journal_place from)
 
 	if (got == -1)
 		return -1;
+	r->last = 0;
 	if (got == 0)
 		headless(r, g);
 	else
@@ -236,6 +248,35 @@ replay_one(struct replay *r, size_t i, struct journal_place from)
 		    end);
 	close(r->fd);
 	return got;
+}
+
+/*
+ * The sync of the newest batch may have failed, or never been tried. What we
+ * have read of it then comes from the kernel's memory, which it takes for
+ * clean, and is not on the disk. Nobody was told of this batch; but the index
+ * will rely on it now, so it is written once more, with the headers it needs.
+ */
+static int
+secure_end(const struct replay *r)
+{
+	char *path;
+	int fd, done;
+
+	if (r->found->n == 0 || r->last == 0)
+		return 0;
+	path = journal_path(r->conf->dir,
+	    r->found->generations[r->found->n - 1]);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	free(path);
+	if (fd == -1)
+		return -1;
+	done = segment_write_header(fd, &r->header);
+	if (done == 0)
+		done = segment_write_again(fd, r->last,
+		    r->last + r->last_len < r->bytes ? r->last_len :
+		    r->bytes - r->last);
+	close(fd);
+	return done;
 }
 
 int
@@ -261,5 +302,6 @@ journal_replay(const struct journal_conf *conf, struct journal_place from,
 				    "state-dir/queue";
 			return -1;
 		}
-	return 0;
+	*errstr = "the journal's end cannot be written";
+	return secure_end(&r);
 }

@@ -10,15 +10,18 @@
 #define HEADER_BYTES	32
 #define BATCH_MAGIC	0x48435442u	/* "BTCH" */
 #define FILL_BYTES	(1024 * 1024)
+#define READ_TRIES	3	/* what is given up here is given up for good */
 
 static int
 read_all(int fd, uint8_t *p, size_t n, uint64_t offset)
 {
+	int tries = 1;
 	ssize_t got;
 
 	while (n > 0) {
 		got = pread(fd, p, n, (off_t)offset);
-		if (got == -1 && errno == EINTR)
+		if (got == -1 && (errno == EINTR ||
+		    (errno == EIO && tries++ < READ_TRIES)))
 			continue;
 		if (got == -1)
 			return -1;
@@ -108,6 +111,17 @@ segment_was_used(int fd, uint64_t generation, uint64_t segment_bytes)
 		    get_u64le(head + 16) == at)
 			return true;
 	return false;
+}
+
+int
+segment_write_again(int fd, uint64_t offset, uint64_t n)
+{
+	uint8_t *p = xmalloc(n);
+	int r = read_all(fd, p, n, offset) == 1 &&
+	    write_all(fd, p, n, offset) == 0 ? fdatasync(fd) : -1;
+
+	free(p);
+	return r;
 }
 
 int

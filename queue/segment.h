@@ -45,6 +45,8 @@ int	 segment_read_header(int fd, uint64_t generation,
  * for telling a segment that lost its header from one that was never used.
  */
 bool	 segment_was_used(int fd, uint64_t generation, uint64_t segment_bytes);
+/* Writes n bytes at offset as they are, and syncs them. 0, or -1 with errno. */
+int	 segment_write_again(int fd, uint64_t offset, uint64_t n);
 /* Fills a new file with zeros and syncs it. 0, or -1 with errno. */
 int	 segment_fill(int fd, uint64_t bytes);
 
