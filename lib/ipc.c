@@ -53,6 +53,7 @@ static uint8_t in_packet[IPC_PACKET_MAX + 1];
 static const uint8_t *in_at = in_packet;	/* the last one received */
 static size_t in_len;
 static LIST_HEAD(, ipc) gatherers = LIST_HEAD_INITIALIZER(gatherers);
+static _Thread_local bool loops;	/* this thread has the channels */
 
 static void	io_cb(void *, int);
 static void	gone_cb(void *);
@@ -161,12 +162,17 @@ ipc_pause(struct ipc *ipc, bool paused)
 	want(ipc);
 }
 
-/* Who ends in the middle of a turn has said what he has sent. */
+/*
+ * Who ends in the middle of a turn has said what he has sent; but not when
+ * another thread ends us, as channels are the main thread's alone.
+ */
 static void
 send_all_gathered(void)
 {
 	struct ipc *ipc;
 
+	if (!loops)
+		return;
 	LIST_FOREACH(ipc, &gatherers, gatherers)
 		send_gathered(ipc);
 }
@@ -178,7 +184,7 @@ ipc_gather(struct ipc *ipc)
 
 	if (!at_exit && atexit(send_all_gathered) != 0)
 		return;
-	at_exit = true;
+	at_exit = loops = true;
 	ipc->gathers = true;
 	LIST_INSERT_HEAD(&gatherers, ipc, gatherers);
 }
