@@ -343,7 +343,10 @@ exchange_done(struct job *job)
 	}
 	switch (e->result.answer) {
 	case SASL_ANSWER_CHALLENGE:
-		if (e->named || *e->result.tried == '\0')
+		/* SCRAM's last one says that the password was right. */
+		if (e->named && locked(e, e->result.tried))
+			failed(e);
+		else if (e->named || *e->result.tried == '\0')
 			challenge(e);
 		else
 			challenge_later(e);

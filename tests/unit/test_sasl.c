@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "auth/watch.h"
 #include "lib/base64.h"
 #include "tests/tap.h"
 #include "tests/unit/auth_rig.h"
@@ -349,6 +350,28 @@ test_scram_good(void)
 	rig_cancel(id);
 }
 
+/* Nor does SCRAM's last word tell the right password when there is a lock. */
+static void
+test_scram_locked(void)
+{
+	struct auth_conf conf = { .lock_after = 2, .lock_sec = 900 };
+	struct scram s;
+	size_t i;
+
+	rig_begin(++id, "PLAIN", S("\0bob\0correct horse"));
+	ev_clock_step(3601 * 1000);	/* what others guessed is forgiven */
+	watch_conf(&conf);
+	rig_begin(++id, "PLAIN", S("\0bob\0wrong horse1"));
+	rig_begin(++id, "PLAIN", S("\0bob\0wrong horse2"));
+	for (i = 0; i < 2; i++) {
+		scram_first(&s, "n,,", "n=bob,r=fyko+d2lbbFgONRv9qkxdawL");
+		expect_no(scram_final(&s, i ? "wrong" : RIG_PASSWORD, "n,,",
+		    s.nonce), 1 << AUTH_NO_LOCKED, "locked", i ? "-" : "right");
+	}
+	conf.lock_after = 0;
+	watch_conf(&conf);
+}
+
 static void
 test_scram_first(void)
 {
@@ -664,6 +687,7 @@ main(void)
 	test_long();
 	test_login();
 	test_scram_good();
+	test_scram_locked();
 	test_scram_first();
 	test_scram_final();
 	test_scram_bits();
