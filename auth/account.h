@@ -1,5 +1,5 @@
 /*
- * account: one account and the form it is stored in: a version byte, then
+ * account: one account and the form it is stored in (account_record.c), read
  * field by field, numbers in network order. What is damaged or from a later
  * version is refused as a whole. Also what a name, a sender pattern, a cap's
  * name and a password may look like. Pure functions.

@@ -3,7 +3,7 @@
 noinst_LIBRARIES += %D%/libauth.a
 %C%_libauth_a_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS) $(SASL_CFLAGS)
 %C%_libauth_a_SOURCES = \
-	%D%/account.c %D%/account.h \
+	%D%/account.c %D%/account.h %D%/account_record.c \
 	%D%/accounts.c %D%/accounts.h \
 	%D%/auth.c %D%/auth.h \
 	%D%/cache.c %D%/cache.h \

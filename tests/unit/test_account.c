@@ -65,7 +65,8 @@ test_damage(void)
 		size_t at;
 		uint8_t to;
 	} rows[] = {
-		{ "version 0", 0, 0 }, { "version 2", 0, 2 },
+		{ "version 0", 0, 0 }, { "version 2 without sections", 0, 2 },
+		{ "version 3", 0, 3 },
 		{ "a flag", 4, 1 }, { "another flag", 1, 0x80 },
 		{ "cap longer than the record", 21, 0xff },
 		{ "cap empty", 22, 0 }, { "NUL in the cap", 24, 0 },
