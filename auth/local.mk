@@ -8,7 +8,8 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/auth.c %D%/auth.h \
 	%D%/cache.c %D%/cache.h \
 	%D%/census.c %D%/census.h \
-	%D%/ctl.c %D%/ctl.h \
+	%D%/ctl.c %D%/ctl.h %D%/ctl_private.h \
+	%D%/ctl_account.c %D%/ctl_list.c \
 	%D%/exchange.c %D%/exchange.h \
 	%D%/guard.c %D%/guard.h \
 	%D%/revoke.c %D%/revoke.h \

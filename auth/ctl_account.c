@@ -1,0 +1,142 @@
+/* The verbs about one account: add, passwd, remove, show, unlock. */
+#include "lib/prelude.h"
+
+#include "auth/ctl_private.h"
+#include "auth/revoke.h"
+#include "auth/watch.h"
+#include "lib/log.h"
+
+/* --- add, passwd, remove ------------------------------------------------------------ */
+
+static void
+run_add(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	verifier_make(&r->account.verifier, r->password.data, r->password.len,
+	    r->iterations);
+	r->result = accounts_add(ctl_accounts(), &r->account);
+}
+
+static void
+run_passwd(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	verifier_make(&r->account.verifier, r->password.data, r->password.len,
+	    r->iterations);
+	r->result = accounts_set_verifier(ctl_accounts(), r->account.name,
+	    &r->account.verifier, r->account.changed_ms);
+}
+
+static void
+run_remove(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	r->result = accounts_remove(ctl_accounts(), r->account.name);
+}
+
+static void
+done_change(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	if (r->result == ACCOUNTS_OK) {
+		watch_unlock(r->account.name);
+		/* A new account may have the name of an old one. */
+		revoke_account(r->account.name, ctl_settings()->ticket_sec);
+		log_info("account=\"%s\" done=%s", r->account.name,
+		    strchr(r->verb->words, ' ') + 1);
+	}
+	ctl_done(r);
+}
+
+/* --- show, unlock ----------------------------------------------------------------------- */
+
+/* Patterns as one text, comma between; freed by the caller. */
+static char *
+senders_of(const struct account *a)
+{
+	struct buf b;
+	size_t i, len;
+
+	buf_init(&b, ACCOUNT_RECORD_MAX);
+	for (i = 0; i < a->nsenders; i++)
+		if ((i > 0 && buf_adds(&b, ", ") == -1) ||
+		    buf_adds(&b, a->senders[i]) == -1)
+			fatalx("an account outgrew its record");
+	return buf_steal(&b, &len);
+}
+
+void
+ctl_account_row(uint64_t id, const struct account *a, bool full)
+{
+	char *senders = senders_of(a);
+
+	uint64_t locked = watch_locked_until(a->name);
+
+	child_ctl_row(id, full ? 8 : 5);
+	child_ctl_str("account", a->name);
+	child_ctl_str("cap", a->cap);
+	child_ctl_str("senders", senders);
+	child_ctl_time("changed", a->changed_ms);
+	child_ctl_time("locked_until", locked);
+	if (full) {
+		child_ctl_time("created", a->created_ms);
+		child_ctl_str("verifier", "SCRAM-SHA-256");
+		child_ctl_num("iterations", a->verifier.iterations);
+	}
+	child_ctl_send();
+	free(senders);
+}
+
+static void
+done_show(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	if (r->result == ACCOUNTS_OK)
+		ctl_account_row(r->id, &r->account, true);
+	ctl_done(r);
+}
+
+static void
+done_unlock(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	if (r->result == ACCOUNTS_OK) {
+		watch_unlock(r->account.name);
+		log_info("account=\"%s\" done=unlock", r->account.name);
+	}
+	ctl_done(r);
+}
+
+/* --- the verbs --------------------------------------------------------------------------- */
+
+static const char *
+take_option(struct request *r, const char *option)
+{
+	char pattern[ACCOUNT_MAX + 1];
+	const char *why;
+
+	if (strncmp(option, "cap=", 4) == 0)
+		return ctl_take_cap(r->account.cap, option + 4);
+	if (strncmp(option, "sender=", 7) != 0)
+		return "the options are --cap and --sender";
+	why = account_sender(option + 7, pattern);
+	if (why != NULL)
+		return why;
+	return account_add_sender(&r->account, pattern) ? NULL :
+	    "an account has at most 256 senders";
+}
+
+const struct verb ctl_account_verbs[] = {
+	{ "account add", 1, true, take_option, run_add, done_change },
+	{ "account passwd", 1, true, NULL, run_passwd, done_change },
+	{ "account remove", 1, false, NULL, run_remove, done_change },
+	{ "account unlock", 1, false, NULL, ctl_run_get, done_unlock },
+	{ "account show", 1, false, NULL, ctl_run_get, done_show },
+	{ NULL, 0, false, NULL, NULL, NULL }
+};

@@ -1,0 +1,59 @@
+/*
+ * ctl_private: what the rooms of auth/ctl share: a request on its way, the
+ * tables of verbs, and how a request ends. A room of verbs exports a table and
+ * ctl.c knows of it.
+ */
+#ifndef AUTH_CTL_PRIVATE_H
+#define AUTH_CTL_PRIVATE_H
+
+#include "auth/accounts.h"
+#include "auth/ctl.h"
+#include "auth/worker.h"
+#include "lib/child.h"
+#include "lib/ev.h"
+
+/* A verb being carried out. */
+struct request {
+	struct job job;		/* first: the job is the request */
+	uint64_t id;
+	const struct verb *verb;
+	uint32_t iterations;
+	struct account account;	/* name and, when adding, all the rest */
+	struct buf password;
+	enum accounts_result result;
+	struct account *listed;	/* of one batch; damaged ones have no cap */
+	size_t	 nlisted;
+	struct ev_timer timer;
+};
+
+struct verb {
+	const char *words;	/* "account add"; NULL ends a table */
+	size_t	 args;		/* names, behind the words */
+	bool	 password;
+	/* An option, "key=value", or NULL when none is taken. */
+	const char *(*option)(struct request *, const char *);
+	void	(*run)(struct job *);
+	void	(*done)(struct job *);
+};
+
+extern const struct verb ctl_account_verbs[], ctl_list_verbs[];
+
+/* What ctl_conf() was told last. */
+struct accounts *ctl_accounts(void);
+const struct auth_conf *ctl_settings(void);
+
+/* Answers by the result, "" or why not; frees the request. */
+void	 ctl_done(struct request *);
+/* The same without the answer, which was given. */
+void	 ctl_free(struct request *);
+/* The result is not OK: ends the request with the reason, frees nothing. */
+void	 ctl_refuse(const struct request *);
+
+/* A cap that there is, or a sentence. */
+const char *ctl_take_cap(char cap[CAP_NAME_MAX + 1], const char *given);
+
+void	 ctl_account_row(uint64_t id, const struct account *, bool full);
+/* run: the account of that name takes the place of the request's. */
+void	 ctl_run_get(struct job *);
+
+#endif
