@@ -14,6 +14,7 @@
 
 #define CLIENTS_MAX	64
 #define ASKED_MAX	256
+#define REPORT_MAX	(64 * 1024)
 #define FULL_BYTES	(1024 * 1024)	/* unread by a client: others wait */
 #define PAUSE_LOOK_MS	20
 #define PAUSE_MAX_MS	30000	/* after that it is cut off */
@@ -167,22 +168,36 @@ control_mute(enum role role)
 	}
 }
 
+/* A report, each of its lines begun with that word. */
+static void
+send_report(const struct asked *a, const char *word, const char *p)
+{
+	struct buf text;
+
+	buf_init(&text, REPORT_MAX);
+	for (; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n')
+		buf_addf(&text, "%s%.*s\n", word, (int)strcspn(p, "\n"), p);
+	if (text.len > 0) {
+		ipc_begin(M_CTL_TEXT, a->client_id);
+		ipc_put_bytes(text.data, text.len);
+		ipc_send(a->client->ipc, -1);
+	}
+	buf_clear(&text);
+}
+
 void
 control_reloaded(const char *problems, const char *warnings)
 {
 	struct asked *a, *next;
 	bool good = *problems == '\0';
-	const char *text = good ? warnings : problems;
 
 	for (a = LIST_FIRST(&askings); a != NULL; a = next) {
 		next = LIST_NEXT(a, link);
 		if (!a->reload)
 			continue;
-		if (a->client != NULL && *text != '\0') {
-			ipc_begin(M_CTL_TEXT, a->client_id);
-			ipc_put_bytes(text, strlen(text));
-			ipc_send(a->client->ipc, -1);
-		}
+		if (a->client != NULL)
+			send_report(a, good ? "warning: " : "",
+			    good ? warnings : problems);
 		asked_end(a, good ? CTL_OK : CTL_FAILED, good ? "the new "
 		    "configuration is in use" : "the old configuration stays "
 		    "in use");

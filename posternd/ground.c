@@ -76,16 +76,19 @@ check_enterable(const struct config *cfg, struct buf *problems)
 	return 0;
 }
 
+/* One that does not exist is no problem: it will be made. */
 static int
 check_state_dir(const struct config *cfg, struct buf *problems)
 {
 	struct stat st;
 
-	if (make_path(cfg->state_dir) == -1 || stat(cfg->state_dir, &st) == -1)
-		config_problem(problems, cfg, "state-dir", "cannot make %s: "
+	if (stat(cfg->state_dir, &st) == -1) {
+		if (errno == ENOENT || errno == EACCES)
+			return check_enterable(cfg, problems);
+		config_problem(problems, cfg, "state-dir", "cannot look at %s: "
 		    "%s; choose another state-dir", cfg->state_dir,
 		    strerrordesc_np(errno));
-	else if (!S_ISDIR(st.st_mode))
+	} else if (!S_ISDIR(st.st_mode))
 		config_problem(problems, cfg, "state-dir", "%s is not a "
 		    "directory; choose another state-dir", cfg->state_dir);
 	else if (st.st_uid != 0)
@@ -100,33 +103,85 @@ check_state_dir(const struct config *cfg, struct buf *problems)
 	return -1;
 }
 
-/* A child's own directory: nobody else's business. */
 static int
-own_dir(const struct config *cfg, const char *name, uint32_t uid, uint32_t gid,
-    mode_t mode, struct buf *problems)
+make_state_dir(const struct config *cfg, struct buf *problems)
 {
-	char path[PATH_MAX];
+	if (make_path(cfg->state_dir) == 0)
+		return check_state_dir(cfg, problems);
+	config_problem(problems, cfg, "state-dir", "cannot make %s: %s; choose "
+	    "another state-dir", cfg->state_dir, strerrordesc_np(errno));
+	return -1;
+}
+
+/* A child's own directory, if it exists: nobody else's business. */
+static int
+check_own_dir(const struct config *cfg, const char *path,
+    const struct config_user *u, struct buf *problems)
+{
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/%s", cfg->state_dir, name);
-	if (mkdir(path, mode) == 0) {
-		if (chmod(path, mode) == 0 && chown(path, uid, gid) == 0)
+	if (lstat(path, &st) == -1) {
+		if (errno == ENOENT || errno == EACCES)
+			return 0;	/* EACCES: a look by another than root */
+		config_problem(problems, cfg, "state-dir", "cannot look at %s: "
+		    "%s", path, strerrordesc_np(errno));
+	} else if (!S_ISDIR(st.st_mode))
+		config_problem(problems, cfg, "state-dir", "%s is not a "
+		    "directory; move it away", path);
+	else if (st.st_uid != u->uid)
+		config_problem(problems, cfg, "state-dir", "%s belongs to user "
+		    "%u instead of %u; chown -R %u:%u %s", path, st.st_uid,
+		    u->uid, u->uid, u->gid, path);
+	else
+		return 0;
+	return -1;
+}
+
+static const struct own_dir {
+	const char *name;
+	enum role role;		/* ROLE_PARENT: nobody writes there */
+	mode_t	 mode;
+} own_dirs[] = {
+	{ "auth", ROLE_AUTH, 0700 },
+	{ "queue", ROLE_QUEUE, 0700 },
+	{ "empty", ROLE_PARENT, 0755 },
+};
+
+/* make: else it is only looked at. */
+static int
+own_dir(const struct config *cfg, const struct own_dir *d, bool make,
+    struct buf *problems)
+{
+	static const struct config_user root;
+	const struct config_user *u = d->role == ROLE_PARENT ? &root :
+	    &cfg->users[d->role];
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", cfg->state_dir, d->name);
+	if (make && mkdir(path, d->mode) == 0) {
+		if (chmod(path, d->mode) == 0 &&
+		    chown(path, u->uid, u->gid) == 0)
 			return 0;
-	} else if (errno == EEXIST && lstat(path, &st) == 0) {
-		if (!S_ISDIR(st.st_mode))
-			config_problem(problems, cfg, "state-dir", "%s is not "
-			    "a directory; move it away", path);
-		else if (st.st_uid != uid)
-			config_problem(problems, cfg, "state-dir", "%s belongs "
-			    "to user %u instead of %u; chown -R %u:%u %s",
-			    path, st.st_uid, uid, uid, gid, path);
-		else if (chmod(path, mode) == 0)
+	} else if (!make || errno == EEXIST) {
+		if (check_own_dir(cfg, path, u, problems) == -1)
+			return -1;
+		if (!make || chmod(path, d->mode) == 0)
 			return 0;
-		return -1;
 	}
 	config_problem(problems, cfg, "state-dir", "cannot make %s: %s", path,
 	    strerrordesc_np(errno));
 	return -1;
+}
+
+static int
+own_directories(const struct config *cfg, bool make, struct buf *problems)
+{
+	size_t i;
+	int bad = 0;
+
+	for (i = 0; i < nitems(own_dirs); i++)
+		bad |= own_dir(cfg, &own_dirs[i], make, problems);
+	return bad;
 }
 
 /* --- the disk -------------------------------------------------------------------------- */
@@ -207,20 +262,23 @@ lock(const struct config *cfg, struct buf *problems)
 }
 
 int
+ground_look(const struct config *cfg, struct buf *problems)
+{
+	return check_state_dir(cfg, problems) |
+	    own_directories(cfg, false, problems);
+}
+
+int
 ground_prepare(const struct config *cfg, struct buf *problems,
     struct buf *warnings)
 {
-	const struct config_user *auth = &cfg->users[ROLE_AUTH];
-	const struct config_user *queue = &cfg->users[ROLE_QUEUE];
 	char dir[PATH_MAX];
 	int bad;
 
-	if (check_state_dir(cfg, problems) == -1 || lock(cfg, problems) == -1)
+	if (make_state_dir(cfg, problems) == -1 || lock(cfg, problems) == -1)
 		return -1;
 	bad = check_room(cfg, problems, warnings);
-	bad |= own_dir(cfg, "auth", auth->uid, auth->gid, 0700, problems);
-	bad |= own_dir(cfg, "queue", queue->uid, queue->gid, 0700, problems);
-	bad |= own_dir(cfg, "empty", 0, 0, 0755, problems);
+	bad |= own_directories(cfg, true, problems);
 	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(cfg->control_socket,
 	    '/') - cfg->control_socket), cfg->control_socket);
 	if (*dir != '\0' && make_path(dir) == -1) {

@@ -11,6 +11,8 @@
 
 /* The programs of the processes; -1 with lines added to problems. */
 int	 ground_programs(const struct config *, struct buf *problems);
+/* The directories that exist already, without a change: the same. */
+int	 ground_look(const struct config *, struct buf *problems);
 /*
  * Directories, and the lock that keeps a second instance out until this
  * process ends; -1 with lines added to problems.

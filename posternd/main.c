@@ -3,16 +3,17 @@
 #include "posternd/posternd.h"
 
 static int
-usage(void)
+usage(FILE *to, int code)
 {
-	fputs("usage: posternd [-dnV] [-f file]\n"
+	fputs("usage: posternd [-dhnV] [-f file]\n"
 	    "  -d       stay in the foreground, log to stderr\n"
 	    "  -f file  this configuration instead of "
 	    POSTERN_SYSCONFDIR "/postern.conf\n"
+	    "  -h       print this\n"
 	    "  -n       check the configuration and exit\n"
 	    "  -V       print the version and exit\n"
-	    "posternd(8) has the details.\n", stderr);
-	return 2;
+	    "posternd(8) has the details.\n", to);
+	return code;
 }
 
 int
@@ -22,7 +23,7 @@ main(int argc, char **argv)
 	bool check = false, foreground = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "df:nV")) != -1) {
+	while ((c = getopt(argc, argv, "df:hnV")) != -1) {
 		switch (c) {
 		case 'd':
 			foreground = true;
@@ -30,6 +31,8 @@ main(int argc, char **argv)
 		case 'f':
 			file = optarg;
 			break;
+		case 'h':
+			return usage(stdout, 0);
 		case 'n':
 			check = true;
 			break;
@@ -37,10 +40,10 @@ main(int argc, char **argv)
 			puts("posternd " PACKAGE_VERSION);
 			return 0;
 		default:
-			return usage();
+			return usage(stderr, 2);
 		}
 	}
 	if (optind != argc)
-		return usage();
+		return usage(stderr, 2);
 	return check ? posternd_check(file) : posternd_run(file, foreground);
 }

@@ -370,7 +370,7 @@ posternd_check(const char *file)
 	config = load(file);
 	warned = warnings.len > 0;
 	say(&warnings, LOG_LVL_WARN, false);
-	if (config == NULL)
+	if (config == NULL || ground_look(config, &problems) == -1)
 		return give_up();
 	ev_init();
 	logsink_open(CONFIG_LOG_STDERR, terminal);

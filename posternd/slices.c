@@ -111,7 +111,13 @@ check_private(const struct config *cfg, const char *key, const char *file,
 {
 	struct stat st;
 
-	if (stat(file, &st) == 0 && (st.st_mode & (S_IRWXO | S_IWGRP)) != 0)
+	if (stat(file, &st) == -1)
+		return;
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		config_problem(warnings, cfg, key, "%s belongs to user %u, who "
+		    "can read and change it; chown root %s", file, st.st_uid,
+		    file);
+	if ((st.st_mode & (S_IRWXO | S_IWGRP)) != 0)
 		config_problem(warnings, cfg, key, "%s can be read or changed "
 		    "by others; chmod 600 %s", file, file);
 }

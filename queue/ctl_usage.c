@@ -74,7 +74,13 @@ ctl_usage(struct asked *a, size_t argc, const char *const *argv)
 
 	if (argc > 0) {
 		snprintf(account, sizeof(account), "%s", argv[0]);
-		usage_of(a, addr_lower(account));
+		addr_lower(account);
+		if (*caps_last(a->q->caps, account) == '\0') {
+			asked_end(a, CTL_NOT_FOUND, "%s has sent nothing in "
+			    "the time that the caps look back", account);
+			return;
+		}
+		usage_of(a, account);
 		asked_end(a, CTL_OK, "%s", "");
 		return;
 	}

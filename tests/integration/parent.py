@@ -230,10 +230,33 @@ def test_check():
     p.configure(route_options="tls = none")
     code, _, everything = run(p, "-n")
     tap.ok(code == 0 and "in the clear" in everything, "-n warns")
+    os.makedirs(p.dir + "/state/queue")
+    os.chown(p.dir + "/state/queue", 4711, 4711)
+    code, lines, _ = run(p, "-n")
+    tap.ok(code == 1 and len(lines) == 1 and "belongs to user 4711" in
+           lines[0], "-n looks at the directories: another owner")
+    os.rmdir(p.dir + "/state/queue")
+    os.chmod(p.dir + "/state", 0o777)
+    code, lines, _ = run(p, "-n")
+    tap.ok(code == 1 and "others than root can write" in lines[-1],
+           "-n: everybody may write there")
+    shutil.rmtree(p.dir + "/state")
+    os.chown(p.key, 4711, 4711)
+    code, _, everything = run(p, "-n")
+    tap.ok(code == 0 and "belongs to user 4711" in everything,
+           "-n warns of a key that is somebody's")
+    os.chown(p.key, 0, 0)
     key_of_another(p)
     code, lines, _ = run(p, "-n")
     tap.ok(code == 1 and len(lines) == 1, "-n finds a key that does not fit")
     shutil.rmtree(p.dir)
+
+
+def test_help():
+    r = subprocess.run([POSTERND, "-h"], capture_output=True,
+                       text=True)
+    tap.ok(r.returncode == 0 and r.stdout.startswith("usage:") and
+           r.stderr == "", "-h prints the usage")
 
 
 def test_background():
@@ -285,8 +308,11 @@ def test_reload():
 
         p.key, p.tls_port = good_key, new
         p.configure()
-        tap.equal(p.ctl("reload", check=False).returncode, 0,
-                  "a good one is used")
+        os.chmod(good_key, 0o644)
+        r = p.ctl("reload", check=False)
+        tap.ok(r.returncode == 0 and '"warning: ' in r.stdout and
+               "chmod 600" in r.stdout, "a good one is used, with a warning")
+        os.chmod(good_key, 0o600)
         tap.ok(wait_for(lambda: listening(new) and not listening(old)),
                "ports come and go")
         tap.equal(session.noop()[0], 250, "an old session goes on")
@@ -478,6 +504,7 @@ test_not_root()
 test_full_disk()
 test_second_instance()
 test_check()
+test_help()
 test_background()
 test_reload()
 test_replacement()

@@ -533,6 +533,9 @@ test_misuse(void)
 	}
 	ask("usage");
 	ask("usage %s", A);
+	is_int(said.code, CTL_OK, "usage of who has sent something");
+	ask("usage nobody@example.org");
+	is_int(said.code, CTL_NOT_FOUND, "usage of who has sent nothing");
 	ask("cap list");
 	ok(strstr(said.all, "cap=default;what=recipients;limit=100/message;")
 	    != NULL, "caps");
