@@ -13,7 +13,8 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/exchange.c %D%/exchange.h \
 	%D%/guard.c %D%/guard.h \
 	%D%/revoke.c %D%/revoke.h \
-	%D%/sasl.c %D%/sasl.h \
+	%D%/sasl.c %D%/sasl.h %D%/sasl_private.h \
+	%D%/sasl_ask.c %D%/sasl_library.c \
 	%D%/verifier.c %D%/verifier.h \
 	%D%/watch.c %D%/watch.h \
 	%D%/worker.c %D%/worker.h
