@@ -49,6 +49,14 @@ const struct conf_field smtpd_conf_fields[] = {
 	END
 };
 
+static const struct conf_field grant_fields[] = {
+	F(STR, conf_grant, source),
+	F(STR, conf_grant, cap),
+	F(STRS, conf_grant, senders),
+	F(BOOL, conf_grant, more_senders),
+	END
+};
+
 const struct conf_field auth_conf_fields[] = {
 	F(STR, auth_conf, state_dir),
 	F(STR, auth_conf, hostname),
@@ -61,6 +69,8 @@ const struct conf_field auth_conf_fields[] = {
 	F(STRS, auth_conf, caps),
 	F(U32, auth_conf, lock_after),
 	F(U32, auth_conf, lock_sec),
+	L(auth_conf, grants, grant_fields, conf_grant),
+	F(U32, auth_conf, source_sec),
 	END
 };
 
@@ -143,6 +153,35 @@ const struct conf_field relay_conf_fields[] = {
 	F(U32, relay_conf, connect_sec),
 	F(U32, relay_conf, command_sec),
 	F(U32, relay_conf, data_sec),
+	END
+};
+
+static const struct conf_field conf_source_fields[] = {
+	F(STR, conf_source, name),
+	F(U32, conf_source, type),
+	F(U32, conf_source, timeout_sec),
+	F(U32, conf_source, connections),
+	F(STRS, conf_source, domains),
+	F(STR, conf_source, socket),
+	F(STR, conf_source, service),
+	F(U32, conf_source, login),
+	F(STR, conf_source, uri),
+	F(STR, conf_source, base),
+	F(STR, conf_source, filter),
+	F(STR, conf_source, dn),
+	F(STR, conf_source, bind_dn),
+	F(STR, conf_source, senders_attribute),
+	F(STR, conf_source, connect),
+	F(STR, conf_source, query),
+	F(BOOL, conf_source, plaintext),
+	F(SECRET, conf_source, password),
+	F(STR, conf_source, ca_pem),
+	F(BOOL, conf_source, clear),
+	END
+};
+
+const struct conf_field source_conf_fields[] = {
+	L(source_conf, sources, conf_source_fields, conf_source),
 	END
 };
 

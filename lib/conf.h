@@ -103,6 +103,16 @@ struct auth_conf {
 	struct conf_strs caps;		/* their names, for new accounts */
 	uint32_t lock_after;		/* different failures; 0: never */
 	uint32_t lock_sec;		/* the first time; then twice as long */
+	struct conf_list grants;	/* struct conf_grant, one per source */
+	uint32_t source_sec;		/* all sources have answered by then */
+};
+
+/* What those get whom a source beside our own accounts lets in. */
+struct conf_grant {
+	char	*source;		/* its name */
+	char	*cap;
+	struct conf_strs senders;	/* patterns; %u, %n and %d as in a filter */
+	bool	 more_senders;		/* the source may name addresses */
 };
 
 /* --- keys ------------------------------------------------------------------------ */
@@ -200,7 +210,44 @@ struct relay_conf {
 	uint32_t data_sec;
 };
 
+/* --- source ------------------------------------------------------------------------ */
+
+enum conf_source_type { SOURCE_SASLAUTHD, SOURCE_LDAP, SOURCE_POSTGRESQL };
+enum conf_source_login {
+	SOURCE_LOGIN_WHOLE,		/* alice@example.org */
+	SOURCE_LOGIN_LOCAL,		/* alice */
+	SOURCE_LOGIN_SPLIT		/* alice, and the domain as a realm */
+};
+
+/*
+ * In texts %u stands for the whole name, %n for what is before the last @, %d
+ * for what is behind it. What is of another type is "" or 0.
+ */
+struct conf_source {
+	char	*name;
+	uint32_t type;			/* enum conf_source_type */
+	uint32_t timeout_sec;		/* of one question */
+	uint32_t connections;		/* questions under way */
+	struct conf_strs domains;	/* asked for these alone; none: for all */
+	char	*socket, *service;	/* saslauthd */
+	uint32_t login;			/* enum conf_source_login */
+	char	*uri, *base, *filter;	/* LDAP */
+	char	*dn;			/* to bind as, without a search, or "" */
+	char	*bind_dn;		/* to search as, or "" */
+	char	*senders_attribute;	/* or "" */
+	char	*connect, *query;	/* PostgreSQL */
+	bool	 plaintext;		/* passwords may be stored as they are */
+	char	*password;		/* our own, or ""; wiped */
+	char	*ca_pem;		/* "" for the system's */
+	bool	 clear;			/* TLS is not asked for */
+};
+
+struct source_conf {
+	struct conf_list sources;	/* struct conf_source, in order */
+};
+
 extern const struct conf_field smtpd_conf_fields[], auth_conf_fields[],
-    keys_conf_fields[], queue_conf_fields[], relay_conf_fields[];
+    keys_conf_fields[], queue_conf_fields[], relay_conf_fields[],
+    source_conf_fields[];
 
 #endif

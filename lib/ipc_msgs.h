@@ -11,10 +11,14 @@
 
 #define IPC_VERSION 2
 
-/* Who a process is; an instance of it is (role, index). */
+/*
+ * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
+ * ROLE_CTL stand the children; some of them run only where the configuration
+ * needs them.
+ */
 enum role {
 	ROLE_PARENT, ROLE_SMTPD, ROLE_AUTH, ROLE_KEYS, ROLE_QUEUE, ROLE_RELAY,
-	ROLE_CTL, ROLES
+	ROLE_SOURCE, ROLE_CTL, ROLES
 };
 
 enum msg {

@@ -13,6 +13,7 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libstream.a
 	%D%/mailboxes.c %D%/mailboxes.h \
 	%D%/net.c %D%/net.h \
 	%D%/num.c %D%/num.h \
+	%D%/fill.c %D%/fill.h \
 	%D%/proxy.c %D%/proxy.h \
 	%D%/smtp_cmd.c %D%/smtp_cmd.h \
 	%D%/smtp_data.c %D%/smtp_data.h \

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -59,8 +60,7 @@ static const char *const base[] = {
  * intruder would: the network, programs, other processes, the kernel's doors.
  */
 static const char *const forbidden[] = {
-	"accept", "accept4", "bind", "connect", "listen", "socket",
-	"socketpair",
+	"accept", "accept4", "listen",
 	"execve", "execveat", "fork", "vfork",
 	"kill", "kcmp", "pidfd_getfd", "pidfd_open", "pidfd_send_signal",
 	"process_madvise", "process_vm_readv", "process_vm_writev", "ptrace",
@@ -76,6 +76,11 @@ static const char *const forbidden[] = {
 	"kexec_file_load", "kexec_load", "personality", "quotactl", "reboot",
 	"swapoff", "swapon", "syslog",
 	NULL
+};
+
+/* bind() is for netlink: a resolver asks which kinds of addresses we have. */
+static const char *const connecting[] = {
+	"bind", "connect", "socket", "socketpair", NULL
 };
 
 #ifdef POSTERN_SANITIZED
@@ -174,18 +179,27 @@ allow(scmp_filter_ctx ctx, const char *const *names)
 }
 
 static int
-forbid(scmp_filter_ctx ctx)
+forbid_names(scmp_filter_ctx ctx, const char *const *name)
 {
-	const char *const *name;
 	int nr, r = 0;
 
-	for (name = forbidden; r == 0 && *name != NULL; name++) {
+	for (; r == 0 && *name != NULL; name++) {
 		nr = seccomp_syscall_resolve_name(*name);
 		r = nr == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(ctx,
 		    SCMP_ACT_KILL_PROCESS, nr, 0);
 		if (r == -EDOM)		/* not on this machine */
 			r = 0;
 	}
+	return r;
+}
+
+static int
+forbid(scmp_filter_ctx ctx, bool connects)
+{
+	int r = forbid_names(ctx, forbidden);
+
+	if (r == 0 && !connects)
+		r = forbid_names(ctx, connecting);
 	if (r == 0)		/* other processes */
 		r = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS,
 		    SCMP_SYS(tgkill), 1,
@@ -203,10 +217,11 @@ forbid(scmp_filter_ctx ctx)
 	return r;
 }
 
-/* names NULL: everything but what is forbidden. */
+/* Without a table: everything but what is forbidden. */
 static void
-enter_seccomp(const char *const *names)
+enter_seccomp(const struct sandbox *sb)
 {
+	const char *const *names = sb->syscalls;
 	scmp_filter_ctx ctx;
 	int r;
 
@@ -224,7 +239,7 @@ enter_seccomp(const char *const *names)
 	if (r == 0)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (r == 0)
-		r = names == NULL ? forbid(ctx) : allow(ctx, names);
+		r = names == NULL ? forbid(ctx, sb->connects) : allow(ctx, names);
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);
@@ -254,8 +269,11 @@ struct ll_path {
 #define LL_VERSION_QUERY	1u
 #define LL_RULE_PATH		1
 #define LL_FS_EXECUTE		(1ull << 0)
+#define LL_FS_READ_FILE		(1ull << 2)
+#define LL_FS_READ_DIR		(1ull << 3)
 #define LL_FS_MAKE_DEVICES	(1ull << 6 | 1ull << 11) /* char, block */
-#define LL_NET_TCP		3ull	/* bind, connect; ABI 4 */
+#define LL_NET_BIND		1ull	/* TCP; ABI 4 */
+#define LL_NET_CONNECT		2ull
 #define LL_SCOPES		3ull	/* abstract sockets, signals; ABI 6 */
 
 /* File rights by ABI: 13 at first, then REFER, TRUNCATE, (4 none), IOCTL_DEV. */
@@ -268,13 +286,18 @@ ll_fs_rights(long abi)
 }
 
 static void
-ll_allow(int ruleset, const char *path, uint64_t rights)
+ll_allow(int ruleset, const char *path, uint64_t rights, bool may_miss)
 {
 	struct ll_path rule = { .allowed = rights };
+	struct stat st;
 
-	rule.fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (rule.fd == -1)
+	rule.fd = open(path, O_PATH | O_CLOEXEC);
+	if (rule.fd == -1 && may_miss && errno == ENOENT)
+		return;
+	if (rule.fd == -1 || fstat(rule.fd, &st) == -1)
 		fatal("sandbox: cannot open %s", path);
+	if (!S_ISDIR(st.st_mode))
+		rule.allowed &= LL_FS_READ_FILE;
 	if (syscall(__NR_landlock_add_rule, ruleset, LL_RULE_PATH, &rule, 0)
 	    == -1)
 		fatal("sandbox: cannot allow %s", path);
@@ -300,7 +323,8 @@ make_landlock(const struct sandbox *sb)
 	attr.fs = ll_fs_rights(abi);
 	if (abi >= 4) {
 		/* A seccomp table says by itself who may connect. */
-		attr.net = sb->syscalls == NULL ? LL_NET_TCP : 0;
+		attr.net = sb->syscalls != NULL ? 0 : LL_NET_BIND |
+		    (sb->connects ? 0 : LL_NET_CONNECT);
 		size = offsetof(struct ll_ruleset, scoped);
 	}
 	if (abi >= 6) {
@@ -311,8 +335,11 @@ make_landlock(const struct sandbox *sb)
 	if (ruleset == -1)
 		fatal("sandbox: cannot make a Landlock ruleset");
 	for (path = sb->writable; path != NULL && *path != NULL; path++)
-		ll_allow(ruleset, *path,
-		    attr.fs & ~(LL_FS_EXECUTE | LL_FS_MAKE_DEVICES));
+		ll_allow(ruleset, *path, attr.fs & ~(LL_FS_EXECUTE |
+		    LL_FS_MAKE_DEVICES), false);
+	for (path = sb->readable; path != NULL && *path != NULL; path++)
+		ll_allow(ruleset, *path, LL_FS_READ_FILE | LL_FS_READ_DIR,
+		    true);
 	return ruleset;
 }
 
@@ -367,5 +394,5 @@ sandbox_confine(const struct sandbox *sb, uint32_t uid, uint32_t gid,
 #endif
 	if (landlock != -1)
 		enter_landlock(landlock);
-	enter_seccomp(sb->syscalls);
+	enter_seccomp(sb);
 }

@@ -19,13 +19,19 @@ struct sandbox {
 	const char *const *writable; /* Landlock: directories (after chroot) that
 					may be used, NULL at the end; NULL: no
 					files at all */
+	const char *const *readable; /* Landlock: files and directories that may
+				be read, NULL at the end; those that are missing
+				are left out */
+	bool	 connects;	/* without a table: may open connections; takes
+				none all the same */
 	uint32_t max_files;	/* RLIMIT_NOFILE */
 	bool	 no_processes;	/* RLIMIT_NPROC 0: for single-threaded children */
 };
 
 /*
  * A call that is not allowed ends the process with SIGSYS. A process without a
- * table gets no TCP from Landlock either, where the kernel's can forbid that.
+ * table gets no TCP from Landlock either (or none that listens), where the
+ * kernel's can forbid that.
  * chroot_dir "" leaves the root. enforce false logs what was left out and
  * still drops user and root. Ends the process when something that was asked
  * for fails, except for kernels without seccomp or Landlock: one line logged.

@@ -41,6 +41,7 @@ static const struct { enum role a, b; } links[] = {
 	{ ROLE_SMTPD, ROLE_QUEUE },
 	{ ROLE_AUTH, ROLE_QUEUE },
 	{ ROLE_QUEUE, ROLE_RELAY },
+	{ ROLE_AUTH, ROLE_SOURCE },
 };
 
 /*
@@ -49,10 +50,10 @@ static const struct { enum role a, b; } links[] = {
  * have the queue killed again and again.
  */
 static const int ranks[ROLES] = { [ROLE_SMTPD] = 1, [ROLE_RELAY] = 1,
-    [ROLE_AUTH] = 2, [ROLE_KEYS] = 2, [ROLE_QUEUE] = 2 };
+    [ROLE_SOURCE] = 1, [ROLE_AUTH] = 2, [ROLE_KEYS] = 2, [ROLE_QUEUE] = 2 };
 
 static const char *const state_names[CHILD_STATES] = { "down", "starting",
-    "starting", "starting", "serving", "stopping" };
+    "starting", "starting", "serving", "stopping", "absent" };
 
 static int	on_msg(struct ipc *, struct ipc_in *, void *);
 static void	on_gone(struct ipc *, const char *, void *);
@@ -115,7 +116,7 @@ child_sockets(struct child *c, int control_fd[2], int *log_fd)
 }
 
 static void
-spawn(struct child *c)
+spawn(struct child *c, const struct config *cfg)
 {
 	char program[PATH_MAX];
 	int fd[2], log_fd;
@@ -135,7 +136,14 @@ spawn(struct child *c)
 	c->control = ipc_new(fd[0], &control_ops, c);
 	ev_timer_set(&c->patience, PATIENCE_MS);
 	child_set_state(c, CHILD_ASKED);
-	slices_send(config, c->role, c->control);
+	slices_send(cfg, c->role, c->control);
+}
+
+void
+child_begin(struct child *c, const struct config *cfg)
+{
+	c->failures = c->restarts = 0;
+	spawn(c, cfg);
 }
 
 static bool
@@ -247,6 +255,7 @@ all_in(enum child_state state, bool workers_too)
 
 	for (i = 0; i < children_n; i++)
 		if (children[i].state != state &&
+		    children[i].state != CHILD_ABSENT &&
 		    (workers_too || children[i].role != ROLE_SMTPD))
 			return false;
 	return true;
@@ -261,6 +270,12 @@ launch_fit(bool workers_too)
 		if (children[i].state == CHILD_FIT &&
 		    (workers_too || children[i].role != ROLE_SMTPD))
 			launch(&children[i]);
+}
+
+void
+children_launch_fit(void)
+{
+	launch_fit(true);
 }
 
 static void
@@ -301,6 +316,8 @@ add_role(enum role role, uint32_t count)
 		snprintf(c->name, sizeof(c->name), count > 1 ? "%s/%u" : "%s",
 		    slices_role_name(role), i);
 		c->stats = stats_make(&c->stats_fd);
+		c->state = slices_wanted(config, role) ? CHILD_DOWN :
+		    CHILD_ABSENT;
 	}
 }
 
@@ -323,6 +340,7 @@ children_start(const struct config *cfg, const struct listeners *ls,
 	ev_signal(SIGCHLD, sigchld_cb, NULL);
 	add_role(ROLE_KEYS, 1);
 	add_role(ROLE_AUTH, 1);
+	add_role(ROLE_SOURCE, 1);
 	add_role(ROLE_QUEUE, 1);
 	add_role(ROLE_RELAY, cfg->relays);
 	add_role(ROLE_SMTPD, cfg->workers);
@@ -333,7 +351,8 @@ children_start(const struct config *cfg, const struct listeners *ls,
 		ev_timer_init(&children[i].again, again_cb, &children[i]);
 		ev_timer_init(&children[i].patience, patience_cb,
 		    &children[i]);
-		spawn(&children[i]);
+		if (children[i].state != CHILD_ABSENT)
+			spawn(&children[i], config);
 	}
 }
 
@@ -353,7 +372,10 @@ child_kill(struct child *c, const char *why)
 static void
 patience_cb(void *arg)
 {
-	child_kill(arg, "it took too long to start");
+	struct child *c = arg;
+
+	child_kill(c, c->state == CHILD_STOPPING ? "it took too long to end" :
+	    "it took too long to start");
 }
 
 static void
@@ -362,7 +384,7 @@ again_cb(void *arg)
 	struct child *c = arg;
 
 	c->restarts++;
-	spawn(c);
+	spawn(c, config);
 }
 
 static const char *
@@ -432,6 +454,13 @@ died(struct child *c, int status)
 	}
 	if (phase != RUNNING) {
 		children_hooks->failed(c->name, why);
+		return;
+	}
+	if (!slices_wanted(config, c->role)) {
+		if (status != 0)
+			log_warnx("%s %s", c->name, why);
+		child_set_state(c, CHILD_ABSENT);
+		rollout_gone(c);
 		return;
 	}
 	if (c->role == ROLE_SMTPD)
@@ -604,6 +633,7 @@ children_info(size_t i, struct child_info *info)
 	if (i >= children_n)
 		return false;
 	info->name = c->name;
+	info->absent = c->state == CHILD_ABSENT;
 	info->state = state_names[c->state];
 	info->pid = c->pid;
 	info->since_ms = c->since_ms;

@@ -31,7 +31,7 @@ struct children_ops {
 };
 
 /*
- * Starts everybody. cfg and sockets are borrowed until the end or until a
+ * Starts everybody whom cfg needs. cfg and sockets are borrowed until the end or until a
  * reload has replaced them.
  */
 void	 children_start(const struct config *, const struct listeners *,
@@ -39,8 +39,8 @@ void	 children_start(const struct config *, const struct listeners *,
 /* Before children_start(): `ready` comes when all have taken their slices. */
 void	 children_check_only(void);
 /*
- * Offers a new configuration to all; they use it only if none refuses, and
- * `reloaded` says so. Both are borrowed from then on if it succeeded. One at a
+ * Offers a new configuration to all, those included who run only from now on;
+ * they use it only if none refuses, and `reloaded` says so. Both are borrowed from then on if it succeeded. One at a
  * time.
  */
 void	 children_reload(const struct config *, const struct listeners *);
@@ -61,6 +61,7 @@ void	 children_pause(enum role, bool paused);
 
 struct child_info {
 	const char *name;		/* "smtpd/0" */
+	bool	 absent;		/* the configuration needs none */
 	const char *state;		/* in a word */
 	int	 pid;			/* 0: none */
 	uint64_t since_ms;		/* wall clock */

@@ -14,6 +14,7 @@ enum child_state {
 	CHILD_LAUNCHED,		/* M_START sent: M_READY comes */
 	CHILD_READY,		/* serves */
 	CHILD_STOPPING,		/* M_STOP sent: its end comes */
+	CHILD_ABSENT,		/* the configuration needs none */
 	CHILD_STATES
 };
 
@@ -43,6 +44,10 @@ extern const struct children_ops *children_hooks;
 void	 child_set_state(struct child *, enum child_state);
 /* Ends the process; what follows is as if it had died by itself. */
 void	 child_kill(struct child *, const char *why);
+/* The first process of a child that was absent; cfg: whose slice it checks. */
+void	 child_begin(struct child *, const struct config *cfg);
+/* Launches those whose slices are good. */
+void	 children_launch_fit(void);
 /* What later births use. */
 void	 children_use(const struct config *, const struct listeners *);
 const struct listeners *children_listeners(void);

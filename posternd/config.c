@@ -119,6 +119,46 @@ free_routes(struct config *cfg)
 }
 
 static void
+free_strs(struct conf_strs *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		free(s->v[i]);
+	free(s->v);
+}
+
+static void
+free_sources(struct config *cfg)
+{
+	size_t i;
+
+	for (i = 0; i < cfg->sources.n; i++) {
+		struct config_source *s = CONF_AT(cfg->sources,
+		    struct config_source, i);
+
+		free(s->name);
+		free_strs(&s->domains);
+		free_strs(&s->senders);
+		free(s->cap);
+		free(s->socket);
+		free(s->service);
+		free(s->uri);
+		free(s->base);
+		free(s->filter);
+		free(s->dn);
+		free(s->bind_dn);
+		free(s->senders_attribute);
+		free(s->connect);
+		free(s->query);
+		free(s->password_file);
+		free(s->ca_file);
+	}
+	free(cfg->sources.v);
+	free_strs(&cfg->source_names);
+}
+
+static void
 free_places(struct config *cfg)
 {
 	size_t i;
@@ -145,6 +185,7 @@ config_free(struct config **cfgp)
 	slices_clear(cfg);
 	free_listens(cfg);
 	free_routes(cfg);
+	free_sources(cfg);
 	free_places(cfg);
 	for (i = 0; i < ROLES; i++)
 		free(cfg->users[i].name);

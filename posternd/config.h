@@ -36,6 +36,24 @@ struct config_route {			/* a "route" section */
 enum config_route_tls { ROUTE_BY_NEXT_HOP, ROUTE_NONE, ROUTE_MAY,
     ROUTE_STARTTLS };
 
+struct config_source {			/* a "source" section */
+	char	*name;
+	uint32_t type;			/* enum config_source_type */
+	uint32_t timeout_sec, connections;
+	struct conf_strs domains, senders;
+	char	*cap;
+	char	*socket, *service;
+	uint32_t login;			/* enum conf_source_login */
+	char	*uri, *base, *filter, *dn, *bind_dn, *senders_attribute;
+	char	*connect, *query;
+	bool	 plaintext;
+	char	*password_file, *ca_file;
+	uint32_t tls;			/* 0: demanded, 1: none */
+};
+
+enum config_source_type { SOURCE_UNTYPED, SOURCE_IS_SASLAUTHD, SOURCE_IS_LDAP,
+    SOURCE_IS_POSTGRESQL };
+
 struct config_place {			/* where an option stands */
 	char	*key;			/* "tls.key", "route direct.next-hop" */
 	char	*file;
@@ -53,13 +71,15 @@ struct config {
 	uint32_t workers, relays;
 	bool	 sandbox;
 	uint32_t log;			/* enum config_log */
-	struct config_user users[ROLES]; /* of the five children */
+	struct config_user users[ROLES]; /* of the children */
 	char	*certificate, *key;	/* files */
 	uint32_t max_sessions;		/* over all workers */
 	char	*trust_anchor_file;
-	uint32_t source;		/* of accounts; one kind so far */
+	uint32_t source;		/* of accounts, as it was once spelt */
+	struct conf_strs source_names;	/* "local", then others in order */
 	struct conf_list listens;	/* struct config_listen */
 	struct conf_list routes;	/* struct config_route */
+	struct conf_list sources;	/* struct config_source */
 	struct conf_list places;	/* struct config_place */
 
 	struct smtpd_conf smtpd;
@@ -67,6 +87,7 @@ struct config {
 	struct keys_conf keys;
 	struct queue_conf queue;
 	struct relay_conf relay;
+	struct source_conf source_slice;
 };
 
 /*

@@ -18,7 +18,9 @@ ground_programs(const struct config *cfg, struct buf *problems)
 	char path[PATH_MAX];
 	enum role r;
 
-	for (r = ROLE_SMTPD; r <= ROLE_RELAY; r++) {
+	for (r = ROLE_SMTPD; r < ROLE_CTL; r++) {
+		if (!slices_wanted(cfg, r))
+			continue;
 		snprintf(path, sizeof(path), "%s/postern-%s", cfg->program_dir,
 		    slices_role_name(r));
 		if (access(path, X_OK) == 0)

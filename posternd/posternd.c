@@ -174,9 +174,11 @@ check_fixed(void)
 	bool users = true;
 	enum role r;
 
-	for (r = ROLE_SMTPD; r <= ROLE_RELAY; r++)
-		users = users && a->users[r].uid == b->users[r].uid &&
-		    a->users[r].gid == b->users[r].gid;
+	for (r = ROLE_SMTPD; r < ROLE_CTL; r++)
+		users = users && (!slices_wanted(a, r) ||
+		    !slices_wanted(b, r) ||
+		    (a->users[r].uid == b->users[r].uid &&
+		    a->users[r].gid == b->users[r].gid));
 	fixed("state-dir", strcmp(a->state_dir, b->state_dir) == 0);
 	fixed("control-socket", strcmp(a->control_socket, b->control_socket)
 	    == 0);

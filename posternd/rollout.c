@@ -10,6 +10,7 @@
 #include "posternd/slices.h"
 
 #define ANSWER_MS	30000	/* to check a slice */
+#define STOP_MS		10000	/* to end, once a child is not needed */
 
 /* --- reload -------------------------------------------------------------------- */
 
@@ -35,8 +36,15 @@ tell_all(enum msg type)
 static void
 refuse(const char *why)
 {
+	size_t i;
+
 	ev_timer_cancel(&answer_timer);
 	next_config = NULL;
+	for (i = 0; i < children_n; i++)
+		if (children[i].state == CHILD_ASKED ||
+		    children[i].state == CHILD_FIT)
+			child_kill(&children[i], "ended: it is not needed "
+			    "after all");
 	tell_all(M_CONF_DROP);
 	children_hooks->reloaded(why);
 	free(refusal);
@@ -54,16 +62,36 @@ late_cb(void *arg)
 	refuse("a process did not answer in time; it is replaced, try again");
 }
 
+/* After the others use what does without it. */
+static void
+stop_unwanted(const struct config *cfg)
+{
+	size_t i;
+
+	for (i = 0; i < children_n; i++) {
+		if (children[i].state != CHILD_READY ||
+		    slices_wanted(cfg, children[i].role))
+			continue;
+		ipc_begin(M_STOP, 0);
+		ipc_send(children[i].control, -1);
+		child_set_state(&children[i], CHILD_STOPPING);
+		ev_timer_set(&children[i].patience, STOP_MS);
+	}
+}
+
 static void
 commit(void)
 {
 	const struct listeners *had = children_listeners();
+	const struct config *cfg = next_config;
 	size_t i;
 
 	ev_timer_cancel(&answer_timer);
 	tell_all(M_CONF_USE);
-	children_use(next_config, next_listeners);
+	children_use(cfg, next_listeners);
 	next_config = NULL;
+	children_launch_fit();
+	stop_unwanted(cfg);
 	for (i = 0; i < children_n; i++)
 		if (children[i].role == ROLE_SMTPD &&
 		    children[i].state == CHILD_READY)
@@ -89,7 +117,8 @@ children_reload(const struct config *cfg, const struct listeners *ls)
 	size_t i;
 
 	for (i = 0; i < children_n; i++)
-		if (children[i].state != CHILD_READY || children[i].offered) {
+		if (children[i].offered || (children[i].state != CHILD_READY &&
+		    children[i].state != CHILD_ABSENT)) {
 			children_hooks->reloaded("a process is being "
 			    "replaced; try again in a moment");
 			return;
@@ -97,8 +126,15 @@ children_reload(const struct config *cfg, const struct listeners *ls)
 	next_config = cfg;
 	next_listeners = ls;
 	for (i = 0; i < children_n; i++) {
-		children[i].offered = true;
-		slices_send(cfg, children[i].role, children[i].control);
+		struct child *c = &children[i];
+
+		if (c->state == CHILD_ABSENT) {
+			if (!slices_wanted(cfg, c->role))
+				continue;
+			child_begin(c, cfg);
+		} else
+			slices_send(cfg, c->role, c->control);
+		c->offered = true;
 	}
 	ev_timer_init(&answer_timer, late_cb, NULL);
 	ev_timer_set(&answer_timer, ANSWER_MS);
@@ -110,6 +146,8 @@ rollout_answer(struct child *c, const char *why)
 	c->offered = false;
 	if (next_config == NULL)
 		return true;		/* refused already */
+	if (c->state == CHILD_ASKED && why == NULL)
+		child_set_state(c, CHILD_FIT);
 	if (why != NULL && refusal == NULL)
 		refusal = xstrdup(why);
 	if (anybody_offered())
@@ -135,6 +173,7 @@ static const struct {
 	{ ROLE_RELAY, 10000 },
 	{ ROLE_QUEUE, 30000 },
 	{ ROLE_AUTH, 5000 },
+	{ ROLE_SOURCE, 2000 },
 	{ ROLE_KEYS, 2000 },
 };
 

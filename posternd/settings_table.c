@@ -9,6 +9,7 @@
 #define LI(member) offsetof(struct config_listen, member)
 #define RO(member) offsetof(struct config_route, member)
 #define CA(member) offsetof(struct conf_cap, member)
+#define SO(member) offsetof(struct config_source, member)
 
 const struct setting settings[] = {
 	{ "", "hostname", SET_STR, NULL, 1, 255, NULL, C(hostname) },
@@ -34,6 +35,8 @@ const struct setting settings[] = {
 	    C(users[ROLE_QUEUE].name) },
 	{ "users", "relay", SET_STR, "postern-relay", 1, 32, NULL,
 	    C(users[ROLE_RELAY].name) },
+	{ "users", "source", SET_STR, "postern-source", 1, 32, NULL,
+	    C(users[ROLE_SOURCE].name) },
 
 	{ "tls", "certificate", SET_STR, NULL, 1, 1024, NULL,
 	    C(certificate) },
@@ -46,6 +49,8 @@ const struct setting settings[] = {
 	{ "listen", "proxy", SET_STRS, NULL, 1, 64, NULL, LI(proxies) },
 
 	{ "accounts", "source", SET_WORD, "local", 0, 0, "local", C(source) },
+	{ "accounts", "sources", SET_STRS, "local", 1, 64, NULL,
+	    C(source_names) },
 	{ "accounts", "mechanisms", SET_STRS, "SCRAM-SHA-256,PLAIN,LOGIN",
 	    1, 64, NULL, C(smtpd.mechanisms) },
 	{ "accounts", "iterations", SET_NUM, "4096", 4096, 65536, NULL,
@@ -54,6 +59,35 @@ const struct setting settings[] = {
 	    C(auth.lock_after) },
 	{ "accounts", "lock-time", SET_TIME, "15m", 1, DAY, NULL,
 	    C(auth.lock_sec) },
+
+	{ "source", "type", SET_WORD, NULL, 0, 0,
+	    " saslauthd ldap postgresql", SO(type) },
+	{ "source", "timeout", SET_TIME, "5s", 1, 60, NULL,
+	    SO(timeout_sec) },
+	{ "source", "connections", SET_NUM, "4", 1, 32, NULL,
+	    SO(connections) },
+	{ "source", "domains", SET_STRS, NULL, 1, 255, NULL, SO(domains) },
+	{ "source", "cap", SET_STR, "default", 1, 64, NULL, SO(cap) },
+	{ "source", "senders", SET_STRS, NULL, 1, 255, NULL, SO(senders) },
+	{ "source", "socket", SET_STR, NULL, 1, 107, NULL, SO(socket) },
+	{ "source", "service", SET_STR, NULL, 1, 64, NULL, SO(service) },
+	{ "source", "login", SET_WORD, "whole", 0, 0, "whole local split",
+	    SO(login) },
+	{ "source", "uri", SET_STR, NULL, 1, 1024, NULL, SO(uri) },
+	{ "source", "base", SET_STR, NULL, 0, 1024, NULL, SO(base) },
+	{ "source", "filter", SET_STR, NULL, 1, 1024, NULL, SO(filter) },
+	{ "source", "dn", SET_STR, NULL, 1, 1024, NULL, SO(dn) },
+	{ "source", "bind-dn", SET_STR, NULL, 1, 1024, NULL, SO(bind_dn) },
+	{ "source", "senders-attribute", SET_STR, NULL, 1, 64, NULL,
+	    SO(senders_attribute) },
+	{ "source", "connect", SET_STR, NULL, 1, 1024, NULL, SO(connect) },
+	{ "source", "query", SET_STR, NULL, 1, 2048, NULL, SO(query) },
+	{ "source", "plaintext", SET_BOOL, "off", 0, 0, NULL,
+	    SO(plaintext) },
+	{ "source", "password-file", SET_STR, NULL, 1, 1024, NULL,
+	    SO(password_file) },
+	{ "source", "ca-file", SET_STR, NULL, 1, 1024, NULL, SO(ca_file) },
+	{ "source", "tls", SET_WORD, NULL, 0, 0, " none", SO(tls) },
 
 	{ "limits", "message-size", SET_SIZE64, "50M", 64 << 10, 1 << 30,
 	    NULL, C(smtpd.max_message_bytes) },
@@ -139,6 +173,7 @@ const struct section sections[SECTIONS] = {
 	{ "tls", 0, 0 },
 	{ "listen", C(listens), sizeof(struct config_listen) },
 	{ "accounts", 0, 0 },
+	{ "source", C(sources), sizeof(struct config_source) },
 	{ "limits", 0, 0 },
 	{ "received", 0, 0 },
 	{ "cap", C(queue.caps), sizeof(struct conf_cap) },

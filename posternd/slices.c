@@ -20,6 +20,8 @@
 #define COMMAND_SEC	300		/* RFC 5321 4.5.3.2 */
 #define DATA_SEC	600		/* RFC 5321 4.5.3.2.6 */
 #define AUTH_THREADS	4
+#define SASLAUTHD_MUX	"/run/saslauthd/mux"
+#define SOURCE_SLACK_SEC 2		/* for the way there and back */
 
 static const struct {
 	const char *name;
@@ -36,12 +38,20 @@ static const struct {
 	    offsetof(struct config, queue), sizeof(struct queue_conf) },
 	[ROLE_RELAY] = { "relay", relay_conf_fields,
 	    offsetof(struct config, relay), sizeof(struct relay_conf) },
+	[ROLE_SOURCE] = { "source", source_conf_fields,
+	    offsetof(struct config, source_slice), sizeof(struct source_conf) },
 };
 
 const char *
 slices_role_name(enum role r)
 {
 	return roles[r].name;
+}
+
+bool
+slices_wanted(const struct config *cfg, enum role r)
+{
+	return r != ROLE_SOURCE || cfg->source_names.n > 1;
 }
 
 void
@@ -67,7 +77,7 @@ slices_clear(struct config *cfg)
 {
 	enum role r;
 
-	for (r = ROLE_SMTPD; r <= ROLE_RELAY; r++)
+	for (r = ROLE_SMTPD; r < ROLE_CTL; r++)
 		conf_clear(roles[r].fields, roles[r].size,
 		    (char *)cfg + roles[r].offset);
 }
@@ -164,6 +174,39 @@ first_line(const struct buf *text)
 	return xstrndup(buf_str(text), strcspn(buf_str(text), "\r\n"));
 }
 
+/* What the file named by the option key holds; "" when none is named. */
+static char *
+read_secret(const struct config *cfg, const char *key, const char *file,
+    struct buf *problems, struct buf *warnings)
+{
+	struct buf text;
+	char *secret = NULL;
+
+	buf_init(&text, PASSWORD_MAX);
+	if (*file != '\0' && read_text(cfg, key, "password file", file, &text,
+	    problems) == 0) {
+		check_private(cfg, key, file, warnings);
+		secret = first_line(&text);
+	}
+	buf_wipe(&text);
+	return secret != NULL ? secret : xstrdup("");
+}
+
+static char *
+read_ca(const struct config *cfg, const char *key, const char *file,
+    struct buf *problems)
+{
+	struct buf text;
+	char *pem = NULL;
+
+	buf_init(&text, CA_MAX);
+	if (*file != '\0' && read_text(cfg, key, "file of certificates", file,
+	    &text, problems) == 0)
+		pem = xstrdup(buf_str(&text));
+	buf_clear(&text);
+	return pem != NULL ? pem : xstrdup("");
+}
+
 /* --- one slice each -------------------------------------------------------------------- */
 
 static void
@@ -217,31 +260,6 @@ route_tls(const struct config_route *r, const struct next_hop *nh)
 	}
 }
 
-static void
-fill_route_secrets(struct config *cfg, const struct config_route *r,
-    struct conf_relay_route *rr, struct buf *problems, struct buf *warnings)
-{
-	const char *key = config_key("route", r->name, "password-file");
-	struct buf text;
-
-	buf_init(&text, PASSWORD_MAX);
-	if (*r->password_file != '\0' && read_text(cfg, key, "password file",
-	    r->password_file, &text, problems) == 0) {
-		check_private(cfg, key, r->password_file, warnings);
-		rr->password = first_line(&text);
-	}
-	buf_wipe(&text);
-	buf_init(&text, CA_MAX);
-	if (*r->ca_file != '\0' && read_text(cfg, config_key("route", r->name,
-	    "ca-file"), "file of certificates", r->ca_file, &text, problems)
-	    == 0)
-		rr->ca_pem = xstrdup(buf_str(&text));
-	buf_clear(&text);
-	if (rr->password == NULL)
-		rr->password = xstrdup("");
-	if (rr->ca_pem == NULL)
-		rr->ca_pem = xstrdup("");
-}
 
 static void
 fill_route(struct config *cfg, const struct config_route *r,
@@ -267,7 +285,10 @@ fill_route(struct config *cfg, const struct config_route *r,
 	rr->connections = (r->connections + cfg->relays - 1) / cfg->relays;
 	rr->messages = r->messages;
 	rr->idle_sec = r->idle_sec;
-	fill_route_secrets(cfg, r, rr, problems, warnings);
+	rr->password = read_secret(cfg, config_key("route", r->name,
+	    "password-file"), r->password_file, problems, warnings);
+	rr->ca_pem = read_ca(cfg, config_key("route", r->name, "ca-file"),
+	    r->ca_file, problems);
 }
 
 static void
@@ -290,6 +311,58 @@ fill_relay(struct config *cfg, struct buf *problems, struct buf *warnings)
 	for (i = 0; i < cfg->routes.n; i++)
 		fill_route(cfg, CONF_AT(cfg->routes, struct config_route, i),
 		    problems, warnings);
+}
+
+static void
+fill_source(struct config *cfg, const struct config_source *s,
+    struct buf *problems, struct buf *warnings)
+{
+	struct conf_source *cs = add(&cfg->source_slice.sources, sizeof(*cs));
+
+	cs->password = read_secret(cfg, config_key("source", s->name,
+	    "password-file"), s->password_file, problems, warnings);
+	cs->ca_pem = read_ca(cfg, config_key("source", s->name, "ca-file"),
+	    s->ca_file, problems);
+	cs->name = xstrdup(s->name);
+	cs->type = s->type - SOURCE_IS_SASLAUTHD + SOURCE_SASLAUTHD;
+	cs->timeout_sec = s->timeout_sec;
+	cs->connections = s->connections;
+	copy_strs(&cs->domains, &s->domains);
+	cs->socket = xstrdup(*s->socket != '\0' ? s->socket : SASLAUTHD_MUX);
+	cs->service = xstrdup(*s->service != '\0' ? s->service : "smtp");
+	cs->login = s->login;
+	cs->uri = xstrdup(s->uri);
+	cs->base = xstrdup(s->base);
+	cs->filter = xstrdup(s->filter);
+	cs->dn = xstrdup(s->dn);
+	cs->bind_dn = xstrdup(s->bind_dn);
+	cs->senders_attribute = xstrdup(s->senders_attribute);
+	cs->connect = xstrdup(s->connect);
+	cs->query = xstrdup(s->query);
+	cs->plaintext = s->plaintext;
+	cs->clear = s->tls != 0;
+}
+
+/* Sources in their order: what asks them, and what auth makes of the answer. */
+static void
+fill_sources(struct config *cfg, struct buf *problems, struct buf *warnings)
+{
+	const struct config_source *s;
+	struct conf_grant *grant;
+	size_t i;
+
+	cfg->auth.source_sec = SOURCE_SLACK_SEC;
+	for (i = 1; i < cfg->source_names.n; i++) {
+		s = verify_find_source(cfg, cfg->source_names.v[i]);
+		fill_source(cfg, s, problems, warnings);
+		grant = add(&cfg->auth.grants, sizeof(*grant));
+		grant->source = xstrdup(s->name);
+		grant->cap = xstrdup(s->cap);
+		copy_strs(&grant->senders, &s->senders);
+		grant->more_senders = *s->senders_attribute != '\0' ||
+		    *s->query != '\0';
+		cfg->auth.source_sec += s->timeout_sec;
+	}
 }
 
 static void
@@ -320,7 +393,7 @@ check_size(struct config *cfg, struct buf *problems)
 {
 	enum role r;
 
-	for (r = ROLE_SMTPD; r <= ROLE_RELAY; r++) {
+	for (r = ROLE_SMTPD; r < ROLE_CTL; r++) {
 		ipc_begin(M_CONF, 0);
 		conf_put(roles[r].fields, (char *)cfg + roles[r].offset);
 		if (!ipc_fits())
@@ -345,6 +418,7 @@ slices_fill(struct config *cfg, struct buf *problems, struct buf *warnings)
 	fill_certificate(cfg, problems, warnings);
 	fill_auth_and_queue(cfg);
 	fill_relay(cfg, problems, warnings);
+	fill_sources(cfg, problems, warnings);
 	check_size(cfg, problems);
 	return problems->len == before ? 0 : -1;
 }

@@ -20,6 +20,8 @@ void	 slices_clear(struct config *);
 void	 slices_send(const struct config *, enum role, struct ipc *);
 
 const char *slices_role_name(enum role);
+/* Whether that configuration needs a process of that role. */
+bool	 slices_wanted(const struct config *, enum role);
 /* The directory it is locked into, or "". */
 void	 slices_root(const struct config *, enum role, char root[PATH_MAX]);
 

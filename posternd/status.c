@@ -85,7 +85,8 @@ status_send(struct ipc *ipc, uint64_t id)
 		return false;
 	send_whole(ipc, id);
 	for (i = 0; children_info(i, &info); i++) {
-		send_process(ipc, id, &info);
+		if (!info.absent)
+			send_process(ipc, id, &info);
 		for (j = 0; j < STATS_COUNT; j++)
 			sums[j] += info.stats[j];
 	}

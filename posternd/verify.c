@@ -85,11 +85,13 @@ verify_users(struct config *cfg)
 {
 	enum role r, s;
 
-	for (r = ROLE_SMTPD; r <= ROLE_RELAY; r++) {
+	for (r = ROLE_SMTPD; r < ROLE_CTL; r++) {
 		struct config_user *u = &cfg->users[r];
 		const char *key = config_key("users", NULL,
 		    slices_role_name(r));
 
+		if (!slices_wanted(cfg, r))
+			continue;
 		if (!look_up(u)) {
 			FAULT(key, "there is no user \"%s\"; run "
 			    "systemd-sysusers after make install, or name "
@@ -101,7 +103,8 @@ verify_users(struct config *cfg)
 			FAULT(key, "\"%s\" is root; postern-%s must run as a "
 			    "user of its own", u->name, slices_role_name(r));
 		for (s = ROLE_SMTPD; s < r; s++)
-			if (cfg->users[s].uid == u->uid)
+			if (slices_wanted(cfg, s) &&
+			    cfg->users[s].uid == u->uid)
 				DOUBT(key, "postern-%s and postern-%s run as "
 				    "the same user and could touch each "
 				    "other's files", slices_role_name(s),
@@ -395,6 +398,7 @@ verify(struct config *cfg, struct buf *problems, struct buf *warnings)
 	verify_listens(cfg);
 	verify_routes(cfg);
 	verify_mechanisms(cfg);
+	verify_sources(cfg, problems, warnings);
 	for (i = 0; i < cfg->relay.resolvers.n; i++)
 		verify_resolver(cfg, cfg->relay.resolvers.v[i]);
 	verify_queue(cfg);

@@ -12,6 +12,13 @@
 /* -1 with lines added to problems. */
 int	 verify(struct config *, struct buf *problems, struct buf *warnings);
 
+/* The part of it about sources of accounts. */
+void	 verify_sources(const struct config *, struct buf *problems,
+	    struct buf *warnings);
+/* NULL when there is no section of that name. */
+const struct config_source *verify_find_source(const struct config *,
+	    const char *name);
+
 /* A next hop taken apart. */
 struct next_hop {
 	bool	 mx, implicit_tls;

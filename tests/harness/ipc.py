@@ -315,7 +315,7 @@ class House:
             string(self.state("auth")), string(HOSTNAME),
             strings(["SCRAM-SHA-256", "PLAIN", "LOGIN"]),
             blob(self.ticket_key), u32(14400), u32(2), u32(4096), u32(60),
-            strings(["default"]), u32(10), u32(900)])
+            strings(["default"]), u32(10), u32(900), items([]), u32(2)])
 
     def queue(self, messages=1000000, recipients=1000000):
         cap = string("default") + items([

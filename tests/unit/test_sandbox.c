@@ -40,6 +40,10 @@ static const struct sandbox tight = { .syscalls = no_calls, .max_files = 64,
 static const struct sandbox listed = { .syscalls = some_calls,
     .max_files = 64 };
 static const struct sandbox filed = { .writable = writable, .max_files = 64 };
+static const char *readable[] = { "/etc/passwd", "/no/such/file", inside,
+    NULL };
+static const struct sandbox reaching = { .readable = readable,
+    .connects = true, .max_files = 64 };
 
 /* --- what is tried: 0 when it worked, else errno ------------------------------------- */
 
@@ -146,6 +150,18 @@ do_tcp(void)
 		return errno;
 	return connect(s, (struct sockaddr *)&sin, sizeof(sin)) == -1 ?
 	    errno : 0;
+}
+
+static int
+do_listen(void)
+{
+	return listen(socket(AF_INET, SOCK_STREAM, 0), 1) == -1 ? errno : 0;
+}
+
+static int
+do_open_another(void)
+{
+	return open("/etc/group", O_RDONLY) == -1 ? errno : 0;
 }
 
 static int
@@ -309,6 +325,22 @@ test_forbidden(void)
 	    "tgkill of another ends the process");
 }
 
+/* What may open connections: source. */
+static void
+test_reaching(void)
+{
+	is_int(inside_child(&reaching, true, "", do_tcp), ECONNREFUSED,
+	    "connections: may be tried");
+	is_int(inside_child(&reaching, true, "", do_thread), 0,
+	    "connections: threads may begin");
+	is_int(inside_child(&reaching, true, "", do_listen), -SIGSYS,
+	    "connections: none are taken");
+	is_int(inside_child(&reaching, true, "", do_exec), -SIGSYS,
+	    "connections: no programs");
+	is_int(inside_child(&reaching, true, "", do_open), 0,
+	    "connections: a file that may be read");
+}
+
 static void
 test_allowed(void)
 {
@@ -344,6 +376,10 @@ test_landlock(void)
 	    "none elsewhere, whatever the permissions");
 	is_int(inside_child(&filed, true, "", do_open), EACCES,
 	    "none to read either");
+	is_int(inside_child(&reaching, true, "", do_open_another), EACCES,
+	    "connections: no other file is read");
+	is_int(inside_child(&reaching, true, "", do_write_inside), EACCES,
+	    "connections: what is read is not written");
 }
 
 static void
@@ -378,6 +414,7 @@ main(void)
 		return 1;
 	test_killed();
 	test_forbidden();
+	test_reaching();
 	test_allowed();
 	test_landlock();
 	tidy();

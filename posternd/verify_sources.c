@@ -1,0 +1,319 @@
+/* Sources of accounts: sections "source", and accounts { sources }. */
+#include "lib/prelude.h"
+
+#include <strings.h>
+
+#include "lib/addr.h"
+#include "lib/fill.h"
+#include "posternd/verify.h"
+
+static struct buf *faults, *doubts;
+static const struct config *cfg;
+
+#define KEY(s, option) config_key("source", (s)->name, (option))
+#define FAULT(key, ...) config_problem(faults, cfg, (key), __VA_ARGS__)
+#define DOUBT(key, ...) config_problem(doubts, cfg, (key), __VA_ARGS__)
+
+static const char *const types[] = { "", "saslauthd", "ldap", "postgresql" };
+
+#define ONE(type) (1u << SOURCE_IS_##type)
+
+/* Options that some types have: which, and which of them must be there. */
+static const struct {
+	const char *name;
+	unsigned int has, must;
+	size_t	 offset;		/* of its text */
+} options[] = {
+	{ "socket", ONE(SASLAUTHD), 0, offsetof(struct config_source,
+	    socket) },
+	{ "service", ONE(SASLAUTHD), 0, offsetof(struct config_source,
+	    service) },
+	{ "uri", ONE(LDAP), ONE(LDAP), offsetof(struct config_source, uri) },
+	{ "base", ONE(LDAP), 0, offsetof(struct config_source, base) },
+	{ "filter", ONE(LDAP), 0, offsetof(struct config_source, filter) },
+	{ "dn", ONE(LDAP), 0, offsetof(struct config_source, dn) },
+	{ "bind-dn", ONE(LDAP), 0, offsetof(struct config_source, bind_dn) },
+	{ "senders-attribute", ONE(LDAP), 0,
+	    offsetof(struct config_source, senders_attribute) },
+	{ "connect", ONE(POSTGRESQL), ONE(POSTGRESQL),
+	    offsetof(struct config_source, connect) },
+	{ "query", ONE(POSTGRESQL), ONE(POSTGRESQL),
+	    offsetof(struct config_source, query) },
+	{ "password-file", ONE(LDAP) | ONE(POSTGRESQL), 0,
+	    offsetof(struct config_source, password_file) },
+	{ "ca-file", ONE(LDAP) | ONE(POSTGRESQL), 0,
+	    offsetof(struct config_source, ca_file) },
+};
+
+static void
+verify_options(const struct config_source *s)
+{
+	unsigned int type = 1u << s->type;
+	size_t i;
+
+	for (i = 0; i < nitems(options); i++) {
+		const char *text = *(char *const *)((const char *)s +
+		    options[i].offset);
+
+		if (*text != '\0' && (options[i].has & type) == 0)
+			FAULT(KEY(s, options[i].name), "\"%s\" is not for a "
+			    "source of type %s; remove it", options[i].name,
+			    types[s->type]);
+		if (*text == '\0' && (options[i].must & type) != 0)
+			FAULT(KEY(s, "type"), "source %s needs \"%s\"",
+			    s->name, options[i].name);
+	}
+	if (s->login != SOURCE_LOGIN_WHOLE && s->type != SOURCE_IS_SASLAUTHD)
+		FAULT(KEY(s, "login"), "\"login\" is for a source of type "
+		    "saslauthd; remove it");
+	if (s->plaintext && s->type != SOURCE_IS_POSTGRESQL)
+		FAULT(KEY(s, "plaintext"), "\"plaintext\" is for a source of "
+		    "type postgresql; remove it");
+	if (s->tls != 0 && s->type == SOURCE_IS_SASLAUTHD)
+		FAULT(KEY(s, "tls"), "saslauthd listens on a unix socket, "
+		    "which has no TLS; remove it");
+}
+
+/*
+ * Where the domain is not looked at, alice@anywhere would be another account
+ * of the same person, with that address to send as and a cap of its own.
+ */
+static void
+verify_domains(const struct config_source *s, bool blind)
+{
+	size_t i;
+
+	for (i = 0; i < s->domains.n; i++)
+		if (!addr_is_domain(s->domains.v[i], strlen(s->domains.v[i]),
+		    ADDR_UTF8))
+			FAULT(KEY(s, "domains"), "\"%s\" is no domain",
+			    s->domains.v[i]);
+	if (blind && s->domains.n == 0)
+		FAULT(KEY(s, "type"), "source %s does not look at the domain "
+		    "of a name, so anybody could be alice@any.example; say "
+		    "which there are: domains = {\"example.org\"}", s->name);
+}
+
+static void
+verify_text(const struct config_source *s, const char *option,
+    const char *text)
+{
+	const char *why = fill_check(text);
+
+	if (why != NULL)
+		FAULT(KEY(s, option), "\"%s\": %s", text, why);
+}
+
+static void
+verify_senders(const struct config_source *s)
+{
+	char example[512];
+	const char *domain;
+	struct buf out;
+	size_t i;
+
+	for (i = 0; i < s->senders.n; i++) {
+		verify_text(s, "senders", s->senders.v[i]);
+		buf_init(&out, sizeof(example));
+		if (fill_in(&out, s->senders.v[i], "alice@example.org",
+		    fill_plain) == -1)
+			buf_reset(&out);
+		domain = *buf_str(&out) == '@' ? buf_str(&out) + 1 : NULL;
+		if (domain != NULL ? !addr_is_domain(domain, strlen(domain),
+		    ADDR_UTF8) : addr_parse(buf_str(&out), out.len, ADDR_UTF8,
+		    NULL) != NULL)
+			FAULT(KEY(s, "senders"), "\"%s\" makes neither an "
+			    "address nor \"@domain\" of alice@example.org",
+			    s->senders.v[i]);
+		buf_clear(&out);
+	}
+}
+
+static void
+verify_cap(const struct config_source *s)
+{
+	size_t i;
+
+	for (i = 0; i < cfg->queue.caps.n; i++)
+		if (strcmp(CONF_AT(cfg->queue.caps, struct conf_cap, i)->name,
+		    s->cap) == 0)
+			return;
+	FAULT(KEY(s, "cap"), "there is no cap \"%s\"; add: cap %s { ... }",
+	    s->cap, s->cap);
+}
+
+/* --- by type ---------------------------------------------------------------------- */
+
+/* One of several addresses, spaces between. */
+static void
+verify_uri(const struct config_source *s, const char *uri)
+{
+	bool ldap = strncasecmp(uri, "ldap://", 7) == 0;
+
+	if (!ldap && strncasecmp(uri, "ldaps://", 8) != 0 &&
+	    strncasecmp(uri, "ldapi://", 8) != 0)
+		FAULT(KEY(s, "uri"), "\"%s\" begins with neither ldaps://, "
+		    "ldap:// nor ldapi://", uri);
+	else if (!ldap && s->tls != 0)
+		FAULT(KEY(s, "tls"), "%.8s knows no tls = none; leave it out",
+		    uri);
+	else if (s->tls != 0 && strncasecmp(uri + 7, "127.", 4) != 0 &&
+	    strncasecmp(uri + 7, "[::1]", 5) != 0 &&
+	    strncasecmp(uri + 7, "localhost", 9) != 0)
+		DOUBT(KEY(s, "tls"), "source %s sends people's passwords in "
+		    "the clear, for anybody on the way to read", s->name);
+}
+
+static void
+verify_ldap(const struct config_source *s)
+{
+	const char *text = *s->dn != '\0' ? s->dn : s->filter;
+	char uri[1025];
+	const char *at = s->uri;
+
+	while (*(at += strspn(at, " ")) != '\0') {
+		snprintf(uri, sizeof(uri), "%.*s", (int)strcspn(at, " "), at);
+		verify_uri(s, uri);
+		at += strlen(uri);
+	}
+	if ((*s->dn != '\0') == (*s->filter != '\0'))
+		FAULT(KEY(s, "type"), "source %s needs either a filter to "
+		    "search by, as \"(mail=%%u)\", or a dn to bind as, as "
+		    "\"uid=%%n,ou=people,dc=example,dc=org\"", s->name);
+	if (*s->dn != '\0' && (*s->bind_dn != '\0' ||
+	    *s->senders_attribute != '\0'))
+		FAULT(KEY(s, "dn"), "with a dn nothing is searched; remove "
+		    "bind-dn and senders-attribute, or use a filter");
+	if ((*s->bind_dn == '\0') != (*s->password_file == '\0'))
+		FAULT(KEY(s, "bind-dn"), "source %s has one of bind-dn and "
+		    "password-file; they go together", s->name);
+	if (*s->filter != '\0' && *s->filter != '(')
+		FAULT(KEY(s, "filter"), "a filter stands in brackets, as "
+		    "\"(mail=%%u)\"");
+	verify_text(s, *s->dn != '\0' ? "dn" : "filter", text);
+	if (*text != '\0' && !fill_wants(text, 'u') && !fill_wants(text, 'n'))
+		FAULT(KEY(s, *s->dn != '\0' ? "dn" : "filter"), "\"%s\" is "
+		    "the same for everybody; %%u or %%n should be in it",
+		    text);
+	verify_domains(s, !fill_wants(text, 'u') && !fill_wants(text, 'd'));
+}
+
+static void
+verify_postgresql(const struct config_source *s)
+{
+	if (strstr(s->query, "$1") == NULL && strstr(s->query, "$2") == NULL)
+		FAULT(KEY(s, "query"), "the query is the same for everybody; "
+		    "$1 (the name) or $2 (what is before its @) should be "
+		    "in it");
+	if (s->plaintext)
+		DOUBT(KEY(s, "plaintext"), "source %s takes passwords that "
+		    "are stored as they are: whoever reads that table has "
+		    "them all", s->name);
+	if (s->tls != 0)
+		DOUBT(KEY(s, "tls"), "source %s fetches what proves people's "
+		    "passwords in the clear, for anybody on the way to read "
+		    "and to change", s->name);
+	verify_domains(s, strstr(s->query, "$1") == NULL &&
+	    strstr(s->query, "$3") == NULL);
+}
+
+static void
+verify_source(const struct config_source *s)
+{
+	if (strcmp(s->name, "local") == 0)
+		FAULT(KEY(s, "type"), "\"local\" are the accounts of "
+		    "posternctl account; give the source another name");
+	if (s->type == SOURCE_UNTYPED) {
+		FAULT(KEY(s, "timeout"), "source %s needs a type: saslauthd, "
+		    "ldap or postgresql", s->name);
+		return;
+	}
+	verify_options(s);
+	verify_senders(s);
+	verify_cap(s);
+	if (s->type == SOURCE_IS_LDAP)
+		verify_ldap(s);
+	else if (s->type == SOURCE_IS_POSTGRESQL)
+		verify_postgresql(s);
+	else
+		verify_domains(s, s->login == SOURCE_LOGIN_LOCAL);
+}
+
+/* --- the order ---------------------------------------------------------------------- */
+
+const struct config_source *
+verify_find_source(const struct config *c, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c->sources.n; i++) {
+		const struct config_source *s = CONF_AT(c->sources,
+		    struct config_source, i);
+
+		if (strcmp(s->name, name) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+static bool
+is_named(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < cfg->source_names.n; i++)
+		if (strcmp(cfg->source_names.v[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void
+verify_order(void)
+{
+	const struct conf_strs *names = &cfg->source_names;
+	bool passwords = false;
+	size_t i, j;
+
+	if (names->n == 0 || strcmp(names->v[0], "local") != 0)
+		FAULT("accounts.sources", "the first source is \"local\", "
+		    "which costs nothing where it has no accounts");
+	for (i = 1; i < names->n; i++) {
+		for (j = 0; j < i; j++)
+			if (strcmp(names->v[i], names->v[j]) == 0)
+				FAULT("accounts.sources", "\"%s\" is in it "
+				    "twice", names->v[i]);
+		if (strcmp(names->v[i], "local") != 0 &&
+		    verify_find_source(cfg, names->v[i]) == NULL)
+			FAULT("accounts.sources", "there is no section: source "
+			    "%s { ... }", names->v[i]);
+	}
+	for (i = 0; i < cfg->smtpd.mechanisms.n; i++)
+		passwords = passwords ||
+		    strcmp(cfg->smtpd.mechanisms.v[i], "PLAIN") == 0 ||
+		    strcmp(cfg->smtpd.mechanisms.v[i], "LOGIN") == 0;
+	if (names->n > 1 && !passwords)
+		FAULT("accounts.mechanisms", "sources beside \"local\" know "
+		    "only passwords; add PLAIN and LOGIN to mechanisms");
+}
+
+void
+verify_sources(const struct config *c, struct buf *problems,
+    struct buf *warnings)
+{
+	size_t i;
+
+	cfg = c;
+	faults = problems;
+	doubts = warnings;
+	verify_order();
+	for (i = 0; i < c->sources.n; i++) {
+		const struct config_source *s = CONF_AT(c->sources,
+		    struct config_source, i);
+
+		verify_source(s);
+		if (!is_named(s->name))
+			DOUBT(KEY(s, "type"), "source %s is never asked; name "
+			    "it in accounts { sources = {\"local\", \"%s\"} }",
+			    s->name, s->name);
+	}
+}
