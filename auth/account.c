@@ -3,7 +3,7 @@
 #include "auth/account.h"
 #include "lib/xalloc.h"
 
-#define LOGIN_MAX	64	/* of a name that is no address */
+#define PLAIN_MAX	64	/* of a name that is no address */
 
 void
 account_clear(struct account *a)
@@ -53,7 +53,7 @@ account_name(const char *given, char name[ACCOUNT_MAX + 1])
 		return mailbox(given, name);
 	if (len == 0)
 		return "a name is missing";
-	if (len > LOGIN_MAX)
+	if (len > PLAIN_MAX)
 		return "a name that is no address has at most 64 characters";
 	snprintf(name, ACCOUNT_MAX + 1, "%s", given);
 	addr_lower(name);

@@ -385,3 +385,20 @@ addr_match(const char *pattern, const char *address)
 		    strcasecmp(pattern + 1, addr_domain_of(address)) == 0;
 	return strcasecmp(pattern, address) == 0;
 }
+
+/* A quoted local part has no tag: its quote would stand in the middle. */
+bool
+addr_covers(const char *pattern, char plus, const char *address)
+{
+	const char *at = strrchr(pattern, '@');
+	size_t n;
+
+	if (addr_match(pattern, address))
+		return true;
+	if (plus == '\0' || at == NULL || at == pattern || *pattern == '"')
+		return false;
+	n = (size_t)(at - pattern);
+	return strncasecmp(pattern, address, n) == 0 && address[n] == plus &&
+	    strchr(address + n, '"') == NULL &&
+	    strcasecmp(at + 1, addr_domain_of(address)) == 0;
+}

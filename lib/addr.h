@@ -49,6 +49,12 @@ void	 addr_canonical(const struct addr *, char out[ADDR_MAX + 2]);
  */
 bool	 addr_match(const char *pattern, const char *address);
 
+/*
+ * The same, and where plus is no NUL an address "a+tag@b" fits "a@b", too. What
+ * is no address ("bob") has no tags.
+ */
+bool	 addr_covers(const char *pattern, char plus, const char *address);
+
 /* The part behind the last '@'; "" when there is none. */
 const char *addr_domain_of(const char *address);
 

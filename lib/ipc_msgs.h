@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 2
+#define IPC_VERSION 3
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
@@ -82,9 +82,11 @@ enum msg {
 	M_AUTH_NO,	/* u8 enum auth_no, u32 seconds that a lock lasts */
 
 	/* auth to queue; and back what queue knows, when the channel is new */
-	M_REVOKE = 80,	/* str account, u64 before, u64 until (both as
-			   ev_now_ms()): logins of the account that began until
-			   `before` are void; forget this at `until` */
+	M_REVOKE = 80,	/* str whose, u64 before, u64 until (both as
+			   ev_now_ms()): logins that began until `before` are
+			   void; forget this at `until`. Whose: "account" all
+			   of it, "account/label" one device's, "account/" those
+			   with the account's own password */
 
 	/* smtpd to keys, on a blocking channel of its own */
 	M_SIGN = 96,	/* u32 certificate index, u8 enum sign_as, bytes to be

@@ -45,42 +45,42 @@ revoked_clear(struct revoked *r)
 
 /* FNV-1a; only an admin's words come here, so nobody aims at a bucket. */
 static size_t
-bucket(const char *account)
+bucket(const char *whose)
 {
 	uint32_t h = 2166136261u;
 
-	for (; *account != '\0'; account++)
-		h = (h ^ (uint8_t)*account) * 16777619u;
+	for (; *whose != '\0'; whose++)
+		h = (h ^ (uint8_t)*whose) * 16777619u;
 	return h % REVOKED_BUCKETS;
 }
 
 static struct revoked_row *
-find(const struct revoked *r, const char *account)
+find(const struct revoked *r, const char *whose)
 {
 	struct revoked_row *row;
 
-	LIST_FOREACH(row, &r->buckets[bucket(account)], link)
-		if (strcmp(row->account, account) == 0)
+	LIST_FOREACH(row, &r->buckets[bucket(whose)], link)
+		if (strcmp(row->whose, whose) == 0)
 			return row;
 	return NULL;
 }
 
 void
-revoked_add(struct revoked *r, const char *account, uint64_t before_ms,
+revoked_add(struct revoked *r, const char *whose, uint64_t before_ms,
     uint64_t until_ms)
 {
-	struct revoked_row *row = find(r, account);
+	struct revoked_row *row = find(r, whose);
 	uint64_t now = ev_now_ms();
 
 	if (now >= r->sweep_ms) {
 		r->sweep_ms = now + SWEEP_EVERY_MS;
 		sweep(r, now);
-		row = find(r, account);
+		row = find(r, whose);
 	}
 	if (row == NULL) {
-		row = xcalloc(1, sizeof(*row) + strlen(account) + 1);
-		memcpy(row->account, account, strlen(account) + 1);
-		LIST_INSERT_HEAD(&r->buckets[bucket(account)], row, link);
+		row = xcalloc(1, sizeof(*row) + strlen(whose) + 1);
+		memcpy(row->whose, whose, strlen(whose) + 1);
+		LIST_INSERT_HEAD(&r->buckets[bucket(whose)], row, link);
 		r->n++;
 	}
 	if (before_ms > row->before_ms)
@@ -90,19 +90,19 @@ revoked_add(struct revoked *r, const char *account, uint64_t before_ms,
 }
 
 bool
-revoked_has(const struct revoked *r, const char *account, uint64_t begun_ms)
+revoked_has(const struct revoked *r, const char *whose, uint64_t begun_ms)
 {
-	const struct revoked_row *row = r->n == 0 ? NULL : find(r, account);
+	const struct revoked_row *row = r->n == 0 ? NULL : find(r, whose);
 
 	return row != NULL && begun_ms <= row->before_ms;
 }
 
 void
-revoked_send(struct ipc *ipc, const char *account, uint64_t before_ms,
+revoked_send(struct ipc *ipc, const char *whose, uint64_t before_ms,
     uint64_t until_ms)
 {
 	ipc_begin(M_REVOKE, 0);
-	ipc_put_str(account);
+	ipc_put_str(whose);
 	ipc_put_u64(before_ms);
 	ipc_put_u64(until_ms);
 	ipc_send(ipc, -1);
@@ -116,18 +116,18 @@ revoked_send_all(const struct revoked *r, struct ipc *ipc)
 
 	for (i = 0; i < REVOKED_BUCKETS; i++)
 		LIST_FOREACH(row, &r->buckets[i], link)
-			revoked_send(ipc, row->account, row->before_ms,
+			revoked_send(ipc, row->whose, row->before_ms,
 			    row->until_ms);
 }
 
 int
 revoked_get(struct revoked *r, struct ipc_in *in)
 {
-	const char *account = ipc_get_str(in, ACCOUNT_MAX);
+	const char *whose = ipc_get_str(in, LOGIN_MAX);
 	uint64_t before_ms = ipc_get_u64(in), until_ms = ipc_get_u64(in);
 
-	if (!ipc_in_end(in) || *account == '\0')
+	if (!ipc_in_end(in) || *whose == '\0')
 		return -1;
-	revoked_add(r, account, before_ms, until_ms);
+	revoked_add(r, whose, before_ms, until_ms);
 	return 0;
 }

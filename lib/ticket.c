@@ -3,7 +3,6 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <strings.h>
 
 #include "lib/addr.h"
 #include "lib/log.h"
@@ -14,21 +13,25 @@ static void
 mac_of(const struct conf_bytes *key, uint32_t worker, const struct ticket *t,
     uint8_t mac[TICKET_MAC_LEN])
 {
-	uint8_t in[64 + ACCOUNT_MAX + CAP_NAME_MAX], *p = in;
-	uint32_t account_len = (uint32_t)strlen(t->account);
-	uint32_t cap_len = (uint32_t)strlen(t->cap);
+	uint8_t in[64 + ACCOUNT_MAX + DEVICE_MAX + 2 * CAP_NAME_MAX], *p = in;
+	const char *const strings[] = { t->account, t->cap, t->device,
+	    t->device_cap };
 	unsigned int len = TICKET_MAC_LEN;
+	uint32_t n;
+	size_t i;
 
 #define ADD(from, n) (memcpy(p, from, n), p += (n))
-	ADD("postern1", 8);
+	ADD("postern2", 8);
 	ADD(&worker, sizeof(worker));
 	ADD(&t->session, sizeof(t->session));
 	ADD(&t->expires_ms, sizeof(t->expires_ms));
 	ADD(&t->begun_ms, sizeof(t->begun_ms));
-	ADD(&account_len, sizeof(account_len));
-	ADD(t->account, account_len);
-	ADD(&cap_len, sizeof(cap_len));
-	ADD(t->cap, cap_len);
+	ADD(&t->plus, sizeof(t->plus));
+	for (i = 0; i < nitems(strings); i++) {
+		n = (uint32_t)strlen(strings[i]);
+		ADD(&n, sizeof(n));
+		ADD(strings[i], n);
+	}
 #undef ADD
 	if (key->n != TICKET_KEY_LEN || HMAC(EVP_sha256(), key->v,
 	    (int)key->n, in, (size_t)(p - in), mac, &len) == NULL)
@@ -64,9 +67,11 @@ ticket_may_send(const struct conf_bytes *key, const struct ticket *t,
 {
 	uint8_t mac[TICKET_MAC_LEN];
 
-	if (*return_path == '\0' || strcasecmp(return_path, t->account) == 0)
+	if (*return_path == '\0' ||
+	    addr_covers(t->account, t->plus, return_path))
 		return true;
-	if (*t->sender == '\0' || !addr_match(t->sender, return_path))
+	if (*t->sender == '\0' ||
+	    !addr_covers(t->sender, t->plus, return_path))
 		return false;
 	ticket_seal_sender(key, t, t->sender, mac);
 	return CRYPTO_memcmp(mac, t->sender_mac, sizeof(mac)) == 0;
@@ -83,6 +88,13 @@ ticket_valid(const struct conf_bytes *key, uint32_t worker,
 	    wall_ms < t->expires_ms;
 }
 
+const char *
+ticket_login(const struct ticket *t, char out[LOGIN_MAX + 1])
+{
+	snprintf(out, LOGIN_MAX + 1, "%s/%s", t->account, t->device);
+	return out;
+}
+
 void
 ticket_put(const struct ticket *t)
 {
@@ -91,6 +103,9 @@ ticket_put(const struct ticket *t)
 	ipc_put_u64(t->begun_ms);
 	ipc_put_str(t->account);
 	ipc_put_str(t->cap);
+	ipc_put_str(t->device);
+	ipc_put_str(t->device_cap);
+	ipc_put_u8((uint8_t)t->plus);
 	ipc_put_bytes(t->mac, sizeof(t->mac));
 	ipc_put_str(t->sender);
 	ipc_put_bytes(t->sender_mac, *t->sender == '\0' ? 0 :
@@ -110,6 +125,11 @@ ticket_get(struct ipc_in *in, struct ticket *t)
 	snprintf(t->account, sizeof(t->account), "%s",
 	    ipc_get_str(in, ACCOUNT_MAX));
 	snprintf(t->cap, sizeof(t->cap), "%s", ipc_get_str(in, CAP_NAME_MAX));
+	snprintf(t->device, sizeof(t->device), "%s",
+	    ipc_get_str(in, DEVICE_MAX));
+	snprintf(t->device_cap, sizeof(t->device_cap), "%s",
+	    ipc_get_str(in, CAP_NAME_MAX));
+	t->plus = (char)ipc_get_u8(in);
 	mac = ipc_get_bytes(in, sizeof(t->mac), &len);
 	if (len != sizeof(t->mac))
 		in->bad = true;

@@ -20,6 +20,9 @@
 #define TICKET_MAC_LEN	32
 #define ACCOUNT_MAX	320	/* bytes of an account's name: an address fits */
 #define CAP_NAME_MAX	64
+#define DEVICE_MAX	32	/* of a device's label */
+/* "account/label": nobody's name has a '/' behind its last '@'. */
+#define LOGIN_MAX	(ACCOUNT_MAX + 1 + DEVICE_MAX)
 
 struct ticket {
 	uint64_t session;
@@ -27,6 +30,9 @@ struct ticket {
 	uint64_t begun_ms;	/* the login; ev_now_ms() (lib/revoked.h) */
 	char	 account[ACCOUNT_MAX + 1];
 	char	 cap[CAP_NAME_MAX + 1];
+	char	 device[DEVICE_MAX + 1];	/* its label; "": the account itself */
+	char	 device_cap[CAP_NAME_MAX + 1];	/* its own one, or "" */
+	char	 plus;			/* "a" may send as "a+b": that '+', or NUL */
 	uint8_t	 mac[TICKET_MAC_LEN];
 	char	 sender[ACCOUNT_MAX + 1];	/* the pattern in use, or "" */
 	uint8_t	 sender_mac[TICKET_MAC_LEN];	/* when there is one */
@@ -44,13 +50,18 @@ void	 ticket_seal_sender(const struct conf_bytes *key, const struct ticket *,
 	    const char *pattern, uint8_t mac[TICKET_MAC_LEN]);
 /*
  * Whether mail may be sent under this return path with a valid ticket: the
- * account's name, what t->sender covers if its seal is right, or "".
+ * account's name (with a tag, "a+b@c", where there is a plus), what t->sender
+ * covers in this way if its seal is right, or "".
  */
 bool	 ticket_may_send(const struct conf_bytes *key, const struct ticket *,
 	    const char *return_path);
 
-/* As the fields {u64 session, u64 expires_ms, u64 begun_ms, str account, str cap,
-   bytes mac, str sender, bytes sender mac or none}. */
+/* "account/device"; "account/" stands for the account's own password. */
+const char *ticket_login(const struct ticket *, char out[LOGIN_MAX + 1]);
+
+/* As the fields {u64 session, u64 expires_ms, u64 begun_ms, str account, str
+   cap, str device, str device's cap, u8 plus, bytes mac, str sender, bytes
+   sender mac or none}. */
 void	 ticket_put(const struct ticket *);
 /* Sets in->bad on a misfit. */
 void	 ticket_get(struct ipc_in *, struct ticket *);

@@ -110,9 +110,10 @@ static const char *const rcpt_states[] = {
 static void
 envelope_row(struct asked *a, const struct store_msg *m)
 {
-	child_ctl_row(a->id, 8);
+	child_ctl_row(a->id, 9);
 	child_ctl_time("expires", m->expires_ms);
 	child_ctl_str("cap", m->cap);
+	child_ctl_str("device", m->device);
 	child_ctl_str("route", m->route);
 	child_ctl_str("envid", m->env.envid);
 	ctl_put_ret(m->env.ret);

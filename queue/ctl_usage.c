@@ -70,7 +70,7 @@ usage_of(struct asked *a, const char *account)
 void
 ctl_usage(struct asked *a, size_t argc, const char *const *argv)
 {
-	char account[ACCOUNT_MAX + 1];
+	char account[LOGIN_MAX + 1];
 
 	if (argc > 0) {
 		snprintf(account, sizeof(account), "%s", argv[0]);

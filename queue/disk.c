@@ -91,18 +91,16 @@ disk_segment_add(struct disk *d, const struct index_body *body, int n)
 
 /* --- usage since the last checkpoint ---------------------------------------------------- */
 
-void
-disk_use(struct disk *d, const struct store_msg *m)
+static void
+use(struct disk *d, const struct store_msg *m, const char *whose)
 {
-	size_t n = strlen(m->account), key_len = sizeof(uint64_t) + n;
+	size_t n = strlen(whose), key_len = sizeof(uint64_t) + n;
 	struct use *u, *old;
 	int i;
 
-	if (n == 0)
-		return;
 	u = xcalloc(1, sizeof(*u) + n + 1);
 	u->minute_ms = m->arrived_ms - m->arrived_ms % 60000;
-	memcpy(u->account, m->account, n);
+	memcpy(u->account, whose, n);
 	old = (struct use *)table_find(&d->uses, &u->minute_ms, key_len);
 	if (old == NULL)
 		table_add(&d->uses, &u->node, &u->minute_ms, key_len);
@@ -112,6 +110,17 @@ disk_use(struct disk *d, const struct store_msg *m)
 	}
 	for (i = 0; i < LIMIT_KINDS; i++)
 		u->used[i] += m->charge[i];
+}
+
+void
+disk_use(struct disk *d, const struct store_msg *m)
+{
+	char login[LOGIN_MAX + 1];
+
+	if (*m->account != '\0')
+		use(d, m, m->account);
+	if (store_msg_login(m, login) != NULL)
+		use(d, m, login);
 }
 
 /* --- what goes to the journal ------------------------------------------------------------- */

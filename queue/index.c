@@ -519,10 +519,10 @@ index_del(struct index *x, uint64_t id, struct index_body *body)
 }
 
 static size_t
-usage_key(uint8_t key[8 + ACCOUNT_MAX], uint64_t minute_ms,
+usage_key(uint8_t key[8 + LOGIN_MAX], uint64_t minute_ms,
     const char *account)
 {
-	size_t n = strnlen(account, ACCOUNT_MAX);
+	size_t n = strnlen(account, LOGIN_MAX);
 
 	put_be(key, minute_ms);
 	memcpy(key + 8, account, n);
@@ -533,7 +533,7 @@ void
 index_use(struct index *x, uint64_t minute_ms, const char *account,
     const uint64_t used[LIMIT_KINDS])
 {
-	uint8_t key[8 + ACCOUNT_MAX], value[8 * LIMIT_KINDS] = { 0 };
+	uint8_t key[8 + LOGIN_MAX], value[8 * LIMIT_KINDS] = { 0 };
 	DBT k = dbt(key, usage_key(key, minute_ms, account));
 	DBT v = dbt(value, 0);
 	DB *db = x->db[DB_USAGE];
@@ -669,14 +669,14 @@ index_usage(struct index *x, uint64_t since_ms, store_usage_cb *cb, void *arg)
 	uint8_t key[8];
 	DBT k = dbt(key, sizeof(key)), v = dbt(NULL, 0);
 	uint64_t used[LIMIT_KINDS];
-	char account[ACCOUNT_MAX + 1];
+	char account[LOGIN_MAX + 1];
 	DBC *c = cursor(x->db[DB_USAGE]);
 	int i, r;
 
 	put_be(key, since_ms - since_ms % 60000);
 	for (r = c->get(c, &k, &v, DB_SET_RANGE); r == 0;
 	    r = c->get(c, &k, &v, DB_NEXT)) {
-		if (k.size < 8 || k.size > 8 + ACCOUNT_MAX ||
+		if (k.size < 8 || k.size > 8 + LOGIN_MAX ||
 		    v.size != sizeof(used))
 			continue;
 		snprintf(account, sizeof(account), "%.*s", (int)(k.size - 8),

@@ -4,6 +4,7 @@
 noinst_LIBRARIES += %D%/libqueue.a
 %C%_libqueue_a_SOURCES = \
 	%D%/caps.c %D%/caps.h \
+	%D%/charge.c %D%/charge.h \
 	%D%/clock.c %D%/clock.h \
 	%D%/ctl.c %D%/ctl.h %D%/ctl_private.h \
 	%D%/ctl_bulk.c %D%/ctl_export.c %D%/ctl_filter.c %D%/ctl_filter.h \

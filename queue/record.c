@@ -4,7 +4,7 @@
 #include "lib/xalloc.h"
 #include "queue/record.h"
 
-#define META_VERSION	2	/* 1 ended before the route */
+#define META_VERSION	3	/* 1 ended before the route, 2 before the device */
 #define STR_MAX		4096
 
 /* --- little-endian fields ---------------------------------------------------- */
@@ -160,6 +160,7 @@ record_put_meta(struct buf *b, const struct store_msg *m)
 	}
 	put_u8(b, e->require_tls);
 	put_u64(b, e->hold_until_ms);
+	put_str(b, m->device);
 }
 
 struct in {
@@ -313,6 +314,8 @@ record_get_meta(const uint8_t *p, size_t n, uint64_t id, struct store_msg *m)
 		m->env.require_tls = get_u8(&in, 1);
 		m->env.hold_until_ms = get_u64(&in);
 	}
+	if (version >= 3)
+		m->device = get_str(&in, false);
 	if (!in.bad && in.at == in.end)
 		return true;
 	store_msg_clear(m);

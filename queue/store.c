@@ -30,6 +30,7 @@ store_msg_clear(struct store_msg *m)
 	envelope_clear(&m->env);
 	free(m->account);
 	free(m->cap);
+	free(m->device);
 	free(m->body.v);
 	store_msg_init(m);
 }
@@ -89,6 +90,15 @@ copy_envelope(struct envelope *to, const struct envelope *from)
 		    from->rcpts[i].orcpt, from->rcpts[i].notify);
 }
 
+const char *
+store_msg_login(const struct store_msg *m, char out[LOGIN_MAX + 1])
+{
+	if (m->device == NULL)
+		return NULL;
+	snprintf(out, LOGIN_MAX + 1, "%s/%s", m->account, m->device);
+	return out;
+}
+
 void
 store_msg_copy(struct store_msg *to, const struct store_msg *from)
 {
@@ -97,6 +107,7 @@ store_msg_copy(struct store_msg *to, const struct store_msg *from)
 	*to = *from;
 	to->account = copy_str(from->account);
 	to->cap = copy_str(from->cap);
+	to->device = copy_str(from->device);
 	to->route = copy_str(from->route);
 	to->events = from->nevents == 0 ? NULL :
 	    xcalloc(from->nevents, sizeof(*to->events));

@@ -64,6 +64,7 @@ struct store_msg {
 	bool	 warned;		/* a delay DSN was sent */
 	char	*account;		/* owned; "" for our own bounces */
 	char	*cap;			/* owned */
+	char	*device;		/* owned: its label, or NULL */
 	char	*route;			/* owned: the one it must take, or NULL */
 	struct store_event *events;	/* owned, oldest first */
 	size_t	 nevents;
@@ -79,6 +80,9 @@ void	 store_msg_init(struct store_msg *);	/* rcpts follow the envelope */
 void	 store_msg_clear(struct store_msg *);
 /* Fits rcpts to env.nrcpts, all pending, after the envelope has been filled. */
 void	 store_msg_fit(struct store_msg *);
+
+/* "account/device", whose use it counts as beside the account's; or NULL. */
+const char *store_msg_login(const struct store_msg *, char out[LOGIN_MAX + 1]);
 
 /*
  * Adds to its history; what is cut to length. The same as a recent event is

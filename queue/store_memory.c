@@ -154,17 +154,15 @@ insert(struct memory *s, const struct store_msg *m)
 }
 
 static void
-use(struct memory *s, const struct store_msg *m)
+use(struct memory *s, const struct store_msg *m, const char *whose)
 {
 	uint64_t minute = m->arrived_ms - m->arrived_ms % 60000;
 	struct used *u;
 	int i;
 
-	if (*m->account == '\0')
-		return;
 	s->used = xreallocarray(s->used, s->nused + 1, sizeof(*s->used));
 	u = &s->used[s->nused++];
-	u->account = xstrdup(m->account);
+	u->account = xstrdup(whose);
 	u->minute_ms = minute;
 	for (i = 0; i < LIMIT_KINDS; i++)
 		u->amount[i] = m->charge[i];
@@ -176,13 +174,17 @@ mem_accept(struct store *st, const struct store_msg *m, int spool_fd,
 {
 	struct memory *s = memory(st);
 	struct kept *k = insert(s, m);
+	char login[LOGIN_MAX + 1];
 
 	if (spool_fd != -1) {
 		k->fd = fcntl(spool_fd, F_DUPFD_CLOEXEC, 0);
 		if (k->fd == -1)
 			fatal("cannot keep a spool file");
 	}
-	use(s, m);
+	if (*m->account != '\0')
+		use(s, m, m->account);
+	if (store_msg_login(m, login) != NULL)
+		use(s, m, login);
 	later(s, answer_done, m->id, (void *)done, arg);
 }
 

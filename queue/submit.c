@@ -10,7 +10,7 @@
 #include "lib/stats.h"
 #include "lib/ticket.h"
 #include "lib/xalloc.h"
-#include "queue/clock.h"
+#include "queue/charge.h"
 #include "queue/life.h"
 #include "queue/submit.h"
 #include "queue/table.h"
@@ -201,6 +201,15 @@ fault(struct worker *w, const char *what)
 
 enum admit { ADMIT_YES, ADMIT_ANSWERED, ADMIT_FAULT };
 
+static bool
+revoked(const struct queue *q, const struct ticket *t)
+{
+	char login[LOGIN_MAX + 1];
+
+	return revoked_has(&q->revoked, t->account, t->begun_ms) ||
+	    revoked_has(&q->revoked, ticket_login(t, login), t->begun_ms);
+}
+
 /*
  * A seal that is wrong was forged, or belongs to another session or worker.
  * One that was right and has run out is no fault: sessions may be long.
@@ -224,7 +233,7 @@ admit(struct worker *w, uint64_t session, const struct ticket *t)
 		    "please connect and log in again");
 		return ADMIT_ANSWERED;
 	}
-	if (revoked_has(&q->revoked, t->account, t->begun_ms)) {
+	if (revoked(q, t)) {
 		say_no(w, session, 421, "4.7.0", "Your account has changed; "
 		    "please connect and log in again");
 		return ADMIT_ANSWERED;
@@ -257,16 +266,18 @@ owns(struct worker *w, const struct ticket *t, const char *return_path)
  * clock helps whoever reads this later; below some minutes it would not.
  */
 static void
-say_later(struct worker *w, uint64_t session, const struct caps_refusal *why)
+say_later(struct worker *w, uint64_t session, const struct charge_refusal *no)
 {
+	const struct caps_refusal *why = &no->why;
 	const struct conf_limit *l = why->limit;
 	char limit[NUM_TEXT_LEN], used[NUM_TEXT_LEN], window[NUM_TEXT_LEN];
 	char wait[NUM_TEXT_LEN], at[DATE_LEN];
 	uint64_t now = ev_wall_ms();
 	bool soon = why->retry_sec < CLOCK_FROM_SEC;
 
-	say_no(w, session, 451, "4.7.1", "This would pass your limit of %s "
+	say_no(w, session, 451, "4.7.1", "This would pass %s limit of %s "
 	    "within %s (%s used). Try again in %s%s%s",
+	    no->by_device ? "this device's" : "your",
 	    caps_amount(l->what, l->count, limit),
 	    num_print_wait(l->window_sec, window),
 	    caps_amount(l->what, why->used, used),
@@ -276,9 +287,9 @@ say_later(struct worker *w, uint64_t session, const struct caps_refusal *why)
 
 /* No waiting helps: the message alone is more than a whole window holds. */
 static void
-say_never(struct worker *w, uint64_t session, const struct caps_refusal *why)
+say_never(struct worker *w, uint64_t session, const struct charge_refusal *no)
 {
-	const struct conf_limit *l = why->limit;
+	const struct conf_limit *l = no->why.limit;
 	char limit[NUM_TEXT_LEN], window[NUM_TEXT_LEN];
 
 	caps_amount(l->what, l->count, limit);
@@ -295,49 +306,37 @@ say_never(struct worker *w, uint64_t session, const struct caps_refusal *why)
 }
 
 static bool
-within_cap(struct worker *w, const struct ticket *t, const struct conf_cap *cap,
+within_caps(struct worker *w, const struct ticket *t,
     const uint64_t amount[LIMIT_KINDS])
 {
-	struct caps_refusal why;
-	enum caps_verdict v = caps_check(w->s->q->caps, cap, t->account,
-	    amount, clock_steady_ms(), &why);
+	struct charge_refusal no;
+	const struct caps_refusal *why = &no.why;
+	enum caps_verdict v = charge_check(w->s->q, t, amount, &no);
 
 	if (v == CAPS_OK)
 		return true;
 	stats_add(STAT_OVER_CAP, 1);
-	log_info("%s over_cap account=%s cap=%s limit=%s "
+	log_info("%s over_cap account=%s%s%s cap=%s limit=%s "
 	    "used=%llu of=%llu window_sec=%u retry_sec=%llu",
-	    log_session(t->session), log_escs(t->account), cap->name,
-	    caps_kinds[why.limit->what], (unsigned long long)why.used,
-	    (unsigned long long)why.limit->count, why.limit->window_sec,
-	    (unsigned long long)why.retry_sec);
+	    log_session(t->session), log_escs(t->account),
+	    no.by_device ? " device=" : "", no.by_device ? t->device : "",
+	    no.cap->name, caps_kinds[why->limit->what],
+	    (unsigned long long)why->used,
+	    (unsigned long long)why->limit->count, why->limit->window_sec,
+	    (unsigned long long)why->retry_sec);
 	if (v == CAPS_LATER)
-		say_later(w, t->session, &why);
+		say_later(w, t->session, &no);
 	else
-		say_never(w, t->session, &why);
+		say_never(w, t->session, &no);
 	return false;
 }
 
 /* --- M_TX_BEGIN, M_TX_SPOOL, M_TX_END ------------------------------------------------------ */
 
-static uint32_t
-recipients_left(struct queue *q, const struct conf_cap *cap,
-    const struct ticket *t)
-{
-	uint32_t max = ENVELOPE_RCPT_MAX;
-
-	if (cap->recipients_per_message > 0 &&
-	    cap->recipients_per_message < max)
-		max = cap->recipients_per_message;
-	return caps_recipients_left(q->caps, cap, t->account,
-	    clock_steady_ms(), max);
-}
-
 static int
 on_begin(struct worker *w, struct ipc_in *in)
 {
 	struct queue *q = w->s->q;
-	const struct conf_cap *cap;
 	uint64_t amount[LIMIT_KINDS] = { [LIMIT_MESSAGES] = 1,
 	    [LIMIT_RECIPIENTS] = 1 };
 	const char *return_path;
@@ -354,11 +353,10 @@ on_begin(struct worker *w, struct ipc_in *in)
 		a = ADMIT_FAULT;
 	if (a != ADMIT_YES)
 		return a == ADMIT_FAULT ? -1 : 0;
-	cap = caps_find(q->caps, t.cap);
-	if (!within_cap(w, &t, cap, amount))
+	if (!within_caps(w, &t, amount))
 		return 0;
 	ipc_begin(M_TX_OK, in->id);
-	ipc_put_u32(recipients_left(q, cap, &t));
+	ipc_put_u32(charge_recipients_left(q, &t));
 	ipc_send(w->ipc, -1);
 	return 0;
 }
@@ -500,7 +498,7 @@ static bool
 chargeable(struct worker *w, struct request *r)
 {
 	struct queue *q = w->s->q;
-	const struct conf_cap *cap = caps_find(q->caps, r->ticket.cap);
+	uint32_t rcpts_max = charge_rcpts_max(q, &r->ticket);
 	uint64_t session = r->ticket.session;
 	char most[NUM_TEXT_LEN];
 
@@ -510,18 +508,16 @@ chargeable(struct worker *w, struct request *r)
 		    num_print_bytes(q->conf->max_message_bytes, most));
 		return false;
 	}
-	if (cap->recipients_per_message > 0 &&
-	    r->m.env.nrcpts > cap->recipients_per_message) {
+	if (rcpts_max > 0 && r->m.env.nrcpts > rcpts_max) {
 		say_no(w, session, 452, "4.5.3", "Too many recipients: a "
 		    "message may have %s",
-		    num_print_count(cap->recipients_per_message, "recipient",
-		    most));
+		    num_print_count(rcpts_max, "recipient", most));
 		return false;
 	}
 	r->m.charge[LIMIT_MESSAGES] = 1;
 	r->m.charge[LIMIT_RECIPIENTS] = r->m.env.nrcpts;
 	r->m.charge[LIMIT_BYTES] = r->m.size;
-	return within_cap(w, &r->ticket, cap, r->m.charge);
+	return within_caps(w, &r->ticket, r->m.charge);
 }
 
 static void
@@ -534,9 +530,10 @@ durable_cb(void *arg)
 
 	store_id_text(lm->m.id, id);
 	stats_add(STAT_ACCEPTED, 1);
-	log_info("%s accepted session=%s account=%s from=<%s> "
+	log_info("%s accepted session=%s account=%s%s%s from=<%s> "
 	    "recipients=%zu size=%llu", id, log_session(p->session),
-	    log_escs(lm->m.account), log_escs(lm->m.env.return_path),
+	    log_escs(lm->m.account), lm->m.device == NULL ? "" : " device=",
+	    lm->m.device == NULL ? "" : lm->m.device, log_escs(lm->m.env.return_path),
 	    lm->m.env.nrcpts, (unsigned long long)lm->m.size);
 	if (w->channel == p->channel) {
 		ipc_begin(M_SUBMITTED, p->session);
@@ -564,9 +561,10 @@ take(struct worker *w, struct request *r)
 	    q->conf->expire_sec * 1000ULL;
 	m->account = xstrdup(r->ticket.account);
 	m->cap = xstrdup(r->ticket.cap);
+	if (*r->ticket.device != '\0')
+		m->device = xstrdup(r->ticket.device);
 	store_msg_fit(m);
-	caps_charge(q->caps, caps_find(q->caps, m->cap), m->account,
-	    m->charge, clock_steady_ms());
+	charge_take(q, &r->ticket, m->charge);
 	p->worker = w;
 	p->channel = w->channel;
 	p->session = r->ticket.session;

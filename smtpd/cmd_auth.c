@@ -207,8 +207,10 @@ cmd_auth_ok(struct session *s, struct ipc_in *in)
 	}
 	s->login = login;
 	stats_add(STAT_LOGINS, 1);
-	log_info("%s login account=\"%s\" peer=%s tls=%s", session_name(s),
-	    log_escs(login->ticket.account), s->peer,
+	log_info("%s login account=\"%s\"%s%s peer=%s tls=%s",
+	    session_name(s), log_escs(login->ticket.account),
+	    *login->ticket.device == '\0' ? "" : " device=",
+	    log_escs(login->ticket.device), s->peer,
 	    tls_version(stream_ssl(s->stream)));
 	session_set_state(s, SESSION_COMMAND);
 	session_reply(s, REPLY_AUTH_OK);

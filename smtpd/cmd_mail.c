@@ -6,8 +6,6 @@
  */
 #include "lib/prelude.h"
 
-#include <strings.h>
-
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "smtpd/params.h"
@@ -24,7 +22,8 @@ covering(const struct login *login, const char *addr)
 	size_t i;
 
 	for (i = 0; i < login->nsenders; i++)
-		if (addr_match(login->senders[i].pattern, addr))
+		if (addr_covers(login->senders[i].pattern, login->ticket.plus,
+		    addr))
 			return &login->senders[i];
 	return NULL;
 }
@@ -34,8 +33,8 @@ cmd_mail_permits(const char *addr, const void *arg)
 {
 	const struct login *login = arg;
 
-	return *addr == '\0' || strcasecmp(addr, login->ticket.account) == 0 ||
-	    covering(login, addr) != NULL;
+	return *addr == '\0' || addr_covers(login->ticket.account,
+	    login->ticket.plus, addr) || covering(login, addr) != NULL;
 }
 
 /* Notes in the ticket which pattern allows it: queue looks for itself. */

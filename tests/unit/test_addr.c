@@ -562,6 +562,40 @@ static const struct match {
 	{ "@j\xc3\x9c.example", "a@j\xc3\xbc.example", false },
 };
 
+/* What fits without tags fits with them. */
+static const struct {
+	const char *pattern, *address;
+	bool	 fits;
+} covers[] = {
+	{ "a@b", "a@b", true }, { "a@b", "a+x@b", true },
+	{ "a@b", "A+X@B", true }, { "a@b", "a+@b", true },
+	{ "a@b", "a+x+y@b", true }, { "a+x@b", "a+x+y@b", true },
+	{ "a+x@b", "a+y@b", false }, { "a+x@b", "a@b", false },
+	{ "a@b", "aa+x@b", false }, { "aa@b", "a+x@b", false },
+	{ "a@b", "a-x@b", false }, { "a@b", "a+x@c", false },
+	{ "a@b", "a+x@b@c", false }, { "a@b", "+x@b", false },
+	{ "a@b", "\"a+x\"@b", false }, { "a@b", "a+\"x@c\"@b", false },
+	{ "\"a\"@b", "\"a\"+x@b", false }, { "a@b", "a+x", false },
+	{ "@b", "x+y@b", true }, { "@b", "x+y@c", false },
+	{ "a", "a+x", false }, { "a", "a+x@b", false }, { "a", "a", true },
+	{ "", "+x", false }, { "a@b", "", false },
+};
+
+static void
+test_covers(void)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(covers); i++) {
+		is_int(addr_covers(covers[i].pattern, '+', covers[i].address),
+		    covers[i].fits, "%s covers %s", covers[i].pattern,
+		    covers[i].address);
+		is_int(addr_covers(covers[i].pattern, '\0', covers[i].address),
+		    addr_match(covers[i].pattern, covers[i].address),
+		    "without a plus it is as before");
+	}
+}
+
 static void
 test_match(void)
 {
@@ -601,6 +635,7 @@ main(void)
 	test_lengths();
 	test_round_trip();
 	test_match();
+	test_covers();
 	test_domains();
 	return tap_done();
 }

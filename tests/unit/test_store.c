@@ -76,6 +76,7 @@ make(struct store_msg *m, const char *body)
 	m->due_ms = m->arrived_ms;
 	m->account = xstrdup("alice@example.org");
 	m->cap = xstrdup("default");
+	m->device = xstrdup("phone");
 	m->env.return_path = xstrdup("alice@example.org");
 	m->env.envid = xstrdup("envelope+3Did");
 	m->env.ret = RET_HDRS;
@@ -367,8 +368,12 @@ usage_cb(const char *account, uint64_t minute, const uint64_t used[], void *arg)
 {
 	uint64_t *sum = arg;
 
-	if (strcmp(account, "alice@example.org") == 0 && minute % 60000 == 0)
-		*sum += used[LIMIT_RECIPIENTS];
+	if (minute % 60000 != 0)
+		return;
+	if (strcmp(account, "alice@example.org") == 0)
+		sum[0] += used[LIMIT_RECIPIENTS];
+	else if (strcmp(account, "alice@example.org/phone") == 0)
+		sum[1] += used[LIMIT_RECIPIENTS];
 }
 
 /*
@@ -439,13 +444,13 @@ static void
 test_many(bool disk)
 {
 	struct store_msg *v = xcalloc(500, sizeof(*v));
-	uint64_t sum = 0, sum2 = 0;
+	uint64_t sum[2] = { 0, 0 }, sum2[2] = { 0, 0 };
 	int i, before = done_count;
 	char text[900];
 
 	if (disk)
 		reopen();
-	store_usage(store, 3600, usage_cb, &sum);
+	store_usage(store, 3600, usage_cb, sum);
 	memset(text, 'y', sizeof(text));
 	for (i = 0; i < 500; i++) {
 		snprintf(text, sizeof(text), "body %d", i);
@@ -472,8 +477,9 @@ test_many(bool disk)
 	load(v[3].id);
 	is_int(got.attempts, 7, "in their newest state");
 	if (disk) {
-		store_usage(store, 3600, usage_cb, &sum2);
-		is_int(sum2 - sum, 1000, "what was charged is known exactly");
+		store_usage(store, 3600, usage_cb, sum2);
+		is_int(sum2[0] - sum[0], 1000, "what was charged is known exactly");
+		is_int(sum2[1] - sum[1], 1000, "and by which device");
 	}
 	for (i = 0; i < 500; i++) {
 		if (i % 5 != 0)

@@ -119,6 +119,12 @@ other_cap(struct ticket *t)
 }
 
 static void
+other_device(struct ticket *t)
+{
+	snprintf(t->device, sizeof(t->device), "phone");
+}
+
+static void
 prolonged(struct ticket *t)
 {
 	t->expires_ms += 86400000;
@@ -136,6 +142,7 @@ static const struct {
 	    session_rewritten },
 	{ "another account in the ticket", other_account },
 	{ "another cap in the ticket", other_cap },
+	{ "a device in the ticket", other_device },
 	{ "a ticket made to live longer", prolonged },
 };
 
@@ -376,6 +383,115 @@ test_over_cap(void)
 	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, 1000, 60 };
 }
 
+static struct ticket
+device_ticket(uint64_t session, const char *device, const char *cap)
+{
+	struct ticket t = world_ticket(0, session, "gus@example.org");
+
+	snprintf(t.device, sizeof(t.device), "%s", device);
+	snprintf(t.device_cap, sizeof(t.device_cap), "%s", cap);
+	t.begun_ms = ev_now_ms();
+	ticket_seal(&world_conf.ticket_key, 0, &t);
+	return t;
+}
+
+/* How many of n messages of that device get through; *no is of the last. */
+static int
+from_device(int n, const char *device, const char *cap, struct world_no *no)
+{
+	static uint64_t session = 300;
+	struct envelope e;
+	struct ticket t;
+	int i, taken = 0;
+
+	for (i = 0; i < n; i++) {
+		t = device_ticket(session++, device, cap);
+		envelope_init(&e);
+		e.return_path = xstrdup("gus@example.org");
+		envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
+		world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+		envelope_clear(&e);
+		taken += world_submitted(&smtpd, no, NULL);
+	}
+	return taken;
+}
+
+/* The process ends without a word; its store stays. */
+static void
+crash(void)
+{
+	struct store *kept = world_store;
+
+	world_disconnect(&smtpd);
+	world.store = store_open_memory(&queue_store_ops, &world);
+	queue_close(&world);
+	store_memory_reopen(kept, &queue_store_ops, &world);
+	ok(queue_open(&world, &world_conf, world_open_store) == NULL,
+	    "a new process opens the store");
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+}
+
+/* The account allows seven messages, this device's own cap three of them. */
+static void
+test_devices(void)
+{
+	static struct conf_limit small[] = { { LIMIT_MESSAGES, 3, 60 } };
+	struct world_no no;
+
+	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, 7, 60 };
+	world_caps[1] = (struct conf_cap){ .name = (char *)"small",
+	    .limits = { small, 1 }, .recipients_per_message = 2 };
+	world_conf.caps.n = 2;
+	world_step(120000);
+	is_int(from_device(5, "phone", "small", &no), 3,
+	    "a device sends what its own cap allows");
+	ok(no.code == 451 && strstr(no.text, "this device's limit of 3") !=
+	    NULL, "and is told whose limit it is: %s", no.text);
+	is_int(from_device(1, "tablet", "small", &no), 1,
+	    "another device has a count of its own");
+	is_int(from_device(9, "laptop", "", &no), 3,
+	    "together they send no more than the account may");
+	ok(no.code == 451 && strstr(no.text, "your limit of 7") != NULL,
+	    "which is said: %s", no.text);
+	crash();
+	is_int(from_device(1, "phone", "small", &no), 0,
+	    "a restart forgets neither");
+	is_int(from_device(1, "laptop", "", &no), 0, "nor the account's use");
+	world_step(121000);
+	is_int(from_device(5, "phone", "small", &no), 3, "until it is over");
+	world_conf.caps.n = 1;
+	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, 1000, 60 };
+}
+
+/* One device is revoked, or the account's own password changed. */
+static void
+test_revoked_device(void)
+{
+	static const struct {
+		const char *whose, *device;
+		bool	 ends;
+	} rows[] = {
+		{ "gus@example.org/phone", "phone", true },
+		{ "gus@example.org/phone", "tablet", false },
+		{ "gus@example.org/phone", "", false },
+		{ "gus@example.org/", "phone", false },
+		{ "gus@example.org/", "", true },
+		{ "gus@example.org", "phone", true },
+		{ "gus@example.org", "", true },
+	};
+	struct world_no no;
+	size_t i;
+
+	for (i = 0; i < nitems(rows); i++) {
+		revoked_add(&world.revoked, rows[i].whose, ev_now_ms(),
+		    ev_now_ms() + 1000);
+		is_int(from_device(1, rows[i].device, "", &no), !rows[i].ends,
+		    "%s: a session of \"%s\"", rows[i].whose, rows[i].device);
+		revoked_clear(&world.revoked);
+	}
+	ok(!smtpd.gone, "none of that is a crime");
+}
+
 /* A hundred sessions that all ask first and then all submit. */
 static void
 test_interleaved(void)
@@ -438,6 +554,8 @@ main(void)
 	test_revoked();
 	test_bad_envelopes();
 	test_over_cap();
+	test_devices();
+	test_revoked_device();
 	test_interleaved();
 	test_worker_dies();
 	world_disconnect(&smtpd);

@@ -21,6 +21,9 @@ sealed(void)
 	t.expires_ms = NOW + 1000;
 	snprintf(t.account, sizeof(t.account), "alice@example.org");
 	snprintf(t.cap, sizeof(t.cap), "default");
+	snprintf(t.device, sizeof(t.device), "phone");
+	snprintf(t.device_cap, sizeof(t.device_cap), "small");
+	t.plus = '+';
 	ticket_seal(&key, 3, &t);
 	return t;
 }
@@ -53,6 +56,15 @@ test_ticket(void)
 	snprintf(t.account, sizeof(t.account), "alice@example.orgd");
 	snprintf(t.cap, sizeof(t.cap), "efault");
 	ok(!ticket_valid(&key, 3, &t, NOW), "bytes moved between fields");
+	t = sealed();
+	t.device[0] = 'X';
+	ok(!ticket_valid(&key, 3, &t, NOW), "another device");
+	t = sealed();
+	*t.device_cap = '\0';
+	ok(!ticket_valid(&key, 3, &t, NOW), "without the device's cap");
+	t = sealed();
+	t.plus = '-';
+	ok(!ticket_valid(&key, 3, &t, NOW), "another plus");
 	for (i = 0; i < TICKET_MAC_LEN; i++) {
 		t = sealed();
 		t.mac[i] ^= 0x80;
@@ -77,6 +89,11 @@ test_sender(void)
 		{ "bob@example.net", "@example.org", false },
 		{ "bob@sub.example.org", "@example.org", false },
 		{ "carol@example.org", "bob@example.org", false },
+		{ "alice+x@example.org", "", true },
+		{ "alice+x@example.net", "", false },
+		{ "alice-x@example.org", "", false },
+		{ "bob+x@example.org", "bob@example.org", true },
+		{ "bob+x@example.org", "carol@example.org", false },
 	};
 	struct ticket t, other = sealed();
 	uint8_t mac[TICKET_MAC_LEN];
@@ -113,6 +130,7 @@ static void
 test_wire(void)
 {
 	struct ticket t = sealed(), got;
+	char login[LOGIN_MAX + 1];
 	struct envelope e, back;
 	struct ipc_in in;
 	const uint8_t *p;
@@ -135,6 +153,11 @@ test_wire(void)
 	envelope_get(&in, &back);
 	ok(ipc_in_end(&in) && ticket_valid(&key, 3, &got, NOW),
 	    "the ticket survives the way");
+	is_str(got.device, "phone", "device");
+	is_str(got.device_cap, "small", "its cap");
+	is_int(got.plus, '+', "plus");
+	is_str(ticket_login(&got, login), "alice@example.org/phone",
+	    "the login's name");
 	is_str(back.return_path, "alice@example.org", "the return path");
 	is_int(back.nrcpts, 3, "the recipients");
 	is_str(back.rcpts[1].orcpt, "rfc822;c", "ORCPT");

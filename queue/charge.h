@@ -1,0 +1,32 @@
+/*
+ * charge: what a message costs whom. All that an account sends counts against
+ * the account's cap, what one of its devices sends also against the device's,
+ * if it has one of its own: both must allow it. A device's use is kept under
+ * "account/label", with or without a cap, so that it can be looked at.
+ */
+#ifndef QUEUE_CHARGE_H
+#define QUEUE_CHARGE_H
+
+#include "lib/ticket.h"
+#include "queue/caps.h"
+#include "queue/queue.h"
+
+struct charge_refusal {
+	const struct conf_cap *cap;	/* the one that refuses */
+	bool	 by_device;
+	struct caps_refusal why;
+};
+
+/* Whether this could be charged now. *no is set unless CAPS_OK. */
+enum caps_verdict charge_check(const struct queue *, const struct ticket *,
+	    const uint64_t amount[LIMIT_KINDS], struct charge_refusal *no);
+/* Charges, whatever the caps say: check comes first. */
+void	 charge_take(struct queue *, const struct ticket *,
+	    const uint64_t amount[LIMIT_KINDS]);
+
+/* Recipients that a message may have by the caps' own word; 0: any number. */
+uint32_t charge_rcpts_max(const struct queue *, const struct ticket *);
+/* Recipients that could be charged now, of a message not larger than that. */
+uint32_t charge_recipients_left(const struct queue *, const struct ticket *);
+
+#endif
