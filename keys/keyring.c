@@ -28,7 +28,7 @@ enum key_type { KEY_NONE, KEY_P256, KEY_P384, KEY_RSA, KEY_ED25519 };
 struct one_key {
 	EVP_PKEY *pkey;
 	enum key_type type;
-	char	*file;
+	char	*file, *cert_file;
 	X509	*cert;		/* that belongs to it, or NULL */
 };
 
@@ -144,6 +144,7 @@ load(struct one_key *key, const struct conf_key *conf)
 	const char *why = NULL;
 
 	key->file = xstrdup(conf->file);
+	key->cert_file = xstrdup(conf->cert_file);
 	key->pkey = read_key(&conf->pem, &why);
 	if (key->pkey != NULL)
 		key->type = type_of(key->pkey, &why);
@@ -192,6 +193,7 @@ keyring_free(struct keyring **ringp)
 		EVP_PKEY_free(ring->keys[i].pkey);
 		X509_free(ring->keys[i].cert);
 		free(ring->keys[i].file);
+		free(ring->keys[i].cert_file);
 	}
 	free(ring->keys);
 	free(ring);
@@ -220,21 +222,21 @@ look_at(const struct one_key *key, const char *hostname, uint64_t wall_ms)
 	char when[DATE_LEN];
 
 	if (begin > wall_ms)
-		log_warnx("the certificate of %s is not valid before %s; is "
-		    "this machine's clock right?", key->file,
+		log_warnx("the certificate %s is not valid before %s; is "
+		    "this machine's clock right?", key->cert_file,
 		    date_rfc5322(begin, when));
 	else if (end <= wall_ms)
-		log_warnx("the certificate of %s expired on %s: mail programs "
-		    "refuse it; renew it, then posternctl reload", key->file,
+		log_warnx("the certificate %s expired on %s: mail programs "
+		    "refuse it; renew it, then posternctl reload", key->cert_file,
 		    date_rfc5322(end, when));
 	else if (end - wall_ms < EXPIRES_SOON_MS)
-		log_warnx("the certificate of %s expires on %s; renew it, "
-		    "then posternctl reload", key->file,
+		log_warnx("the certificate %s expires on %s; renew it, "
+		    "then posternctl reload", key->cert_file,
 		    date_rfc5322(end, when));
 	if (X509_check_host(key->cert, hostname, 0, 0, NULL) != 1)
-		log_warnx("the certificate of %s does not name %s; mail "
+		log_warnx("the certificate %s does not name %s; mail "
 		    "programs that are set up with this name refuse it",
-		    key->file, hostname);
+		    key->cert_file, hostname);
 }
 
 void

@@ -76,6 +76,7 @@ const struct conf_field auth_conf_fields[] = {
 
 static const struct conf_field key_fields[] = {
 	F(STR, conf_key, file),
+	F(STR, conf_key, cert_file),
 	F(BYTES, conf_key, pem),
 	F(STR, conf_key, chain_pem),
 	END

@@ -118,7 +118,7 @@ struct conf_grant {
 /* --- keys ------------------------------------------------------------------------ */
 
 struct conf_key {
-	char	*file;			/* for messages only */
+	char	*file, *cert_file;	/* for messages only */
 	struct conf_bytes pem;		/* wiped */
 	char	*chain_pem;		/* the certificate it belongs to, or "" */
 };

@@ -160,6 +160,7 @@ fill_certificate(struct config *cfg, struct buf *problems,
 		cert->chain_pem = xstrdup(buf_str(&chain));
 		key = add(&cfg->keys.keys, sizeof(*key));
 		key->file = xstrdup(cfg->key);
+		key->cert_file = xstrdup(cfg->certificate);
 		key->chain_pem = xstrdup(buf_str(&chain));
 		key->pem.v = xmemdup(pem.data, pem.len);
 		key->pem.n = pem.len;

@@ -58,6 +58,7 @@ struct dns_query {
 	bool	 temporary;		/* some lookup failed for now */
 	char	 trouble[200];		/* which and why */
 	bool	 has_mx, null_mx, nxdomain, secure;
+	bool	 one_host;		/* of a smarthost, no MX was asked for */
 	const char *unwritable;	/* why the domain has no form for DNS, or NULL */
 	struct ev_timer limit, done;
 };
@@ -250,7 +251,7 @@ read_packet(struct lookup *l, const void *packet, int len, int sec,
 		l->q->secure = sec == SEC_SECURE;
 	rcode = ns_msg_getflag(m, ns_f_rcode);
 	if (rcode == ns_r_nxdomain) {
-		if (l->kind == LOOKUP_MX)
+		if (l->kind == LOOKUP_MX || l->q->one_host)
 			l->q->nxdomain = true;
 	} else if (rcode != ns_r_noerror)
 		trouble(l->q, lookup_name(l), rcode == ns_r_servfail ?
@@ -400,12 +401,13 @@ verdict(struct dns_query *q, struct dns_answer *a)
 	} else if (q->nxdomain) {
 		a->outcome = OUTCOME_FAILED;
 		a->status = "5.1.2";
-		snprintf(a->why, sizeof(a->why),
-		    "domain %s does not exist", name);
+		snprintf(a->why, sizeof(a->why), "%s %s does not exist",
+		    q->one_host ? "host" : "domain", name);
 	} else {
 		a->outcome = OUTCOME_FAILED;
 		a->status = "5.4.4";
-		snprintf(a->why, sizeof(a->why),
+		snprintf(a->why, sizeof(a->why), q->one_host ?
+		    "host %s has no address" :
 		    "no mail server of %s has an address", name);
 	}
 }
@@ -540,6 +542,7 @@ dns_host(const char *host, uint16_t port, dns_cb *cb, void *arg)
 		ev_timer_set(&q->done, 0);
 		return q;
 	}
+	q->one_host = true;
 	add_host(q, q->domain, 0);
 	ask_addresses(q);
 	return q;

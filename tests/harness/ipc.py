@@ -307,8 +307,8 @@ class House:
 
     def keys(self):
         return string(HOSTNAME) + items([
-            string(self.key) + blob(self.read(self.key)) +
-            string(self.read(self.cert))])
+            string(self.key) + string(self.cert) +
+            blob(self.read(self.key)) + string(self.read(self.cert))])
 
     def auth(self):
         return b"".join([

@@ -169,6 +169,22 @@ def check(p, sinks, domain, what, where, words):
         tap.ok(shown and words in shown, f"{name}, says \"{words}\"")
 
 
+SMARTHOSTS = (
+    ("lost", "absent.home.test", "host absent.home.test does not exist"),
+    ("bare", "nowhere.test", "host nowhere.test has no address"),
+)
+
+
+def check_smarthost(p, name, host, why):
+    """A smarthost that DNS does not know is our trouble: the mail waits."""
+    sender, rcpt = name + "@smart.test", name + ".example"
+    p.account(sender, "open-sesame")
+    p.submit(sender, ["bob@" + rcpt], "Subject: hello\r\n\r\nhello\r\n")
+    shown = wait_for(lambda: attempts(p, rcpt))
+    tap.ok(shown and "4.4.4" in shown and why in shown,
+           f"smarthost {host}: the mail waits, {why}")
+
+
 def main():
     directory = tempfile.mkdtemp(prefix="postern-dns-")
     ds = write_zones(directory)
@@ -177,13 +193,20 @@ def main():
         with Sink(port=25, address=ONE) as one, \
                 Sink(port=25, address=TWO) as two, \
                 Postern(next_hop="mx", sections='dns { resolvers = {"%s@%d"} '
-                        'trust-anchor = "%s" }' % (DNS, PORT, ds)) as p:
+                        'trust-anchor = "%s" }' % (DNS, PORT, ds),
+                        top="\n".join(
+                            'route smart-%s { next-hop = "smtp://%s:587" '
+                            'senders = {"%s@smart.test"} }' % (
+                                name, host, name)
+                            for name, host, _ in SMARTHOSTS)) as p:
             p.account(ALICE, "open-sesame")
             for domain, *rest in CASES:
                 p.submit(ALICE, ["bob@" + domain],
                          "Subject: to " + domain + "\r\n\r\nhello\r\n")
             for case in CASES:
                 check(p, {ONE: one, TWO: two}, *case)
+            for case in SMARTHOSTS:
+                check_smarthost(p, *case)
     finally:
         nsd.terminate()
         nsd.wait()

@@ -314,6 +314,7 @@ main(void)
 		key = pair_key(types[i]);
 		certs[i] = pair_cert(key);
 		conf_keys[i].file = (char *)(uintptr_t)types[i];
+		conf_keys[i].cert_file = conf_keys[i].file;
 		conf_keys[i].pem.v = (uint8_t *)pair_pem(key, NULL, NULL);
 		conf_keys[i].pem.n = strlen((char *)conf_keys[i].pem.v);
 		conf_keys[i].chain_pem = pair_pem(NULL, certs[i], NULL);

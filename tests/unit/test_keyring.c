@@ -21,7 +21,8 @@ static const char *
 load_one(const char *pem, const char *chain)
 {
 	static char said[512];
-	struct conf_key key = { .file = (char *)(uintptr_t)"k.pem" };
+	struct conf_key key = { .file = (char *)(uintptr_t)"k.pem",
+	    .cert_file = (char *)(uintptr_t)"c.pem" };
 	struct keys_conf conf = { .keys = { &key, 1 } };
 	struct keyring *r;
 	const char *why = "";
@@ -362,7 +363,8 @@ test_look(void)
 		const char *name, *hostname, *want;
 		uint64_t wall_ms;
 	} cases[] = {
-		{ "an hour is left", "relay.example.org", "expires on ", now },
+		{ "an hour is left", "relay.example.org",
+		    "certificate c.pem expires on ", now },
 		{ "long over", "relay.example.org", "expired on ",
 		    now + 20 * day },
 		{ "not begun", "relay.example.org", "is not valid before ",
@@ -374,7 +376,8 @@ test_look(void)
 		{ "three weeks are left", "relay.example.org", "",
 		    now - 21 * day },
 	};
-	struct conf_key key = { .file = (char *)(uintptr_t)"k.pem" };
+	struct conf_key key = { .file = (char *)(uintptr_t)"k.pem",
+	    .cert_file = (char *)(uintptr_t)"c.pem" };
 	struct keys_conf conf = { .keys = { &key, 1 } };
 	const char *why = NULL;
 	struct keyring *r;
@@ -417,6 +420,7 @@ main(void)
 		keys[i] = pair_key(type_names[i]);
 		conf_keys[i] = (struct conf_key){ 0 };
 		conf_keys[i].file = (char *)(uintptr_t)type_names[i];
+		conf_keys[i].cert_file = conf_keys[i].file;
 		conf_keys[i].pem.v = (uint8_t *)pair_pem(keys[i], NULL, NULL);
 		conf_keys[i].pem.n = strlen((char *)conf_keys[i].pem.v);
 	}
