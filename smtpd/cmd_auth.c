@@ -79,6 +79,7 @@ start(struct session *s, struct span mechanism, bool has_initial,
 	ipc_put_u32(tls_bits(stream_ssl(s->stream)));
 	upstream_send(&s->server->auth);
 	ipc_forget();
+	snprintf(s->mechanism, sizeof(s->mechanism), "%s", name);
 	free(name);
 	s->auth_lost = false;
 	session_set_state(s, SESSION_AUTH_WAIT);
@@ -207,10 +208,10 @@ cmd_auth_ok(struct session *s, struct ipc_in *in)
 	}
 	s->login = login;
 	stats_add(STAT_LOGINS, 1);
-	log_info("%s login account=\"%s\"%s%s peer=%s tls=%s",
+	log_info("%s login account=\"%s\"%s%s mechanism=%s peer=%s tls=%s",
 	    session_name(s), log_escs(login->ticket.account),
 	    *login->ticket.device == '\0' ? "" : " device=",
-	    log_escs(login->ticket.device), s->peer,
+	    log_escs(login->ticket.device), s->mechanism, s->peer,
 	    tls_version(stream_ssl(s->stream)));
 	session_set_state(s, SESSION_COMMAND);
 	session_reply(s, REPLY_AUTH_OK);

@@ -46,6 +46,8 @@ enum session_state {
 	SESSION_STATES
 };
 
+#define SASL_NAME_MAX	20	/* RFC 4422 3.1 */
+
 /* What a successful AUTH brought. */
 struct login {
 	struct ticket ticket;
@@ -80,6 +82,7 @@ struct session {
 	uint32_t transactions;	/* begun */
 	uint32_t accepted;
 	uint32_t skipped;	/* bytes, while skipping */
+	char	 mechanism[SASL_NAME_MAX + 1]; /* of the last AUTH, for the log */
 	char	*client_name;	/* owned: what EHLO or HELO said, or NULL */
 	struct login *login;	/* owned; NULL before AUTH succeeded */
 	struct transaction *tx;	/* owned; NULL between transactions */
