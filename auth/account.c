@@ -27,6 +27,20 @@ account_add_sender(struct account *a, const char *pattern)
 	return true;
 }
 
+struct verifier *
+account_verifier_at(struct account *a, enum scram_hash hash)
+{
+	return hash == SCRAM_SHA_256 ? &a->verifier : &a->further[hash - 1];
+}
+
+struct verifier *
+account_verifier(struct account *a, enum scram_hash hash)
+{
+	struct verifier *v = account_verifier_at(a, hash);
+
+	return v->iterations != 0 ? v : NULL;
+}
+
 /* --- what things may look like -------------------------------------------------------- */
 
 static const char *

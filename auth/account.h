@@ -26,7 +26,9 @@ struct account {
 	char	 name[ACCOUNT_MAX + 1];	/* the key; not part of the record */
 	char	 cap[CAP_NAME_MAX + 1];
 	uint64_t created_ms, changed_ms; /* wall clock */
-	struct verifier verifier;
+	struct verifier verifier;	/* of SCRAM-SHA-256 */
+	/* Of other hashes, with the same count; those that there are. */
+	struct verifier further[SCRAM_HASHES - 1];
 	char	**senders;		/* owned: "a@b" or "@b", lower case */
 	size_t	 nsenders;
 };
@@ -35,6 +37,11 @@ struct account {
 void	 account_clear(struct account *);
 /* False when there are too many already. */
 bool	 account_add_sender(struct account *, const char *pattern);
+
+/* NULL: it has none of that hash. */
+struct verifier *account_verifier(struct account *, enum scram_hash);
+/* Where it is or would be. */
+struct verifier *account_verifier_at(struct account *, enum scram_hash);
 
 /* Appends the record to a buffer with room for ACCOUNT_RECORD_MAX. */
 void	 account_encode(const struct account *, struct buf *);

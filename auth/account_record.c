@@ -10,6 +10,9 @@
 #include "lib/log.h"
 
 #define SCHEME_SCRAM_SHA_256 1
+#define SCHEME_SCRAM_SHA_1 2
+#define SCHEME_SCRAM_SHA_512 3
+#define TAG_FURTHER	1
 
 /* --- writing --------------------------------------------------------------------- */
 
@@ -114,6 +117,16 @@ get_str(struct reader *r, char *out, size_t max)
 }
 
 static void
+get_salt(struct reader *r, struct verifier *v)
+{
+	v->salt_len = (uint8_t)get_num(r, 1);
+	if (v->salt_len == 0 || v->salt_len > VERIFIER_SALT_MAX)
+		r->bad = true;
+	else
+		get_bytes(r, v->salt, v->salt_len);
+}
+
+static void
 get_verifier(struct reader *r, struct verifier *v)
 {
 	if (get_num(r, 1) != SCHEME_SCRAM_SHA_256)
@@ -122,11 +135,7 @@ get_verifier(struct reader *r, struct verifier *v)
 	if (v->iterations < VERIFIER_ITERATIONS_MIN ||
 	    v->iterations > VERIFIER_ITERATIONS_MAX)
 		r->bad = true;
-	v->salt_len = (uint8_t)get_num(r, 1);
-	if (v->salt_len == 0 || v->salt_len > VERIFIER_SALT_MAX)
-		r->bad = true;
-	else
-		get_bytes(r, v->salt, v->salt_len);
+	get_salt(r, v);
 	get_bytes(r, v->stored_key, VERIFIER_KEY_LEN);
 	get_bytes(r, v->server_key, VERIFIER_KEY_LEN);
 }
@@ -151,6 +160,61 @@ get_base(struct reader *r, struct account *a)
 	}
 }
 
+/* --- further verifiers ---------------------------------------------------------------- */
+
+/* By scheme, rising. The count is the base's: strangers see but one of a name. */
+static const struct {
+	uint8_t	 scheme;
+	enum scram_hash hash;
+} further[] = {
+	{ SCHEME_SCRAM_SHA_1, SCRAM_SHA_1 },
+	{ SCHEME_SCRAM_SHA_512, SCRAM_SHA_512 },
+};
+
+static void
+put_further(struct buf *b, const struct account *a)
+{
+	const struct verifier *v;
+	size_t i, len;
+
+	for (i = 0; i < nitems(further); i++) {
+		v = &a->further[further[i].hash - 1];
+		if (v->iterations == 0)
+			continue;
+		len = verifier_key_len(further[i].hash);
+		put_num(b, further[i].scheme, 1);
+		put_num(b, v->salt_len, 1);
+		put(b, v->salt, v->salt_len);
+		put(b, v->stored_key, len);
+		put(b, v->server_key, len);
+	}
+}
+
+static void
+get_further(struct reader *r, struct account *a)
+{
+	struct verifier *v;
+	size_t i, len;
+	uint64_t scheme;
+
+	for (i = 0; !r->bad && r->at < r->end; i++) {
+		scheme = get_num(r, 1);
+		while (i < nitems(further) && further[i].scheme < scheme)
+			i++;
+		if (i == nitems(further) || further[i].scheme != scheme) {
+			r->bad = true;
+			return;
+		}
+		v = &a->further[further[i].hash - 1];
+		v->hash = further[i].hash;
+		v->iterations = a->verifier.iterations;
+		len = verifier_key_len(v->hash);
+		get_salt(r, v);
+		get_bytes(r, v->stored_key, len);
+		get_bytes(r, v->server_key, len);
+	}
+}
+
 /* --- the whole ----------------------------------------------------------------------- */
 
 /*
@@ -162,6 +226,7 @@ static const struct section {
 	void	(*put)(struct buf *, const struct account *);
 	void	(*get)(struct reader *, struct account *);
 } sections[] = {
+	{ TAG_FURTHER, put_further, get_further },
 	{ 0, NULL, NULL }
 };
 

@@ -310,7 +310,15 @@ accounts_fake(struct accounts *a, const char *name, uint32_t iterations,
 	pthread_mutex_lock(&a->counting);
 	count = census_draw(&a->census, verifier_draw(a->secret, name));
 	pthread_mutex_unlock(&a->counting);
-	verifier_fake(v, a->secret, name, count != 0 ? count : iterations);
+	verifier_fake(v, a->secret, name, SCRAM_SHA_256,
+	    count != 0 ? count : iterations);
+}
+
+void
+accounts_decoy(const struct accounts *a, const char *name,
+    enum scram_hash hash, uint32_t iterations, struct verifier *v)
+{
+	verifier_fake(v, a->secret, name, hash, iterations);
 }
 
 uint64_t
@@ -392,22 +400,44 @@ accounts_add(struct accounts *a, const struct account *acc)
 }
 
 enum accounts_result
-accounts_set_verifier(struct accounts *a, const char *name,
-    const struct verifier *v, uint64_t changed_ms)
+accounts_set_password(struct accounts *a, const struct account *with)
 {
 	enum accounts_result r;
 	struct account acc;
 	uint32_t before;
 
 	pthread_mutex_lock(&a->writing);
-	r = accounts_get(a, name, &acc);
+	r = accounts_get(a, with->name, &acc);
 	if (r == ACCOUNTS_OK) {
 		before = acc.verifier.iterations;
-		acc.verifier = *v;
-		acc.changed_ms = changed_ms;
+		acc.verifier = with->verifier;
+		memcpy(acc.further, with->further, sizeof(acc.further));
+		acc.changed_ms = with->changed_ms;
 		r = store(a, &acc, 0);
 		if (r == ACCOUNTS_OK)
-			count(a, v->iterations, before);
+			count(a, with->verifier.iterations, before);
+		account_clear(&acc);
+	}
+	pthread_mutex_unlock(&a->writing);
+	return r;
+}
+
+enum accounts_result
+accounts_set_further(struct accounts *a, const struct account *with)
+{
+	enum accounts_result r;
+	struct account acc;
+
+	pthread_mutex_lock(&a->writing);
+	r = accounts_get(a, with->name, &acc);
+	if (r == ACCOUNTS_OK) {
+		if (memcmp(acc.verifier.stored_key, with->verifier.stored_key,
+		    VERIFIER_KEY_LEN) == 0) {
+			memcpy(acc.further, with->further,
+			    sizeof(acc.further));
+			r = store(a, &acc, 0);
+		} else
+			r = ACCOUNTS_NONE;
 		account_clear(&acc);
 	}
 	pthread_mutex_unlock(&a->writing);

@@ -33,6 +33,14 @@ void	 accounts_close(struct accounts **);
 void	 accounts_fake(struct accounts *, const char *name,
 	    uint32_t iterations, struct verifier *);
 
+/*
+ * What a stranger is shown of this name with this count when it has no verifier
+ * of that hash. A password that is set takes the salt from here, so that
+ * nothing he sees tells him of accounts or passwords that come and go.
+ */
+void	 accounts_decoy(const struct accounts *, const char *name,
+	    enum scram_hash, uint32_t iterations, struct verifier *);
+
 /* A hash, never 0, that says nothing without the installation's secret. */
 uint64_t accounts_hash(const struct accounts *, const void *, size_t);
 
@@ -43,9 +51,15 @@ enum accounts_result accounts_get(struct accounts *, const char *name,
 enum accounts_result accounts_next(struct accounts *, const char *after,
 	    struct account *out);
 enum accounts_result accounts_add(struct accounts *, const struct account *);
-/* Changes the verifier and the time of change of an existing account. */
-enum accounts_result accounts_set_verifier(struct accounts *,
-	    const char *name, const struct verifier *, uint64_t changed_ms);
+/* All verifiers and the time of change go to the account of that name. */
+enum accounts_result accounts_set_password(struct accounts *,
+	    const struct account *);
+/*
+ * The further verifiers go to the account of that name if its password is the
+ * one it had when *acc was read; ACCOUNTS_NONE if it is not.
+ */
+enum accounts_result accounts_set_further(struct accounts *,
+	    const struct account *);
 enum accounts_result accounts_remove(struct accounts *, const char *name);
 
 #endif

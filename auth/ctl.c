@@ -1,6 +1,7 @@
 #include "lib/prelude.h"
 
 #include "auth/ctl_private.h"
+#include "auth/password.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
@@ -22,6 +23,7 @@ request_new(uint64_t id, const struct verb *verb)
 	r->id = id;
 	r->verb = verb;
 	r->iterations = conf->iterations;
+	r->hashes = password_hashes(&conf->mechanisms);
 	r->job.run = verb->run;
 	r->job.done = verb->done;
 	buf_init(&r->password, ACCOUNT_PASSWORD_MAX);

@@ -2,6 +2,7 @@
 #include "lib/prelude.h"
 
 #include "auth/ctl_private.h"
+#include "auth/password.h"
 #include "auth/revoke.h"
 #include "auth/watch.h"
 #include "lib/log.h"
@@ -13,8 +14,8 @@ run_add(struct job *job)
 {
 	struct request *r = (struct request *)job;
 
-	verifier_make(&r->account.verifier, r->password.data, r->password.len,
-	    r->iterations);
+	password_set(ctl_accounts(), &r->account, r->password.data,
+	    r->password.len, r->iterations, r->hashes);
 	r->result = accounts_add(ctl_accounts(), &r->account);
 }
 
@@ -23,10 +24,9 @@ run_passwd(struct job *job)
 {
 	struct request *r = (struct request *)job;
 
-	verifier_make(&r->account.verifier, r->password.data, r->password.len,
-	    r->iterations);
-	r->result = accounts_set_verifier(ctl_accounts(), r->account.name,
-	    &r->account.verifier, r->account.changed_ms);
+	password_set(ctl_accounts(), &r->account, r->password.data,
+	    r->password.len, r->iterations, r->hashes);
+	r->result = accounts_set_password(ctl_accounts(), &r->account);
 }
 
 static void

@@ -17,7 +17,7 @@ struct request {
 	struct job job;		/* first: the job is the request */
 	uint64_t id;
 	const struct verb *verb;
-	uint32_t iterations;
+	uint32_t iterations, hashes;	/* of a password that is set */
 	struct account account;	/* name and, when adding, all the rest */
 	struct buf password;
 	enum accounts_result result;

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "auth/exchange.h"
+#include "auth/password.h"
 #include "auth/sasl.h"
 #include "auth/watch.h"
 #include "auth/worker.h"
@@ -68,6 +69,7 @@ struct exchange {
 };
 
 static const struct auth_conf *conf;
+static uint32_t hashes;		/* of conf's mechanisms */
 static LIST_HEAD(, peer) peers = LIST_HEAD_INITIALIZER(peers);
 static LIST_HEAD(, exchange) buckets[BUCKETS];
 static size_t *burdens;		/* exchanges of each worker, by its index */
@@ -307,7 +309,12 @@ failed(struct exchange *e)
 	log_info("%s login=failed account=\"%s\" mechanism=%s peer=%s why=%s",
 	    log_session(e->id), log_escs(e->result.tried),
 	    log_escs(e->params.mechanism), log_escs(e->params.peer),
-	    reasons[e->result.no]);
+	    e->result.lacks ? "no-verifier" : reasons[e->result.no]);
+	if (e->result.lacks)
+		log_warnx("account=\"%s\" has no verifier for %s, and cannot "
+		    "log in by it; set its password anew (posternctl account "
+		    "passwd), or let it log in once by PLAIN",
+		    log_escs(e->result.tried), log_escs(e->params.mechanism));
 	delay(e, failures);
 }
 
@@ -433,6 +440,7 @@ on_start(struct peer *peer, struct ipc_in *in)
 	e->params.tls_bits = bits;
 	e->params.iterations = conf->iterations;
 	e->params.cache_sec = conf->cache_sec;
+	e->params.hashes = hashes;
 	e->has_input = has_input;
 	buf_add(&e->input, input, len);
 	submit(e);
@@ -538,6 +546,7 @@ void
 exchange_conf(const struct auth_conf *c)
 {
 	conf = c;
+	hashes = password_hashes(&c->mechanisms);
 }
 
 void

@@ -116,6 +116,7 @@ answer(struct sasl_login *l, int r, const char *out, unsigned int len,
 	buf_reset(&result->challenge);
 	snprintf(result->tried, sizeof(result->tried), "%s", l->tried);
 	result->wrong = l->wrong;
+	result->lacks = l->lacks;
 	result->answer = SASL_ANSWER_NO;
 	if (r == SASL_CONTINUE) {
 		if (out != NULL && buf_add(&result->challenge, out, len) == -1)

@@ -23,6 +23,7 @@ struct sasl_login_params {
 	char	 hostname[ADDR_DOMAIN_MAX + 1];
 	uint32_t tls_bits;
 	uint32_t iterations;	/* that those without account seem to have */
+	uint32_t hashes;	/* of further verifiers, auth/password.h */
 	uint32_t cache_sec;
 };
 
@@ -34,6 +35,8 @@ struct sasl_result {
 	struct buf challenge;
 	struct account account;		/* with SASL_ANSWER_OK */
 	char	 tried[ACCOUNT_MAX + 1]; /* the name given, "" when none was */
+	bool	 lacks;			/* the account has no verifier of the
+					   mechanism's hash; not for strangers */
 	uint64_t wrong;			/* a keyed hash of the wrong password; 0:
 					   the mechanism shows none */
 };

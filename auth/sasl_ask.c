@@ -7,6 +7,7 @@
 
 #include "auth/accounts.h"
 #include "auth/cache.h"
+#include "auth/password.h"
 #include "auth/sasl_private.h"
 
 #define NO_NAME		"?"	/* account_name() takes none like this */
@@ -91,9 +92,11 @@ sasl_checkpass_cb(sasl_conn_t *conn, void *context, const char *user,
 	}
 	right = len <= ACCOUNT_PASSWORD_MAX && verifier_check(v, pass, len) &&
 	    l->known;
-	if (right)
+	if (right) {
 		cache_learn(name, v, pass, len, l->now_ms, l->p.cache_sec);
-	else
+		password_complete(accounts, &l->account, pass, len,
+		    l->p.hashes);
+	} else
 		l->wrong = accounts_hash(accounts, pass, len);
 	l->judged = true;
 	return right ? SASL_OK : SASL_BADAUTH;
@@ -107,6 +110,24 @@ sasl_proxy_policy_cb(sasl_conn_t *conn, void *context, const char *requested,
 {
 	return rlen == alen && memcmp(requested, authenticated, alen) == 0 ?
 	    SASL_OK : SASL_NOAUTHZ;
+}
+
+/* What SCRAM is told of the name that was looked up. */
+static void
+show(struct sasl_login *l, const char *name, char text[VERIFIER_TEXT_MAX])
+{
+	int hash = verifier_hash_of(l->p.mechanism);
+	const struct verifier *v = hash == -1 ? NULL :
+	    account_verifier(&l->account, (enum scram_hash)hash);
+	struct verifier decoy;
+
+	if (hash != -1 && v == NULL) {
+		l->lacks = l->known;
+		accounts_decoy(accounts, name, (enum scram_hash)hash,
+		    l->account.verifier.iterations, &decoy);
+		v = &decoy;
+	}
+	verifier_text(v != NULL ? v : &l->account.verifier, text);
 }
 
 int
@@ -127,7 +148,7 @@ sasl_auxprop_cb(void *glob, sasl_server_params_t *sparams, unsigned int flags,
 		if (l->trouble)
 			return SASL_UNAVAIL;
 		l->judged = true;
-		verifier_text(&l->account.verifier, text);
+		show(l, name, text);
 		sparams->utils->prop_set(sparams->propctx, p->name, text,
 		    (int)strlen(text));
 		explicit_bzero(text, sizeof(text));

@@ -19,6 +19,7 @@ struct sasl_login {
 	bool	 known;		/* account is filled */
 	bool	 trouble;	/* the database failed */
 	bool	 judged;	/* a password was looked at */
+	bool	 lacks;		/* the account has no verifier of this hash */
 	uint64_t wrong;		/* a hash of it, if it was wrong */
 	unsigned int said;	/* messages of the client, empty ones apart */
 	struct buf binding;	/* how SCRAM's final message has to begin */

@@ -4,34 +4,80 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <strings.h>
 
 #include "auth/verifier.h"
 #include "lib/base64.h"
 #include "lib/log.h"
 
+static const struct {
+	const char *mechanism;
+	const EVP_MD *(*md)(void);
+	size_t	 len;
+} hashes[SCRAM_HASHES] = {
+	[SCRAM_SHA_256] = { "SCRAM-SHA-256", EVP_sha256, 32 },
+	[SCRAM_SHA_1] = { "SCRAM-SHA-1", EVP_sha1, 20 },
+	[SCRAM_SHA_512] = { "SCRAM-SHA-512", EVP_sha512, 64 },
+};
+
+const char *
+verifier_mechanism(enum scram_hash hash)
+{
+	return hashes[hash].mechanism;
+}
+
+int
+verifier_hash_of(const char *mechanism)
+{
+	size_t len;
+	int i;
+
+	for (i = 0; i < SCRAM_HASHES; i++) {
+		len = strlen(hashes[i].mechanism);
+		if (strncasecmp(mechanism, hashes[i].mechanism, len) == 0 &&
+		    (mechanism[len] == '\0' ||
+		    strcasecmp(mechanism + len, "-PLUS") == 0))
+			return i;
+	}
+	return -1;
+}
+
+size_t
+verifier_key_len(enum scram_hash hash)
+{
+	return hashes[hash].len;
+}
+
+/* out is as long as the hash. */
+static void
+hmac_by(const EVP_MD *md, const uint8_t *key, size_t key_len, const void *data,
+    size_t n, uint8_t *out)
+{
+	if (HMAC(md, key, (int)key_len, data, n, out, NULL) == NULL)
+		fatalx("cannot compute an HMAC");
+}
+
 static void
 hmac(const uint8_t *key, size_t key_len, const void *data, size_t n,
     uint8_t out[VERIFIER_KEY_LEN])
 {
-	unsigned int len = VERIFIER_KEY_LEN;
-
-	if (HMAC(EVP_sha256(), key, (int)key_len, data, n, out, &len) == NULL)
-		fatalx("cannot compute an HMAC");
+	hmac_by(EVP_sha256(), key, key_len, data, n, out);
 }
 
 /* RFC 5802 3: the keys that follow from a password, a salt and a count. */
 void
 verifier_derive(struct verifier *v, const void *password, size_t len)
 {
-	uint8_t salted[VERIFIER_KEY_LEN], client[VERIFIER_KEY_LEN];
+	uint8_t salted[VERIFIER_KEY_MAX], client[VERIFIER_KEY_MAX];
+	const EVP_MD *md = hashes[v->hash].md();
+	size_t n = hashes[v->hash].len;
 
 	if (PKCS5_PBKDF2_HMAC(password, (int)len, v->salt, v->salt_len,
-	    (int)v->iterations, EVP_sha256(), sizeof(salted), salted) != 1)
+	    (int)v->iterations, md, (int)n, salted) != 1)
 		fatalx("cannot derive a key");
-	hmac(salted, sizeof(salted), "Client Key", 10, client);
-	hmac(salted, sizeof(salted), "Server Key", 10, v->server_key);
-	if (EVP_Digest(client, sizeof(client), v->stored_key, NULL,
-	    EVP_sha256(), NULL) != 1)
+	hmac_by(md, salted, n, "Client Key", 10, client);
+	hmac_by(md, salted, n, "Server Key", 10, v->server_key);
+	if (EVP_Digest(client, n, v->stored_key, NULL, md, NULL) != 1)
 		fatalx("cannot compute a digest");
 	OPENSSL_cleanse(salted, sizeof(salted));
 	OPENSSL_cleanse(client, sizeof(client));
@@ -57,27 +103,31 @@ verifier_check(const struct verifier *v, const void *password, size_t len)
 
 	verifier_derive(&mine, password, len);
 	same = CRYPTO_memcmp(mine.stored_key, v->stored_key,
-	    VERIFIER_KEY_LEN) == 0;
+	    hashes[v->hash].len) == 0;
 	OPENSSL_cleanse(&mine, sizeof(mine));
 	return same;
 }
 
 void
 verifier_fake(struct verifier *v, const uint8_t secret[VERIFIER_SECRET_LEN],
-    const char *name, uint32_t iterations)
+    const char *name, enum scram_hash hash, uint32_t iterations)
 {
 	uint8_t salt[VERIFIER_KEY_LEN], of_name[VERIFIER_KEY_LEN];
-	char what[32];
+	const EVP_MD *md = hashes[hash].md();
+	char what[64];
 
 	memset(v, 0, sizeof(*v));
 	v->iterations = iterations;
+	v->hash = hash;
 	v->salt_len = VERIFIER_SALT_LEN;
 	hmac(secret, VERIFIER_SECRET_LEN, name, strlen(name), of_name);
-	snprintf(what, sizeof(what), "salt %u", iterations);
+	snprintf(what, sizeof(what), "salt %u%s%s", iterations,
+	    hash == SCRAM_SHA_256 ? "" : " ",
+	    hash == SCRAM_SHA_256 ? "" : hashes[hash].mechanism);
 	hmac(of_name, sizeof(of_name), what, strlen(what), salt);
 	memcpy(v->salt, salt, v->salt_len);
-	hmac(of_name, sizeof(of_name), "stored", 6, v->stored_key);
-	hmac(of_name, sizeof(of_name), "server", 6, v->server_key);
+	hmac_by(md, of_name, sizeof(of_name), "stored", 6, v->stored_key);
+	hmac_by(md, of_name, sizeof(of_name), "server", 6, v->server_key);
 }
 
 uint64_t
@@ -110,12 +160,13 @@ verifier_text(const struct verifier *v, char text[VERIFIER_TEXT_MAX])
 	struct buf b;
 
 	buf_init(&b, VERIFIER_TEXT_MAX - 1);
-	if (buf_addf(&b, "SCRAM-SHA-256$%u:", v->iterations) == -1 ||
+	if (buf_addf(&b, "%s$%u:", hashes[v->hash].mechanism,
+	    v->iterations) == -1 ||
 	    base64_encode(v->salt, v->salt_len, &b) == -1 ||
 	    buf_addc(&b, '$') == -1 ||
-	    base64_encode(v->stored_key, VERIFIER_KEY_LEN, &b) == -1 ||
+	    base64_encode(v->stored_key, hashes[v->hash].len, &b) == -1 ||
 	    buf_addc(&b, ':') == -1 ||
-	    base64_encode(v->server_key, VERIFIER_KEY_LEN, &b) == -1)
+	    base64_encode(v->server_key, hashes[v->hash].len, &b) == -1)
 		fatalx("a verifier outgrew its text");
 	snprintf(text, VERIFIER_TEXT_MAX, "%s", buf_str(&b));
 	buf_wipe(&b);

@@ -1,11 +1,12 @@
 # auth: accounts and logins.
-EXTRA_DIST += %D%/auth_rig.h
+EXTRA_DIST += %D%/auth_rig.h %D%/scram_client.h
 
 UNIT_TESTS += %D%/test_login
 %C%_test_login_CPPFLAGS = $(AM_CPPFLAGS) $(SASL_CFLAGS)
 %C%_test_login_LDADD = $(LIBAUTH)
 
-UNIT_TESTS += %D%/test_sasl %D%/test_exchange
+UNIT_TESTS += %D%/test_sasl %D%/test_scram %D%/test_exchange
+%C%_test_scram_LDADD = $(LIBAUTH)
 %C%_test_exchange_LDADD = $(LIBAUTH)
 %C%_test_sasl_LDADD = $(LIBAUTH)
 
@@ -14,4 +15,4 @@ UNIT_TESTS += %D%/test_account %D%/test_accounts %D%/test_guard
 %C%_test_account_LDADD = $(LIBAUTH)
 %C%_test_accounts_LDADD = $(LIBAUTH)
 
-THREAD_TESTS += %D%/test_login %D%/test_sasl %D%/test_exchange
+THREAD_TESTS += %D%/test_login %D%/test_sasl %D%/test_scram %D%/test_exchange

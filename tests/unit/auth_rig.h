@@ -52,7 +52,7 @@ static struct accounts *rig_accounts;
 static int rig_fd = -1;
 static unsigned int rig_threads, rig_passing;
 static uint8_t rig_key[TICKET_KEY_LEN] = "a key of thirty-two bytes length";
-static char *rig_mechanisms[8];
+static char *rig_mechanisms[16];
 static struct auth_conf rig_conf = {
 	.hostname = (char *)(uintptr_t)"relay.example.org",
 	.mechanisms = { rig_mechanisms, 0 },
@@ -151,6 +151,14 @@ rig_start(unsigned int threads)
 	rig_threads = threads;
 	worker_start(threads);
 	rig_connect(0);
+}
+
+/* One mechanism more than rig_start() has. */
+__attribute__((unused)) static void
+rig_offer(const char *mechanism)
+{
+	rig_mechanisms[rig_conf.mechanisms.n++] = (char *)(uintptr_t)mechanism;
+	exchange_conf(&rig_conf);
 }
 
 static void
