@@ -27,16 +27,13 @@ part_cb(uint64_t id, struct ipc_in *in, void *arg)
 	    render_text(arg, in);
 }
 
-int
-ask_plain(struct ask *a, const void *secret, size_t secret_len)
+static int
+ask(struct ask *a, const struct talk_request *r)
 {
-	struct talk_request r = { .id = 1, .words = a->verb->words,
-	    .args = a->args, .nargs = a->nargs, .secret = secret,
-	    .secret_len = secret_len, .fd = -1 };
 	struct render *out;
 	const char *text;
 	uint64_t id;
-	int code = talk_ask(&a->talk, &r);
+	int code = talk_ask(&a->talk, r);
 
 	if (code != CTL_OK)
 		return code;
@@ -48,6 +45,22 @@ ask_plain(struct ask *a, const void *secret, size_t secret_len)
 	if (*text != '\0' && !a->json)
 		puts(text);
 	return CTL_OK;
+}
+
+int
+ask_plain(struct ask *a, const void *secret, size_t secret_len)
+{
+	return ask(a, &(struct talk_request){ .id = 1,
+	    .words = a->verb->words, .args = a->args, .nargs = a->nargs,
+	    .secret = secret, .secret_len = secret_len, .fd = -1 });
+}
+
+int
+ask_file(struct ask *a, int fd)
+{
+	return ask(a, &(struct talk_request){ .id = 1,
+	    .words = a->verb->words, .args = a->args + 1,
+	    .nargs = a->nargs - 1, .fd = fd });
 }
 
 int

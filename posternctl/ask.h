@@ -19,10 +19,14 @@ struct ask {
 
 /* Asks, and prints the answer. */
 int	 ask_plain(struct ask *, const void *secret, size_t secret_len);
+/* The same with a file, but without the first argument, which named it. */
+int	 ask_file(struct ask *, int fd);
 int	 ask_password(struct ask *);
 int	 ask_bulk(struct ask *);
 int	 ask_export(struct ask *);
 int	 ask_import(struct ask *);
+int	 ask_backup(struct ask *);
+int	 ask_restore(struct ask *);
 
 /* Whether this option was given. */
 bool	 ask_has(const struct ask *, const char *option);

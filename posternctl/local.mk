@@ -4,7 +4,7 @@ sbin_PROGRAMS += %D%/posternctl
 noinst_LIBRARIES += %D%/libposternctl.a
 %C%_libposternctl_a_SOURCES = \
 	%D%/ask.c %D%/ask.h \
-	%D%/export.c %D%/import.c \
+	%D%/backup.c %D%/export.c %D%/import.c \
 	%D%/json.c %D%/json.h \
 	%D%/password.c %D%/password.h \
 	%D%/render.c %D%/render.h \

@@ -21,7 +21,7 @@ help(void)
 		    *v[i].args == '\0' ? "" : " ", v[i].args, v[i].help);
 	puts("\nFILTER: --account NAME, --from ADDRESS|@DOMAIN, --to "
 	    "ADDRESS|@DOMAIN,\n  --route NAME, --hop NEXT-HOP, --older AGE, "
-	    "--newer AGE, --reason TEXT,\n  --state waiting|line|sending|held"
+	    "--newer AGE, --reason TEXT,\n  --state waiting|line|sending|held, --restored"
 	    "\n\nposternctl(8) has the details.");
 	return CTL_OK;
 }
@@ -98,6 +98,10 @@ carry_out(struct ask *a)
 		return ask_export(a);
 	case WAY_IMPORT:
 		return ask_import(a);
+	case WAY_BACKUP:
+		return ask_backup(a);
+	case WAY_RESTORE:
+		return ask_restore(a);
 	default:
 		return ask_plain(a, NULL, 0);
 	}

@@ -2,7 +2,7 @@
 
 #include "posternctl/verbs.h"
 
-#define FILTER	"account from to route hop older newer state reason"
+#define FILTER	"account from to route hop older newer state reason restored!"
 #define BULK	FILTER " all! dry-run! yes!"
 #define MANY	"ID...|FILTER...|--all [--dry-run] [--yes]"
 
@@ -51,6 +51,11 @@ static const struct verb verbs[] = {
 	    FILTER " limit" },
 	{ "queue import", "DIR", "queue the messages of such a folder", 1, 1,
 	    VIEW_TABLE, WAY_IMPORT, "" },
+	{ "queue backup", "DIR [--rate BYTES]", "copy the queue into a file "
+	    "there, while it works", 1, 1, VIEW_CARD, WAY_BACKUP, "rate" },
+	{ "queue restore", "FILE [--dry-run] [--again] [--damaged]",
+	    "queue what such a file holds, on hold", 1, 1, VIEW_CARD,
+	    WAY_RESTORE, "dry-run! again! damaged!" },
 	{ "usage", "[NAME]", "what accounts have sent, and what is left",
 	    0, 1, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "cap list", "", "the caps and their limits", 0, 0, VIEW_TABLE,

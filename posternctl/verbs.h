@@ -14,7 +14,8 @@ enum verb_way {
 	WAY_PLAIN,		/* one request, one answer */
 	WAY_PASSWORD,		/* with one of the account named first */
 	WAY_BULK,		/* many messages at once: asks first */
-	WAY_EXPORT, WAY_IMPORT	/* files */
+	WAY_EXPORT, WAY_IMPORT,	/* a folder of messages */
+	WAY_BACKUP, WAY_RESTORE	/* a file of the queue's own */
 };
 
 struct verb {

@@ -278,6 +278,10 @@ static const struct {
 	    "queue export DIR [ID...|FILTER...]", ctl_export },
 	{ { "queue", "import" }, 1, CTL_ARGS_MAX, "queue import DIR",
 	    ctl_import },
+	{ { "queue", "backup" }, 0, CTL_ARGS_MAX, "queue backup DIR",
+	    ctl_backup },
+	{ { "queue", "restore" }, 0, CTL_ARGS_MAX, "queue restore FILE",
+	    ctl_restore },
 	{ { "cap", "list" }, 0, 0, "cap list", ctl_caps },
 	{ { "usage", NULL }, 0, 1, "usage [ACCOUNT]", ctl_usage },
 };

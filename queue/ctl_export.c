@@ -10,34 +10,20 @@
 #define PIECE	(32 * 1024)
 
 struct export {
-	struct store_msg **v;	/* owned: what the walk has found last */
-	size_t	 n, next;
+	struct bodies bodies;
 	int	 fd;		/* of the body under way, or -1 */
 	uint64_t at;
 	uint64_t unreadable;
 };
-
-static void	next(struct asked *);
-
-static void
-drop_all(struct export *e)
-{
-	for (; e->next < e->n; e->next++) {
-		store_msg_clear(e->v[e->next]);
-		free(e->v[e->next]);
-	}
-	e->n = e->next = 0;
-}
 
 static void
 export_clear(struct asked *a)
 {
 	struct export *e = a->own;
 
-	drop_all(e);
+	ctl_bodies_clear(&e->bodies);
 	if (e->fd != -1)
 		close(e->fd);
-	free(e->v);
 	free(e);
 }
 
@@ -93,7 +79,7 @@ file_over(struct asked *a)
 
 	close(e->fd);
 	e->fd = -1;
-	next(a);
+	ctl_bodies_on(a);
 }
 
 static void
@@ -122,19 +108,16 @@ file_more(struct asked *a)
 }
 
 static void
-body_cb(const uint8_t *p, size_t n, int fd, const char *errstr, void *arg)
+one(struct asked *a, const struct store_msg *m, const uint8_t *p, size_t n,
+    int fd, const char *errstr)
 {
-	struct asked *a = arg;
 	struct export *e = a->own;
-	struct store_msg *m = e->v[e->next++];
 
 	if (errstr == NULL) {
 		envelope_row(a, m);
 		rcpt_rows(a, m);
 	} else
 		e->unreadable++;
-	store_msg_clear(m);
-	free(m);
 	if (fd != -1) {
 		e->fd = fd;
 		e->at = 0;
@@ -143,36 +126,7 @@ body_cb(const uint8_t *p, size_t n, int fd, const char *errstr, void *arg)
 	}
 	if (errstr == NULL)
 		asked_text(a, p, n);
-	next(a);
-}
-
-/* The next of those found, or the next page of the walk. */
-static void
-next(struct asked *a)
-{
-	struct export *e = a->own;
-
-	if (e->next == e->n || a->gone) {
-		drop_all(e);
-		ctl_walk_on(a);
-	} else if (!asked_room(a))
-		asked_wait(a, next);
-	else
-		store_body(a->q->store, e->v[e->next]->id, body_cb, a);
-}
-
-/* Begins when the page is complete: until then the walk has not let go of it. */
-static void
-found(struct asked *a, const struct store_msg *m)
-{
-	struct export *e = a->own;
-
-	if (!a->busy)
-		asked_later(a, 0, next);
-	a->busy = true;
-	e->v = xreallocarray(e->v, e->n + 1, sizeof(*e->v));
-	e->v[e->n] = xmalloc(sizeof(*m));
-	store_msg_copy(e->v[e->n++], m);
+	ctl_bodies_on(a);
 }
 
 static void
@@ -187,8 +141,8 @@ export_done(struct asked *a)
 	else if (a->missing > 0)
 		ctl_missing(a);
 	else
-		asked_end(a, CTL_OK, "%s.", num_print_count(a->seen, "message",
-		    n));
+		asked_end(a, CTL_OK, "%s.", num_print_count(a->seen -
+		    e->bodies.gone, "message", n));
 }
 
 void
@@ -203,7 +157,8 @@ ctl_export(struct asked *a, size_t argc, const char *const *argv)
 	}
 	e = xcalloc(1, sizeof(*e));
 	e->fd = -1;
+	e->bodies.one = one;
 	a->own = e;
 	a->clear = export_clear;
-	ctl_walk(a, found, export_done);
+	ctl_bodies_walk(a, &e->bodies, export_done);
 }

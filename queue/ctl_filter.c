@@ -5,7 +5,7 @@
 #include "lib/num.h"
 #include "lib/xalloc.h"
 #include "queue/ctl_filter.h"
-#include "queue/live.h"
+#include "queue/life.h"
 #include "queue/route.h"
 
 static const char *const states[] = { "waiting", "line", "sending", "held" };
@@ -129,6 +129,8 @@ get_option(struct filter *f, const char *name, size_t len, const char *value,
 		return get_age(&f->newer_ms, value);
 	if (IS("state"))
 		return get_state(f, value);
+	if (IS("restored"))
+		return get_flag(&f->restored);
 	*narrows = false;
 	if (IS("limit"))
 		return get_limit(f, value);
@@ -299,6 +301,18 @@ any_rcpt_fits(const struct filter *f, const struct queue *q,
 	return fits;
 }
 
+static bool
+was_restored(const struct store_msg *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->nevents; i++)
+		if (strncmp(m->events[i].what, RESTORED_NOTE,
+		    strlen(RESTORED_NOTE)) == 0)
+			return true;
+	return false;
+}
+
 bool
 filter_fits(const struct filter *f, const struct queue *q,
     const struct store_msg *m)
@@ -314,6 +328,8 @@ filter_fits(const struct filter *f, const struct queue *q,
 	    (f->newer_ms != 0 && age >= f->newer_ms))
 		return false;
 	if (f->state != NULL && strcmp(f->state, filter_state(q, m)) != 0)
+		return false;
+	if (f->restored && !was_restored(m))
 		return false;
 	return any_rcpt_fits(f, q, m);
 }

@@ -14,6 +14,7 @@ struct filter {
 	size_t	 nids;
 	bool	 all;		/* said in so many words */
 	bool	 any;		/* something narrows it */
+	bool	 restored;	/* it came from a backup */
 	bool	 dry_run;
 	bool	 count;		/* dry run: a number, and up to which id */
 	bool	 body;

@@ -182,16 +182,15 @@ read_envelope(struct asked *a, size_t argc, const char *const *argv)
 
 /* --- the content -------------------------------------------------------------------- */
 
-/* RFC 5321 2.3.8: CR and LF come as a pair or not at all. */
-static bool
-lines_sound(struct import *im, const uint8_t *p, size_t n)
+bool
+ctl_lines_sound(uint8_t *last, const uint8_t *p, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		if (p[i] == '\0' || (p[i] == '\n') != (im->last == '\r'))
+		if (p[i] == '\0' || (p[i] == '\n') != (*last == '\r'))
 			return false;
-		im->last = p[i];
+		*last = p[i];
 	}
 	return true;
 }
@@ -236,7 +235,7 @@ copy(struct asked *a)
 		asked_end(a, CTL_FAILED, "its file cannot be read to the end");
 		return;
 	}
-	if (!lines_sound(im, im->piece, (size_t)n)) {
+	if (!ctl_lines_sound(&im->last, im->piece, (size_t)n)) {
 		asked_end(a, CTL_FAILED, "its file has lines that do not end "
 		    "in CRLF");
 		return;

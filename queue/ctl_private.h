@@ -17,6 +17,8 @@
 #include "queue/ctl_filter.h"
 #include "queue/life.h"
 
+struct bodies;
+
 struct asked {
 	LIST_ENTRY(asked) link;
 	struct queue *q;
@@ -27,6 +29,7 @@ struct asked {
 	struct ev_timer timer;
 	void	(*clear)(struct asked *);	/* of own, before it is freed */
 	void	*own;		/* the verb's */
+	struct bodies *bodies;	/* of a walk with bodies: in own */
 	struct filter filter;
 
 	/* a walk: ctl_walk() */
@@ -66,6 +69,27 @@ void	 ctl_walk(struct asked *, void (*visit)(struct asked *,
 	    const struct store_msg *), void (*done)(struct asked *));
 void	 ctl_walk_on(struct asked *);
 
+/*
+ * A walk with bodies: one() for each message, with its bytes, a read-only
+ * descriptor (the callee's), or errstr when it cannot be read; it calls
+ * ctl_bodies_on() when it is done with that. What has left the queue by the
+ * time its body is read is passed over. bodies lives in the verb's own.
+ */
+struct bodies {
+	struct store_msg **v;	/* owned: what the walk has found last */
+	size_t	 n, next;
+	unsigned int tries;	/* of this one's body */
+	const char *errstr;
+	uint64_t gone;		/* passed over */
+	void	(*one)(struct asked *, const struct store_msg *,
+		    const uint8_t *, size_t, int fd, const char *errstr);
+};
+
+void	 ctl_bodies_walk(struct asked *, struct bodies *,
+	    void (*done)(struct asked *));
+void	 ctl_bodies_on(struct asked *);
+void	 ctl_bodies_clear(struct bodies *);
+
 /* --- words -------------------------------------------------------------------- */
 
 /* "waiting", "held by admin", ...: one row of `queue list`. */
@@ -76,6 +100,11 @@ void	 ctl_put_ret(uint8_t ret);
 /* And back; false when it is none. */
 bool	 ctl_get_notify(const char *, uint8_t *notify);
 bool	 ctl_get_ret(const char *, uint8_t *ret);
+/*
+ * RFC 5321 2.3.8, for a piece of a body: CR and LF come as a pair or not at
+ * all. *last is the byte before it, 0 at the beginning.
+ */
+bool	 ctl_lines_sound(uint8_t *last, const uint8_t *, size_t);
 /* "There is no such message" and the like, for what a walk did not find. */
 void	 ctl_missing(struct asked *);
 
@@ -84,7 +113,7 @@ void	 ctl_missing(struct asked *);
 typedef void ctl_verb(struct asked *, size_t argc, const char *const *argv);
 
 ctl_verb ctl_list, ctl_show, ctl_stats, ctl_hold, ctl_release, ctl_retry,
-    ctl_flush, ctl_remove, ctl_redirect, ctl_export, ctl_import, ctl_usage,
-    ctl_caps;
+    ctl_flush, ctl_remove, ctl_redirect, ctl_export, ctl_import, ctl_backup,
+    ctl_restore, ctl_usage, ctl_caps;
 
 #endif

@@ -153,7 +153,10 @@ unspool_work(struct task *t)
 static void
 unspool_done(struct task *t)
 {
-	free(t);
+	struct unspool *u = (struct unspool *)t;
+
+	u->d->unspooling--;
+	free(u);
 }
 
 static void
@@ -170,6 +173,7 @@ unspool(struct disk *d, uint64_t id)
 	u->task.done = unspool_done;
 	u->d = d;
 	u->id = id;
+	d->unspooling++;
 	task_crew_give(d->workers, &u->task);
 }
 

@@ -73,6 +73,8 @@ struct disk {
 	struct table uses;		/* charged since the last checkpoint */
 	struct table spools;		/* open for smtpd */
 	uint64_t next_spool;
+	uint64_t identity;
+	size_t	 unspooling;		/* files that are being removed */
 	struct segment_use *segments;	/* rising */
 	size_t	 nsegments;
 	uint64_t count, last_id;

@@ -1,6 +1,7 @@
 /* Opening, recovery and the end of the store on disk. */
 #include "lib/prelude.h"
 
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <fcntl.h>
 
@@ -227,6 +228,32 @@ open_index(struct disk *d, uint32_t cache_bytes)
 	return d->index == NULL ? errstr : NULL;
 }
 
+/*
+ * A file with a number, made once. Only restoring asks for it, and without it
+ * takes every backup for another store's, so nothing here is worth an end.
+ */
+static void
+read_identity(struct disk *d)
+{
+	char *path = xasprintf("%s/identity", d->dir), text[17] = "";
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	unsigned long long id;
+
+	if (fd != -1 && read(fd, text, 16) == 16 &&
+	    sscanf(text, "%16llx", &id) == 1)
+		d->identity = id;
+	else if (fd != -1 && getrandom(&id, sizeof(id), 0) == sizeof(id)) {
+		snprintf(text, sizeof(text), "%016llx", id);
+		if (pwrite(fd, text, 16, 0) == 16 && fsync(fd) == 0)
+			d->identity = id;
+	}
+	if (d->identity == 0)
+		log_warn("cannot write %s", path);
+	if (fd != -1)
+		close(fd);
+	free(path);
+}
+
 static struct disk *
 disk_new(const struct store_conf *conf, const struct store_ops *ops, void *arg)
 {
@@ -282,8 +309,10 @@ open_all(struct disk *d, const struct store_conf *conf)
 
 	if ((why = make_dir(d->journal_dir)) != NULL ||
 	    (why = make_dir(d->index_dir)) != NULL ||
-	    (why = make_dir(d->spool_dir)) != NULL ||
-	    (why = sync_dir(d->dir)) != NULL ||
+	    (why = make_dir(d->spool_dir)) != NULL)
+		return why;
+	read_identity(d);
+	if ((why = sync_dir(d->dir)) != NULL ||
 	    (why = open_index(d, conf->cache_bytes)) != NULL ||
 	    (why = recover(d, &damaged)) != NULL)
 		return why;
@@ -368,9 +397,23 @@ disk_unsettled(const struct store *s)
 	return ((const struct disk *)s)->entries.n;
 }
 
+static uint64_t
+disk_identity(const struct store *s)
+{
+	return ((const struct disk *)s)->identity;
+}
+
+static bool
+disk_leaving(const struct store *s, uint64_t id)
+{
+	const struct disk *d = (const struct disk *)s;
+	const struct entry *e = disk_entry(d, id);
+
+	return (e != NULL && e->removed) || d->unspooling > 0;
+}
+
 const struct store_backend disk_backend = {
 	disk_close, disk_new_id, disk_has_room, disk_count, disk_unsettled,
-	disk_accept,
-	disk_update, disk_remove, disk_spool_open, disk_spool_close, disk_due,
+	disk_identity, disk_leaving, disk_accept, disk_update, disk_remove, disk_spool_open, disk_spool_close, disk_due,
 	disk_list, disk_load, disk_body, disk_usage,
 };

@@ -18,8 +18,8 @@
 
 static void	settle(struct live_msg *, const uint8_t *, size_t, bool whole);
 
-static void
-count_queued(struct queue *q)
+void
+life_count(struct queue *q)
 {
 	stats_set(STAT_QUEUED_NOW, store_count(q->store));
 }
@@ -83,7 +83,7 @@ await_release(struct live_msg *lm)
 void
 life_stored(struct live_msg *lm)
 {
-	count_queued(lm->q);
+	life_count(lm->q);
 	live_set_state(lm, LIVE_TRYING);
 	if (lm->removing)
 		life_remove(lm);
@@ -575,7 +575,7 @@ life_finish(struct live_msg *lm, struct live_msg *bounce)
 
 	store_remove(q->store, &lm->m, bounce == NULL ? NULL : &bounce->m,
 	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
-	count_queued(q);
+	life_count(q);
 	live_drop(lm);
 }
 

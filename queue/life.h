@@ -25,6 +25,9 @@
 #define LIFE_JOB_RCPTS	100
 #define LIFE_DIAG_MAX	500	/* bytes of a diagnostic that are kept */
 
+/* How its history begins that a message came from a backup. */
+#define RESTORED_NOTE	"restored from the backup "
+
 /* In an hour a sender gets so many reports of their own, then digests. */
 #define LIFE_SINGLE_REPORTS 10
 #define LIFE_HOUR_MS	(3600 * 1000)
@@ -41,6 +44,13 @@ struct live_msg *life_accept(struct queue *, struct store_msg *m,
 	    const uint8_t *body, size_t len, int spool_fd, store_done *,
 	    void *arg);
 void	 life_stored(struct live_msg *);
+/*
+ * From a backup: it is queued as it was, on hold, with why in its history, and
+ * charged to nobody. Takes over what *m holds; body and spool_fd as above.
+ */
+void	 life_restore(struct queue *, struct store_msg *m, const uint8_t *body,
+	    size_t len, int spool_fd, const char *why, store_done *,
+	    void *arg);
 /* The index names this one (borrowed) as due; ignored when it is live. */
 void	 life_resume(struct queue *, const struct store_msg *);
 /* When a new message is due: now, or at the hour of FUTURERELEASE (RFC 4865). */

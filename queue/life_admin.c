@@ -52,6 +52,25 @@ life_settled(struct queue *q, const uint64_t *ids, size_t n)
 	}
 }
 
+/* --- what comes back ---------------------------------------------------------------- */
+
+void
+life_restore(struct queue *q, struct store_msg *m, const uint8_t *body,
+    size_t len, int spool_fd, const char *why, store_done *done, void *arg)
+{
+	m->hold = HOLD_ADMIN;
+	m->due_ms = clock_due_ms();
+	memset(m->charge, 0, sizeof(m->charge));
+	store_msg_note(m, ev_wall_ms(), why);
+	/* Lent for the call, which copies it. */
+	m->body.v = (uint8_t *)(uintptr_t)body;
+	m->body.n = len;
+	store_accept(q->store, m, spool_fd, done, arg);
+	m->body = (struct conf_bytes){ 0 };
+	store_msg_clear(m);
+	life_count(q);
+}
+
 /* --- steps that several orders take ------------------------------------------------ */
 
 static void

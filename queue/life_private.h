@@ -9,6 +9,8 @@
 const char *life_name(const struct live_msg *);
 /* Adds a line to its history; it is written down with the next change. */
 void	 life_note(struct live_msg *, const char *fmt, ...) PRINTFLIKE(2, 3);
+/* How many are queued, for the counters. */
+void	 life_count(struct queue *);
 /* Written down as it is and left to the store. */
 void	 life_park(struct live_msg *);
 /* Every job of this round has ended, or was taken back. */

@@ -7,8 +7,8 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/charge.c %D%/charge.h \
 	%D%/clock.c %D%/clock.h \
 	%D%/ctl.c %D%/ctl.h %D%/ctl_private.h \
-	%D%/ctl_bulk.c %D%/ctl_export.c %D%/ctl_filter.c %D%/ctl_filter.h \
-	%D%/ctl_import.c %D%/ctl_list.c %D%/ctl_stats.c %D%/ctl_usage.c %D%/ctl_words.c \
+	%D%/ctl_backup.c %D%/ctl_bodies.c %D%/ctl_bulk.c %D%/ctl_export.c %D%/ctl_filter.c %D%/ctl_filter.h \
+	%D%/ctl_import.c %D%/ctl_list.c %D%/ctl_restore.c %D%/ctl_stats.c %D%/ctl_usage.c %D%/ctl_words.c \
 	%D%/dispatch.c %D%/dispatch.h \
 	%D%/dsn.c %D%/dsn.h %D%/dsn_digest.c %D%/dsn_private.h \
 	%D%/feed.c %D%/feed.h \
@@ -37,7 +37,8 @@ noinst_LIBRARIES += %D%/libstore.a
 	%D%/store.c %D%/store.h %D%/store_private.h \
 	%D%/store_memory.c \
 	%D%/table.c %D%/table.h \
-	%D%/tasks.c %D%/tasks.h
+	%D%/tasks.c %D%/tasks.h \
+	%D%/vault.c %D%/vault.h
 
 LIBSTORE = %D%/libstore.a $(DB_LIBS)
 LIBQUEUE = %D%/libqueue.a $(LIBSTORE) $(LIBTICKET) $(LIBPOSTERN)

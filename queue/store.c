@@ -196,6 +196,18 @@ store_unsettled(const struct store *s)
 	return s->backend->unsettled(s);
 }
 
+uint64_t
+store_identity(const struct store *s)
+{
+	return s->backend->identity(s);
+}
+
+bool
+store_leaving(const struct store *s, uint64_t id)
+{
+	return s->backend->leaving(s, id);
+}
+
 void
 store_accept(struct store *s, const struct store_msg *m, int spool_fd,
     store_done *done, void *arg)

@@ -137,6 +137,14 @@ uint64_t store_count(const struct store *);	/* messages queued */
 /* Those of which memory holds a copy until the index has their newest state. */
 uint64_t store_unsettled(const struct store *);
 
+/*
+ * A number that a store is given when it is made: a backup can tell whether it
+ * is of this one. 0: it could not be written down.
+ */
+uint64_t store_identity(const struct store *);
+/* This one was removed lately and its id is not free yet; it will be soon. */
+bool	 store_leaving(const struct store *, uint64_t id);
+
 /* The transitions. done (may be NULL) runs once the change is durable. */
 typedef void store_done(void *arg);
 

@@ -44,7 +44,7 @@ struct memory {
 	size_t	 n, size;
 	struct used *used;
 	size_t	 nused;
-	uint64_t last_id;
+	uint64_t last_id, identity;
 	TAILQ_HEAD(calls, call) calls;
 	struct ev_timer timer;
 };
@@ -394,6 +394,18 @@ mem_unsettled(const struct store *st)
 	return 0;
 }
 
+static uint64_t
+mem_identity(const struct store *st)
+{
+	return ((const struct memory *)st)->identity;
+}
+
+static bool
+mem_leaving(const struct store *st, uint64_t id)
+{
+	return false;
+}
+
 static int
 mem_spool_open(struct store *st)
 {
@@ -436,10 +448,12 @@ mem_close(struct store *st)
 
 static const struct store_backend backend = {
 	mem_close, mem_new_id, mem_has_room, mem_count, mem_unsettled,
-	mem_accept, mem_update,
-	mem_remove, mem_spool_open, mem_spool_close, mem_due, mem_list, mem_load, mem_body,
-	mem_usage,
+	mem_identity, mem_leaving, mem_accept, mem_update, mem_remove,
+	mem_spool_open, mem_spool_close, mem_due, mem_list, mem_load,
+	mem_body, mem_usage,
 };
+
+static uint64_t opened;
 
 struct store *
 store_open_memory(const struct store_ops *ops, void *arg)
@@ -449,6 +463,7 @@ store_open_memory(const struct store_ops *ops, void *arg)
 	s->store.backend = &backend;
 	s->ops = ops;
 	s->arg = arg;
+	s->identity = ++opened;
 	TAILQ_INIT(&s->calls);
 	ev_timer_init(&s->timer, timer_cb, s);
 	return &s->store;

@@ -13,6 +13,8 @@ struct store_backend {		/* as the calls of store.h */
 	bool	(*has_room)(struct store *);
 	uint64_t (*count)(const struct store *);
 	uint64_t (*unsettled)(const struct store *);
+	uint64_t (*identity)(const struct store *);
+	bool	(*leaving)(const struct store *, uint64_t id);
 	void	(*accept)(struct store *, const struct store_msg *, int spool_fd,
 		    store_done *, void *arg);
 	void	(*update)(struct store *, const struct store_msg *,

@@ -122,3 +122,8 @@ FUZZ_TARGETS += %D%/fuzz_smtp_line
 %C%_fuzz_smtp_line_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_smtp_line_LDADD = $(LIBPOSTERN)
 EXTRA_DIST += %D%/smtp_line.dict
+
+FUZZ_TARGETS += %D%/fuzz_vault
+%C%_fuzz_vault_SOURCES = %D%/fuzz_vault.c $(FUZZ_MAIN)
+%C%_fuzz_vault_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_vault_LDADD = $(LIBSTORE) $(LIBPOSTERN)

@@ -10,6 +10,7 @@ TESTS += %D%/strangers.py
 TESTS += %D%/proxy.py
 TESTS += %D%/faithful.py
 TESTS += %D%/admin.py
+TESTS += %D%/backup.py
 TESTS += %D%/reports.py
 
 EXTRA_DIST += \
@@ -24,4 +25,5 @@ EXTRA_DIST += \
 	%D%/proxy.py \
 	%D%/faithful.py \
 	%D%/admin.py \
+	%D%/backup.py \
 	%D%/reports.py

@@ -1,9 +1,11 @@
 # unit tests of queue, its store excepted
-UNIT_TESTS += %D%/test_feed %D%/test_reports %D%/test_caps %D%/test_ctl %D%/test_dsn %D%/test_life %D%/test_route \
+UNIT_TESTS += %D%/test_backup %D%/test_feed %D%/test_reports %D%/test_caps %D%/test_ctl %D%/test_dsn %D%/test_life %D%/test_route \
 	%D%/test_sched %D%/test_submit %D%/test_table
 
+%C%_test_backup_SOURCES = %D%/test_backup.c %D%/ctl_world.h %D%/queue_world.h
+%C%_test_backup_LDADD = $(LIBQUEUE)
 %C%_test_caps_LDADD = $(LIBQUEUE)
-%C%_test_ctl_SOURCES = %D%/test_ctl.c %D%/queue_world.h
+%C%_test_ctl_SOURCES = %D%/test_ctl.c %D%/ctl_world.h %D%/queue_world.h
 %C%_test_ctl_LDADD = $(LIBQUEUE)
 %C%_test_dsn_LDADD = $(LIBQUEUE)
 %C%_test_feed_SOURCES = %D%/test_feed.c %D%/queue_world.h

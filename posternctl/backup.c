@@ -1,0 +1,106 @@
+/*
+ * Backups of the queue: the queue itself writes and reads the file, which is
+ * opened here with the admin's rights. Until it is whole and synced it has no
+ * name that a restore would be given.
+ */
+#include "lib/prelude.h"
+
+#include <sys/stat.h>
+#include <fcntl.h>
+#include <time.h>
+
+#include "lib/xalloc.h"
+#include "posternctl/ask.h"
+
+#define SUFFIX	".postern"
+
+static int
+trouble(const char *what, const char *path)
+{
+	return complain(CTL_FAILED, "cannot %s %s: %s", what, path,
+	    strerrordesc_np(errno));
+}
+
+/* "queue-20261124T015500Z", by the clock in UTC. */
+static char *
+name_now(void)
+{
+	char text[64];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm) == NULL ||
+	    strftime(text, sizeof(text), "queue-%Y%m%dT%H%M%SZ", &tm) == 0)
+		return xstrdup("queue");
+	return xstrdup(text);
+}
+
+/* What is in the folder under a name stays there when the power goes. */
+static int
+keep(const char *dir, const char *from, const char *to)
+{
+	int fd, code = CTL_OK;
+
+	if (link(from, to) == -1)
+		return trouble("name the backup", to);
+	if (unlink(from) == -1)
+		return trouble("remove", from);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1 || fsync(fd) == -1)
+		code = trouble("sync the folder", dir);
+	if (fd != -1)
+		close(fd);
+	return code;
+}
+
+static int
+write_backup(struct ask *a, const char *temporary, const char *final)
+{
+	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int code;
+
+	if (fd == -1)
+		return trouble("make the backup", temporary);
+	code = ask_file(a, fd);
+	if (close(fd) == -1 && code == CTL_OK)
+		code = trouble("write", temporary);
+	if (code == CTL_OK)
+		code = keep(a->args[0], temporary, final);
+	if (code != CTL_OK && unlink(temporary) == -1 && errno != ENOENT)
+		trouble("remove", temporary);
+	return code;
+}
+
+int
+ask_backup(struct ask *a)
+{
+	const char *dir = a->args[0];
+	char *name = name_now(), *final, *temporary;
+	int code;
+
+	if (mkdir(dir, 0700) == -1 && errno != EEXIST) {
+		free(name);
+		return trouble("make the folder", dir);
+	}
+	final = xasprintf("%s/%s" SUFFIX, dir, name);
+	temporary = xasprintf("%s/.%s-%ld.part", dir, name, (long)getpid());
+	code = write_backup(a, temporary, final);
+	if (code == CTL_OK && !a->json)
+		printf("It is in %s.\n", final);
+	free(temporary);
+	free(final);
+	free(name);
+	return code;
+}
+
+int
+ask_restore(struct ask *a)
+{
+	int fd = open(a->args[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK), code;
+
+	if (fd == -1)
+		return trouble("open the backup", a->args[0]);
+	code = ask_file(a, fd);
+	close(fd);
+	return code;
+}

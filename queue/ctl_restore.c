@@ -1,0 +1,545 @@
+/*
+ * What a backup holds comes back into the queue, under its old ids and on hold:
+ * what has left the queue since the backup was made, nobody here can know, and
+ * it must not go out twice unless the admin says so. What is queued already is
+ * left alone, so an interrupted restore is simply made again. Of a backup of
+ * this very store, what is not queued any more was delivered or removed: it
+ * comes back only when asked for ("again").
+ *
+ * The file is read twice: not before all of it has proved to be sound anything
+ * is queued.
+ */
+#include "lib/prelude.h"
+
+#include <sys/stat.h>
+
+#include "lib/date.h"
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "queue/ctl_private.h"
+#include "queue/submit.h"
+#include "queue/tasks.h"
+#include "queue/vault.h"
+
+#define READ_BYTES	(1024 * 1024)
+#define FRAMES_A_TURN	64
+#define AT_ONCE		256		/* being made durable */
+#define PACE_MS		50
+#define UNSETTLED_MAX	30000
+
+struct restore {
+	struct task task;
+	struct asked *a;
+	struct task_home *home;
+	struct task_crew *crew;
+	int	 fd;
+	bool	 again, take_damaged, dry_run;
+
+	/* The thread's while it has the task: */
+	uint64_t at;
+	struct buf buf;
+	bool	 eof;
+	int	 error;
+
+	bool	 real;			/* the second time through the file */
+	bool	 in_damage;		/* until the next sound frame */
+	bool	 have_head, have_end;
+	struct vault_head head;
+	struct vault_frame frame;	/* at the front of buf */
+	struct store_msg m;		/* the one under way; id 0: none */
+	const uint8_t *body;		/* its, in frame, or NULL */
+	uint64_t body_left;		/* in pieces to come */
+	uint8_t	 last;			/* byte of its body */
+	bool	 skip;			/* it is not wanted */
+	int	 spool_fd;
+	size_t	 under_way;
+	const char *why;		/* no more */
+	uint64_t messages, restored, present, left, damaged, lacking;
+};
+
+struct taken {				/* until it is durable */
+	struct asked *a;
+	uint64_t id;
+};
+
+static void	step(struct asked *);
+static void	finish(struct asked *);
+
+/* --- in the thread ------------------------------------------------------------------ */
+
+static void
+work(struct task *t)
+{
+	struct restore *r = (struct restore *)t;
+	ssize_t n;
+
+	if (buf_reserve(&r->buf, READ_BYTES) == -1) {
+		r->error = EFBIG;	/* never: no frame is as long as that */
+		return;
+	}
+	do
+		n = pread(r->fd, r->buf.data + r->buf.len, READ_BYTES,
+		    (off_t)r->at);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		r->error = errno;
+	else if (n == 0)
+		r->eof = true;
+	else {
+		r->at += (uint64_t)n;
+		r->buf.len += (size_t)n;
+	}
+}
+
+static void
+read_done(struct task *t)
+{
+	asked_later(((struct restore *)t)->a, 0, step);
+}
+
+/* --- one message ----------------------------------------------------------------------- */
+
+static void
+msg_over(struct asked *a)
+{
+	struct restore *r = a->own;
+
+	if (r->spool_fd != -1)
+		store_spool_close(a->q->store, r->spool_fd);
+	r->spool_fd = -1;
+	store_msg_clear(&r->m);
+	r->body = NULL;
+	r->body_left = 0;
+}
+
+/* Part of it is missing, or it is not what a queue writes. */
+static void
+msg_bad(struct asked *a)
+{
+	struct restore *r = a->own;
+
+	r->damaged++;
+	msg_over(a);
+}
+
+static void
+durable_cb(void *arg)
+{
+	struct taken *t = arg;
+	struct restore *r = t->a->own;
+	char id[STORE_ID_LEN + 1];
+
+	store_id_text(t->id, id);
+	log_info("%s restored state=held", id);
+	r->restored++;
+	r->under_way--;
+	if (r->why != NULL && r->under_way == 0)
+		asked_later(t->a, 0, finish);
+	free(t);
+}
+
+static void
+take(struct asked *a)
+{
+	struct restore *r = a->own;
+	struct taken *t = xcalloc(1, sizeof(*t));
+	uint64_t now = ev_wall_ms();
+	char when[DATE_LEN], why[DATE_LEN + 64];
+
+	t->a = a;
+	t->id = r->m.id;
+	r->under_way++;
+	/* The time that it lay in the backup is not held against it. */
+	if (now > r->head.taken_ms)
+		r->m.expires_ms += now - r->head.taken_ms;
+	snprintf(why, sizeof(why), RESTORED_NOTE "of %s",
+	    date_rfc3339(r->head.taken_ms, when));
+	life_restore(a->q, &r->m, r->body, r->body == NULL ? 0 :
+	    (size_t)r->m.size, r->spool_fd, why, durable_cb, t);
+	msg_over(a);
+}
+
+/* Some bytes of the body; true when all is there and sound. */
+static void
+body_piece(struct asked *a, const uint8_t *p, size_t n)
+{
+	struct restore *r = a->own;
+
+	if (!ctl_lines_sound(&r->last, p, n)) {
+		msg_bad(a);
+		return;
+	}
+	if (r->spool_fd != -1 && write(r->spool_fd, p, n) != (ssize_t)n) {
+		r->why = "the queue's disk takes no more now; make room, and "
+		    "run it again";
+		msg_over(a);
+		return;
+	}
+	r->body_left -= n;
+	if (r->body_left > 0)
+		return;
+	if (r->last == '\r')
+		msg_bad(a);
+	else if (r->real && !r->skip)
+		take(a);
+	else
+		msg_over(a);
+}
+
+/* It is wanted, or not. Its body is in the frame, or in those that follow. */
+static void
+msg_begin(struct asked *a)
+{
+	struct restore *r = a->own;
+
+	r->last = 0;
+	r->body_left = r->m.size;
+	if (r->m.in_spool && r->real && !r->skip) {
+		r->spool_fd = store_spool_open(a->q->store);
+		if (r->spool_fd == -1) {
+			r->why = "the queue cannot make a spool file now; run "
+			    "it again later";
+			msg_over(a);
+			return;
+		}
+	}
+	if (!r->m.in_spool)
+		body_piece(a, r->body, (size_t)r->m.size);
+	else
+		r->body = NULL;
+}
+
+static void
+present_cb(struct store_msg *const *msgs, size_t n, void *arg)
+{
+	struct asked *a = arg;
+	struct restore *r = a->own;
+
+	r->skip = true;
+	if (n > 0)
+		r->present++;
+	else if (r->head.store == store_identity(a->q->store) && !r->again)
+		r->left++;
+	else if (r->dry_run)
+		r->restored++;
+	else
+		r->skip = false;
+	msg_begin(a);
+	buf_drop(&r->buf, r->frame.whole);
+	asked_later(a, 0, step);
+}
+
+/*
+ * True when it is seen to elsewhere. One that is being removed just now may
+ * come back when all of it is gone.
+ */
+static bool
+msg_ask(struct asked *a)
+{
+	struct restore *r = a->own;
+
+	if (store_leaving(a->q->store, r->m.id)) {
+		r->messages--;
+		store_msg_clear(&r->m);
+		asked_later(a, PACE_MS, step);
+	} else
+		store_load(a->q->store, r->m.id, present_cb, a);
+	return true;
+}
+
+/* --- frames --------------------------------------------------------------------------------- */
+
+static bool
+on_head(struct asked *a)
+{
+	struct restore *r = a->own;
+
+	r->have_head = vault_get_head(&r->frame, &r->head);
+	r->damaged += !r->have_head;
+	return false;
+}
+
+static bool
+on_msg(struct asked *a)
+{
+	struct restore *r = a->own;
+
+	if (!vault_get_msg(&r->frame, &r->m, &r->body) ||
+	    !submit_sound(&r->m.env)) {
+		msg_bad(a);
+		return false;
+	}
+	r->messages++;
+	if (r->real)
+		return msg_ask(a);
+	msg_begin(a);
+	return false;
+}
+
+static bool
+on_piece(struct asked *a)
+{
+	struct restore *r = a->own;
+
+	/* Without a message: that was damaged, or the disk is full. */
+	if (r->m.id == 0)
+		return false;
+	if (r->frame.len > r->body_left || r->frame.len == 0)
+		msg_bad(a);
+	else
+		body_piece(a, r->frame.p, r->frame.len);
+	return false;
+}
+
+static bool
+on_void(struct asked *a)
+{
+	struct restore *r = a->own;
+
+	r->lacking++;
+	msg_over(a);
+	return false;
+}
+
+static bool
+on_end(struct asked *a)
+{
+	struct restore *r = a->own;
+	uint64_t n;
+
+	r->have_end = vault_get_end(&r->frame, &n);
+	return false;
+}
+
+/* True when the frame is still in use: another comes after a callback. */
+static bool
+on_frame(struct asked *a)
+{
+	static bool (*const handlers[VAULT_KINDS])(struct asked *) = {
+		[VAULT_HEAD] = on_head, [VAULT_MSG] = on_msg,
+		[VAULT_PIECE] = on_piece, [VAULT_VOID] = on_void,
+		[VAULT_END] = on_end,
+	};
+	struct restore *r = a->own;
+
+	r->in_damage = false;
+	/* Nothing but its pieces may come behind a message with some. */
+	if (r->m.id != 0 && r->frame.kind != VAULT_PIECE &&
+	    r->frame.kind != VAULT_VOID)
+		msg_bad(a);
+	return handlers[r->frame.kind](a);
+}
+
+static void
+damage(struct asked *a)
+{
+	struct restore *r = a->own;
+
+	if (!r->in_damage)
+		r->damaged++;
+	r->in_damage = true;
+	if (r->m.id != 0)
+		msg_over(a);
+	buf_drop(&r->buf, vault_seek(r->buf.data, r->buf.len));
+}
+
+/* --- the way through the file ------------------------------------------------------------------ */
+
+static void
+pass_begin(struct restore *r, bool real)
+{
+	r->real = real;
+	r->at = 0;
+	r->eof = false;
+	buf_reset(&r->buf);
+	r->in_damage = r->have_head = r->have_end = false;
+	r->messages = r->damaged = r->lacking = 0;
+}
+
+static void
+pass_over(struct asked *a)
+{
+	struct restore *r = a->own;
+
+	if (r->m.id != 0)
+		msg_bad(a);
+	if (!r->have_end || !r->have_head)
+		r->damaged += r->damaged == 0;
+	if (!r->real && (r->damaged == 0 || r->take_damaged) &&
+	    r->messages + r->have_head > 0) {
+		pass_begin(r, true);
+		asked_later(a, 0, step);
+		return;
+	}
+	r->why = "";
+	if (!r->real)
+		r->why = r->messages + r->have_head == 0 ?
+		    "this is not a backup of Postern's queue" :
+		    "the backup is damaged, and nothing was restored; "
+		    "--damaged takes what is whole";
+	if (r->under_way == 0)
+		finish(a);
+}
+
+/* No more of it; what is being made durable comes first. */
+static void
+give_up(struct asked *a)
+{
+	struct restore *r = a->own;
+
+	msg_over(a);
+	if (r->under_way == 0)
+		finish(a);
+}
+
+static bool
+must_wait(const struct asked *a)
+{
+	const struct restore *r = a->own;
+
+	return r->under_way >= AT_ONCE ||
+	    store_unsettled(a->q->store) > UNSETTLED_MAX;
+}
+
+static void
+step(struct asked *a)
+{
+	struct restore *r = a->own;
+	int i;
+
+	if (a->gone)
+		r->why = "nobody waits for it any more";
+	else if (r->error != 0)
+		r->why = "the backup cannot be read";
+	else if (r->real && !r->dry_run && (a->q->stopping ||
+	    !store_has_room(a->q->store)))
+		r->why = "the queue takes no mail now; run it again later";
+	for (i = 0; r->why == NULL && i < FRAMES_A_TURN; i++) {
+		if (must_wait(a)) {
+			asked_later(a, PACE_MS, step);
+			return;
+		}
+		switch (vault_get(r->buf.data, r->buf.len, &r->frame)) {
+		case VAULT_GOT:
+			if (on_frame(a))
+				return;
+			buf_drop(&r->buf, r->frame.whole);
+			break;
+		case VAULT_MORE:
+			if (!r->eof) {
+				task_crew_give(r->crew, &r->task);
+				return;
+			}
+			if (r->buf.len == 0) {
+				pass_over(a);
+				return;
+			}
+			damage(a);
+			break;
+		default:
+			damage(a);
+		}
+	}
+	if (r->why != NULL)
+		give_up(a);
+	else
+		asked_later(a, 0, step);
+}
+
+static void
+finish(struct asked *a)
+{
+	struct restore *r = a->own;
+	char n[NUM_TEXT_LEN], when[DATE_LEN];
+	bool good = *r->why == '\0';
+
+	child_ctl_row(a->id, 7);
+	child_ctl_time("taken", r->head.taken_ms);
+	child_ctl_num("messages", r->messages);
+	child_ctl_num("restored", r->restored);
+	child_ctl_num("queued_already", r->present);
+	child_ctl_num("left_since", r->left);
+	child_ctl_num("damaged", r->damaged + r->lacking);
+	child_ctl_bool("dry_run", r->dry_run);
+	asked_send(a);
+	log_info("restore=%s messages=%llu restored=%llu queued_already=%llu "
+	    "left_since=%llu damaged=%llu", !good ? "failed" : r->dry_run ?
+	    "tried" : "done", (unsigned long long)r->messages,
+	    (unsigned long long)r->restored, (unsigned long long)r->present,
+	    (unsigned long long)r->left,
+	    (unsigned long long)(r->damaged + r->lacking));
+	if (!good)
+		asked_end(a, r->real ? CTL_TEMPORARY : CTL_FAILED, "%s",
+		    r->why);
+	else
+		asked_end(a, CTL_OK, "%s from the backup of %s %s.%s",
+		    num_print_count(r->restored, "message", n),
+		    date_rfc3339(r->head.taken_ms, when), r->dry_run ?
+		    "would be queued" : "queued, and held",
+		    r->restored == 0 || r->dry_run ? "" : " Some may have "
+		    "gone out after it was made: see posternctl(8), then let "
+		    "them go with: posternctl queue release --restored");
+}
+
+/* --- the request --------------------------------------------------------------------------------- */
+
+static void
+restore_clear(struct asked *a)
+{
+	struct restore *r = a->own;
+
+	task_crew_end(&r->crew);
+	task_home_free(&r->home);
+	msg_over(a);
+	buf_clear(&r->buf);
+	if (r->fd != -1)
+		close(r->fd);
+	free(r);
+}
+
+static bool
+options(struct restore *r, size_t argc, const char *const *argv)
+{
+	size_t i;
+
+	for (i = 0; i < argc; i++)
+		if (strcmp(argv[i], "again=yes") == 0)
+			r->again = true;
+		else if (strcmp(argv[i], "damaged=yes") == 0)
+			r->take_damaged = true;
+		else if (strcmp(argv[i], "dry-run=yes") == 0)
+			r->dry_run = true;
+		else
+			return false;
+	return true;
+}
+
+void
+ctl_restore(struct asked *a, size_t argc, const char *const *argv)
+{
+	struct restore *r = xcalloc(1, sizeof(*r));
+	struct stat st;
+
+	r->a = a;
+	r->task.work = work;
+	r->task.done = read_done;
+	r->fd = child_ctl_take_fd();
+	r->spool_fd = -1;
+	store_msg_init(&r->m);
+	buf_init(&r->buf, VAULT_FRAME_MAX + READ_BYTES);
+	a->own = r;
+	a->clear = restore_clear;
+	if (!options(r, argc, argv)) {
+		asked_end(a, CTL_USAGE, "there are --again, --damaged and "
+		    "--dry-run");
+		return;
+	}
+	if (r->fd == -1 || fstat(r->fd, &st) == -1 || !S_ISREG(st.st_mode)) {
+		asked_end(a, CTL_FAILED, "no file came with the request");
+		return;
+	}
+	r->home = task_home_new();
+	r->crew = task_crew_new(r->home, 1);
+	pass_begin(r, false);
+	step(a);
+}

@@ -1,0 +1,224 @@
+#!/usr/bin/python3
+"""
+The queue's backup: made while mail flows, cut off by kill -9, and given to a
+server whose disk was lost. Whatever was acknowledged before it began has been
+delivered, or comes back byte for byte, on hold.
+"""
+import glob
+import json
+import os
+import random
+import shutil
+import smtplib
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "harness"))
+import tap                                                       # noqa: E402
+from postern import BIN, Postern, need_root, wait_for            # noqa: E402
+from sink import Sink                                            # noqa: E402
+
+ALICE = "alice@example.org"
+SENDERS = 4
+LARGE = 150_000
+
+
+def content(ident):
+    """The same bytes for the same id, wherever they are made."""
+    r = random.Random(ident)
+    size = LARGE if r.random() < 0.1 or "large" in ident else \
+        r.randrange(50, 3000)
+    lines = []
+    while size > 0:
+        lines.append(r.randbytes(r.randrange(1, 36)).hex())
+        size -= len(lines[-1]) + 2
+    return ("From: %s\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\n"
+            "Message-ID: <%s@backup.test>\r\n\r\n%s\r\n" %
+            (ALICE, ident, "\r\n".join(lines))).encode()
+
+
+def taken(sink):
+    """What the next hop has: id -> contents, ours of the header left out."""
+    got = {}
+    for m in list(sink.messages):
+        rest = m.content.split(b"\r\n", 1)[1]
+        while rest[:1] in (b"\t", b" "):
+            rest = rest.split(b"\r\n", 1)[1]
+        ident = rest.split(b"Message-ID: <", 1)[1].split(b"@", 1)[0].decode()
+        got.setdefault(ident, []).append(rest)
+    return got
+
+
+class Load:
+    """Submits until it is told to stop; every third message is put off."""
+
+    def __init__(self, p):
+        self.p, self.acked, self.stop = p, [], False
+        self.threads = [threading.Thread(target=self.run, args=(i,),
+                                         daemon=True) for i in range(SENDERS)]
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop = True
+        for t in self.threads:
+            t.join()
+
+    def run(self, number):
+        client, n = None, 0
+        while not self.stop:
+            n += 1
+            ident = "%d-%d" % (number, n)
+            to = "later" if n % 3 == 0 else "bob"
+            try:
+                if client is None:
+                    client = self.p.client(login=ALICE)
+                client.sendmail(ALICE, [to + "@example.net"], content(ident))
+                self.acked.append(ident)
+            except (smtplib.SMTPException, OSError):
+                client = None
+                time.sleep(0.05)
+
+
+def backup(p, folder, *options):
+    return subprocess.run(
+        [os.path.join(BIN, "posternctl"), "--json", "--socket", p.socket,
+         "queue", "backup", folder] + list(options), capture_output=True,
+        text=True)
+
+
+def restore(p, path, *options):
+    r = p.ctl("queue", "restore", path, *options, check=False)
+    rows = [json.loads(line) for line in r.stdout.splitlines()]
+    return r.returncode, rows[0] if rows else {}, r.stderr
+
+
+def test_under_load(p, sink, folder):
+    with Load(p) as load:
+        wait_for(lambda: len(load.acked) >= 40)
+        before = list(load.acked)
+        r = backup(p, folder)
+        tap.equal(r.returncode, 0, "a backup under load " + r.stderr)
+        row = json.loads(r.stdout)
+        wait_for(lambda: len(load.acked) >= len(before) + 20)
+        tap.ok(len(load.acked) >= len(before) + 20, "mail goes on meanwhile")
+    tap.note("%d acknowledged before it began, %d in it, %d after it" % (
+        len(before), row["messages"], len(load.acked) - len(before)))
+    tap.ok(row["messages"] > 0 and row["unreadable"] == 0, "all is readable")
+    return before
+
+
+def test_killed(p, folder):
+    """kill -9 of the queue in the middle: no backup, and no harm."""
+    for i in range(3):
+        p.submit(ALICE, ["later@example.net"], content("large-%d" % i))
+    had = sorted(os.listdir(folder))
+    maker = subprocess.Popen(
+        [os.path.join(BIN, "posternctl"), "--socket", p.socket, "queue",
+         "backup", folder, "--rate", "64K"], stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True)
+    begun = p.log().count("backup=begun")
+    wait_for(lambda: p.log().count("backup=begun") > 1 or begun > 1)
+    p.kill("queue")
+    err = maker.communicate()[1]
+    tap.ok(maker.returncode != 0, "posternctl says so: " + err.strip())
+    tap.equal(sorted(os.listdir(folder)), had, "and leaves nothing there")
+    tap.ok(wait_for(lambda: p.ctl("queue", "list", check=False).returncode
+                    == 0), "the queue is back")
+    # Who asked may die as well.
+    maker = subprocess.Popen(
+        [os.path.join(BIN, "posternctl"), "--socket", p.socket, "queue",
+         "backup", folder, "--rate", "64K"], stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(os.listdir(folder)) > len(had))
+    maker.kill()
+    maker.wait()
+    tap.ok(wait_for(lambda: "backup=failed" in p.log()),
+           "without an asker it ends")
+
+
+def test_disk_lost(p, sink, path, before):
+    p.kill_all()
+    delivered = set(taken(sink))
+    shutil.rmtree(os.path.join(p.dir, "state", "queue"))
+    p.start()
+    tap.equal(p.queue(), [], "a new disk")
+    code, row, err = restore(p, path, "--dry-run")
+    tap.ok(code == 0 and row["restored"] > 0 and p.queue() == [],
+           "a dry run " + err)
+    code, row, err = restore(p, path)
+    tap.ok(code == 0 and row["damaged"] == 0, "restored " + err)
+    held = p.rows("queue", "list", "--restored")
+    tap.ok(len(held) == row["restored"] and
+           all(r["state"] == "held by admin" for r in held), "and held")
+    code, again, _ = restore(p, path)
+    tap.ok(again["restored"] == 0 and
+           again["queued_already"] == row["restored"], "once only")
+
+    sink.answer.clear()
+    p.ctl("queue", "release", "--restored", "--yes")
+    tap.ok(wait_for(lambda: p.queue() == []), "all go out")
+    got = taken(sink)
+    tap.equal([i for i in before if i not in got], [],
+              "nothing is lost of what was acknowledged before")
+    tap.equal([i for i, all_ in got.items() if set(all_) != {content(i)}], [],
+              "byte for byte")
+    twice = sum(len(all_) - 1 for all_ in got.values())
+    tap.ok(twice <= len(delivered), "%d went out twice, as they were released "
+           "though the first server had sent them" % twice)
+    code, row, _ = restore(p, path)
+    tap.equal(row["restored"], row["messages"], "the backup is another "
+              "store's: it comes back again, and held")
+    p.ctl("queue", "remove", "--restored", "--yes")
+    return got
+
+
+def test_own(p, folder):
+    """A backup of this store: what has left it since is left alone."""
+    sink_less = p.queue()
+    tap.equal(sink_less, [], "an empty queue")
+    p.configure(next_hop="smtp://127.0.0.1:1")
+    p.ctl("reload")
+    p.submit(ALICE, ["bob@example.net"], content("own"))
+    r = backup(p, folder)
+    tap.equal(r.returncode, 0, "a backup " + r.stderr)
+    path = max(glob.glob(folder + "/*.postern"), key=os.path.getmtime)
+    p.ctl("queue", "remove", "--all", "--yes")
+    code, row, _ = restore(p, path)
+    tap.ok(row["left_since"] == 1 and row["restored"] == 0, "it is left out")
+    code, row, _ = restore(p, path, "--again")
+    tap.equal(row["restored"], 1, "until it is asked for")
+    with open(path, "r+b") as f:
+        f.truncate(os.path.getsize(path) - 10)
+    code, row, err = restore(p, path)
+    tap.ok(code == 1 and "damaged" in err, "a file cut off: " + err.strip())
+    code, row, err = restore(p, p.conf_path)
+    tap.ok(code == 1 and "not a backup" in err, "another file: " + err.strip())
+    r = backup(p, "/proc/no/such/folder")
+    tap.equal(r.returncode, 1, "nowhere to write: " + r.stderr.strip())
+
+
+def main():
+    need_root()
+    with Sink() as sink:
+        sink.answer["RCPT"] = lambda line: \
+            "452 4.2.2 full" if "later" in line else None
+        with Postern(sink.url, workers=2, route_options="tls = none",
+                     queue='retry-first = "1h" retry-max = "1h"') as p:
+            folder = os.path.join(p.dir, "backup")
+            p.account(ALICE, "open-sesame")
+            before = test_under_load(p, sink, folder)
+            path = glob.glob(folder + "/*.postern")[0]
+            test_killed(p, folder)
+            test_disk_lost(p, sink, path, before)
+            test_own(p, folder)
+    tap.done()
+
+
+main()

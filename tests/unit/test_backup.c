@@ -1,0 +1,429 @@
+/*
+ * queue backup and restore: what is in the file and what comes back, mail that
+ * comes and goes meanwhile, files that were cut off or damaged, and that
+ * nothing goes out twice by itself.
+ */
+#include "lib/prelude.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <fcntl.h>
+
+#include "queue/vault.h"
+#include "tests/unit/ctl_world.h"
+
+#define LARGE	(700 * 1024)
+
+/* --- asking, where a thread has a part in the answer ----------------------------- */
+
+static void
+await(const char *what)
+{
+	int i;
+
+	for (i = 0; i < 20000 && said.ended == 0; i++) {
+		ev_clock_step(1);
+		ev_loop_once(0);
+		if (i % 4 == 3)
+			usleep(100);
+	}
+	is_int(said.ended, 1, "%s: answered once", what);
+}
+
+static int
+new_file(void)
+{
+	int fd = memfd_create("backup", MFD_CLOEXEC);
+
+	if (fd == -1)
+		fatal("memfd");
+	return fd;
+}
+
+static void
+ask_with(int fd, const char *words)
+{
+	file = dup(fd);
+	begin(words);
+	await(words);
+}
+
+static uint64_t
+answer(const char *key)
+{
+	char *at = strstr(said.all, key);
+
+	return at == NULL ? UINT64_MAX :
+	    strtoull(at + strlen(key) + 1, NULL, 10);
+}
+
+/* --- mail ------------------------------------------------------------------------- */
+
+static char *
+body_of(size_t n)
+{
+	static const char head[] = "Subject: large\r\n\r\n";
+	char *p = xmalloc(n + 1);
+	size_t i;
+
+	memset(p, 'x', n);
+	p[n] = '\0';
+	memcpy(p, head, strlen(head));
+	for (i = 100; i + 2 < n; i += 70)
+		memcpy(p + i, "\r\n", 2);
+	memcpy(p + n - 2, "\r\n", 2);
+	return p;
+}
+
+/* As an import: a body of any size, deferred at the next hop. */
+static void
+large(size_t n)
+{
+	char *p = body_of(n);
+	int fd = new_file();
+
+	if (pwrite(fd, p, n, 0) != (ssize_t)n)
+		fatal("memfd");
+	ask_with(fd, "queue import from=alice@example.org to=z@example.net");
+	is_int(said.code, CTL_OK, "a large message: %s", said.end);
+	close(fd);
+	free(p);
+}
+
+/* Deferred; returns how many there were. */
+static int
+defer_all(void)
+{
+	struct world_job j;
+	int n = 0;
+
+	for (; world_job(&relay, &j); n++)
+		world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2", "full");
+	return n;
+}
+
+/* Delivered; how many, and whether their bodies are what they were. */
+static int
+deliver_all(bool *whole)
+{
+	struct world_job j;
+	int n = 0;
+
+	*whole = true;
+	for (; world_job(&relay, &j); n++) {
+		if (j.fd == -1)
+			*whole &= strcmp(j.body, WORLD_BODY) == 0;
+		else {
+			char *want = body_of(j.size), *got = xmalloc(j.size);
+
+			*whole &= pread(j.fd, got, j.size, 0) ==
+			    (ssize_t)j.size && memcmp(got, want, j.size) == 0;
+			free(want);
+			free(got);
+		}
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	}
+	return n;
+}
+
+/* As if the disk had been lost: an empty store in place of the old one. */
+static void
+lose_everything(void)
+{
+	world_disconnect(&smtpd);
+	world_disconnect(&relay);
+	world_close();
+	world_log[0] = '\0';
+	is_str(queue_open(&world, &world_conf, world_open_store), NULL,
+	    "a new store");
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_connect(&relay, ROLE_RELAY, 0);
+}
+
+/* --- tests ------------------------------------------------------------------------------ */
+
+static void
+test_there_and_back(void)
+{
+	char id[3][STORE_ID_LEN + 1], words[64];
+	struct world_job j;
+	int fd = new_file();
+	bool whole;
+
+	waiting(A, "x@example.net", id[0]);
+	waiting(A, "x@example.com y@example.net", id[1]);
+	large(LARGE);
+	is_int(defer_all(), 1, "it is deferred");
+	/* One recipient is done with: it must not get it again. */
+	world_step(3600 * 1000);
+	while (world_job(&relay, &j)) {
+		if (j.n == 2) {
+			world_say(&relay, &j, 0, OUTCOME_DELIVERED, "2.0.0",
+			    "ok");
+			world_say(&relay, &j, 1, OUTCOME_DEFERRED, "4.2.2",
+			    "full");
+			world_end(&relay, &j, true);
+		} else
+			world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2",
+			    "full");
+	}
+	ask_with(fd, "queue backup");
+	is_int(said.code, CTL_OK, "a backup: %s", said.end);
+	is_int(answer("messages"), 3, "of three messages");
+	ok(answer("bytes") == (uint64_t)lseek(fd, 0, SEEK_END) &&
+	    answer("bytes") > LARGE, "with their bodies");
+
+	ask_with(fd, "queue restore");
+	ok(said.code == CTL_OK && answer("queued_already") == 3 &&
+	    answer("restored") == 0, "nothing to restore: %s", said.end);
+	ask("queue remove %s", id[0]);
+	ask_with(fd, "queue restore");
+	ok(answer("restored") == 0 && answer("left_since") == 1,
+	    "what has left is left");
+	ask_with(fd, "queue restore again=yes");
+	ok(answer("restored") == 1 && answer("queued_already") == 2,
+	    "unless it is asked for");
+	ask("queue list restored=yes");
+	ok(said.rows == 1 && strstr(said.all, id[0]) != NULL &&
+	    strstr(said.all, "held by admin") != NULL, "and then held");
+
+	lose_everything();
+	ask_with(fd, "queue restore dry-run=yes");
+	ok(answer("restored") == 3 && store_count(world.store) == 0,
+	    "a dry run: %s", said.end);
+	ask_with(fd, "queue restore");
+	ok(said.code == CTL_OK && answer("restored") == 3, "%s", said.end);
+	ask_with(fd, "queue restore");
+	is_int(answer("queued_already"), 3, "a second time does nothing");
+	world_step(86400 * 1000);
+	ok(!world_job(&relay, &j), "all are held");
+	snprintf(words, sizeof(words), "queue show %s", id[1]);
+	ask("%s", words);
+	ok(strstr(said.all, "recipient=x@example.com;state=delivered") != NULL,
+	    "with what was known of them");
+	ask("queue release restored=yes");
+	is_int(deliver_all(&whole), 3, "released and delivered");
+	ok(whole, "byte for byte");
+	is_int(store_count(world.store), 0, "to the last");
+	close(fd);
+}
+
+/* Mail is taken in and delivered at every turn of the backup. */
+static void
+test_under_way(void)
+{
+	char id[STORE_ID_LEN + 1];
+	struct world_job j;
+	struct world_no no;
+	uint64_t more = 0;
+	int fd = new_file(), i;
+
+	for (i = 0; i < 1200; i++) {
+		world_submit(&smtpd, session++, A, "x@example.net");
+		if (i % 100 == 99)
+			while (world_submitted(&smtpd, &no, id))
+				;
+	}
+	while (world_job(&relay, &j))
+		world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2", "full");
+	is_int(store_count(world.store), 1200, "many messages");
+	file = dup(fd);
+	begin("queue backup");
+	for (i = 0; said.ended == 0 && i < 20000; i++) {
+		if (i % 8 == 0) {
+			world_submit(&smtpd, session++, A, "y@example.net");
+			more++;
+		}
+		ev_clock_step(1);
+		ev_loop_once(0);
+		usleep(20);
+		while (smtpd.read < smtpd.n)
+			world_submitted(&smtpd, &no, id);
+		while (relay.read < relay.n && world_job(&relay, &j))
+			world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0",
+			    "ok");
+	}
+	ok(said.code == CTL_OK && answer("messages") >= 1200 &&
+	    answer("messages") <= 1200 + more, "%s (%llu came)", said.end,
+	    (unsigned long long)more);
+	lose_everything();
+	ask_with(fd, "queue restore");
+	ok(answer("restored") >= 1200 && answer("damaged") == 0, "%s",
+	    said.end);
+	ask("queue remove all=yes");
+	close(fd);
+}
+
+/* A bounce that takes its message's place while the backup goes. */
+static void
+test_bounced_meanwhile(void)
+{
+	char id[STORE_ID_LEN + 1];
+	struct world_job j, last;
+	int fd = new_file(), i;
+
+	for (i = 0; i < 600; i++)
+		submit(A, "x@example.net", id);
+	while (world_job(&relay, &j))
+		if (strcmp(j.id, id) == 0)
+			last = j;
+		else
+			world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2",
+			    "full");
+	file = dup(fd);
+	begin("queue backup");
+	ev_loop_once(0);
+	world_answer(&relay, &last, OUTCOME_FAILED, "5.1.1", "no such user");
+	await("a backup");
+	ok(answer("messages") >= 600, "the message, or its bounce, is in it");
+	lose_everything();
+	ask_with(fd, "queue restore");
+	ask("queue list %s", id);
+	if (said.rows == 0)
+		ask("queue list from=<>");
+	is_int(said.rows, 1, "and comes back");
+	ask("queue remove all=yes");
+	close(fd);
+}
+
+static void
+test_damage(void)
+{
+	char id[STORE_ID_LEN + 1];
+	uint8_t *p, byte;
+	struct stat st;
+	int fd = new_file(), i, found = 0, whole = 0;
+	off_t at;
+
+	waiting(A, "x@example.net", id);
+	waiting(A, "y@example.net", id);
+	ask_with(fd, "queue backup");
+	ask("queue remove all=yes");
+	if (fstat(fd, &st) == -1)
+		fatal("fstat");
+	p = xmalloc((size_t)st.st_size);
+	if (pread(fd, p, (size_t)st.st_size, 0) != st.st_size)
+		fatal("pread");
+	for (at = 0; at < st.st_size; at += 3) {
+		byte = p[at] ^ (uint8_t)(1 << at % 8);
+		if (pwrite(fd, &byte, 1, at) != 1)
+			fatal("pwrite");
+		file = dup(fd);
+		begin("queue restore again=yes");
+		for (i = 0; i < 20000 && said.ended == 0; i++) {
+			ev_clock_step(1);
+			ev_loop_once(0);
+		}
+		found += said.code == CTL_FAILED &&
+		    answer("restored") == 0;
+		whole++;
+		if (pwrite(fd, p + at, 1, at) != 1)
+			fatal("pwrite");
+	}
+	is_int(found, whole, "a flipped bit is found wherever it is");
+	is_int(store_count(world.store), 0, "and nothing is queued of it");
+	byte = (uint8_t)~p[st.st_size / 2];
+	if (pwrite(fd, &byte, 1, st.st_size / 2) != 1)
+		fatal("pwrite");
+	ask_with(fd, "queue restore again=yes damaged=yes");
+	ok(said.code == CTL_OK && answer("restored") == 1 &&
+	    answer("damaged") == 1, "what is whole can be had: %s", said.end);
+	ask("queue remove all=yes");
+
+	found = whole = 0;
+	for (at = 0; at < st.st_size; at += 7) {
+		if (pwrite(fd, p, (size_t)st.st_size, 0) != st.st_size ||
+		    ftruncate(fd, at) == -1)
+			fatal("ftruncate");
+		file = dup(fd);
+		begin("queue restore again=yes");
+		for (i = 0; i < 20000 && said.ended == 0; i++) {
+			ev_clock_step(1);
+			ev_loop_once(0);
+		}
+		found += said.code == CTL_FAILED;
+		whole++;
+	}
+	is_int(found, whole, "a file cut off is found to be");
+	free(p);
+	close(fd);
+}
+
+static void
+test_trouble(void)
+{
+	char id[STORE_ID_LEN + 1];
+	int fd = new_file(), full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	waiting(A, "x@example.net", id);
+	ask("queue backup");
+	is_int(said.code, CTL_FAILED, "without a file: %s", said.end);
+	ask("queue restore");
+	is_int(said.code, CTL_FAILED, "without a file: %s", said.end);
+	ask_with(full, "queue backup");
+	is_int(said.code, CTL_FAILED, "not a file: %s", said.end);
+	ask_with(fd, "queue backup rate=1");
+	is_int(said.code, CTL_USAGE, "too slow: %s", said.end);
+	ask_with(fd, "queue backup colour=red");
+	is_int(said.code, CTL_USAGE, "misuse: %s", said.end);
+	ask_with(fd, "queue restore colour=red");
+	is_int(said.code, CTL_USAGE, "misuse: %s", said.end);
+	ask_with(fd, "queue restore");
+	is_int(said.code, CTL_FAILED, "an empty file: %s", said.end);
+	close(full);
+	close(fd);
+
+	/* The asker leaves: the file is not whole, and the queue goes on. */
+	fd = new_file();
+	large(LARGE);
+	defer_all();
+	file = dup(fd);
+	begin("queue backup rate=64K");
+	ev_loop_once(0);
+	ctl_gone(&world, 7);
+	await("one who leaves");
+	ask_with(fd, "queue restore");
+	is_int(said.code, CTL_FAILED, "what he has is no backup: %s",
+	    said.end);
+	close(fd);
+	ask("queue remove all=yes");
+}
+
+/* The rate is kept. */
+static void
+test_pace(void)
+{
+	int fd = new_file();
+	uint64_t began;
+
+	large(LARGE);
+	large(LARGE);
+	large(LARGE);
+	defer_all();
+	began = ev_now_ms();
+	ask_with(fd, "queue backup rate=1M");
+	ok(said.code == CTL_OK && ev_now_ms() - began >= 1900, "2.1 MB take "
+	    "%llu ms", (unsigned long long)(ev_now_ms() - began));
+	ask("queue remove all=yes");
+	close(fd);
+}
+
+int
+main(void)
+{
+	world_defaults();
+	world_limits[0].count = 100000;
+	world_open();
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_connect(&relay, ROLE_RELAY, 0);
+	test_there_and_back();
+	test_under_way();
+	test_bounced_meanwhile();
+	test_damage();
+	test_trouble();
+	test_pace();
+	world_disconnect(&smtpd);
+	world_disconnect(&relay);
+	world_close();
+	return tap_done();
+}
