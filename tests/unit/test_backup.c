@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <fcntl.h>
+#include <time.h>
 
 #include "queue/vault.h"
 #include "tests/unit/ctl_world.h"
@@ -16,18 +17,31 @@
 
 /* --- asking, where a thread has a part in the answer ----------------------------- */
 
+#define PATIENCE_SEC 60
+
+/* One turn of the loop, in which the thread may do something, too. */
+static void
+turn(void)
+{
+	ev_clock_step(1);
+	ev_loop_once(0);
+	usleep(50);
+}
+
+static bool
+ended(void)
+{
+	time_t until = time(NULL) + PATIENCE_SEC;
+
+	while (said.ended == 0 && time(NULL) < until)
+		turn();
+	return said.ended == 1;
+}
+
 static void
 await(const char *what)
 {
-	int i;
-
-	for (i = 0; i < 20000 && said.ended == 0; i++) {
-		ev_clock_step(1);
-		ev_loop_once(0);
-		if (i % 4 == 3)
-			usleep(100);
-	}
-	is_int(said.ended, 1, "%s: answered once", what);
+	ok(ended(), "%s: answered once", what);
 }
 
 static int
@@ -217,6 +231,7 @@ test_under_way(void)
 	struct world_no no;
 	uint64_t more = 0;
 	int fd = new_file(), i;
+	time_t until;
 
 	for (i = 0; i < 1200; i++) {
 		world_submit(&smtpd, session++, A, "x@example.net");
@@ -229,14 +244,13 @@ test_under_way(void)
 	is_int(store_count(world.store), 1200, "many messages");
 	file = dup(fd);
 	begin("queue backup");
-	for (i = 0; said.ended == 0 && i < 20000; i++) {
-		if (i % 8 == 0) {
+	until = time(NULL) + PATIENCE_SEC;
+	for (i = 0; said.ended == 0 && time(NULL) < until; i++) {
+		if (i % 8 == 0 && more < 3000) {
 			world_submit(&smtpd, session++, A, "y@example.net");
 			more++;
 		}
-		ev_clock_step(1);
-		ev_loop_once(0);
-		usleep(20);
+		turn();
 		while (smtpd.read < smtpd.n)
 			world_submitted(&smtpd, &no, id);
 		while (relay.read < relay.n && world_job(&relay, &j))
@@ -292,7 +306,7 @@ test_damage(void)
 	char id[STORE_ID_LEN + 1];
 	uint8_t *p, byte;
 	struct stat st;
-	int fd = new_file(), i, found = 0, whole = 0;
+	int fd = new_file(), found = 0, whole = 0;
 	off_t at;
 
 	waiting(A, "x@example.net", id);
@@ -310,11 +324,7 @@ test_damage(void)
 			fatal("pwrite");
 		file = dup(fd);
 		begin("queue restore again=yes");
-		for (i = 0; i < 20000 && said.ended == 0; i++) {
-			ev_clock_step(1);
-			ev_loop_once(0);
-		}
-		found += said.code == CTL_FAILED &&
+		found += ended() && said.code == CTL_FAILED &&
 		    answer("restored") == 0;
 		whole++;
 		if (pwrite(fd, p + at, 1, at) != 1)
@@ -337,11 +347,7 @@ test_damage(void)
 			fatal("ftruncate");
 		file = dup(fd);
 		begin("queue restore again=yes");
-		for (i = 0; i < 20000 && said.ended == 0; i++) {
-			ev_clock_step(1);
-			ev_loop_once(0);
-		}
-		found += said.code == CTL_FAILED;
+		found += ended() && said.code == CTL_FAILED;
 		whole++;
 	}
 	is_int(found, whole, "a file cut off is found to be");
