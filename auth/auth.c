@@ -41,9 +41,9 @@ conf_check(const void *slice, void **prepared)
 	for (i = 0; i < c->mechanisms.n; i++) {
 		if (sasl_login_has(c->mechanisms.v[i]))
 			continue;
-		snprintf(why, sizeof(why), "accounts: mechanism %s is not "
-		    "known here; PLAIN, LOGIN and SCRAM-SHA-256 are, with "
-		    "libsasl2's modules (libsasl2-modules) installed",
+		snprintf(why, sizeof(why), "accounts: libsasl2 does not "
+		    "know the mechanism %s; its modules (libsasl2-modules) "
+		    "must be installed",
 		    log_escs(c->mechanisms.v[i]));
 		return why;
 	}
@@ -58,7 +58,7 @@ conf_use(const void *slice, void *prepared)
 	watch_conf(conf);
 	ctl_conf(accounts, conf);
 	if (accounts != NULL)
-		ctl_look_for_caps();
+		ctl_look_over();
 }
 
 /* --- life -------------------------------------------------------------------------------- */
@@ -96,7 +96,7 @@ start(void)
 	ctl_conf(accounts, conf);
 	watch_start(conf->state_dir);
 	worker_start(conf->workers);
-	ctl_look_for_caps();
+	ctl_look_over();
 	return NULL;
 }
 

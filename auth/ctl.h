@@ -15,10 +15,11 @@ struct auth_conf;
 /* From now on: where accounts are, and the settings; both borrowed. */
 void	 ctl_conf(struct accounts *, const struct auth_conf *);
 /*
- * Looks through all accounts, in a thread, for caps that the settings do not
- * have (any more), and logs a warning: "default" counts for them.
+ * Looks through all accounts, in a thread, and logs warnings: of caps that the
+ * settings do not have (any more), "default" counts for them; of mechanisms
+ * that they have no verifier for.
  */
-void	 ctl_look_for_caps(void);
+void	 ctl_look_over(void);
 /* child_ops.ctl */
 void	 ctl_request(uint64_t id, size_t argc, const char *const *argv,
 	    const uint8_t *secret, size_t secret_len);

@@ -69,11 +69,24 @@ senders_of(const struct account *a)
 	return buf_steal(&b, &len);
 }
 
+static const char *
+verifiers_of(const struct account *a, char text[64])
+{
+	size_t n = (size_t)snprintf(text, 64, "%s",
+	    verifier_mechanism(SCRAM_SHA_256));
+	int i;
+
+	for (i = 0; i < SCRAM_HASHES - 1; i++)
+		if (a->further[i].iterations != 0)
+			n += (size_t)snprintf(text + n, 64 - n, ", %s",
+			    verifier_mechanism(a->further[i].hash));
+	return text;
+}
+
 void
 ctl_account_row(uint64_t id, const struct account *a, bool full)
 {
-	char *senders = senders_of(a);
-
+	char *senders = senders_of(a), verifiers[64];
 	uint64_t locked = watch_locked_until(a->name);
 
 	child_ctl_row(id, full ? 8 : 5);
@@ -84,7 +97,7 @@ ctl_account_row(uint64_t id, const struct account *a, bool full)
 	child_ctl_time("locked_until", locked);
 	if (full) {
 		child_ctl_time("created", a->created_ms);
-		child_ctl_str("verifier", "SCRAM-SHA-256");
+		child_ctl_str("verifier", verifiers_of(a, verifiers));
 		child_ctl_num("iterations", a->verifier.iterations);
 	}
 	child_ctl_send();

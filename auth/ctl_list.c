@@ -1,7 +1,8 @@
-/* All accounts, piece by piece: to list them, and to look for caps. */
+/* All accounts, piece by piece: to list them, and to see what they lack. */
 #include "lib/prelude.h"
 
 #include "auth/ctl_private.h"
+#include "auth/password.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
@@ -76,7 +77,7 @@ const struct verb ctl_list_verbs[] = {
 	{ NULL, 0, false, NULL, NULL, NULL }
 };
 
-/* --- caps that are gone ------------------------------------------------------------------ */
+/* --- what does not fit the configuration ------------------------------------------------------------------ */
 
 struct look {
 	struct job job;		/* first */
@@ -84,7 +85,19 @@ struct look {
 	size_t	 n;
 	size_t	 missing;	/* accounts whose cap is none of them */
 	char	 account[ACCOUNT_MAX + 1], cap[CAP_NAME_MAX + 1];
+	uint32_t hashes;	/* of mechanisms that are offered */
+	size_t	 without[SCRAM_HASHES]; /* accounts that have no verifier */
 };
+
+static void
+count_missing(struct look *l, const struct account *a)
+{
+	uint32_t missing = password_missing(a, l->hashes);
+	int hash;
+
+	for (hash = 0; hash < SCRAM_HASHES; hash++)
+		l->without[hash] += missing >> hash & 1;
+}
 
 static void
 run_look(struct job *job)
@@ -104,6 +117,8 @@ run_look(struct job *job)
 			memcpy(l->account, a.name, sizeof(l->account));
 			memcpy(l->cap, a.cap, sizeof(l->cap));
 		}
+		if (r == ACCOUNTS_OK)
+			count_missing(l, &a);
 		account_clear(&a);
 	}
 }
@@ -119,6 +134,14 @@ done_look(struct job *job)
 		    "the cap default counts for it%s; name the cap again, or "
 		    "remove and add the account", log_escs(l->account),
 		    log_escs(l->cap), l->missing > 1 ? " and others" : "");
+	for (i = 0; i < SCRAM_HASHES; i++)
+		if (l->without[i] > 0)
+			log_warnx("mechanism=%s accounts=%zu have no verifier "
+			    "for it, and programs that choose it cannot log "
+			    "in; a login by PLAIN or LOGIN adds it, and so "
+			    "does posternctl account passwd",
+			    verifier_mechanism((enum scram_hash)i),
+			    l->without[i]);
 	for (i = 0; i < l->n; i++)
 		free(l->caps[i]);
 	free(l->caps);
@@ -126,7 +149,7 @@ done_look(struct job *job)
 }
 
 void
-ctl_look_for_caps(void)
+ctl_look_over(void)
 {
 	const struct auth_conf *conf = ctl_settings();
 	struct look *l = xcalloc(1, sizeof(*l));
@@ -134,6 +157,7 @@ ctl_look_for_caps(void)
 	l->caps = xcalloc(conf->caps.n, sizeof(*l->caps));
 	for (; l->n < conf->caps.n; l->n++)
 		l->caps[l->n] = xstrdup(conf->caps.v[l->n]);
+	l->hashes = password_hashes(&conf->mechanisms);
 	l->job.run = run_look;
 	l->job.done = done_look;
 	l->job.lane = worker_lane(true);

@@ -16,7 +16,8 @@ noinst_LIBRARIES += %D%/libposternd.a
 	%D%/settings_table.c %D%/settings_value.c \
 	%D%/slices.c %D%/slices.h \
 	%D%/status.c %D%/status.h \
-	%D%/verify.c %D%/verify.h %D%/verify_sources.c
+	%D%/verify.c %D%/verify.h \
+	%D%/verify_mechanisms.c %D%/verify_sources.c
 %C%_posternd_SOURCES = %D%/main.c
 %C%_posternd_LDADD = %D%/libposternd.a $(LIBPOSTERN) $(CONFUSE_LIBS)
 LIBPOSTERND = posternd/libposternd.a $(LIBPOSTERN) $(CONFUSE_LIBS)

@@ -311,27 +311,6 @@ verify_routes(struct config *cfg)
 /* --- the rest ------------------------------------------------------------------------------- */
 
 static void
-verify_mechanisms(struct config *cfg)
-{
-	static const char *const known[] = { "SCRAM-SHA-256", "PLAIN",
-	    "LOGIN" };
-	size_t i, j;
-
-	if (cfg->smtpd.mechanisms.n == 0)
-		FAULT("accounts.mechanisms", "without a mechanism nobody can "
-		    "log in; leave the option out for the usual ones");
-	for (i = 0; i < cfg->smtpd.mechanisms.n; i++) {
-		for (j = 0; j < nitems(known); j++)
-			if (strcmp(known[j], cfg->smtpd.mechanisms.v[i]) == 0)
-				break;
-		if (j == nitems(known))
-			FAULT("accounts.mechanisms", "\"%s\" is not among "
-			    "SCRAM-SHA-256, PLAIN and LOGIN",
-			    cfg->smtpd.mechanisms.v[i]);
-	}
-}
-
-static void
 verify_resolver(struct config *cfg, const char *text)
 {
 	char host[INET6_ADDRSTRLEN];
@@ -397,7 +376,7 @@ verify(struct config *cfg, struct buf *problems, struct buf *warnings)
 	verify_users(cfg);
 	verify_listens(cfg);
 	verify_routes(cfg);
-	verify_mechanisms(cfg);
+	verify_mechanisms(cfg, problems, warnings);
 	verify_sources(cfg, problems, warnings);
 	for (i = 0; i < cfg->relay.resolvers.n; i++)
 		verify_resolver(cfg, cfg->relay.resolvers.v[i]);

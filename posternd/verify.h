@@ -12,6 +12,10 @@
 /* -1 with lines added to problems. */
 int	 verify(struct config *, struct buf *problems, struct buf *warnings);
 
+/* The part of it about ways to log in. */
+void	 verify_mechanisms(const struct config *, struct buf *problems,
+	    struct buf *warnings);
+
 /* The part of it about sources of accounts. */
 void	 verify_sources(const struct config *, struct buf *problems,
 	    struct buf *warnings);

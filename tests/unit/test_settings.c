@@ -109,7 +109,8 @@ test_values(void)
 	    "route up { next-hop = \"smtps://[2001:db8::1]\" user = u\n"
 	    " password-file = secret senders = {\"a@b.example\", \"@c.example\"} }\n"
 	    "route late { next-hop = \"smtp://mail.example.net:2525\" tls = may }\n"
-	    "dns { resolvers = {\"127.0.0.1@53\", \"::1\"} }\n");
+	    "dns { resolvers = {\"127.0.0.1@53\", \"::1\"} }\n"
+	    "accounts { mechanisms = {\"PLAIN\", \"SCRAM-SHA-1\"} }\n");
 	struct conf_relay_route *r;
 	struct conf_cap *cap;
 
@@ -142,6 +143,8 @@ test_values(void)
 	    2, "senders");
 	ok(strstr(buf_str(&warnings), "sandbox") != NULL,
 	    "no sandbox is complained about");
+	ok(strstr(buf_str(&warnings), "SCRAM-SHA-1 is outdated") != NULL,
+	    "so is SHA-1");
 	ok(strstr(buf_str(&warnings), "never used") != NULL,
 	    "so are routes behind one for everybody");
 	config_free(&cfg);
@@ -225,7 +228,9 @@ static const struct {
 	{ "bad senders", "route r { next-hop = \"mx\" senders = {\"b.c\"} }",
 	    "neither an address nor" },
 	{ "an unknown mechanism", "accounts { mechanisms = {\"CRAM-MD5\"} }",
-	    "CRAM-MD5" },
+	    "\"CRAM-MD5\" is not among SCRAM-SHA-256, SCRAM-SHA-512, " },
+	{ "a mechanism twice", "accounts { mechanisms = {\"PLAIN\", \"PLAIN\"} "
+	    "}", "PLAIN is there twice" },
 	{ "few iterations", "accounts { iterations = 4095 }",
 	    "4096 to 65536" },
 	{ "no resolver", "dns { resolvers = {\"dns.example\"} }",

@@ -1,0 +1,71 @@
+/* accounts { mechanisms }: each must be one of ours, and fit the rest. */
+#include "lib/prelude.h"
+
+#include "posternd/verify.h"
+
+#define KEY "accounts.mechanisms"
+
+static const struct mechanism {
+	const char *name;
+	const char *doubt;		/* said when it is there, or NULL */
+} known[] = {
+	{ "SCRAM-SHA-256", NULL },
+	{ "SCRAM-SHA-512", NULL },
+	{ "SCRAM-SHA-1", "SCRAM-SHA-1 is outdated, and its verifiers are the "
+	    "easiest to guess passwords from for whoever steals the accounts; "
+	    "keep it only as long as a program needs it that knows neither "
+	    "SCRAM-SHA-256 nor PLAIN" },
+	{ "PLAIN", NULL },
+	{ "LOGIN", NULL },
+};
+
+static const struct mechanism *
+find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(known); i++)
+		if (strcmp(known[i].name, name) == 0)
+			return &known[i];
+	return NULL;
+}
+
+static void
+put_unknown(const struct config *cfg, const char *name, struct buf *problems)
+{
+	struct buf names;
+	size_t i;
+
+	buf_init(&names, 1024);
+	for (i = 0; i < nitems(known); i++)
+		buf_addf(&names, "%s%s", i == 0 ? "" : i + 1 < nitems(known) ?
+		    ", " : " and ", known[i].name);
+	config_problem(problems, cfg, KEY, "\"%s\" is not among %s", name,
+	    buf_str(&names));
+	buf_clear(&names);
+}
+
+void
+verify_mechanisms(const struct config *cfg, struct buf *problems,
+    struct buf *warnings)
+{
+	const struct conf_strs *given = &cfg->smtpd.mechanisms;
+	const struct mechanism *m;
+	size_t i, j;
+
+	if (given->n == 0)
+		config_problem(problems, cfg, KEY, "without a mechanism nobody "
+		    "can log in; leave the option out for the usual ones");
+	for (i = 0; i < given->n; i++) {
+		m = find(given->v[i]);
+		for (j = 0; j < i && strcmp(given->v[i], given->v[j]) != 0; j++)
+			;
+		if (m == NULL)
+			put_unknown(cfg, given->v[i], problems);
+		else if (j < i)
+			config_problem(problems, cfg, KEY, "%s is there twice",
+			    m->name);
+		else if (m->doubt != NULL)
+			config_problem(warnings, cfg, KEY, "%s", m->doubt);
+	}
+}
