@@ -7,6 +7,7 @@
  *	of a pair	of account and network, where it was used before: the
  *			same, apart, so that strangers cannot lock out owners
  *	of a network	(a /24 or /64): distinct names that failed
+ *	of a site	(an IPv6 /48): the same, four of them count as one
  *	of an address	the same; one that logged in well is spared what its
  *			neighbours have done, unless it does so itself
  *
@@ -23,7 +24,8 @@
 #include <stdint.h>
 
 #define GUARD_LIMIT_MAX	16	/* failures that can be told apart */
-#define GUARD_ROOM	16384	/* of each kind; the least lately used goes */
+#define GUARD_ROOM	16384	/* of each kind; then the least lately used goes
+				   of what is of least worth */
 
 struct guard;
 

@@ -11,7 +11,7 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/ctl.c %D%/ctl.h %D%/ctl_private.h \
 	%D%/ctl_account.c %D%/ctl_list.c \
 	%D%/exchange.c %D%/exchange.h \
-	%D%/guard.c %D%/guard.h \
+	%D%/guard.c %D%/guard.h %D%/guard_memory.c %D%/guard_private.h \
 	%D%/password.c %D%/password.h \
 	%D%/revoke.c %D%/revoke.h \
 	%D%/sasl.c %D%/sasl.h %D%/sasl_private.h \

@@ -56,6 +56,11 @@ FUZZ_TARGETS += %D%/fuzz_dsn
 %C%_fuzz_dsn_LDADD = $(LIBQUEUE)
 EXTRA_DIST += %D%/dsn.dict
 
+FUZZ_TARGETS += %D%/fuzz_guard
+%C%_fuzz_guard_SOURCES = %D%/fuzz_guard.c $(FUZZ_MAIN)
+%C%_fuzz_guard_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_guard_LDADD = $(LIBAUTH)
+
 FUZZ_TARGETS += %D%/fuzz_json
 %C%_fuzz_json_SOURCES = %D%/fuzz_json.c $(FUZZ_MAIN)
 %C%_fuzz_json_LDFLAGS = $(FUZZ_LINK)
