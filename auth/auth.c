@@ -4,6 +4,7 @@
 #include "auth/auth.h"
 #include "auth/ctl.h"
 #include "auth/exchange.h"
+#include "auth/lanes.h"
 #include "auth/revoke.h"
 #include "auth/sasl.h"
 #include "auth/watch.h"
@@ -56,6 +57,7 @@ conf_use(const void *slice, void *prepared)
 	conf = slice;
 	exchange_conf(conf);
 	watch_conf(conf);
+	lanes_conf(accounts, conf);
 	ctl_conf(accounts, conf);
 	if (accounts != NULL)
 		ctl_look_over();
@@ -96,6 +98,7 @@ start(void)
 	ctl_conf(accounts, conf);
 	watch_start(conf->state_dir);
 	worker_start(conf->workers);
+	lanes_conf(accounts, conf);
 	ctl_look_over();
 	return NULL;
 }
@@ -108,6 +111,7 @@ stop(void)
 	watch_stop();
 	revoke_stop();
 	sasl_login_accounts(NULL);
+	lanes_conf(NULL, conf);
 	accounts_close(&accounts);
 	child_exit();
 }
