@@ -4,9 +4,9 @@
 #include "auth/auth.h"
 #include "auth/ctl.h"
 #include "auth/exchange.h"
-#include "auth/lanes.h"
 #include "auth/revoke.h"
 #include "auth/sasl.h"
+#include "auth/tokens.h"
 #include "auth/watch.h"
 #include "auth/worker.h"
 #include "lib/log.h"
@@ -56,8 +56,8 @@ conf_use(const void *slice, void *prepared)
 {
 	conf = slice;
 	exchange_conf(conf);
+	tokens_conf(conf);
 	watch_conf(conf);
-	lanes_conf(accounts, conf);
 	ctl_conf(accounts, conf);
 	if (accounts != NULL)
 		ctl_look_over();
@@ -72,6 +72,8 @@ peer(enum role role, uint32_t index, int fd)
 		exchange_peer(index, fd);
 	else if (role == ROLE_QUEUE)
 		revoke_peer(fd);
+	else if (role == ROLE_FETCH)
+		tokens_peer(fd);
 	else if (close(fd) == -1)
 		log_warn("close");
 }
@@ -98,7 +100,6 @@ start(void)
 	ctl_conf(accounts, conf);
 	watch_start(conf->state_dir);
 	worker_start(conf->workers);
-	lanes_conf(accounts, conf);
 	ctl_look_over();
 	return NULL;
 }
@@ -110,8 +111,8 @@ stop(void)
 	worker_stop();
 	watch_stop();
 	revoke_stop();
+	tokens_stop();
 	sasl_login_accounts(NULL);
-	lanes_conf(NULL, conf);
 	accounts_close(&accounts);
 	child_exit();
 }

@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #include "auth/exchange.h"
-#include "auth/lanes.h"
 #include "auth/password.h"
 #include "auth/sasl.h"
 #include "auth/watch.h"
@@ -38,6 +37,7 @@
 enum exchange_state {
 	EXCHANGE_RUNNING,	/* a thread has it; the client may only go */
 	EXCHANGE_WAITING,	/* for the client's next response */
+	EXCHANGE_ASKING,	/* another process: its answer comes */
 	EXCHANGE_DELAYED,	/* the client hears the answer later */
 	EXCHANGE_LEFT		/* the client is gone: the thread tidies up */
 };
@@ -52,7 +52,8 @@ struct peer {
 struct exchange {
 	struct job job;		/* first: the job is the exchange */
 	LIST_ENTRY(exchange) bucket, of_peer;
-	uint64_t id;
+	LIST_ENTRY(exchange) of_questions; /* while asking */
+	uint64_t id, question;
 	struct peer *peer;	/* NULL once left */
 	uint32_t index;		/* the worker's */
 	atomic_bool given_up;	/* a thread need not begin any more */
@@ -66,6 +67,9 @@ struct exchange {
 	uint64_t now_ms;	/* when the client moved */
 	uint64_t wait_ms;	/* of a lock */
 	struct sasl_login *login; /* the thread's */
+	bool	 has_verdict;
+	struct sasl_verdict verdict;
+	bool	 told;		/* of its failure, which has been counted */
 	struct sasl_result result;
 };
 
@@ -73,6 +77,8 @@ static const struct auth_conf *conf;
 static uint32_t hashes;		/* of conf's mechanisms */
 static LIST_HEAD(, peer) peers = LIST_HEAD_INITIALIZER(peers);
 static LIST_HEAD(, exchange) buckets[BUCKETS];
+static LIST_HEAD(, exchange) questions[BUCKETS];
+static exchange_asker *askers[SASL_ASKS];
 static size_t *burdens;		/* exchanges of each worker, by its index */
 static size_t nburdens;
 
@@ -109,8 +115,8 @@ find(const struct peer *peer, uint64_t id)
 static void
 set_state(struct exchange *e, enum exchange_state state)
 {
-	static const char *const names[] = { "running", "waiting", "delayed",
-	    "left" };
+	static const char *const names[] = { "running", "waiting", "asking",
+	    "delayed", "left" };
 
 	log_debug("exchange", "%s exchange=%s", log_session(e->id),
 	    names[state]);
@@ -144,6 +150,8 @@ detach(struct exchange *e)
 		return;
 	LIST_REMOVE(e, bucket);
 	LIST_REMOVE(e, of_peer);
+	if (e->state == EXCHANGE_ASKING)
+		LIST_REMOVE(e, of_questions);
 	e->peer = NULL;
 	ev_timer_cancel(&e->timer);
 }
@@ -168,7 +176,10 @@ run_step(struct job *job)
 	if (atomic_load(&e->given_up)) {
 		e->result.answer = SASL_ANSWER_NO;
 		e->result.no = AUTH_NO_TEMPORARY;
-	} else if (e->login != NULL)
+	} else if (e->has_verdict)
+		sasl_login_answered(e->login, &e->verdict, e->now_ms,
+		    &e->result);
+	else if (e->login != NULL)
 		sasl_login_step(e->login, e->input.data, e->input.len,
 		    e->now_ms, &e->result);
 	else if ((e->login = sasl_login_new(&e->params)) != NULL)
@@ -179,8 +190,10 @@ run_step(struct job *job)
 		e->result.answer = SASL_ANSWER_NO;
 		e->result.no = AUTH_NO_TEMPORARY;
 	}
+	e->has_verdict = false;
 	buf_wipe(&e->input);
-	if (e->result.answer != SASL_ANSWER_CHALLENGE)
+	if (e->result.answer != SASL_ANSWER_CHALLENGE &&
+	    e->result.answer != SASL_ANSWER_ASK)
 		sasl_login_free(&e->login);
 }
 
@@ -304,19 +317,29 @@ failed(struct exchange *e)
 	};
 
 	if (e->result.no == AUTH_NO_CREDENTIALS && *e->result.tried != '\0' &&
-	    !locked(e, e->result.tried))
+	    !locked(e, e->result.tried) && !e->result.harmless)
 		failures = watch_failed(e->result.tried, e->params.peer,
 		    e->result.wrong);
-	log_info("%s login=failed account=\"%s\" mechanism=%s peer=%s why=%s",
-	    log_session(e->id), log_escs(e->result.tried),
+	log_info("%s login=failed account=\"%s\" mechanism=%s peer=%s why=%s%s%s"
+	    "%s", log_session(e->id), log_escs(e->result.tried),
 	    log_escs(e->params.mechanism), log_escs(e->params.peer),
-	    e->result.lacks ? "no-verifier" : reasons[e->result.no]);
+	    e->result.lacks ? "no-verifier" : reasons[e->result.no],
+	    *e->result.why == '\0' ? "" : " said=\"",
+	    log_escs(e->result.why), *e->result.why == '\0' ? "" : "\"");
 	if (e->result.lacks)
 		log_warnx("account=\"%s\" has no verifier for %s, and cannot "
 		    "log in by it; set its password anew (posternctl account "
 		    "passwd), or let it log in once by PLAIN",
 		    log_escs(e->result.tried), log_escs(e->params.mechanism));
 	delay(e, failures);
+}
+
+/* The client has had its delay when it was told by a challenge. */
+static void
+failed_as_told(struct exchange *e)
+{
+	send_no(e->peer->ipc, e->id, e->result.no, 0);
+	exchange_free(e);
 }
 
 static void
@@ -341,6 +364,49 @@ challenge_later(struct exchange *e)
 }
 
 static void
+ask(struct exchange *e)
+{
+	static const struct sasl_verdict nobody = { .temporary = true };
+	static uint64_t last;
+	exchange_asker *asker = askers[e->result.ask];
+	uint64_t wait_ms;
+
+	e->question = ++last;
+	set_state(e, EXCHANGE_ASKING);
+	LIST_INSERT_HEAD(&questions[e->question % BUCKETS], e, of_questions);
+	wait_ms = asker == NULL ? 0 : asker(e->question, &e->result);
+	buf_wipe(&e->result.question);
+	if (e->state != EXCHANGE_ASKING)
+		return;			/* answered already */
+	if (wait_ms > 0)
+		ev_timer_set(&e->timer, wait_ms);
+	else
+		exchange_answered(e->question, &nobody);
+}
+
+void
+exchange_answered(uint64_t question, const struct sasl_verdict *verdict)
+{
+	struct exchange *e;
+
+	LIST_FOREACH(e, &questions[question % BUCKETS], of_questions)
+		if (e->question == question)
+			break;
+	if (e == NULL)
+		return;
+	LIST_REMOVE(e, of_questions);
+	e->verdict = *verdict;
+	e->has_verdict = true;
+	submit(e);
+}
+
+void
+exchange_ask_by(enum sasl_ask what, exchange_asker *asker)
+{
+	askers[what] = asker;
+}
+
+static void
 exchange_done(struct job *job)
 {
 	struct exchange *e = (struct exchange *)job;
@@ -352,7 +418,11 @@ exchange_done(struct job *job)
 	switch (e->result.answer) {
 	case SASL_ANSWER_CHALLENGE:
 		/* SCRAM's last one says that the password was right. */
-		if (e->named && locked(e, e->result.tried))
+		if (e->result.refused) {
+			e->told = true;
+			e->result.no = AUTH_NO_CREDENTIALS;
+			failed(e);
+		} else if (e->named && locked(e, e->result.tried))
 			failed(e);
 		else if (e->named || *e->result.tried == '\0')
 			challenge(e);
@@ -369,7 +439,13 @@ exchange_done(struct job *job)
 		exchange_free(e);
 		break;
 	case SASL_ANSWER_NO:
-		failed(e);
+		if (e->told)
+			failed_as_told(e);
+		else
+			failed(e);
+		break;
+	case SASL_ANSWER_ASK:
+		ask(e);
 		break;
 	}
 }
@@ -377,9 +453,15 @@ exchange_done(struct job *job)
 static void
 timer_cb(void *arg)
 {
+	static const struct sasl_verdict silence = { .temporary = true,
+	    .why = "no answer in time" };
 	struct exchange *e = arg;
 	bool late = e->state == EXCHANGE_WAITING;
 
+	if (e->state == EXCHANGE_ASKING) {
+		exchange_answered(e->question, &silence);
+		return;
+	}
 	if (!late && e->result.answer == SASL_ANSWER_CHALLENGE) {
 		challenge(e);
 		return;
@@ -442,6 +524,10 @@ on_start(struct peer *peer, struct ipc_in *in)
 	e->params.iterations = conf->iterations;
 	e->params.cache_sec = conf->cache_sec;
 	e->params.hashes = hashes;
+	snprintf(e->params.token_issuer, sizeof(e->params.token_issuer), "%s",
+	    conf->token_issuer);
+	snprintf(e->params.token_scope, sizeof(e->params.token_scope), "%s",
+	    conf->token_scope);
 	e->has_input = has_input;
 	buf_add(&e->input, input, len);
 	submit(e);
@@ -492,11 +578,9 @@ on_cancel(struct peer *peer, struct ipc_in *in)
 static int
 on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 {
-	const struct peer *peer = arg;
 	int r = in->type == M_AUTH_START ? on_start(arg, in) :
 	    in->type == M_AUTH_STEP ? on_step(arg, in) :
-	    in->type == M_AUTH_CANCEL ? on_cancel(arg, in) :
-	    in->type == M_LANE ? lanes_ask(ipc, peer->index, in) : -1;
+	    in->type == M_AUTH_CANCEL ? on_cancel(arg, in) : -1;
 
 	ipc_forget();		/* passwords come this way */
 	return r;

@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "auth/sasl.h"
+
 struct auth_conf;
 
 /* The settings from now on; borrowed until the next call. */
@@ -16,5 +18,15 @@ void	 exchange_conf(const struct auth_conf *);
 void	 exchange_peer(uint32_t index, int fd);
 /* Ends all channels; answers that threads still owe go nowhere. */
 void	 exchange_stop(void);
+
+/*
+ * Who asks another process what a login has to know. It sends its question
+ * under that number and returns how many milliseconds to wait for the answer
+ * at most; 0: it cannot ask now. No thread waits meanwhile.
+ */
+typedef uint64_t exchange_asker(uint64_t question, const struct sasl_result *);
+void	 exchange_ask_by(enum sasl_ask, exchange_asker *);
+/* The answer; one that nobody waits for any more is dropped. */
+void	 exchange_answered(uint64_t question, const struct sasl_verdict *);
 
 #endif

@@ -13,10 +13,11 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/exchange.c %D%/exchange.h \
 	%D%/guard.c %D%/guard.h %D%/guard_memory.c %D%/guard_private.h \
 	%D%/password.c %D%/password.h \
-	%D%/lanes.c %D%/lanes.h \
+	%D%/oauth.c %D%/oauth.h \
 	%D%/revoke.c %D%/revoke.h \
 	%D%/sasl.c %D%/sasl.h %D%/sasl_private.h \
-	%D%/sasl_ask.c %D%/sasl_library.c \
+	%D%/sasl_ask.c %D%/sasl_library.c %D%/sasl_oauth.c \
+	%D%/tokens.c %D%/tokens.h \
 	%D%/verifier.c %D%/verifier.h \
 	%D%/watch.c %D%/watch.h \
 	%D%/worker.c %D%/worker.h

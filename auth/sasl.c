@@ -12,6 +12,7 @@
 #include "lib/xalloc.h"
 
 #define CHALLENGE_MAX	8192	/* RFC 4954 4: 12288 as base64, at most */
+#define QUESTION_MAX	CHALLENGE_MAX
 
 __thread struct sasl_login *sasl_current;
 
@@ -20,12 +21,14 @@ sasl_result_init(struct sasl_result *r)
 {
 	memset(r, 0, sizeof(*r));
 	buf_init(&r->challenge, CHALLENGE_MAX);
+	buf_init(&r->question, QUESTION_MAX);
 }
 
 void
 sasl_result_clear(struct sasl_result *r)
 {
 	buf_wipe(&r->challenge);
+	buf_wipe(&r->question);
 	account_clear(&r->account);
 }
 
@@ -41,6 +44,7 @@ sasl_login_new(const struct sasl_login_params *p)
 
 	l->p = *p;
 	buf_init(&l->binding, CHALLENGE_MAX);
+	buf_init(&l->question, QUESTION_MAX);
 	sasl_current = l;
 	if (sasl_server_new("smtp", l->p.hostname, NULL, NULL, NULL, NULL, 0,
 	    &l->conn) != SASL_OK ||
@@ -63,6 +67,7 @@ sasl_login_free(struct sasl_login **lp)
 		sasl_dispose(&l->conn);
 	account_clear(&l->account);
 	buf_clear(&l->binding);
+	buf_wipe(&l->question);
 	free(l);
 }
 
@@ -117,7 +122,18 @@ answer(struct sasl_login *l, int r, const char *out, unsigned int len,
 	snprintf(result->tried, sizeof(result->tried), "%s", l->tried);
 	result->wrong = l->wrong;
 	result->lacks = l->lacks;
+	result->refused = l->refused;
+	result->harmless = l->harmless;
+	snprintf(result->why, sizeof(result->why), "%s", l->why);
 	result->answer = SASL_ANSWER_NO;
+	if (l->asks) {
+		l->asks = false;
+		result->answer = SASL_ANSWER_ASK;
+		result->ask = l->ask;
+		buf_add(&result->question, l->question.data, l->question.len);
+		buf_wipe(&l->question);
+		return;
+	}
 	if (r == SASL_CONTINUE) {
 		if (out != NULL && buf_add(&result->challenge, out, len) == -1)
 			result->no = AUTH_NO_TEMPORARY;
@@ -210,6 +226,24 @@ sasl_login_step(struct sasl_login *l, const uint8_t *in, size_t len,
 	r = !may_pass(l, in, len) ? SASL_BADPROT :
 	    sasl_server_step(l->conn, in == NULL ? "" : (const char *)in,
 	    (unsigned int)len, &out, &out_len);
+	sasl_current = NULL;
+	answer(l, r, out, out_len, result);
+}
+
+/* What the library waits for is the client's next word; this stands for it. */
+void
+sasl_login_answered(struct sasl_login *l, const struct sasl_verdict *v,
+    uint64_t now_ms, struct sasl_result *result)
+{
+	const char *out = NULL;
+	unsigned int out_len = 0;
+	int r;
+
+	sasl_current = l;
+	l->now_ms = now_ms;
+	l->verdict = v;
+	r = sasl_server_step(l->conn, "", 0, &out, &out_len);
+	l->verdict = NULL;
 	sasl_current = NULL;
 	answer(l, r, out, out_len, result);
 }

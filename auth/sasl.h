@@ -8,6 +8,7 @@
 #define AUTH_SASL_H
 
 #include "auth/account.h"
+#include "auth/oauth.h"
 #include "lib/ipc_msgs.h"
 
 struct accounts;
@@ -25,9 +26,30 @@ struct sasl_login_params {
 	uint32_t iterations;	/* that those without account seem to have */
 	uint32_t hashes;	/* of further verifiers, auth/password.h */
 	uint32_t cache_sec;
+	char	 token_issuer[OAUTH_ISSUER_MAX + 1]; /* that clients may ask, or "" */
+	char	 token_scope[OAUTH_SCOPE_MAX + 1]; /* that is wanted, or "" */
 };
 
-enum sasl_answer { SASL_ANSWER_CHALLENGE, SASL_ANSWER_OK, SASL_ANSWER_NO };
+enum sasl_answer {
+	SASL_ANSWER_CHALLENGE, SASL_ANSWER_OK, SASL_ANSWER_NO,
+	SASL_ANSWER_ASK		/* another process must be asked first, then
+				   sasl_login_answered() */
+};
+
+/* What is asked, of whom: a token, of postern-fetch. */
+enum sasl_ask { SASL_ASK_TOKEN, SASL_ASKS };
+
+#define SASL_WHY_MAX	200
+
+/* The other process's answer. */
+struct sasl_verdict {
+	bool	 good;
+	bool	 temporary;		/* else: nobody could tell */
+	bool	 harmless;		/* else: what failed was no guess */
+	char	 name[ACCOUNT_MAX + 1];	/* good: whose it is */
+	char	 why[SASL_WHY_MAX];	/* else: for the log; may hold a
+					   stranger's words */
+};
 
 struct sasl_result {
 	enum sasl_answer answer;
@@ -39,6 +61,12 @@ struct sasl_result {
 					   mechanism's hash; not for strangers */
 	uint64_t wrong;			/* a keyed hash of the wrong password; 0:
 					   the mechanism shows none */
+	enum sasl_ask ask;		/* with SASL_ANSWER_ASK */
+	struct buf question;		/* with it: a secret */
+	bool	 refused;		/* the challenge tells of a failure, what
+					   the client says to it is its last */
+	bool	 harmless;		/* a failure that was no guess */
+	char	 why[SASL_WHY_MAX];	/* of a failure, or "": for the log */
 };
 
 /*
@@ -67,6 +95,8 @@ void	 sasl_login_free(struct sasl_login **);
 void	 sasl_login_start(struct sasl_login *, const uint8_t *, size_t,
 	    uint64_t now_ms, struct sasl_result *);
 void	 sasl_login_step(struct sasl_login *, const uint8_t *, size_t,
+	    uint64_t now_ms, struct sasl_result *);
+void	 sasl_login_answered(struct sasl_login *, const struct sasl_verdict *,
 	    uint64_t now_ms, struct sasl_result *);
 
 #endif

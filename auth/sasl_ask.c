@@ -20,9 +20,15 @@ sasl_login_accounts(struct accounts *a)
 	accounts = a;
 }
 
+uint64_t
+sasl_hash(const char *secret, size_t len)
+{
+	return accounts_hash(accounts, secret, len);
+}
+
 /* Keeps the account that goes with a name in the login. */
-static void
-look_up(struct sasl_login *l, const char *name)
+void
+sasl_look_up(struct sasl_login *l, const char *name)
 {
 	enum accounts_result r = ACCOUNTS_ERROR;
 
@@ -45,8 +51,8 @@ look_up(struct sasl_login *l, const char *name)
  * LOGIN forgets to free the password when told that a name is bad, and takes
  * one with a space in front for such.
  */
-static void
-canonical(const char *in, size_t len, char out[ACCOUNT_MAX + 1])
+void
+sasl_canonical(const char *in, size_t len, char out[ACCOUNT_MAX + 1])
 {
 	if (len == 0 || len > ACCOUNT_MAX || in[0] == ' ' ||
 	    in[len - 1] == ' ' || !addr_utf8_ok(in, len)) {
@@ -65,7 +71,7 @@ sasl_canon_user_cb(sasl_conn_t *conn, void *context, const char *in,
 {
 	char name[ACCOUNT_MAX + 1];
 
-	canonical(in, len, name);
+	sasl_canonical(in, len, name);
 	*out_len = (unsigned int)strlen(name);
 	if (*out_len >= out_max)
 		return SASL_BUFOVER;
@@ -82,8 +88,8 @@ sasl_checkpass_cb(sasl_conn_t *conn, void *context, const char *user,
 	char name[ACCOUNT_MAX + 1];
 	bool right;
 
-	canonical(user, strlen(user), name);
-	look_up(l, name);
+	sasl_canonical(user, strlen(user), name);
+	sasl_look_up(l, name);
 	if (l->trouble)
 		return SASL_UNAVAIL;
 	if (l->known && cache_knows(name, v, pass, len, l->now_ms)) {
@@ -97,7 +103,7 @@ sasl_checkpass_cb(sasl_conn_t *conn, void *context, const char *user,
 		password_complete(accounts, &l->account, pass, len,
 		    l->p.hashes);
 	} else
-		l->wrong = accounts_hash(accounts, pass, len);
+		l->wrong = sasl_hash(pass, len);
 	l->judged = true;
 	return right ? SASL_OK : SASL_BADAUTH;
 }
@@ -143,8 +149,8 @@ sasl_auxprop_cb(void *glob, sasl_server_params_t *sparams, unsigned int flags,
 		if (strcmp(p->name, "*authPassword") != 0 ||
 		    (flags & SASL_AUXPROP_AUTHZID) || l == NULL)
 			continue;
-		canonical(user, len, name);
-		look_up(l, name);
+		sasl_canonical(user, len, name);
+		sasl_look_up(l, name);
 		if (l->trouble)
 			return SASL_UNAVAIL;
 		l->judged = true;

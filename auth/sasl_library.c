@@ -161,6 +161,8 @@ sasl_login_init(void)
 	if (r == SASL_OK)
 		r = sasl_auxprop_add_plugin(PLUGIN, auxprop_init);
 	if (r == SASL_OK)
+		r = sasl_server_add_plugin(PLUGIN, sasl_oauth_plugin);
+	if (r == SASL_OK)
 		return NULL;
 	snprintf(complaint, sizeof(complaint), "libsasl2 does not start: %s",
 	    sasl_errstring(r, NULL, NULL));

@@ -1,6 +1,7 @@
 /*
  * What the rooms of sasl share: a login (sasl.c), the library as a whole
- * (sasl_library.c) and what it asks about accounts (sasl_ask.c).
+ * (sasl_library.c), what it asks about accounts (sasl_ask.c), the mechanisms
+ * that it does not have (sasl_oauth.c).
  */
 #ifndef AUTH_SASL_PRIVATE_H
 #define AUTH_SASL_PRIVATE_H
@@ -8,6 +9,7 @@
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
 
+#include "auth/oauth.h"
 #include "auth/sasl.h"
 
 struct sasl_login {
@@ -23,10 +25,31 @@ struct sasl_login {
 	uint64_t wrong;		/* a hash of it, if it was wrong */
 	unsigned int said;	/* messages of the client, empty ones apart */
 	struct buf binding;	/* how SCRAM's final message has to begin */
+
+	bool	 asks;		/* this step ends with a question to another
+				   process */
+	enum sasl_ask ask;
+	struct buf question;	/* a secret */
+	const struct sasl_verdict *verdict; /* in the step behind it, else NULL */
+	bool	 refused, harmless; /* as in struct sasl_result */
+	char	 why[SASL_WHY_MAX];
+	bool	 claims_name;	/* a token's client said whose it is */
+	char	 refusal[OAUTH_REFUSAL_MAX];
 };
 
 /* Whose call into the library this thread is in. */
 extern __thread struct sasl_login *sasl_current;
+
+/* Keeps the account of that name, if there is one, and that it was tried. */
+void	 sasl_look_up(struct sasl_login *, const char *name);
+/* A name as accounts are stored; what can be none becomes nobody's. */
+void	 sasl_canonical(const char *, size_t, char out[ACCOUNT_MAX + 1]);
+/* A keyed hash, to tell wrong secrets apart. */
+uint64_t sasl_hash(const char *secret, size_t);
+
+/* sasl_oauth.c: a plugin, as saslplug.h wants it. */
+int	 sasl_oauth_plugin(const sasl_utils_t *, int max_version,
+	    int *out_version, sasl_server_plug_t **, int *count);
 
 /* sasl_ask.c: callbacks, as sasl.h and saslplug.h want them. */
 int	 sasl_canon_user_cb(sasl_conn_t *, void *, const char *, unsigned int,

@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 4
+#define IPC_VERSION 3
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
@@ -18,7 +18,7 @@
  */
 enum role {
 	ROLE_PARENT, ROLE_SMTPD, ROLE_AUTH, ROLE_KEYS, ROLE_QUEUE, ROLE_RELAY,
-	ROLE_SOURCE, ROLE_CTL, ROLES
+	ROLE_SOURCE, ROLE_FETCH, ROLE_CTL, ROLES
 };
 
 enum msg {
@@ -81,13 +81,6 @@ enum msg {
 			   its own name */
 	M_AUTH_NO,	/* u8 enum auth_no, u32 seconds that a lock lasts */
 
-	/* smtpd to auth: a device that cannot log in; id is the session's */
-	M_LANE = 74,	/* str listener name, str peer address */
-	/* auth to smtpd */
-	M_LANE_OK,	/* ticket with the one sender, bool rewrite others to
-			   it, u32 n, n x str recipient pattern */
-	M_LANE_NO,	/* bool temporary */
-
 	/* auth to queue; and back what queue knows, when the channel is new */
 	M_REVOKE = 80,	/* str whose, u64 before, u64 until (both as
 			   ev_now_ms()): logins that began until `before` are
@@ -128,10 +121,17 @@ enum msg {
 	M_RCPT_RESULT,	/* result: u8 enum outcome, str enhanced status, str
 			   diagnostic, str remote MTA, u32 n, n x u32 index of
 			   the recipients that it is about */
-	M_DELIVER_END	/* str remote MTA, str TLS in words, bool reached, bool
+	M_DELIVER_END,	/* str remote MTA, str TLS in words, bool reached, bool
 			   dsn (the next hop does RFC 3461 and was told what
 			   was asked for), result (mostly the only one; n may
 			   be 0): no more results for this attempt */
+
+	/* auth to fetch; id is the question's */
+	M_TOKEN = 160,	/* bytes token: whose is it? */
+	/* fetch to auth */
+	M_TOKEN_OK,	/* str the name that it carries */
+	M_TOKEN_NO	/* u8 enum token_no, str why, for the log; it may hold
+			   words of the token */
 };
 
 /* Why a login did not succeed; smtpd turns it into a reply (RFC 4954 6). */
@@ -144,6 +144,14 @@ enum auth_no {
 	AUTH_NO_LOCKED,		/* 454 4.7.0, with the time */
 	AUTH_NO_PLAINTEXT,	/* 538 5.7.11 */
 	AUTH_NO_REASONS
+};
+
+/* Why a token was not taken. */
+enum token_no {
+	TOKEN_NO_INVALID,
+	TOKEN_NO_EXPIRED,	/* it was good: no guess */
+	TOKEN_NO_UNAVAILABLE,	/* the provider does not say; ask again */
+	TOKEN_NOS
 };
 
 /* The only signatures that keys makes. */
@@ -163,6 +171,7 @@ enum deliver_flag {
 };
 
 #define TLS_KEY_LEN	80	/* name, HMAC and AES keys, as OpenSSL wants */
+#define TOKEN_MAX	8192	/* what RFC 4954's longest AUTH line can hold */
 #define CTL_WINDOW	(256 * 1024)
 #define CTL_ARGS_MAX	1100	/* an envelope of 1,000 recipients fits */
 #define CTL_ARG_LEN_MAX	4096

@@ -42,6 +42,7 @@ static const struct { enum role a, b; } links[] = {
 	{ ROLE_AUTH, ROLE_QUEUE },
 	{ ROLE_QUEUE, ROLE_RELAY },
 	{ ROLE_AUTH, ROLE_SOURCE },
+	{ ROLE_AUTH, ROLE_FETCH },
 };
 
 /*
@@ -50,7 +51,8 @@ static const struct { enum role a, b; } links[] = {
  * have the queue killed again and again.
  */
 static const int ranks[ROLES] = { [ROLE_SMTPD] = 1, [ROLE_RELAY] = 1,
-    [ROLE_SOURCE] = 1, [ROLE_AUTH] = 2, [ROLE_KEYS] = 2, [ROLE_QUEUE] = 2 };
+    [ROLE_SOURCE] = 1, [ROLE_FETCH] = 1, [ROLE_AUTH] = 2, [ROLE_KEYS] = 2,
+    [ROLE_QUEUE] = 2 };
 
 static const char *const state_names[CHILD_STATES] = { "down", "starting",
     "starting", "starting", "serving", "stopping", "absent" };
@@ -341,6 +343,7 @@ children_start(const struct config *cfg, const struct listeners *ls,
 	add_role(ROLE_KEYS, 1);
 	add_role(ROLE_AUTH, 1);
 	add_role(ROLE_SOURCE, 1);
+	add_role(ROLE_FETCH, 1);
 	add_role(ROLE_QUEUE, 1);
 	add_role(ROLE_RELAY, cfg->relays);
 	add_role(ROLE_SMTPD, cfg->workers);

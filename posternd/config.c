@@ -2,7 +2,6 @@
 
 #include "lib/xalloc.h"
 #include "posternd/config.h"
-#include "posternd/devices.h"
 #include "posternd/settings.h"
 #include "posternd/slices.h"
 #include "posternd/verify.h"
@@ -185,7 +184,6 @@ config_free(struct config **cfgp)
 	*cfgp = NULL;
 	slices_clear(cfg);
 	free_listens(cfg);
-	devices_free(cfg);
 	free_routes(cfg);
 	free_sources(cfg);
 	free_places(cfg);
@@ -199,5 +197,8 @@ config_free(struct config **cfgp)
 	free(cfg->certificate);
 	free(cfg->key);
 	free(cfg->trust_anchor_file);
+	free(cfg->jwks_file);
+	free(cfg->client_secret_file);
+	free(cfg->tokens_ca_file);
 	free(cfg);
 }

@@ -22,18 +22,7 @@ struct config_listen {			/* a "listen" section */
 };
 
 enum config_listen_tls { LISTEN_TLS_BY_PORT, LISTEN_TLS_STARTTLS,
-    LISTEN_TLS_IMPLICIT, LISTEN_TLS_MAY, LISTEN_TLS_NONE };
-
-struct config_device {			/* a "device" section */
-	char	*name;
-	struct conf_strs listeners;	/* names of "listen" sections */
-	struct conf_strs addresses;
-	char	*account, *sender, *cap;
-	struct conf_strs recipients;
-	uint32_t other_senders;		/* enum config_other_senders */
-};
-
-enum config_other_senders { OTHER_SENDERS_REWRITE, OTHER_SENDERS_REFUSE };
+    LISTEN_TLS_IMPLICIT };
 
 struct config_route {			/* a "route" section */
 	char	*name;
@@ -89,16 +78,17 @@ struct config {
 	uint32_t source;		/* of accounts, as it was once spelt */
 	struct conf_strs source_names;	/* "local", then others in order */
 	struct conf_list listens;	/* struct config_listen */
-	struct conf_list devices;	/* struct config_device */
 	struct conf_list routes;	/* struct config_route */
 	struct conf_list sources;	/* struct config_source */
 	struct conf_list places;	/* struct config_place */
+	char	*jwks_file, *client_secret_file, *tokens_ca_file;
 
 	struct smtpd_conf smtpd;
 	struct auth_conf auth;
 	struct keys_conf keys;
 	struct queue_conf queue;
 	struct relay_conf relay;
+	struct fetch_conf fetch;
 	struct source_conf source_slice;
 };
 

@@ -5,7 +5,6 @@ noinst_LIBRARIES += %D%/libposternd.a
 %C%_libposternd_a_SOURCES = \
 	%D%/children.c %D%/children.h %D%/children_private.h \
 	%D%/config.c %D%/config.h \
-	%D%/devices.c %D%/devices.h \
 	%D%/control.c %D%/control.h \
 	%D%/ground.c %D%/ground.h \
 	%D%/listeners.c %D%/listeners.h \
@@ -18,7 +17,8 @@ noinst_LIBRARIES += %D%/libposternd.a
 	%D%/slices.c %D%/slices.h \
 	%D%/status.c %D%/status.h \
 	%D%/verify.c %D%/verify.h \
-	%D%/verify_mechanisms.c %D%/verify_sources.c
+	%D%/verify_mechanisms.c %D%/verify_sources.c \
+	%D%/verify_tokens.c
 %C%_posternd_SOURCES = %D%/main.c
 %C%_posternd_LDADD = %D%/libposternd.a $(LIBPOSTERN) $(CONFUSE_LIBS)
 LIBPOSTERND = posternd/libposternd.a $(LIBPOSTERN) $(CONFUSE_LIBS)

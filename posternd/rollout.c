@@ -174,6 +174,7 @@ static const struct {
 	{ ROLE_QUEUE, 30000 },
 	{ ROLE_AUTH, 5000 },
 	{ ROLE_SOURCE, 2000 },
+	{ ROLE_FETCH, 2000 },
 	{ ROLE_KEYS, 2000 },
 };
 

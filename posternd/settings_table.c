@@ -1,14 +1,13 @@
 /* Every option there is. postern.conf(5) says what they mean. */
 #include "lib/prelude.h"
 
-#include "lib/ticket.h"
 #include "posternd/settings_private.h"
 
 #define DAY		86400u
+#define OAUTH_TEXT_MAX	255	/* auth tells clients in a challenge */
 
 #define C(member) offsetof(struct config, member)
 #define LI(member) offsetof(struct config_listen, member)
-#define DE(member) offsetof(struct config_device, member)
 #define RO(member) offsetof(struct config_route, member)
 #define CA(member) offsetof(struct conf_cap, member)
 #define SO(member) offsetof(struct config_source, member)
@@ -39,6 +38,8 @@ const struct setting settings[] = {
 	    C(users[ROLE_RELAY].name) },
 	{ "users", "source", SET_STR, "postern-source", 1, 32, NULL,
 	    C(users[ROLE_SOURCE].name) },
+	{ "users", "fetch", SET_STR, "postern-fetch", 1, 32, NULL,
+	    C(users[ROLE_FETCH].name) },
 
 	{ "tls", "certificate", SET_STR, NULL, 1, 1024, NULL,
 	    C(certificate) },
@@ -46,20 +47,9 @@ const struct setting settings[] = {
 
 	{ "listen", "address", SET_STR, NULL, 0, 64, NULL, LI(address) },
 	{ "listen", "port", SET_NUM, NULL, 1, 65535, NULL, LI(port) },
-	{ "listen", "tls", SET_WORD, NULL, 0, 0, " starttls implicit may none",
+	{ "listen", "tls", SET_WORD, NULL, 0, 0, " starttls implicit",
 	    LI(tls) },
 	{ "listen", "proxy", SET_STRS, NULL, 1, 64, NULL, LI(proxies) },
-
-	{ "device", "listeners", SET_STRS, NULL, 1, 64, NULL, DE(listeners) },
-	{ "device", "addresses", SET_STRS, NULL, 1, 64, NULL, DE(addresses) },
-	{ "device", "account", SET_STR, NULL, 1, ACCOUNT_MAX, NULL,
-	    DE(account) },
-	{ "device", "sender", SET_STR, NULL, 1, 254, NULL, DE(sender) },
-	{ "device", "recipients", SET_STRS, NULL, 1, 255, NULL,
-	    DE(recipients) },
-	{ "device", "cap", SET_STR, NULL, 1, CAP_NAME_MAX, NULL, DE(cap) },
-	{ "device", "other-senders", SET_WORD, "rewrite", 0, 0,
-	    "rewrite refuse", DE(other_senders) },
 
 	{ "accounts", "source", SET_WORD, "local", 0, 0, "local", C(source) },
 	{ "accounts", "sources", SET_STRS, "local", 1, 64, NULL,
@@ -101,6 +91,27 @@ const struct setting settings[] = {
 	    SO(password_file) },
 	{ "source", "ca-file", SET_STR, NULL, 1, 1024, NULL, SO(ca_file) },
 	{ "source", "tls", SET_WORD, NULL, 0, 0, " none", SO(tls) },
+
+	{ "tokens", "issuer", SET_STR, NULL, 0, OAUTH_TEXT_MAX, NULL,
+	    C(fetch.issuer) },
+	{ "tokens", "audience", SET_STRS, NULL, 1, 255, NULL,
+	    C(fetch.audience) },
+	{ "tokens", "account-claim", SET_STR, "email", 1, 255, NULL,
+	    C(fetch.account_claim) },
+	{ "tokens", "scope", SET_STR, NULL, 0, OAUTH_TEXT_MAX, NULL,
+	    C(fetch.scope) },
+	{ "tokens", "jwks-file", SET_STR, NULL, 0, 1024, NULL,
+	    C(jwks_file) },
+	{ "tokens", "introspection", SET_STR, NULL, 0, 1024, NULL,
+	    C(fetch.introspection) },
+	{ "tokens", "client-id", SET_STR, NULL, 0, 255, NULL,
+	    C(fetch.client_id) },
+	{ "tokens", "client-secret-file", SET_STR, NULL, 0, 1024, NULL,
+	    C(client_secret_file) },
+	{ "tokens", "ca-file", SET_STR, NULL, 0, 1024, NULL,
+	    C(tokens_ca_file) },
+	{ "tokens", "timeout", SET_TIME, "5s", 1, 60, NULL,
+	    C(fetch.timeout_sec) },
 
 	{ "limits", "message-size", SET_SIZE64, "50M", 64 << 10, 1 << 30,
 	    NULL, C(smtpd.max_message_bytes) },
@@ -185,9 +196,9 @@ const struct section sections[SECTIONS] = {
 	{ "users", 0, 0 },
 	{ "tls", 0, 0 },
 	{ "listen", C(listens), sizeof(struct config_listen) },
-	{ "device", C(devices), sizeof(struct config_device) },
 	{ "accounts", 0, 0 },
 	{ "source", C(sources), sizeof(struct config_source) },
+	{ "tokens", 0, 0 },
 	{ "limits", 0, 0 },
 	{ "received", 0, 0 },
 	{ "cap", C(queue.caps), sizeof(struct conf_cap) },

@@ -5,7 +5,6 @@
 
 #include "lib/log.h"
 #include "lib/xalloc.h"
-#include "posternd/devices.h"
 #include "posternd/listeners.h"
 #include "posternd/settings.h"
 #include "posternd/slices.h"
@@ -13,6 +12,7 @@
 
 #define CHAIN_MAX	(64 * 1024)
 #define KEY_MAX		(32 * 1024)
+#define JWKS_MAX	(128 * 1024)
 #define CA_MAX		(128 * 1024)	/* a few private roots */
 #define PASSWORD_MAX	1024
 #define TICKET_KEY	32
@@ -41,6 +41,8 @@ static const struct {
 	    offsetof(struct config, relay), sizeof(struct relay_conf) },
 	[ROLE_SOURCE] = { "source", source_conf_fields,
 	    offsetof(struct config, source_slice), sizeof(struct source_conf) },
+	[ROLE_FETCH] = { "fetch", fetch_conf_fields,
+	    offsetof(struct config, fetch), sizeof(struct fetch_conf) },
 };
 
 const char *
@@ -52,6 +54,9 @@ slices_role_name(enum role r)
 bool
 slices_wanted(const struct config *cfg, enum role r)
 {
+	if (r == ROLE_FETCH)
+		return *cfg->fetch.issuer != '\0' ||
+		    *cfg->fetch.introspection != '\0';
 	return r != ROLE_SOURCE || cfg->source_names.n > 1;
 }
 
@@ -110,7 +115,9 @@ read_text(const struct config *cfg, const char *key, const char *what,
 	    "it is not a text file", why != NULL ?
 	    "correct the name or the file's permissions" :
 	    strcmp(what, "password file") == 0 ?
-	    "its first line should be the password" : "it should be in PEM");
+	    "its first line should be the password" :
+	    strcmp(what, "key set") == 0 ? "it should be JSON (RFC 7517)" :
+	    "it should be in PEM");
 	buf_wipe(text);
 	return -1;
 }
@@ -222,21 +229,6 @@ copy_strs(struct conf_strs *to, const struct conf_strs *from)
 		to->v[i] = xstrdup(from->v[i]);
 }
 
-static enum conf_tls
-listen_tls(const struct config_listen *l)
-{
-	switch (l->tls) {
-	case LISTEN_TLS_IMPLICIT:
-		return CONF_TLS_IMPLICIT;
-	case LISTEN_TLS_MAY:
-		return CONF_TLS_MAY;
-	case LISTEN_TLS_NONE:
-		return CONF_TLS_NONE;
-	default:
-		return CONF_TLS_STARTTLS;
-	}
-}
-
 static void
 fill_listeners(struct config *cfg)
 {
@@ -254,7 +246,8 @@ fill_listeners(struct config *cfg)
 			    sizeof(*cl));
 
 			cl->name = xstrdup(names[j]);
-			cl->tls = listen_tls(l);
+			cl->tls = l->tls == LISTEN_TLS_IMPLICIT ?
+			    CONF_TLS_IMPLICIT : CONF_TLS_STARTTLS;
 			copy_strs(&cl->proxies, &l->proxies);
 		}
 	}
@@ -382,6 +375,27 @@ fill_sources(struct config *cfg, struct buf *problems, struct buf *warnings)
 }
 
 static void
+fill_tokens(struct config *cfg, struct buf *problems, struct buf *warnings)
+{
+	struct fetch_conf *f = &cfg->fetch;
+	struct buf text;
+
+	cfg->auth.token_issuer = xstrdup(f->issuer);
+	cfg->auth.token_scope = xstrdup(f->scope);
+	cfg->auth.token_sec = f->timeout_sec;
+	f->client_secret = read_secret(cfg, "tokens.client-secret-file",
+	    cfg->client_secret_file, problems, warnings);
+	f->ca_pem = read_ca(cfg, "tokens.ca-file", cfg->tokens_ca_file,
+	    problems);
+	buf_init(&text, JWKS_MAX);
+	if (*cfg->jwks_file != '\0')
+		read_text(cfg, "tokens.jwks-file", "key set", cfg->jwks_file,
+		    &text, problems);
+	f->jwks = xstrdup(buf_str(&text));
+	buf_clear(&text);
+}
+
+static void
 fill_auth_and_queue(struct config *cfg)
 {
 	size_t i;
@@ -431,11 +445,11 @@ slices_fill(struct config *cfg, struct buf *problems, struct buf *warnings)
 	cfg->smtpd.max_sessions = (cfg->max_sessions + cfg->workers - 1) /
 	    cfg->workers;
 	fill_listeners(cfg);
-	devices_fill(cfg);
 	fill_certificate(cfg, problems, warnings);
 	fill_auth_and_queue(cfg);
 	fill_relay(cfg, problems, warnings);
 	fill_sources(cfg, problems, warnings);
+	fill_tokens(cfg, problems, warnings);
 	check_size(cfg, problems);
 	return problems->len == before ? 0 : -1;
 }

@@ -8,7 +8,6 @@
 #include "lib/net.h"
 #include "lib/num.h"
 #include "lib/xalloc.h"
-#include "posternd/devices.h"
 #include "posternd/listeners.h"
 #include "posternd/slices.h"
 #include "posternd/verify.h"
@@ -227,13 +226,14 @@ verify_next_hop(const char *text, struct next_hop *nh)
 	return NULL;
 }
 
-bool
-verify_pattern(const char *p)
+static void
+verify_pattern(struct config *cfg, const char *key, const char *p)
 {
 	const char *domain = *p == '@' ? p + 1 : NULL;
 
-	return domain != NULL ? addr_is_domain(domain, strlen(domain),
-	    ADDR_UTF8) : addr_parse(p, strlen(p), ADDR_UTF8, NULL) == NULL;
+	if (domain != NULL ? !addr_is_domain(domain, strlen(domain), ADDR_UTF8)
+	    : addr_parse(p, strlen(p), ADDR_UTF8, NULL) != NULL)
+		FAULT(key, "\"%s\" is neither an address nor \"@domain\"", p);
 }
 
 static void
@@ -282,10 +282,8 @@ verify_route(struct config *cfg, const struct config_route *r)
 		    *r->user == '\0' ? "a user" : "a password-file");
 	verify_route_tls(cfg, r, &nh);
 	for (i = 0; i < r->senders.n; i++)
-		if (!verify_pattern(r->senders.v[i]))
-			FAULT(config_key("route", r->name, "senders"), "\"%s\" "
-			    "is neither an address nor \"@domain\"",
-			    r->senders.v[i]);
+		verify_pattern(cfg, config_key("route", r->name, "senders"),
+		    r->senders.v[i]);
 }
 
 static void
@@ -377,9 +375,9 @@ verify(struct config *cfg, struct buf *problems, struct buf *warnings)
 	verify_path(cfg, "program-dir", cfg->program_dir);
 	verify_users(cfg);
 	verify_listens(cfg);
-	devices_verify(cfg, problems, warnings);
 	verify_routes(cfg);
 	verify_mechanisms(cfg, problems, warnings);
+	verify_tokens(cfg, problems);
 	verify_sources(cfg, problems, warnings);
 	for (i = 0; i < cfg->relay.resolvers.n; i++)
 		verify_resolver(cfg, cfg->relay.resolvers.v[i]);

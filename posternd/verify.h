@@ -19,6 +19,8 @@ void	 verify_mechanisms(const struct config *, struct buf *problems,
 /* The part of it about sources of accounts. */
 void	 verify_sources(const struct config *, struct buf *problems,
 	    struct buf *warnings);
+/* The part about tokens; adds their mechanisms to those that are offered. */
+void	 verify_tokens(struct config *, struct buf *problems);
 /* NULL when there is no section of that name. */
 const struct config_source *verify_find_source(const struct config *,
 	    const char *name);
@@ -32,8 +34,5 @@ struct next_hop {
 
 /* NULL, or what is wrong with it in a sentence. */
 const char *verify_next_hop(const char *, struct next_hop *);
-
-/* Whether it is "a@b" or "@b". */
-bool	 verify_pattern(const char *);
 
 #endif

@@ -17,6 +17,8 @@ static const struct mechanism {
 	    "SCRAM-SHA-256 nor PLAIN" },
 	{ "PLAIN", NULL },
 	{ "LOGIN", NULL },
+	{ "OAUTHBEARER", NULL },
+	{ "XOAUTH2", NULL },
 };
 
 static const struct mechanism *

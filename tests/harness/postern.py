@@ -40,7 +40,7 @@ def _sanitized():
 SANITIZED = _sanitized()
 HOSTNAME = "relay.example.org"
 USERS = {"smtpd": 61001, "auth": 61002, "keys": 61003, "queue": 61004,
-         "relay": 61005, "source": 61006}
+         "relay": 61005, "source": 61006, "fetch": 61007}
 # Sanitizers and busy machines take their time.
 PATIENCE = float(os.environ.get("POSTERN_TEST_PATIENCE", "30"))
 

@@ -5,17 +5,15 @@ UNIT_TESTS += %D%/test_login
 %C%_test_login_CPPFLAGS = $(AM_CPPFLAGS) $(SASL_CFLAGS)
 %C%_test_login_LDADD = $(LIBAUTH)
 
-UNIT_TESTS += %D%/test_sasl %D%/test_scram %D%/test_exchange
+UNIT_TESTS += %D%/test_sasl %D%/test_scram %D%/test_exchange %D%/test_oauth
 %C%_test_scram_LDADD = $(LIBAUTH)
+%C%_test_oauth_LDADD = $(LIBAUTH)
 %C%_test_exchange_LDADD = $(LIBAUTH)
 %C%_test_sasl_LDADD = $(LIBAUTH)
-
-UNIT_TESTS += %D%/test_lanes
-%C%_test_lanes_LDADD = $(LIBAUTH)
 
 UNIT_TESTS += %D%/test_account %D%/test_accounts %D%/test_guard
 %C%_test_guard_LDADD = $(LIBAUTH)
 %C%_test_account_LDADD = $(LIBAUTH)
 %C%_test_accounts_LDADD = $(LIBAUTH)
 
-THREAD_TESTS += %D%/test_login %D%/test_sasl %D%/test_scram %D%/test_exchange
+THREAD_TESTS += %D%/test_login %D%/test_sasl %D%/test_scram %D%/test_exchange %D%/test_oauth

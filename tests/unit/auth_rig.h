@@ -60,6 +60,9 @@ static struct auth_conf rig_conf = {
 	.ticket_sec = 3600,
 	.iterations = VERIFIER_ITERATIONS_MIN,
 	.cache_sec = 60,
+	.token_issuer = (char *)(uintptr_t)"https://id.example.org/a",
+	.token_scope = (char *)(uintptr_t)"mail",
+	.token_sec = 5,
 };
 
 __attribute__((unused)) static void

@@ -1,0 +1,86 @@
+#include "lib/prelude.h"
+
+#include "auth/exchange.h"
+#include "auth/tokens.h"
+#include "lib/child.h"
+#include "lib/log.h"
+
+#define ASKED_MAX	1024	/* at once, far above honest use */
+#define GRACE_MS	2000	/* fetch's own time-out comes first */
+
+static const struct auth_conf *conf;
+static struct ipc *fetch;
+static unsigned int asked;	/* and not yet answered */
+
+static uint64_t
+ask(uint64_t question, const struct sasl_result *r)
+{
+	if (fetch == NULL || asked >= ASKED_MAX)
+		return 0;
+	asked++;
+	ipc_begin(M_TOKEN, question);
+	ipc_put_bytes(r->question.data, r->question.len);
+	ipc_send(fetch, -1);
+	ipc_forget();
+	return (uint64_t)conf->token_sec * 1000 + GRACE_MS;
+}
+
+static int
+on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+{
+	struct sasl_verdict v = { .good = in->type == M_TOKEN_OK };
+	uint8_t no;
+
+	if (in->type == M_TOKEN_OK)
+		snprintf(v.name, sizeof(v.name), "%s", ipc_get_str(in,
+		    ACCOUNT_MAX));
+	else if (in->type == M_TOKEN_NO) {
+		no = ipc_get_u8(in);
+		v.temporary = no == TOKEN_NO_UNAVAILABLE;
+		v.harmless = no == TOKEN_NO_EXPIRED;
+		snprintf(v.why, sizeof(v.why), "%s", ipc_get_str(in,
+		    SASL_WHY_MAX));
+		if (no >= TOKEN_NOS)
+			return -1;
+	} else
+		return -1;
+	if (!ipc_in_end(in) || asked == 0)
+		return -1;
+	asked--;
+	exchange_answered(in->id, &v);
+	return 0;
+}
+
+/* Who waits for an answer has a time-out. */
+static void
+on_gone(struct ipc *ipc, const char *why, void *arg)
+{
+	if (why != NULL) {
+		log_warnx("fetch channel=closed why=\"%s\"", why);
+		child_peer_bad(ROLE_FETCH, 0, why);
+	}
+	tokens_stop();
+}
+
+void
+tokens_peer(int fd)
+{
+	static const struct ipc_ops ops = { on_msg, on_gone };
+
+	tokens_stop();
+	fetch = ipc_new(fd, &ops, NULL);
+	exchange_ask_by(SASL_ASK_TOKEN, ask);
+}
+
+void
+tokens_conf(const struct auth_conf *c)
+{
+	conf = c;
+}
+
+void
+tokens_stop(void)
+{
+	ipc_free(&fetch);
+	asked = 0;
+}
