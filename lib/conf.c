@@ -136,6 +136,7 @@ const struct conf_field queue_conf_fields[] = {
 static const struct conf_field relay_route_fields[] = {
 	F(STR, conf_relay_route, name),
 	F(BOOL, conf_relay_route, mx),
+	F(BOOL, conf_relay_route, loopback),
 	F(STR, conf_relay_route, host),
 	F(U32, conf_relay_route, port),
 	F(U32, conf_relay_route, tls),

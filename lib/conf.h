@@ -191,6 +191,7 @@ enum conf_route_tls {
 struct conf_relay_route {
 	char	*name;
 	bool	 mx;			/* look up the domain's MX */
+	bool	 loopback;		/* also those that are this machine; warns */
 	char	*host;			/* the smarthost, else "" */
 	uint32_t port;
 	uint32_t tls;			/* enum conf_route_tls */

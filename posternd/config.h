@@ -31,6 +31,7 @@ struct config_route {			/* a "route" section */
 	char	*user, *password_file, *ca_file;
 	struct conf_strs senders;
 	uint32_t connections, per_minute, messages, idle_sec;
+	bool	 loopback;
 };
 
 enum config_route_tls { ROUTE_BY_NEXT_HOP, ROUTE_NONE, ROUTE_MAY,

@@ -190,6 +190,7 @@ const struct setting settings[] = {
 	    RO(messages) },
 	{ "route", "idle-time", SET_TIME, "20s", 0, 3600, NULL,
 	    RO(idle_sec) },
+	{ "route", "loopback", SET_BOOL, "off", 0, 0, NULL, RO(loopback) },
 };
 
 const struct section sections[SECTIONS] = {

@@ -287,6 +287,7 @@ fill_route(struct config *cfg, const struct config_route *r,
 	qr->per_minute = r->per_minute;
 	rr->name = xstrdup(r->name);
 	rr->mx = nh.mx;
+	rr->loopback = r->loopback;
 	rr->host = xstrdup(nh.host);
 	rr->port = nh.port;
 	rr->tls = route_tls(r, &nh);

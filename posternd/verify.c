@@ -303,6 +303,10 @@ verify_routes(struct config *cfg)
 			DOUBT(config_key("route", r->name, "next-hop"), "route "
 			    "%s is never used: a route above takes everybody",
 			    r->name);
+		if (r->loopback)
+			DOUBT(config_key("route", r->name, "loopback"), "who "
+			    "writes DNS can have route %s talk to services of "
+			    "this machine", r->name);
 		everybody = everybody || r->senders.n == 0;
 		verify_route(cfg, r);
 	}

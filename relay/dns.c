@@ -21,6 +21,7 @@
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "relay/dns.h"
+#include "relay/reach.h"
 
 #define QUERY_SEC	20	/* in all, per domain */
 #define HOSTS_MAX	10	/* MX hosts looked at; 100 would be an attack */
@@ -59,6 +60,8 @@ struct dns_query {
 	char	 trouble[200];		/* which and why */
 	bool	 has_mx, null_mx, nxdomain, secure;
 	bool	 one_host;		/* of a smarthost, no MX was asked for */
+	bool	 anywhere;		/* loopback, too */
+	char	 inside[INET6_ADDRSTRLEN]; /* an address that was left out */
 	const char *unwritable;	/* why the domain has no form for DNS, or NULL */
 	struct ev_timer limit, done;
 };
@@ -334,13 +337,17 @@ by_preference(const void *a, const void *b)
 }
 
 static void
-add_target(struct dns_answer *a, const struct host *h, int family,
-    const void *addr, uint16_t port)
+add_target(struct dns_query *q, struct dns_answer *a, const struct host *h,
+    int family, const void *addr)
 {
 	struct dns_target *t = &a->targets[a->n];
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&t->addr;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&t->addr;
 
+	if (!q->anywhere && !reach_is_outside(family, addr)) {
+		inet_ntop(family, addr, q->inside, sizeof(q->inside));
+		return;
+	}
 	if (a->n == DNS_TARGETS_MAX)
 		return;
 	a->n++;
@@ -349,12 +356,12 @@ add_target(struct dns_answer *a, const struct host *h, int family,
 	inet_ntop(family, addr, t->text, sizeof(t->text));
 	if (family == AF_INET) {
 		v4->sin_family = AF_INET;
-		v4->sin_port = htons(port);
+		v4->sin_port = htons(q->port);
 		memcpy(&v4->sin_addr, addr, sizeof(v4->sin_addr));
 		t->addr_len = sizeof(*v4);
 	} else {
 		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(port);
+		v6->sin6_port = htons(q->port);
 		memcpy(&v6->sin6_addr, addr, sizeof(v6->sin6_addr));
 		t->addr_len = sizeof(*v6);
 	}
@@ -370,9 +377,9 @@ collect(struct dns_query *q, struct dns_answer *a)
 		const struct host *h = &q->hosts[i];
 
 		for (k = 0; k < h->nv6; k++)
-			add_target(a, h, AF_INET6, &h->v6[k], q->port);
+			add_target(q, a, h, AF_INET6, &h->v6[k]);
 		for (k = 0; k < h->nv4; k++)
-			add_target(a, h, AF_INET, &h->v4[k], q->port);
+			add_target(q, a, h, AF_INET, &h->v4[k]);
 	}
 }
 
@@ -403,6 +410,11 @@ verdict(struct dns_query *q, struct dns_answer *a)
 		a->status = "5.1.2";
 		snprintf(a->why, sizeof(a->why), "%s %s does not exist",
 		    q->one_host ? "host" : "domain", name);
+	} else if (*q->inside != '\0') {
+		a->outcome = OUTCOME_FAILED;
+		a->status = "5.4.4";
+		snprintf(a->why, sizeof(a->why), "no mail server of %s can be "
+		    "reached: %s is no public address", name, q->inside);
 	} else {
 		a->outcome = OUTCOME_FAILED;
 		a->status = "5.4.4";
@@ -522,10 +534,11 @@ literal(struct dns_query *q)
 }
 
 struct dns_query *
-dns_mx(const char *domain, uint16_t port, dns_cb *cb, void *arg)
+dns_mx(const char *domain, uint16_t port, bool loopback, dns_cb *cb, void *arg)
 {
 	struct dns_query *q = query_new(domain, port, cb, arg);
 
+	q->anywhere = loopback;
 	if (q->unwritable != NULL || literal(q))
 		ev_timer_set(&q->done, 0);
 	else
@@ -538,6 +551,7 @@ dns_host(const char *host, uint16_t port, dns_cb *cb, void *arg)
 {
 	struct dns_query *q = query_new(host, port, cb, arg);
 
+	q->anywhere = true;	/* the admin has named it */
 	if (q->unwritable != NULL || literal(q)) {
 		ev_timer_set(&q->done, 0);
 		return q;

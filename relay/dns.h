@@ -44,8 +44,10 @@ const char *dns_setup(const struct conf_strs *resolvers,
 void	 dns_close(void);
 
 /* The domain's mail servers, RFC 5321 5.1; null MX by RFC 7505. A domain in
- * UTF-8 is asked for by its A-labels, which is what answers speak of too. */
-struct dns_query *dns_mx(const char *domain, uint16_t port, dns_cb *, void *);
+ * UTF-8 is asked for by its A-labels, which is what answers speak of too.
+ * Addresses that relay/reach.h does not take are left out, unless loopback. */
+struct dns_query *dns_mx(const char *domain, uint16_t port, bool loopback,
+	    dns_cb *, void *);
 /* One host's addresses; an address literal is its own answer. */
 struct dns_query *dns_host(const char *host, uint16_t port, dns_cb *, void *);
 /* No answer is wanted any more; its callback will not run. */

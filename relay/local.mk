@@ -10,6 +10,7 @@ noinst_LIBRARIES += %D%/librelay.a
 	%D%/dns.c %D%/dns.h \
 	%D%/pool.c %D%/pool.h %D%/pool_private.h \
 	%D%/pool_conf.c \
+	%D%/reach.c %D%/reach.h \
 	%D%/relay.c %D%/relay.h \
 	%D%/sasl.c %D%/sasl.h \
 	%D%/tlspolicy.c %D%/tlspolicy.h \

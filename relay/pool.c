@@ -355,7 +355,8 @@ need_addresses(struct hop *h)
 	if (h->resolved_ms != 0 &&
 	    (h->nopening > 0 || ev_now_ms() < h->resolved_ms + RESOLVED_MS))
 		return false;
-	h->query = r->mx ? dns_mx(h->domain, SMTP_PORT, resolved_cb, h) :
+	h->query = r->mx ? dns_mx(h->domain, SMTP_PORT, r->loopback,
+	    resolved_cb, h) :
 	    dns_host(r->host, (uint16_t)r->port, resolved_cb, h);
 	return true;
 }

@@ -9,5 +9,8 @@ UNIT_TESTS += %D%/test_client_tls
 %C%_test_client_tls_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %C%_test_client_tls_LDADD = $(LIBRELAY)
 
+UNIT_TESTS += %D%/test_reach
+%C%_test_reach_LDADD = $(LIBRELAY)
+
 UNIT_TESTS += %D%/test_trouble
 %C%_test_trouble_LDADD = $(LIBRELAY)
