@@ -4,6 +4,7 @@
 #include "auth/auth.h"
 #include "auth/ctl.h"
 #include "auth/exchange.h"
+#include "auth/lanes.h"
 #include "auth/revoke.h"
 #include "auth/sasl.h"
 #include "auth/tokens.h"
@@ -58,6 +59,7 @@ conf_use(const void *slice, void *prepared)
 	exchange_conf(conf);
 	tokens_conf(conf);
 	watch_conf(conf);
+	lanes_conf(accounts, conf);
 	ctl_conf(accounts, conf);
 	if (accounts != NULL)
 		ctl_look_over();
@@ -100,6 +102,7 @@ start(void)
 	ctl_conf(accounts, conf);
 	watch_start(conf->state_dir);
 	worker_start(conf->workers);
+	lanes_conf(accounts, conf);
 	ctl_look_over();
 	return NULL;
 }
@@ -113,6 +116,7 @@ stop(void)
 	revoke_stop();
 	tokens_stop();
 	sasl_login_accounts(NULL);
+	lanes_conf(NULL, conf);
 	accounts_close(&accounts);
 	child_exit();
 }

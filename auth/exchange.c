@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "auth/exchange.h"
+#include "auth/lanes.h"
 #include "auth/password.h"
 #include "auth/sasl.h"
 #include "auth/watch.h"
@@ -578,9 +579,11 @@ on_cancel(struct peer *peer, struct ipc_in *in)
 static int
 on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 {
+	const struct peer *peer = arg;
 	int r = in->type == M_AUTH_START ? on_start(arg, in) :
 	    in->type == M_AUTH_STEP ? on_step(arg, in) :
-	    in->type == M_AUTH_CANCEL ? on_cancel(arg, in) : -1;
+	    in->type == M_AUTH_CANCEL ? on_cancel(arg, in) :
+	    in->type == M_LANE ? lanes_ask(ipc, peer->index, in) : -1;
 
 	ipc_forget();		/* passwords come this way */
 	return r;

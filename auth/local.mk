@@ -12,8 +12,9 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/ctl_account.c %D%/ctl_list.c \
 	%D%/exchange.c %D%/exchange.h \
 	%D%/guard.c %D%/guard.h %D%/guard_memory.c %D%/guard_private.h \
-	%D%/password.c %D%/password.h \
+	%D%/lanes.c %D%/lanes.h \
 	%D%/oauth.c %D%/oauth.h \
+	%D%/password.c %D%/password.h \
 	%D%/revoke.c %D%/revoke.h \
 	%D%/sasl.c %D%/sasl.h %D%/sasl_private.h \
 	%D%/sasl_ask.c %D%/sasl_library.c %D%/sasl_oauth.c \

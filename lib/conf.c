@@ -14,10 +14,23 @@
 	    sizeof(struct element) }
 #define END { CONF_END, 0, NULL, 0 }
 
+static const struct conf_field lane_fields[] = {
+	F(STR, conf_lane, name),
+	F(STRS, conf_lane, listeners),
+	F(STRS, conf_lane, addresses),
+	F(STR, conf_lane, account),
+	F(STR, conf_lane, sender),
+	F(STR, conf_lane, cap),
+	F(STRS, conf_lane, recipients),
+	F(BOOL, conf_lane, rewrite),
+	END
+};
+
 static const struct conf_field listener_fields[] = {
 	F(STR, conf_listener, name),
 	F(U32, conf_listener, tls),
 	F(STRS, conf_listener, proxies),
+	F(STRS, conf_listener, devices),
 	END
 };
 
@@ -67,6 +80,7 @@ const struct conf_field auth_conf_fields[] = {
 	F(U32, auth_conf, iterations),
 	F(U32, auth_conf, cache_sec),
 	F(STRS, auth_conf, caps),
+	L(auth_conf, lanes, lane_fields, conf_lane),
 	F(U32, auth_conf, lock_after),
 	F(U32, auth_conf, lock_sec),
 	F(STR, auth_conf, token_issuer),
@@ -122,6 +136,7 @@ const struct conf_field queue_conf_fields[] = {
 	F(BYTES, queue_conf, ticket_key),
 	L(queue_conf, caps, cap_fields, conf_cap),
 	L(queue_conf, routes, queue_route_fields, conf_queue_route),
+	L(queue_conf, lanes, lane_fields, conf_lane),
 	F(U32, queue_conf, retry_first_sec),
 	F(U32, queue_conf, retry_max_sec),
 	F(U32, queue_conf, expire_sec),

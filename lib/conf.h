@@ -52,15 +52,36 @@ int	 conf_get(struct ipc_in *, const struct conf_field *, void *slice);
 /* Frees what the slice holds (secrets are wiped) and zeroes it. */
 void	 conf_clear(const struct conf_field *, size_t size, void *slice);
 
+/* --- what several share ------------------------------------------------------- */
+
+/*
+ * A "device" section: who may send without a login, known by its address. auth
+ * answers for it, queue holds it to its sender and recipients.
+ */
+struct conf_lane {
+	char	*name;
+	struct conf_strs listeners;	/* their full names */
+	struct conf_strs addresses;	/* single ones, as net_text() has them */
+	char	*account, *sender;
+	char	*cap;			/* beside the account's, or "" */
+	struct conf_strs recipients;	/* patterns, "a@b" or "@b" */
+	bool	 rewrite;		/* other senders become this one */
+};
+
 /* --- smtpd --------------------------------------------------------------------- */
 
-enum conf_tls { CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT };
+enum conf_tls {
+	CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT,
+	CONF_TLS_MAY, CONF_TLS_NONE	/* for devices only */
+};
 
 struct conf_listener {
 	char	*name;
 	uint32_t tls;			/* enum conf_tls */
 	struct conf_strs proxies;	/* lib/net.h: they speak lib/proxy.h first,
 					   and nobody else may come; or none */
+	struct conf_strs devices;	/* addresses: a lane, they alone may
+					   come, and nobody logs in; or none */
 };
 
 struct conf_cert {			/* index here = certificate index at keys */
@@ -101,6 +122,7 @@ struct auth_conf {
 	uint32_t iterations;		/* of new SCRAM verifiers, 4096..65536 */
 	uint32_t cache_sec;		/* of successful PLAIN logins; 0: none */
 	struct conf_strs caps;		/* their names, for new accounts */
+	struct conf_list lanes;		/* struct conf_lane */
 	uint32_t lock_after;		/* different failures; 0: never */
 	uint32_t lock_sec;		/* the first time; then twice as long */
 	char	*token_issuer;		/* for clients that ask, or "" */
@@ -169,6 +191,7 @@ struct queue_conf {
 	struct conf_bytes ticket_key;
 	struct conf_list caps;		/* struct conf_cap; "default" exists */
 	struct conf_list routes;	/* struct conf_queue_route, first match */
+	struct conf_list lanes;		/* struct conf_lane */
 	uint32_t retry_first_sec;
 	uint32_t retry_max_sec;
 	uint32_t expire_sec;

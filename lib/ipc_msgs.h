@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 3
+#define IPC_VERSION 4
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
@@ -80,6 +80,13 @@ enum msg {
 			   seal}: "a@b" or "@b"; an account may always send as
 			   its own name */
 	M_AUTH_NO,	/* u8 enum auth_no, u32 seconds that a lock lasts */
+
+	/* smtpd to auth: a device that cannot log in; id is the session's */
+	M_LANE = 74,	/* str listener name, str peer address */
+	/* auth to smtpd */
+	M_LANE_OK,	/* ticket with the one sender, bool rewrite others to
+			   it, u32 n, n x str recipient pattern */
+	M_LANE_NO,	/* bool temporary */
 
 	/* auth to queue; and back what queue knows, when the channel is new */
 	M_REVOKE = 80,	/* str whose, u64 before, u64 until (both as

@@ -64,6 +64,42 @@ net_parse(const char *text, struct net *n)
 	return clear_behind(n);
 }
 
+static bool
+is_v4(const struct net *n)
+{
+	uint8_t prefix[16], zero[4] = { 0 };
+
+	map(zero, prefix);
+	return agree(n->bytes, prefix, MAPPED_BITS);
+}
+
+bool
+net_is_host(const struct net *n)
+{
+	static const uint8_t none[16];
+
+	if (is_v4(n))		/* RFC 1122 3.2.1.3, RFC 1112 4 */
+		return n->bytes[12] != 0 && n->bytes[12] < 224;
+	return n->bytes[0] != 0xff && memcmp(n->bytes, none, 16) != 0;
+}
+
+bool
+net_is_loopback(const struct net *n)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	return is_v4(n) ? n->bytes[12] == 127 : memcmp(n->bytes, one, 16) == 0;
+}
+
+const char *
+net_print(const struct net *n, char text[NET_TEXT_LEN])
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+
+	memcpy(&in6.sin6_addr, n->bytes, sizeof(n->bytes));
+	return net_text((const struct sockaddr *)(const void *)&in6, text);
+}
+
 bool
 net_holds(const struct net *n, const struct sockaddr *sa)
 {

@@ -20,6 +20,11 @@ struct net {
 
 /* False when it is neither, or has bits set behind its prefix. */
 bool	 net_parse(const char *, struct net *);
+/* One that a host may have as its own: not ::, 0.0.0.0, multicast, broadcast. */
+bool	 net_is_host(const struct net *);
+bool	 net_is_loopback(const struct net *);
+/* As net_text() would write a peer of that address. */
+const char *net_print(const struct net *, char text[NET_TEXT_LEN]);
 /* False for what is no IP address. */
 bool	 net_holds(const struct net *, const struct sockaddr *);
 /* "192.0.2.1", an IPv4 peer of an IPv6 socket too; "local" for no IP address. */

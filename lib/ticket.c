@@ -13,9 +13,9 @@ static void
 mac_of(const struct conf_bytes *key, uint32_t worker, const struct ticket *t,
     uint8_t mac[TICKET_MAC_LEN])
 {
-	uint8_t in[64 + ACCOUNT_MAX + DEVICE_MAX + 2 * CAP_NAME_MAX], *p = in;
+	uint8_t in[64 + ACCOUNT_MAX + DEVICE_MAX + 3 * CAP_NAME_MAX], *p = in;
 	const char *const strings[] = { t->account, t->cap, t->device,
-	    t->device_cap };
+	    t->device_cap, t->lane };
 	unsigned int len = TICKET_MAC_LEN;
 	uint32_t n;
 	size_t i;
@@ -106,6 +106,7 @@ ticket_put(const struct ticket *t)
 	ipc_put_str(t->device);
 	ipc_put_str(t->device_cap);
 	ipc_put_u8((uint8_t)t->plus);
+	ipc_put_str(t->lane);
 	ipc_put_bytes(t->mac, sizeof(t->mac));
 	ipc_put_str(t->sender);
 	ipc_put_bytes(t->sender_mac, *t->sender == '\0' ? 0 :
@@ -130,6 +131,7 @@ ticket_get(struct ipc_in *in, struct ticket *t)
 	snprintf(t->device_cap, sizeof(t->device_cap), "%s",
 	    ipc_get_str(in, CAP_NAME_MAX));
 	t->plus = (char)ipc_get_u8(in);
+	snprintf(t->lane, sizeof(t->lane), "%s", ipc_get_str(in, CAP_NAME_MAX));
 	mac = ipc_get_bytes(in, sizeof(t->mac), &len);
 	if (len != sizeof(t->mac))
 		in->bad = true;

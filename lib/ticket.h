@@ -33,6 +33,8 @@ struct ticket {
 	char	 device[DEVICE_MAX + 1];	/* its label; "": the account itself */
 	char	 device_cap[CAP_NAME_MAX + 1];	/* its own one, or "" */
 	char	 plus;			/* "a" may send as "a+b": that '+', or NUL */
+	char	 lane[CAP_NAME_MAX + 1]; /* the "device" section that stood in
+					   for a login, or "" */
 	uint8_t	 mac[TICKET_MAC_LEN];
 	char	 sender[ACCOUNT_MAX + 1];	/* the pattern in use, or "" */
 	uint8_t	 sender_mac[TICKET_MAC_LEN];	/* when there is one */
@@ -60,8 +62,8 @@ bool	 ticket_may_send(const struct conf_bytes *key, const struct ticket *,
 const char *ticket_login(const struct ticket *, char out[LOGIN_MAX + 1]);
 
 /* As the fields {u64 session, u64 expires_ms, u64 begun_ms, str account, str
-   cap, str device, str device's cap, u8 plus, bytes mac, str sender, bytes
-   sender mac or none}. */
+   cap, str device, str device's cap, u8 plus, str lane, bytes mac, str sender,
+   bytes sender mac or none}. */
 void	 ticket_put(const struct ticket *);
 /* Sets in->bad on a misfit. */
 void	 ticket_get(struct ipc_in *, struct ticket *);

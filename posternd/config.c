@@ -2,6 +2,7 @@
 
 #include "lib/xalloc.h"
 #include "posternd/config.h"
+#include "posternd/devices.h"
 #include "posternd/settings.h"
 #include "posternd/slices.h"
 #include "posternd/verify.h"
@@ -184,6 +185,7 @@ config_free(struct config **cfgp)
 	*cfgp = NULL;
 	slices_clear(cfg);
 	free_listens(cfg);
+	devices_free(cfg);
 	free_routes(cfg);
 	free_sources(cfg);
 	free_places(cfg);

@@ -22,7 +22,18 @@ struct config_listen {			/* a "listen" section */
 };
 
 enum config_listen_tls { LISTEN_TLS_BY_PORT, LISTEN_TLS_STARTTLS,
-    LISTEN_TLS_IMPLICIT };
+    LISTEN_TLS_IMPLICIT, LISTEN_TLS_MAY, LISTEN_TLS_NONE };
+
+struct config_device {			/* a "device" section */
+	char	*name;
+	struct conf_strs listeners;	/* names of "listen" sections */
+	struct conf_strs addresses;
+	char	*account, *sender, *cap;
+	struct conf_strs recipients;
+	uint32_t other_senders;		/* enum config_other_senders */
+};
+
+enum config_other_senders { OTHER_SENDERS_REWRITE, OTHER_SENDERS_REFUSE };
 
 struct config_route {			/* a "route" section */
 	char	*name;
@@ -79,6 +90,7 @@ struct config {
 	uint32_t source;		/* of accounts, as it was once spelt */
 	struct conf_strs source_names;	/* "local", then others in order */
 	struct conf_list listens;	/* struct config_listen */
+	struct conf_list devices;	/* struct config_device */
 	struct conf_list routes;	/* struct config_route */
 	struct conf_list sources;	/* struct config_source */
 	struct conf_list places;	/* struct config_place */

@@ -5,6 +5,7 @@ noinst_LIBRARIES += %D%/libposternd.a
 %C%_libposternd_a_SOURCES = \
 	%D%/children.c %D%/children.h %D%/children_private.h \
 	%D%/config.c %D%/config.h \
+	%D%/devices.c %D%/devices.h \
 	%D%/control.c %D%/control.h \
 	%D%/ground.c %D%/ground.h \
 	%D%/listeners.c %D%/listeners.h \

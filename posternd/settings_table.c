@@ -1,6 +1,7 @@
 /* Every option there is. postern.conf(5) says what they mean. */
 #include "lib/prelude.h"
 
+#include "lib/ticket.h"
 #include "posternd/settings_private.h"
 
 #define DAY		86400u
@@ -8,6 +9,7 @@
 
 #define C(member) offsetof(struct config, member)
 #define LI(member) offsetof(struct config_listen, member)
+#define DE(member) offsetof(struct config_device, member)
 #define RO(member) offsetof(struct config_route, member)
 #define CA(member) offsetof(struct conf_cap, member)
 #define SO(member) offsetof(struct config_source, member)
@@ -47,9 +49,20 @@ const struct setting settings[] = {
 
 	{ "listen", "address", SET_STR, NULL, 0, 64, NULL, LI(address) },
 	{ "listen", "port", SET_NUM, NULL, 1, 65535, NULL, LI(port) },
-	{ "listen", "tls", SET_WORD, NULL, 0, 0, " starttls implicit",
+	{ "listen", "tls", SET_WORD, NULL, 0, 0, " starttls implicit may none",
 	    LI(tls) },
 	{ "listen", "proxy", SET_STRS, NULL, 1, 64, NULL, LI(proxies) },
+
+	{ "device", "listeners", SET_STRS, NULL, 1, 64, NULL, DE(listeners) },
+	{ "device", "addresses", SET_STRS, NULL, 1, 64, NULL, DE(addresses) },
+	{ "device", "account", SET_STR, NULL, 1, ACCOUNT_MAX, NULL,
+	    DE(account) },
+	{ "device", "sender", SET_STR, NULL, 1, 254, NULL, DE(sender) },
+	{ "device", "recipients", SET_STRS, NULL, 1, 255, NULL,
+	    DE(recipients) },
+	{ "device", "cap", SET_STR, NULL, 1, CAP_NAME_MAX, NULL, DE(cap) },
+	{ "device", "other-senders", SET_WORD, "rewrite", 0, 0,
+	    "rewrite refuse", DE(other_senders) },
 
 	{ "accounts", "source", SET_WORD, "local", 0, 0, "local", C(source) },
 	{ "accounts", "sources", SET_STRS, "local", 1, 64, NULL,
@@ -197,6 +210,7 @@ const struct section sections[SECTIONS] = {
 	{ "users", 0, 0 },
 	{ "tls", 0, 0 },
 	{ "listen", C(listens), sizeof(struct config_listen) },
+	{ "device", C(devices), sizeof(struct config_device) },
 	{ "accounts", 0, 0 },
 	{ "source", C(sources), sizeof(struct config_source) },
 	{ "tokens", 0, 0 },

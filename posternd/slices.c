@@ -5,6 +5,7 @@
 
 #include "lib/log.h"
 #include "lib/xalloc.h"
+#include "posternd/devices.h"
 #include "posternd/listeners.h"
 #include "posternd/settings.h"
 #include "posternd/slices.h"
@@ -229,6 +230,21 @@ copy_strs(struct conf_strs *to, const struct conf_strs *from)
 		to->v[i] = xstrdup(from->v[i]);
 }
 
+static enum conf_tls
+listen_tls(const struct config_listen *l)
+{
+	switch (l->tls) {
+	case LISTEN_TLS_IMPLICIT:
+		return CONF_TLS_IMPLICIT;
+	case LISTEN_TLS_MAY:
+		return CONF_TLS_MAY;
+	case LISTEN_TLS_NONE:
+		return CONF_TLS_NONE;
+	default:
+		return CONF_TLS_STARTTLS;
+	}
+}
+
 static void
 fill_listeners(struct config *cfg)
 {
@@ -246,8 +262,7 @@ fill_listeners(struct config *cfg)
 			    sizeof(*cl));
 
 			cl->name = xstrdup(names[j]);
-			cl->tls = l->tls == LISTEN_TLS_IMPLICIT ?
-			    CONF_TLS_IMPLICIT : CONF_TLS_STARTTLS;
+			cl->tls = listen_tls(l);
 			copy_strs(&cl->proxies, &l->proxies);
 		}
 	}
@@ -446,6 +461,7 @@ slices_fill(struct config *cfg, struct buf *problems, struct buf *warnings)
 	cfg->smtpd.max_sessions = (cfg->max_sessions + cfg->workers - 1) /
 	    cfg->workers;
 	fill_listeners(cfg);
+	devices_fill(cfg);
 	fill_certificate(cfg, problems, warnings);
 	fill_auth_and_queue(cfg);
 	fill_relay(cfg, problems, warnings);

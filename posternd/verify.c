@@ -8,6 +8,7 @@
 #include "lib/net.h"
 #include "lib/num.h"
 #include "lib/xalloc.h"
+#include "posternd/devices.h"
 #include "posternd/listeners.h"
 #include "posternd/slices.h"
 #include "posternd/verify.h"
@@ -226,14 +227,13 @@ verify_next_hop(const char *text, struct next_hop *nh)
 	return NULL;
 }
 
-static void
-verify_pattern(struct config *cfg, const char *key, const char *p)
+bool
+verify_pattern(const char *p)
 {
 	const char *domain = *p == '@' ? p + 1 : NULL;
 
-	if (domain != NULL ? !addr_is_domain(domain, strlen(domain), ADDR_UTF8)
-	    : addr_parse(p, strlen(p), ADDR_UTF8, NULL) != NULL)
-		FAULT(key, "\"%s\" is neither an address nor \"@domain\"", p);
+	return domain != NULL ? addr_is_domain(domain, strlen(domain),
+	    ADDR_UTF8) : addr_parse(p, strlen(p), ADDR_UTF8, NULL) == NULL;
 }
 
 static void
@@ -282,8 +282,10 @@ verify_route(struct config *cfg, const struct config_route *r)
 		    *r->user == '\0' ? "a user" : "a password-file");
 	verify_route_tls(cfg, r, &nh);
 	for (i = 0; i < r->senders.n; i++)
-		verify_pattern(cfg, config_key("route", r->name, "senders"),
-		    r->senders.v[i]);
+		if (!verify_pattern(r->senders.v[i]))
+			FAULT(config_key("route", r->name, "senders"), "\"%s\" "
+			    "is neither an address nor \"@domain\"",
+			    r->senders.v[i]);
 }
 
 static void
@@ -379,6 +381,7 @@ verify(struct config *cfg, struct buf *problems, struct buf *warnings)
 	verify_path(cfg, "program-dir", cfg->program_dir);
 	verify_users(cfg);
 	verify_listens(cfg);
+	devices_verify(cfg, problems, warnings);
 	verify_routes(cfg);
 	verify_mechanisms(cfg, problems, warnings);
 	verify_tokens(cfg, problems);

@@ -12,6 +12,7 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/dispatch.c %D%/dispatch.h \
 	%D%/dsn.c %D%/dsn.h %D%/dsn_digest.c %D%/dsn_private.h \
 	%D%/feed.c %D%/feed.h \
+	%D%/lane.c %D%/lane.h \
 	%D%/life.c %D%/life.h %D%/life_private.h %D%/life_admin.c \
 	%D%/life_digest.c \
 	%D%/life_report.c \

@@ -11,6 +11,7 @@
 #include "lib/ticket.h"
 #include "lib/xalloc.h"
 #include "queue/charge.h"
+#include "queue/lane.h"
 #include "queue/life.h"
 #include "queue/submit.h"
 #include "queue/table.h"
@@ -243,12 +244,38 @@ admit(struct worker *w, uint64_t session, const struct ticket *t)
 		    "please try again in a minute");
 		return ADMIT_ANSWERED;
 	}
+	if (*t->lane != '\0' && lane_of(q->conf, t) == NULL) {
+		say_no(w, session, 421, "4.7.0", "This device is not "
+		    "configured as it was; please connect again");
+		return ADMIT_ANSWERED;
+	}
 	if (!store_has_room(q->store)) {
 		say_no(w, session, 452, "4.3.1", "The server's disk is nearly "
 		    "full; please try again later");
 		return ADMIT_ANSWERED;
 	}
 	return ADMIT_YES;
+}
+
+/* A reload may have changed what a device may, so it is no fault of smtpd's. */
+static bool
+within_lane(struct worker *w, const struct ticket *t, const char *return_path,
+    const struct envelope *e)
+{
+	const struct conf_lane *lane = *t->lane == '\0' ? NULL :
+	    lane_of(w->s->q->conf, t);
+	const char *foreign = lane == NULL || e == NULL ? NULL :
+	    lane_foreign(lane, e);
+
+	if (lane != NULL && !lane_is_sender(lane, return_path))
+		say_no(w, t->session, 550, "5.7.1", "This device sends as %s "
+		    "alone", lane->sender);
+	else if (foreign != NULL)
+		say_no(w, t->session, 550, "5.7.1", "<%s> is not among the "
+		    "recipients of this device", foreign);
+	else
+		return true;
+	return false;
 }
 
 /* An honest worker has asked the same before. */
@@ -353,7 +380,8 @@ on_begin(struct worker *w, struct ipc_in *in)
 		a = ADMIT_FAULT;
 	if (a != ADMIT_YES)
 		return a == ADMIT_FAULT ? -1 : 0;
-	if (!within_caps(w, &t, amount))
+	if (!within_lane(w, &t, return_path, NULL) ||
+	    !within_caps(w, &t, amount))
 		return 0;
 	ipc_begin(M_TX_OK, in->id);
 	ipc_put_u32(charge_recipients_left(q, &t));
@@ -588,7 +616,8 @@ on_submit(struct worker *w, struct ipc_in *in)
 		    r.m.env.return_path))
 			a = ADMIT_FAULT;
 	}
-	if (a == ADMIT_YES && chargeable(w, &r))
+	if (a == ADMIT_YES && within_lane(w, &r.ticket, r.m.env.return_path,
+	    &r.m.env) && chargeable(w, &r))
 		take(w, &r);
 	store_msg_clear(&r.m);
 	if (a != ADMIT_FAULT)

@@ -35,6 +35,8 @@ offered(const struct smtpd_conf *conf, struct span name)
 static enum reply
 check(const struct session *s, struct span mechanism)
 {
+	if (s->lane)
+		return REPLY_NO_LOGINS;
 	if (!s->tls)
 		return REPLY_NEED_TLS;
 	if (s->login != NULL)

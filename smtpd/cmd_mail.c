@@ -8,6 +8,7 @@
 
 #include "lib/log.h"
 #include "lib/xalloc.h"
+#include "smtpd/extensions.h"
 #include "smtpd/params.h"
 #include "smtpd/session_private.h"
 #include "smtpd/tx_no.h"
@@ -33,6 +34,8 @@ cmd_mail_permits(const char *addr, const void *arg)
 {
 	const struct login *login = arg;
 
+	if (*login->ticket.lane != '\0')	/* a device has one sender */
+		return covering(login, addr) != NULL;
 	return *addr == '\0' || addr_covers(login->ticket.account,
 	    login->ticket.plus, addr) || covering(login, addr) != NULL;
 }
@@ -116,7 +119,7 @@ check(struct session *s, struct span arg, struct smtp_path *path,
 		    path->why);
 		return false;
 	}
-	r = params_mail(path, s->server->extensions, mp, &about);
+	r = params_mail(path, extensions_of(s), mp, &about);
 	if (r != REPLY_NONE) {
 		snprintf(text, sizeof(text), "%s", log_esc(about.p, about.n));
 		session_refuse(s, "MAIL", r, text, text);

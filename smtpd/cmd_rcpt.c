@@ -3,6 +3,8 @@
 
 #include "lib/log.h"
 #include "lib/xalloc.h"
+#include "smtpd/extensions.h"
+#include "smtpd/lane.h"
 #include "smtpd/params.h"
 #include "smtpd/session_private.h"
 #include "smtpd/verbs.h"
@@ -44,7 +46,7 @@ check(struct session *s, struct span arg, struct smtp_path *path,
 		    path->why);
 		return false;
 	}
-	r = params_rcpt(path, s->server->extensions, s->tx->env.utf8, rp,
+	r = params_rcpt(path, extensions_of(s), s->tx->env.utf8, rp,
 	    &about);
 	if (r == REPLY_NONE && !s->tx->env.utf8 && addr_is_8bit(path->addr,
 	    strlen(path->addr)))
@@ -64,6 +66,11 @@ cmd_rcpt(struct session *s, struct span arg)
 
 	if (!check(s, arg, &path, &rp))
 		return;
+	if (!lane_permits(s->login, path.addr)) {
+		session_refuse(s, "RCPT", REPLY_NOT_YOUR_RCPT,
+		    log_escs(path.addr), path.addr);
+		return;
+	}
 	if (!has_room(s, path.addr, &rp)) {
 		session_refuse(s, "RCPT", REPLY_TOO_MANY_RCPTS, NULL,
 		    path.addr);

@@ -8,6 +8,8 @@
 static enum reply
 check(const struct session *s)
 {
+	if (s->no_tls)
+		return REPLY_NO_TLS;
 	if (s->tls)
 		return REPLY_TLS_TWICE;
 	return s->server->tls == NULL ? REPLY_TLS_TROUBLE : REPLY_NONE;

@@ -19,7 +19,7 @@ put_auth(const struct session *s, struct buf *out)
 	const struct conf_strs *m = &s->server->conf->mechanisms;
 	size_t i;
 
-	if (!s->tls || s->login != NULL || m->n == 0)
+	if (s->login != NULL || m->n == 0)
 		return;
 	buf_adds(out, "250-AUTH");
 	for (i = 0; i < m->n; i++)
@@ -35,14 +35,6 @@ put_limits(const struct session *s, struct buf *out)
 
 	buf_addf(out, "250-LIMITS RCPTMAX=%u\r\n",
 	    most < ENVELOPE_RCPT_MAX ? most : ENVELOPE_RCPT_MAX);
-}
-
-/* RFC 8689 2: only under TLS */
-static void
-put_requiretls(const struct session *s, struct buf *out)
-{
-	if (s->tls)
-		buf_adds(out, "250-REQUIRETLS\r\n");
 }
 
 /* RFC 4865 3: the longest wait, and the latest hour */
@@ -66,22 +58,35 @@ static const struct {
 	{ EXT_CHUNKING, "250-CHUNKING\r\n", NULL },
 	{ EXT_DSN, "250-DSN\r\n", NULL },
 	{ EXT_SMTPUTF8, "250-SMTPUTF8\r\n", NULL },
-	{ EXT_REQUIRETLS, NULL, put_requiretls },
+	{ EXT_REQUIRETLS, "250-REQUIRETLS\r\n", NULL },
 	{ EXT_FUTURERELEASE, NULL, put_futurerelease },
 	{ EXT_LIMITS, NULL, put_limits },
 	{ EXT_AUTH, NULL, put_auth },
 };
 
+uint32_t
+extensions_of(const struct session *s)
+{
+	uint32_t ext = s->server->extensions;
+
+	if (!s->tls)
+		ext &= ~(uint32_t)EXT_REQUIRETLS;	/* RFC 8689 2 */
+	if (!s->tls || s->lane)
+		ext &= ~(uint32_t)EXT_AUTH;
+	return ext;
+}
+
 void
 extensions_put(const struct session *s, struct buf *out)
 {
+	uint32_t ext = extensions_of(s);
 	size_t i;
 
 	buf_adds(out, "250-PIPELINING\r\n");
-	if (!s->tls && s->server->tls != NULL)
+	if (!s->tls && !s->no_tls && s->server->tls != NULL)
 		buf_adds(out, "250-STARTTLS\r\n");
 	for (i = 0; i < nitems(lines); i++) {
-		if ((s->server->extensions & lines[i].ext) == 0)
+		if ((ext & lines[i].ext) == 0)
 			continue;
 		if (lines[i].line != NULL)
 			buf_adds(out, lines[i].line);

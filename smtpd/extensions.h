@@ -28,6 +28,8 @@ enum extension {
 			EXT_DSN | EXT_CHUNKING | EXT_SMTPUTF8 | EXT_REQUIRETLS | \
 			EXT_FUTURERELEASE)
 
+/* Those that the session is offered, or would be if it were not logged in. */
+uint32_t extensions_of(const struct session *);
 /* Appends the lines that the session is offered in its present state. */
 void	 extensions_put(const struct session *, struct buf *);
 

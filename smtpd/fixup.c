@@ -107,10 +107,6 @@ add_from(struct buf *out, const struct fixup *fx)
 		buf_addf(out, " from [%s%s]\r\n\t", v6, fx->client_addr);
 }
 
-/*
- * ESMTPSA: ESMTP under TLS after AUTH, RFC 3848; nothing else gets here.
- * UTF8SMTPSA with SMTPUTF8, RFC 6531 4.3.
- */
 static void
 add_received(struct buf *out, const struct fixup *fx)
 {
@@ -122,7 +118,7 @@ add_received(struct buf *out, const struct fixup *fx)
 	else
 		buf_addc(out, ' ');
 	buf_addf(out, "by %s (Postern) with %s id %s", fx->hostname,
-	    fx->utf8 ? "UTF8SMTPSA" : "ESMTPSA", fx->id);
+	    fx->with, fx->id);
 	if (fx->account != NULL) {
 		buf_adds(out, "\r\n\t(account ");
 		add_comment_text(out, fx->account);

@@ -16,6 +16,7 @@
 
 struct fixup {
 	const char *hostname;	/* ours */
+	const char *with;	/* how it came: "ESMTPSA" */
 	const char *id;		/* an atom that our log lines know */
 	const char *client_name; /* from EHLO; NULL: not to be named */
 	const char *client_addr; /* "192.0.2.1"; NULL: not to be named */

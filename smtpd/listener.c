@@ -23,7 +23,9 @@
 struct listener {
 	struct server *server;
 	char	*name;		/* owned */
-	bool	 tls_first;
+	bool	 tls_first, no_tls;
+	struct net *devices;	/* owned; none: clients log in */
+	size_t	 ndevices;
 	struct net *proxies;	/* owned; none: clients come by themselves */
 	size_t	 nproxies;
 	int	 fd;
@@ -32,6 +34,8 @@ struct listener {
 	bool	 resting;	/* and has said so */
 };
 
+static struct flood strangers = FLOOD("strangers at a listener for devices",
+    60);
 static struct flood untrusted = FLOOD("connections past the proxies", 60);
 
 static void	accept_cb(void *, int);
@@ -68,6 +72,7 @@ listener_free(struct listener **lp)
 		log_warn("closing listener %s", l->name);
 	free(l->name);
 	free(l->proxies);
+	free(l->devices);
 	free(l);
 }
 
@@ -84,20 +89,26 @@ listener_name(const struct listener *l)
 }
 
 /* The parent has seen to it that they are networks. */
-void
-listener_configure(struct listener *l, const struct conf_listener *conf)
+static void
+take_nets(const struct conf_strs *from, struct net **to, size_t *n)
 {
 	size_t i;
 
+	free(*to);
+	*to = from->n == 0 ? NULL : xcalloc(from->n, sizeof(**to));
+	*n = from->n;
+	for (i = 0; i < *n; i++)
+		if (!net_parse(from->v[i], &(*to)[i]))
+			fatalx("\"%s\" is no network", from->v[i]);
+}
+
+void
+listener_configure(struct listener *l, const struct conf_listener *conf)
+{
 	l->tls_first = conf->tls == CONF_TLS_IMPLICIT;
-	free(l->proxies);
-	l->proxies = conf->proxies.n == 0 ? NULL :
-	    xcalloc(conf->proxies.n, sizeof(*l->proxies));
-	l->nproxies = conf->proxies.n;
-	for (i = 0; i < l->nproxies; i++)
-		if (!net_parse(conf->proxies.v[i], &l->proxies[i]))
-			fatalx("listener %s: \"%s\" is no network", conf->name,
-			    conf->proxies.v[i]);
+	l->no_tls = conf->tls == CONF_TLS_NONE;
+	take_nets(&conf->proxies, &l->proxies, &l->nproxies);
+	take_nets(&conf->devices, &l->devices, &l->ndevices);
 }
 
 /* --- limits ------------------------------------------------------------------------ */
@@ -125,8 +136,9 @@ turn_away(const struct server *srv, int fd, bool tls_first, enum reply r)
 		log_warn("close");
 }
 
-void
-listener_admit(struct server *srv, int fd, bool tls_first,
+/* Whether there is room; if not the client is told, and fd is closed. */
+static bool
+has_room(struct server *srv, int fd, bool tls_first,
     const struct sockaddr *peer)
 {
 	struct crowd_key key = crowd_key_of(peer);
@@ -137,18 +149,41 @@ listener_admit(struct server *srv, int fd, bool tls_first,
 	    srv->conf->max_sessions_per_address))
 		turn_away(srv, fd, tls_first, REPLY_CROWDED_ADDRESS);
 	else
+		return true;
+	return false;
+}
+
+void
+listener_admit(struct server *srv, int fd, bool tls_first,
+    const struct sockaddr *peer)
+{
+	if (has_room(srv, fd, tls_first, peer))
 		session_new(srv, fd, tls_first, peer);
 }
 
 static bool
-trusted(const struct listener *l, const struct sockaddr *peer)
+among(const struct net *nets, size_t n, const struct sockaddr *peer)
 {
 	size_t i;
 
-	for (i = 0; i < l->nproxies; i++)
-		if (net_holds(&l->proxies[i], peer))
+	for (i = 0; i < n; i++)
+		if (net_holds(&nets[i], peer))
 			return true;
 	return false;
+}
+
+static void
+admit_device(struct listener *l, int fd, const struct sockaddr *peer)
+{
+	char text[NET_TEXT_LEN];
+
+	if (!among(l->devices, l->ndevices, peer)) {
+		if (flood_log(&strangers))
+			log_info("device=unknown peer=%s listener=%s",
+			    net_text(peer, text), l->name);
+		turn_away(l->server, fd, false, REPLY_NOT_A_DEVICE);
+	} else if (has_room(l->server, fd, false, peer))
+		session_new_lane(l->server, fd, l->no_tls, l->name, peer);
 }
 
 /*
@@ -161,9 +196,11 @@ admit(struct listener *l, int fd, const struct sockaddr *peer)
 	struct server *srv = l->server;
 	char text[NET_TEXT_LEN];
 
-	if (l->nproxies == 0)
+	if (l->ndevices > 0)
+		admit_device(l, fd, peer);
+	else if (l->nproxies == 0)
 		listener_admit(srv, fd, l->tls_first, peer);
-	else if (!trusted(l, peer)) {
+	else if (!among(l->proxies, l->nproxies, peer)) {
 		if (flood_log(&untrusted))
 			log_info("proxy=untrusted peer=%s listener=%s",
 			    net_text(peer, text), l->name);

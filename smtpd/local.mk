@@ -13,6 +13,7 @@ LIBKEYPROV = %D%/libkeyprov.a $(CRYPTO_LIBS)
 	%D%/extensions.c %D%/extensions.h \
 	%D%/fixup.c %D%/fixup.h \
 	%D%/identity.c %D%/identity.h \
+	%D%/lane.c %D%/lane.h \
 	%D%/listener.c %D%/listener.h \
 	%D%/message.c %D%/message.h \
 	%D%/params.c %D%/params.h \

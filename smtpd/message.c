@@ -42,6 +42,21 @@ nonce(void)
 	return n;
 }
 
+/*
+ * RFC 3848: S under TLS, A after AUTH; RFC 6531 4.3 for SMTPUTF8. All but
+ * devices have both.
+ */
+static const char *
+protocol(const struct session *s, bool utf8)
+{
+	if (!s->lane)
+		return utf8 ? "UTF8SMTPSA" : "ESMTPSA";
+	if (!s->ehlo && !s->tls)
+		return "SMTP";
+	return utf8 ? s->tls ? "UTF8SMTPS" : "UTF8SMTP" :
+	    s->tls ? "ESMTPS" : "ESMTP";
+}
+
 /* Everything in it is the transaction's or lives longer than it. */
 static void
 prepare_fixup(struct session *s, struct transaction *tx)
@@ -53,6 +68,7 @@ prepare_fixup(struct session *s, struct transaction *tx)
 	    s->transactions);
 	tx->fixup = (struct fixup){
 		.hostname = tx->hostname,
+		.with = protocol(s, tx->env.utf8),
 		.id = tx->trace_id,
 		.client_name = conf->received_client ? s->client_name : NULL,
 		.client_addr = conf->received_client ? s->peer : NULL,

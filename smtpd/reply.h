@@ -98,6 +98,9 @@
 	    "go on with BDAT, or RSET ends it")				\
 	X(NESTED_MAIL, "503", " 5.5.1 ", "A message is already under way; "\
 	    "RSET ends it")						\
+	X(NO_LOGINS, "503", " 5.5.1 ", "No logins here: devices are known "\
+	    "by their address")						\
+	X(NO_TLS, "502", " 5.5.1 ", "No TLS here; another port has it")	\
 	X(AUTH_TWICE, "503", " 5.5.1 ", "You are logged in already")	\
 	X(AUTH_IN_MAIL, "503", " 5.5.1 ", "No AUTH inside a message; "	\
 	    "RSET ends it")						\
@@ -118,10 +121,14 @@
 	X(BAD_RCPT, "553", " 5.1.3 ", "Recipient address: %s")		\
 	X(NEED_UTF8, "553", " 5.6.7 ", "An address beyond ASCII needs "	\
 	    "SMTPUTF8 behind MAIL")					\
+	X(NOT_YOUR_RCPT, "550", " 5.7.1 ", "<%s> is not among the "	\
+	    "recipients of this device")				\
 	X(NOT_YOUR_SENDER, "553", " 5.7.1 ", "<%s> is not a sender address "\
 	    "of your account")						\
 	X(NOT_YOUR_FROM, "553", " 5.7.1 ", "%s is not an address of your "\
 	    "account")							\
+	X(NOT_A_DEVICE, "554", " 5.7.1 ", "%h Only our devices come in "\
+	    "here; others log in at the submission port")		\
 	X(BAD_FROM, "554", " 5.6.0 ", "The message's %s field holds no "\
 	    "address, or something else beside (RFC 5322 3.6.2)")	\
 	X(FIELD_TWICE, "554", " 5.6.0 ", "The message has more than one %s "\

@@ -12,6 +12,7 @@
 #include "lib/net.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
+#include "smtpd/lane.h"
 #include "smtpd/session_private.h"
 #include "smtpd/tls.h"
 #include "smtpd/verbs.h"
@@ -55,6 +56,7 @@ static const struct {
 	enum clock clock;
 } states[SESSION_STATES] = {
 	[SESSION_HANDSHAKE] = { "HANDSHAKE", CLOCK_COMMAND_WAIT },
+	[SESSION_LANE_WAIT] = { "LANE_WAIT", CLOCK_ANSWER },
 	[SESSION_COMMAND] = { "COMMAND", CLOCK_COMMAND_WAIT },
 	[SESSION_AUTH_WAIT] = { "AUTH_WAIT", CLOCK_ANSWER },
 	[SESSION_AUTH_LINE] = { "AUTH_LINE", CLOCK_COMMAND_WAIT },
@@ -74,15 +76,13 @@ session_name(const struct session *s)
 
 /* --- birth and death -------------------------------------------------------------- */
 
-struct session *
-session_new(struct server *srv, int fd, bool tls_first,
-    const struct sockaddr *peer)
+static struct session *
+born(struct server *srv, int fd, const struct sockaddr *peer)
 {
 	struct session *s = xcalloc(1, sizeof(*s));
 
 	s->server = srv;
 	s->id = server_next_id(srv);
-	s->tls_first = tls_first;
 	s->crowd_key = crowd_key_of(peer);
 	net_text(peer, s->peer);
 	s->born_ms = ev_now_ms();
@@ -93,6 +93,16 @@ session_new(struct server *srv, int fd, bool tls_first,
 	stats_add(STAT_SESSIONS_NOW, 1);
 	s->stream = stream_new(fd, false, INPUT_MAX, &stream_ops, s);
 	stream_answer_after_eof(s->stream);
+	return s;
+}
+
+struct session *
+session_new(struct server *srv, int fd, bool tls_first,
+    const struct sockaddr *peer)
+{
+	struct session *s = born(srv, fd, peer);
+
+	s->tls_first = tls_first;
 	if (tls_first) {
 		session_set_state(s, SESSION_HANDSHAKE);
 		stream_start_tls(s->stream, tls_accept(srv->tls), true);
@@ -100,6 +110,18 @@ session_new(struct server *srv, int fd, bool tls_first,
 		session_set_state(s, SESSION_COMMAND);
 		session_reply(s, REPLY_GREETING);
 	}
+	session_turn(s);
+	return s;
+}
+
+struct session *
+session_new_lane(struct server *srv, int fd, bool no_tls, const char *listener,
+    const struct sockaddr *peer)
+{
+	struct session *s = born(srv, fd, peer);
+
+	s->no_tls = no_tls;
+	lane_begin(s, listener);
 	session_turn(s);
 	return s;
 }
@@ -116,6 +138,10 @@ session_login_free(struct login **loginp)
 	for (i = 0; i < login->nsenders; i++)
 		free(login->senders[i].pattern);
 	free(login->senders);
+	free(login->rewrite);
+	for (i = 0; i < login->nrecipients; i++)
+		free(login->recipients[i]);
+	free(login->recipients);
 	xfree_secret(login, sizeof(*login));
 }
 
@@ -386,7 +412,7 @@ static void
 leave_after_eof(struct session *s)
 {
 	bool owed = states[s->state].clock == CLOCK_ANSWER &&
-	    s->state != SESSION_AUTH_WAIT;
+	    s->state != SESSION_AUTH_WAIT && s->state != SESSION_LANE_WAIT;
 
 	if (s->eof_why != NULL && !choked(s) && !owed)
 		session_end(s, s->eof_why);

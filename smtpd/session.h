@@ -21,6 +21,12 @@ struct session;
  */
 struct session *session_new(struct server *, int fd, bool tls_first,
 	    const struct sockaddr *peer);
+/*
+ * The same for a device that cannot log in and came to this listener
+ * (smtpd/lane.h); without TLS if that is not even to be offered.
+ */
+struct session *session_new_lane(struct server *, int fd, bool no_tls,
+	    const char *listener, const struct sockaddr *peer);
 
 /*
  * The worker stops: 421 to a session that is between two messages, now or as

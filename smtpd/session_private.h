@@ -25,6 +25,8 @@
 enum session_state {
 	/* A TLS handshake is under way; the stream will say up or ended. */
 	SESSION_HANDSHAKE,
+	/* Before the greeting: auth was asked which device this is. */
+	SESSION_LANE_WAIT,
 	/* The client may send a command; the command timer runs. */
 	SESSION_COMMAND,
 	/* auth was asked; input waits until M_AUTH_* comes. */
@@ -48,7 +50,7 @@ enum session_state {
 
 #define SASL_NAME_MAX	20	/* RFC 4422 3.1 */
 
-/* What a successful AUTH brought. */
+/* What a successful AUTH brought, or a device's address. */
 struct login {
 	struct ticket ticket;
 	struct login_sender {
@@ -56,6 +58,10 @@ struct login {
 		uint8_t	 seal[TICKET_MAC_LEN];
 	} *senders;
 	size_t	 nsenders;
+	char	*rewrite;	/* owned: the sender that takes the place of
+				   those that are not the account's; or NULL */
+	char	**recipients;	/* owned: patterns of the only ones; or none */
+	size_t	 nrecipients;
 };
 
 /* The BDAT that is under way, or was. */
@@ -73,6 +79,8 @@ struct session {
 	enum session_state state;
 	bool	 tls;		/* every byte now comes through TLS */
 	bool	 tls_first;
+	bool	 lane;		/* a device that does not log in: no AUTH */
+	bool	 no_tls;	/* STARTTLS is not offered to it */
 	bool	 ehlo, helo;	/* said since the session or TLS began */
 	bool	 skipping;	/* until CRLF: the line was refused already */
 	bool	 auth_lost;	/* auth went away in the middle of an exchange */

@@ -2,6 +2,7 @@
 
 #include "lib/child.h"
 #include "lib/log.h"
+#include "smtpd/lane.h"
 #include "smtpd/message.h"
 #include "smtpd/session_private.h"
 #include "smtpd/upstream.h"
@@ -28,6 +29,8 @@ static const struct answer {
 	{ ROLE_AUTH, M_AUTH_CHALLENGE, SESSION_AUTH_WAIT, cmd_auth_challenge },
 	{ ROLE_AUTH, M_AUTH_OK, SESSION_AUTH_WAIT, cmd_auth_ok },
 	{ ROLE_AUTH, M_AUTH_NO, SESSION_AUTH_WAIT, cmd_auth_no },
+	{ ROLE_AUTH, M_LANE_OK, SESSION_LANE_WAIT, lane_ok },
+	{ ROLE_AUTH, M_LANE_NO, SESSION_LANE_WAIT, lane_no },
 };
 
 static bool
@@ -77,9 +80,12 @@ tell_auth_gone(struct session *s, void *arg)
 {
 	if (s->state == SESSION_AUTH_LINE)
 		s->auth_lost = true;
-	if (s->state != SESSION_AUTH_WAIT)
+	if (s->state == SESSION_AUTH_WAIT)
+		cmd_auth_gone(s);
+	else if (s->state == SESSION_LANE_WAIT)
+		lane_gone(s);
+	else
 		return;
-	cmd_auth_gone(s);
 	session_turn(s);
 }
 

@@ -61,7 +61,7 @@ is_http(struct span name, struct span arg)
 static enum reply
 gate(const struct session *s, const struct verb *v, struct span arg)
 {
-	if (!s->tls && (v->flags & BEFORE_TLS) == 0)
+	if (!s->tls && !s->lane && (v->flags & BEFORE_TLS) == 0)
 		return REPLY_NEED_TLS;
 	if (s->login == NULL && (v->flags & BEFORE_AUTH) == 0)
 		return REPLY_NEED_AUTH;

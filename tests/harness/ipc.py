@@ -252,6 +252,7 @@ class House:
         os.chmod(self.dir, 0o755)
         self.log = []
         self.children = []
+        self.lanes = []         # device sections, by lane()
         self.ticket_key = os.urandom(32)
         self.cert, self.key = make_certificate(self.dir, HOSTNAME, kind)
         self.empty = os.path.join(self.dir, "empty")
@@ -296,7 +297,7 @@ class House:
         n.update(limits)
         return b"".join([
             string(HOSTNAME),
-            items([string(name) + u32(tls) + strings([])
+            items([string(name) + u32(tls) + strings([]) + strings([])
                    for name, tls in listeners]),
             items([string(self.cert) + string(self.read(self.cert))]),
             strings(mechanisms), u64(n["message"])] + [
@@ -315,8 +316,15 @@ class House:
             string(self.state("auth")), string(HOSTNAME),
             strings(["SCRAM-SHA-256", "PLAIN", "LOGIN"]),
             blob(self.ticket_key), u32(14400), u32(2), u32(4096), u32(60),
-            strings(["default"]), u32(10), u32(900), string(""), string(""),
-            u32(5), items([]), u32(2)])
+            strings(["default"]), items(self.lanes), u32(10), u32(900),
+            string(""), string(""), u32(5), items([]), u32(2)])
+
+    def lane(self, name, listeners, addresses, account, sender, recipients,
+             cap="", rewrite=True):
+        return b"".join([
+            string(name), strings(listeners), strings(addresses),
+            string(account), string(sender), string(cap), strings(recipients),
+            boolean(rewrite)])
 
     def queue(self, messages=1000000, recipients=1000000):
         cap = string("default") + items([
@@ -326,7 +334,7 @@ class House:
         return b"".join([
             string(self.state("queue")), string(HOSTNAME),
             string("postmaster@" + HOSTNAME), blob(self.ticket_key),
-            items([cap]), items([route]), u32(300), u32(14400), u32(432000),
+            items([cap]), items([route]), items(self.lanes), u32(300), u32(14400), u32(432000),
             u32(14400),
             u64(1 << 20), u64(50 << 20), u32(32 << 20),
             u32(16 << 20)])

@@ -35,6 +35,9 @@ class Captured(House):
 
     def __init__(self):
         super().__init__()
+        self.lanes = [self.lane(
+            "scanner1", ["devices@127.0.0.1:25"], ["192.168.1.50"], MALLORY,
+            "scan@example.org", ["@example.org"])]
         self.child = {"AUTH": self.born("auth", self.auth()),
                       "KEYS": self.born("keys", self.keys()),
                       "QUEUE": self.born("queue", self.queue())}
@@ -75,12 +78,13 @@ class Captured(House):
         got = self.end("AUTH", worker).ask(
             "M_AUTH_START", session, string("PLAIN"), boolean(True),
             blob(response), string("192.0.2.1"), u32(256))
-        if got[0] != "M_AUTH_OK":
-            return None
-        f = got[2]
-        return dict(session=f.u64(), expires=f.u64(), begun=f.u64(),
-                    account=f.string(), cap=f.string(), mac=f.blob(),
-                    sender=f.string(), seal=f.blob())
+        return read_ticket(got[2]) if got[0] == "M_AUTH_OK" else None
+
+    def device(self, listener, peer, session, worker=0):
+        """The ticket of a device at that address, or None."""
+        got = self.end("AUTH", worker).ask("M_LANE", session,
+                                           string(listener), string(peer))
+        return read_ticket(got[2]) if got[0] == "M_LANE_OK" else None
 
     def reported(self, name):
         """Whether the parent has been told of the worker's conduct."""
@@ -102,9 +106,18 @@ class Captured(House):
                 found.append(f.string())
 
 
+def read_ticket(f):
+    return dict(session=f.u64(), expires=f.u64(), begun=f.u64(),
+                account=f.string(), cap=f.string(), device=f.string(),
+                device_cap=f.string(), plus=f.u8(), lane=f.string(),
+                mac=f.blob(), sender=f.string(), seal=f.blob())
+
+
 def ticket(t):
     return (u64(t["session"]) + u64(t["expires"]) + u64(t["begun"]) +
-            string(t["account"]) + string(t["cap"]) + blob(t["mac"]) +
+            string(t["account"]) + string(t["cap"]) +
+            string(t.get("device", "")) + string(t.get("device_cap", "")) +
+            u8(t.get("plus", 0)) + string(t.get("lane", "")) + blob(t["mac"]) +
             string(t.get("sender", "")) + blob(t.get("seal", b"")))
 
 
@@ -114,16 +127,17 @@ def envelope(sender=ALICE, rcpts=("bob@example.net",)):
             b"".join(string(r) + string("") + u8(0) for r in rcpts))
 
 
-def submission(t, sender=ALICE, body=BODY):
-    return (ticket(t) + envelope(sender) + u64(len(body)) + boolean(False) +
+def submission(t, sender=ALICE, body=BODY, rcpts=("bob@example.net",)):
+    return (ticket(t) + envelope(sender, rcpts) + u64(len(body)) + boolean(False) +
             blob(body))
 
 
 def seal(key, worker, t):
     """What auth would compute, had we the key (lib/ticket.c)."""
-    account, cap = t["account"].encode(), t["cap"].encode()
-    text = (b"postern1" + u32(worker) + u64(t["session"]) + u64(t["expires"]) +
-            u64(t["begun"]) + blob(account) + blob(cap))
+    text = (b"postern2" + u32(worker) + u64(t["session"]) + u64(t["expires"]) +
+            u64(t["begun"]) + u8(t.get("plus", 0)) +
+            b"".join(blob(t.get(name, "").encode()) for name in (
+                "account", "cap", "device", "device_cap", "lane")))
     return dict(t, mac=hmac.new(key, text, hashlib.sha256).digest())
 
 
@@ -148,6 +162,10 @@ def forgeries(real):
     yield "an earlier end", 5, dict(real, expires=real["expires"] - 1)
     yield "a later begin", 5, dict(real, begun=real["begun"] + 1)
     yield "no end", 5, dict(real, expires=2 ** 64 - 1)
+    yield "a device more", 5, dict(real, device="phone")
+    yield "a device's cap more", 5, dict(real, device_cap="default")
+    yield "a plus", 5, dict(real, plus=ord("+"))
+    yield "a device that cannot log in", 5, dict(real, lane="scanner1")
     yield "another session's ticket", 6, real
     yield "a ticket altered for another session", 6, dict(real, session=6)
     yield "a letter moved from cap to account", 5, dict(
@@ -216,6 +234,47 @@ def test_auth_gives_nothing(h):
         answers.append(got[0])
     tap.ok("M_AUTH_OK" not in answers, "no ticket for a step without a start")
     tap.ok(h.login(ALICE, "open-sesame", 22), "auth serves on")
+
+
+# --- devices that cannot log in ------------------------------------------------------
+
+
+def test_devices(h):
+    """
+    Nobody but the worker sees where a client comes from, so it can be any
+    device it likes; and no more than that.
+    """
+    t = h.device("devices@127.0.0.1:25", "192.168.1.50", 30)
+    tap.ok(t and t["account"] == MALLORY, "a device's part can be taken")
+    tap.equal(h.device("devices@127.0.0.1:25", "192.168.1.51", 30), None,
+              "but not of one that there is not")
+    end = h.channel("QUEUE", 0)
+    for what, sender, rcpts, code in (
+            ("another recipient", "scan@example.org", ["bob@example.net"], 550),
+            ("one among others", "scan@example.org",
+             ["bob@example.org", "bob@example.net"], 550),
+            ("the account's own name", MALLORY, ["bob@example.org"], 550),
+            ("no sender", "", ["bob@example.org"], 550)):
+        got = end.ask("M_SUBMIT", 30, submission(t, sender, rcpts=rcpts))
+        tap.equal((got[0], got[2].u32()), ("M_TX_NO", code),
+                  "a device with %s is refused" % what)
+    for what, bad in (("no lane", dict(t, lane="")),
+                      ("another one", dict(t, lane="scanner2")),
+                      ("another cap", dict(t, device_cap="default"))):
+        end.send("M_SUBMIT", 30, submission(bad, "scan@example.org",
+                                            rcpts=["bob@example.org"]))
+        tap.ok(end.ended() and h.reported("QUEUE"),
+               "a device's ticket with %s is no ticket" % what)
+        end = h.channel("QUEUE", 0)
+    end.send("M_SUBMIT", 30, submission(t, ALICE, rcpts=["bob@example.org"]))
+    tap.ok(end.ended() and h.reported("QUEUE"),
+           "alice's sender belongs to no device")
+    end = h.channel("QUEUE", 0)
+    tap.equal(h.handed_out(), [], "nothing of all this went out")
+    got = end.ask("M_SUBMIT", 30, submission(t, "scan@example.org",
+                                             rcpts=["bob@example.org"]))
+    tap.equal(got[0], "M_SUBMITTED", "what the device may is taken")
+    tap.equal(h.handed_out(), ["scan@example.org"], "and goes out")
 
 
 # --- signatures ------------------------------------------------------------------
@@ -418,6 +477,7 @@ def main():
         h.account(MALLORY, "her-own-word")
         test_forged(h)
         test_auth_gives_nothing(h)
+        test_devices(h)
         test_signatures(h)
         test_nonsense(h)
         test_bad_fields(h)

@@ -11,6 +11,9 @@ UNIT_TESTS += %D%/test_sasl %D%/test_scram %D%/test_exchange %D%/test_oauth
 %C%_test_exchange_LDADD = $(LIBAUTH)
 %C%_test_sasl_LDADD = $(LIBAUTH)
 
+UNIT_TESTS += %D%/test_lanes
+%C%_test_lanes_LDADD = $(LIBAUTH)
+
 UNIT_TESTS += %D%/test_account %D%/test_accounts %D%/test_guard
 %C%_test_guard_LDADD = $(LIBAUTH)
 %C%_test_account_LDADD = $(LIBAUTH)

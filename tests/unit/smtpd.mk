@@ -12,6 +12,9 @@ EXTRA_DIST += %D%/tls_pair.h
 UNIT_TESTS += %D%/test_params
 %C%_test_params_LDADD = $(LIBSMTPD)
 
+UNIT_TESTS += %D%/test_lane
+%C%_test_lane_LDADD = $(LIBSMTPD)
+
 UNIT_TESTS += %D%/test_session %D%/test_extensions
 EXTRA_DIST += %D%/smtpd_world.h
 %C%_test_session_LDADD = $(LIBSMTPD)

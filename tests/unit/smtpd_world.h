@@ -25,6 +25,8 @@ struct world {
 
 	/* What the played processes do; 0 is the friendly way. */
 	bool	 auth_silent, queue_silent;
+	int	 lane_no;		/* 1 + what M_LANE_NO says; 0: M_LANE_OK */
+	bool	 lane_refuses;		/* other senders are not rewritten */
 	uint32_t rcpts;			/* that M_TX_OK grants */
 	uint32_t no_begin, no_spool, no_submit; /* refuse with this code */
 
@@ -34,6 +36,7 @@ struct world {
 	struct buf body;		/* of the last message */
 	char	 envelope[4096];	/* "from>to,to" */
 	char	 asked[4096];		/* "envid ret,orcpt notify,..." and flags */
+	char	 lane[256];		/* "listener peer" of the last M_LANE */
 	char	 response[256];		/* last decoded SASL response */
 	uint64_t announced, hold_until_ms;
 	int	 spool_fd;
@@ -96,6 +99,38 @@ world_judge(uint64_t id, const char *r)
 		    AUTH_NO_CREDENTIALS);
 }
 
+/* A device that may write to two, as scanner@example.org. */
+static void
+world_on_lane(struct ipc_in *in)
+{
+	struct ticket t = { .session = in->id, .expires_ms = 1 };
+	const char *listener = ipc_get_str(in, 256);
+
+	snprintf(world.lane, sizeof(world.lane), "%s %s", listener,
+	    ipc_get_str(in, 256));
+	if (!ipc_in_end(in))
+		abort();
+	if (world.auth_silent)
+		return;
+	if (world.lane_no != 0) {
+		ipc_begin(M_LANE_NO, in->id);
+		ipc_put_bool(world.lane_no == 2);
+		ipc_send(world.auth, -1);
+		return;
+	}
+	snprintf(t.account, sizeof(t.account), "scanner");
+	snprintf(t.cap, sizeof(t.cap), "default");
+	snprintf(t.lane, sizeof(t.lane), "scanner1");
+	snprintf(t.sender, sizeof(t.sender), "scanner@example.org");
+	ipc_begin(M_LANE_OK, in->id);
+	ticket_put(&t);
+	ipc_put_bool(!world.lane_refuses);
+	ipc_put_u32(2);
+	ipc_put_str("@example.org");
+	ipc_put_str("boss@example.net");
+	ipc_send(world.auth, -1);
+}
+
 static int
 world_on_auth(struct ipc *ipc, struct ipc_in *in, void *arg)
 {
@@ -106,6 +141,10 @@ world_on_auth(struct ipc *ipc, struct ipc_in *in, void *arg)
 	world.heard++;
 	if (in->type == M_AUTH_CANCEL) {
 		world.auth_cancels++;
+		return 0;
+	}
+	if (in->type == M_LANE) {
+		world_on_lane(in);
 		return 0;
 	}
 	if (in->type == M_AUTH_START) {
@@ -341,8 +380,27 @@ client_read(struct client *c)
 	c->closed = c->closed || n == 0 || (n == -1 && errno != EAGAIN);
 }
 
+/* A device, at a listener of its own; no_tls: not even STARTTLS. */
+__attribute__((unused)) static void
+client_open_lane(struct client *c, bool no_tls)
+{
+	struct sockaddr none = { .sa_family = AF_UNIX };
+	int fd[2];
+
+	memset(c, 0, sizeof(*c));
+	buf_init(&c->got, 8 << 20);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == -1 ||
+	    !crowd_enter(world.srv.crowd, crowd_key_of(&none), 1000000))
+		abort();
+	c->fd = fd[1];
+	c->session = session_new_lane(&world.srv, fd[0], no_tls, "devices@x",
+	    &none);
+	world_settle();
+	client_read(c);
+}
+
 /* tls: the session believes that the socket pair is TLS. */
-static void
+__attribute__((unused)) static void
 client_open(struct client *c, bool tls)
 {
 	struct sockaddr none = { .sa_family = AF_UNIX };

@@ -13,6 +13,7 @@
 #include "tests/tap.h"
 
 static const struct fixup fx = {
+	.with = "ESMTPSA",
 	.hostname = "h.example", .id = "1", .wall_ms = 1795442700000ULL,
 	.nonce = 1, .max_hops = 2,
 };

@@ -13,7 +13,8 @@
 #define HAS "Date: x\r\nMessage-ID: <y@z>\r\n"
 
 static const struct fixup usual = {
-	.hostname = "relay.example.org", .id = "1-2-3", .wall_ms = WALL_MS,
+	.hostname = "relay.example.org", .with = "ESMTPSA", .id = "1-2-3",
+	.wall_ms = WALL_MS,
 	.nonce = 0xdeadbeef, .max_hops = 3,
 };
 
@@ -286,9 +287,6 @@ test_bytes(void)
 			    strlen(bytes[i].in), &out, &id), utf8 == 1 ?
 			    bytes[i].asked : REPLY_NONE, "bytes %zu%s", i,
 			    utf8 == 1 ? ", SMTPUTF8" : "");
-			if (utf8 == 1 && bytes[i].asked == REPLY_NONE)
-				ok(strstr(buf_str(&out), " with UTF8SMTPSA id ")
-				    != NULL, "and Received says so");
 			buf_clear(&out);
 		}
 }

@@ -50,6 +50,42 @@ static const char *const bad[] = {
 	"10.0.0.0/255.0.0.0", "1000:1000:1000:1000:1000:1000:1000:1000:1000",
 };
 
+static const struct {
+	const char *text, *print;
+	bool	 host, loopback;
+} addresses[] = {
+	{ "192.168.1.50", "192.168.1.50", true, false },
+	{ "::ffff:192.168.1.50", "192.168.1.50", true, false },
+	{ "2001:DB8:0::1", "2001:db8::1", true, false },
+	{ "127.0.0.1", "127.0.0.1", true, true },
+	{ "127.9.9.9", "127.9.9.9", true, true },
+	{ "::1", "::1", true, true },
+	{ "::ffff:127.0.0.1", "127.0.0.1", true, true },
+	{ "0.0.0.0", "0.0.0.0", false, false },
+	{ "0.0.0.9", "0.0.0.9", false, false },
+	{ "::", "::", false, false },
+	{ "224.0.0.1", "224.0.0.1", false, false },
+	{ "255.255.255.255", "255.255.255.255", false, false },
+	{ "ff02::1", "ff02::1", false, false },
+	{ "223.255.255.255", "223.255.255.255", true, false },
+};
+
+static void
+test_addresses(void)
+{
+	char text[NET_TEXT_LEN];
+	struct net n;
+	size_t i;
+
+	for (i = 0; i < nitems(addresses); i++) {
+		ok(net_parse(addresses[i].text, &n) && n.bits == 128,
+		    "%s is one", addresses[i].text);
+		is_str(net_print(&n, text), addresses[i].print, "printed");
+		ok(net_is_host(&n) == addresses[i].host &&
+		    net_is_loopback(&n) == addresses[i].loopback, "and known");
+	}
+}
+
 int
 main(void)
 {
@@ -68,6 +104,7 @@ main(void)
 	}
 	for (i = 0; i < nitems(bad); i++)
 		ok(!net_parse(bad[i], &n), "no network: \"%s\"", bad[i]);
+	test_addresses();
 	net_parse("::/0", &n);
 	memset(&peer, 0, sizeof(peer));
 	peer.sa.sa_family = AF_UNIX;

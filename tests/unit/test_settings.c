@@ -266,6 +266,105 @@ test_bad(void)
 	}
 }
 
+#define LISTEN "listen dev { address = \"192.168.1.10\" port = 2525 tls = may }\n"
+#define DEVICE(more) LISTEN "device scanner1 { listeners = {\"dev\"} " \
+	"addresses = {\"192.168.1.50\", \"2001:DB8::0:50\"} " \
+	"account = \"Scanner\" sender = \"scanner@example.org\" " \
+	"recipients = {\"@example.org\", \"boss@example.net\"} }\n" more
+#define OTHER(options) "device two { listeners = {\"dev\"} account = a " \
+	"sender = \"a@b.example\" recipients = {\"@c.example\"} " options " }"
+
+static void
+test_devices(void)
+{
+	static const struct { const char *name, *text, *says; } cases[] = {
+		{ "tls = may without a device", LISTEN, "for devices alone" },
+		{ "tls = none without one", "listen l { port = 25 tls = none }",
+		    "for devices alone" },
+		{ "a device at the door of others", DEVICE("device two { "
+		    "listeners = {\"submissions\"} addresses = {\"10.0.0.1\"} "
+		    "account = a sender = \"a@b.example\" recipients = "
+		    "{\"@c.example\"} }"), "those who log in" },
+		{ "no such listener", DEVICE("device two { listeners = "
+		    "{\"nonesuch\"} addresses = {\"10.0.0.1\"} account = a "
+		    "sender = \"a@b.example\" recipients = {\"@c.example\"} }"),
+		    "no section \"listen nonesuch\"" },
+		{ "a network", DEVICE(OTHER("addresses = {\"10.0.0.0/8\"}")),
+		    "is a network" },
+		{ "everybody", DEVICE(OTHER("addresses = {\"0.0.0.0/0\"}")),
+		    "is a network" },
+		{ "a small network", DEVICE(OTHER("addresses = "
+		    "{\"10.0.0.2/31\"}")), "is a network" },
+		{ "no address", DEVICE(OTHER("addresses = {\"0.0.0.0\"}")),
+		    "not the address of a device" },
+		{ "a multicast address", DEVICE(OTHER("addresses = "
+		    "{\"ff02::1\"}")), "not the address of a device" },
+		{ "a name", DEVICE(OTHER("addresses = {\"scanner.lan\"}")),
+		    "is no IP address" },
+		{ "no addresses", DEVICE(OTHER("")), "needs addresses" },
+		{ "an address twice", DEVICE(OTHER("addresses = "
+		    "{\"10.0.0.1\", \"::ffff:192.168.1.50\"}")),
+		    "is device scanner1 already" },
+		{ "no such cap", DEVICE(OTHER("addresses = {\"10.0.0.1\"} cap "
+		    "= nonesuch")), "no section \"cap nonesuch\"" },
+		{ "a bad sender", LISTEN "device d { listeners = {\"dev\"} "
+		    "addresses = {\"10.0.0.1\"} account = a sender = "
+		    "\"@b.example\" recipients = {\"@c.example\"} }",
+		    "needs a sender" },
+		{ "no account", LISTEN "device d { listeners = {\"dev\"} "
+		    "addresses = {\"10.0.0.1\"} sender = \"a@b.example\" "
+		    "recipients = {\"@c.example\"} }", "needs an account" },
+		{ "no recipients", LISTEN "device d { listeners = {\"dev\"} "
+		    "addresses = {\"10.0.0.1\"} account = a sender = "
+		    "\"a@b.example\" }", "needs recipients" },
+		{ "everybody as recipient", LISTEN "device d { listeners = "
+		    "{\"dev\"} addresses = {\"10.0.0.1\"} account = a sender = "
+		    "\"a@b.example\" recipients = {\"*\"} }",
+		    "neither an address nor" },
+		{ "no listener", LISTEN "device d { addresses = {\"10.0.0.1\"} "
+		    "account = a sender = \"a@b.example\" recipients = "
+		    "{\"@c.example\"} }", "comes in nowhere" },
+		{ "a proxy before it", "listen p { port = 99 tls = none proxy = "
+		    "{\"10.0.0.9\"} }\ndevice d { listeners = {\"p\"} addresses "
+		    "= {\"10.0.0.1\"} account = a sender = \"a@b.example\" "
+		    "recipients = {\"@c.example\"} }", "proxy's word" },
+	};
+	struct config *cfg = load_more(DEVICE(OTHER(
+	    "addresses = {\"127.0.0.1\"} other-senders = refuse")));
+	struct conf_lane *lane;
+	size_t i;
+
+	if (!ok(cfg != NULL, "devices")) {
+		printf("# %s\n", buf_str(&problems));
+		return;
+	}
+	lane = CONF_AT(cfg->queue.lanes, struct conf_lane, 0);
+	ok(cfg->auth.lanes.n == 2 && cfg->queue.lanes.n == 2, "two lanes");
+	is_str(lane->listeners.v[0], "dev@192.168.1.10:2525", "their listener");
+	is_str(lane->addresses.v[1], "2001:db8::50", "addresses as peers' are");
+	is_str(lane->account, "scanner", "an account as auth knows it");
+	ok(lane[0].rewrite && !lane[1].rewrite, "other senders");
+	is_int(CONF_AT(cfg->smtpd.listeners, struct conf_listener,
+	    2)->devices.n, 3, "smtpd knows who comes in");
+	is_int(CONF_AT(cfg->smtpd.listeners, struct conf_listener,
+	    2)->tls, CONF_TLS_MAY, "with TLS or without");
+	is_int(CONF_AT(cfg->smtpd.listeners, struct conf_listener,
+	    0)->devices.n, 0, "and nobody elsewhere");
+	ok(strstr(buf_str(&warnings), "device scanner1 sends as "
+	    "scanner@example.org without a password") != NULL,
+	    "each is warned about");
+	ok(strstr(buf_str(&warnings), "every program on this machine") != NULL,
+	    "the loopback more so");
+	config_free(&cfg);
+	for (i = 0; i < nitems(cases); i++) {
+		cfg = load_more(cases[i].text);
+		if (!ok(cfg == NULL && strstr(buf_str(&problems),
+		    cases[i].says) != NULL, "%s is refused", cases[i].name))
+			printf("# %s\n", buf_str(&problems));
+		config_free(&cfg);
+	}
+}
+
 static void
 test_missing(void)
 {
@@ -574,6 +673,7 @@ main(void)
 	test_minimal();
 	test_values();
 	test_bad();
+	test_devices();
 	test_missing();
 	test_all_faults();
 	test_odd_files();

@@ -540,6 +540,104 @@ test_worker_dies(void)
 	ok(store_count(world.store) > before, "what was taken stays taken");
 }
 
+/* --- devices that cannot log in -------------------------------------------------- */
+
+static struct conf_strs
+strs(char **v, size_t n)
+{
+	return (struct conf_strs){ v, n };
+}
+
+static struct ticket
+lane_ticket(uint64_t session, const char *lane)
+{
+	struct ticket t;
+
+	memset(&t, 0, sizeof(t));
+	t.session = session;
+	t.expires_ms = ev_wall_ms() + 4 * 3600 * 1000;
+	snprintf(t.account, sizeof(t.account), "scanner@example.com");
+	snprintf(t.cap, sizeof(t.cap), "default");
+	snprintf(t.lane, sizeof(t.lane), "%s", lane);
+	ticket_seal(&world_conf.ticket_key, 0, &t);
+	snprintf(t.sender, sizeof(t.sender), "scan@example.org");
+	ticket_seal_sender(&world_conf.ticket_key, &t, t.sender, t.sender_mac);
+	return t;
+}
+
+/* The code of the answer; 0: it was taken, 1: the channel has ended. */
+static uint32_t
+submit_from(const struct ticket *t, const char *from, const char *rcpts)
+{
+	struct envelope e;
+	struct world_no no;
+	char *copy = xstrdup(rcpts), *at = copy, *one;
+	bool taken;
+
+	envelope_init(&e);
+	e.return_path = xstrdup(from);
+	while ((one = strsep(&at, " ")) != NULL)
+		envelope_add_rcpt(&e, one, NULL, 0);
+	world_submit_env(&smtpd, t, &e, WORLD_BODY);
+	envelope_clear(&e);
+	free(copy);
+	taken = world_submitted(&smtpd, &no, NULL);
+	if (smtpd.gone) {
+		world_disconnect(&smtpd);
+		world_connect(&smtpd, ROLE_SMTPD, 0);
+		return 1;
+	}
+	return taken ? 0 : no.code;
+}
+
+/* What smtpd should have refused itself is refused, whatever it says. */
+static void
+test_lane(void)
+{
+	static char *rcpts[] = { (char *)(uintptr_t)"@example.org",
+	    (char *)(uintptr_t)"boss@example.net" };
+	struct conf_lane lane = { .name = (char *)(uintptr_t)"scanner1",
+	    .account = (char *)(uintptr_t)"scanner@example.com",
+	    .sender = (char *)(uintptr_t)"scan@example.org",
+	    .cap = (char *)(uintptr_t)"", .recipients = strs(rcpts, 2) };
+	struct ticket t;
+	struct ipc_in in;
+
+	world_conf.lanes = (struct conf_list){ &lane, 1 };
+	t = lane_ticket(60, "scanner1");
+	is_int(submit_from(&t, "scan@example.org", "a@example.org "
+	    "Boss@EXAMPLE.NET"), 0, "a device's mail is taken");
+	is_int(submit_from(&t, "scan@example.org", "a@example.org "
+	    "all@example.net"), 550, "not to others");
+	is_int(submit_from(&t, "scanner@example.com", "a@example.org"), 550,
+	    "nor as the account itself");
+	is_int(submit_from(&t, "", "a@example.org"), 550,
+	    "nor without a sender");
+	is_int(submit_from(&t, "boss@example.org", "a@example.org"), 1,
+	    "nor as anybody else: nobody has sealed that");
+	ipc_begin(M_TX_BEGIN, 60);
+	ticket_put(&t);
+	ipc_put_str("scanner@example.com");
+	ipc_put_u64(0);
+	ipc_send(smtpd.ipc, -1);
+	ok(world_next(&smtpd, &in) != NULL && in.type == M_TX_NO &&
+	    ipc_get_u32(&in) == 550, "MAIL hears as much");
+
+	*t.lane = '\0';
+	is_int(submit_from(&t, "scan@example.org", "a@example.net"), 1,
+	    "a ticket without its lane has another seal");
+	t = lane_ticket(60, "scanner2");
+	is_int(submit_from(&t, "scan@example.org", "a@example.org"), 421,
+	    "a device that a reload has taken away");
+	t = lane_ticket(60, "scanner1");
+	lane.account = (char *)(uintptr_t)"other";
+	is_int(submit_from(&t, "scan@example.org", "a@example.org"), 421,
+	    "or given another account");
+	world_conf.lanes = (struct conf_list){ NULL, 0 };
+	is_int(submit_from(&t, "scan@example.org", "a@example.org"), 421,
+	    "no devices at all");
+}
+
 int
 main(void)
 {
@@ -558,6 +656,7 @@ main(void)
 	test_revoked_device();
 	test_interleaved();
 	test_worker_dies();
+	test_lane();
 	world_disconnect(&smtpd);
 	world_close();
 	return tap_done();

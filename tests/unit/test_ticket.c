@@ -65,6 +65,13 @@ test_ticket(void)
 	t = sealed();
 	t.plus = '-';
 	ok(!ticket_valid(&key, 3, &t, NOW), "another plus");
+	t = sealed();
+	snprintf(t.lane, sizeof(t.lane), "scanner1");
+	ok(!ticket_valid(&key, 3, &t, NOW), "a lane more");
+	ticket_seal(&key, 3, &t);
+	ok(ticket_valid(&key, 3, &t, NOW), "with a seal of its own");
+	*t.lane = '\0';
+	ok(!ticket_valid(&key, 3, &t, NOW), "a lane less");
 	for (i = 0; i < TICKET_MAC_LEN; i++) {
 		t = sealed();
 		t.mac[i] ^= 0x80;
