@@ -21,6 +21,7 @@ include %D%/integration/local.mk
 include %D%/fault/local.mk
 include %D%/bench/local.mk
 include %D%/harness/local.mk
+EXTRA_DIST += %D%/npm/package.json %D%/npm/package-lock.json
 
 .PHONY: check-threads check-long
 check-threads: all

@@ -38,6 +38,8 @@ def _sanitized():
 
 # Under the sanitizers sizes and times mean nothing.
 SANITIZED = _sanitized()
+# What ./quickstart check has installed from npm (tests/npm).
+NODE_MODULES = os.path.join(SOURCE, "build-npm", "node_modules")
 HOSTNAME = "relay.example.org"
 USERS = {"smtpd": 61001, "auth": 61002, "keys": 61003, "queue": 61004,
          "relay": 61005, "source": 61006, "fetch": 61007}
@@ -95,6 +97,16 @@ def need_root(program="posternd"):
         tap.skip_all("needs root, to give each process its user")
     if not os.path.exists(os.path.join(BIN, program)):
         tap.skip_all("no %s/%s" % (BIN, program))
+
+
+def need_npm(*packages):
+    """The environment in which Node finds them."""
+    if shutil.which("node") is None:
+        tap.skip_all("no Node; ./quickstart check installs it")
+    for package in packages:
+        if not os.path.isdir(os.path.join(NODE_MODULES, package)):
+            tap.skip_all("no %s; ./quickstart check installs it" % package)
+    return dict(os.environ, NODE_PATH=NODE_MODULES)
 
 
 class Postern:
