@@ -9,16 +9,31 @@
 static const char *socket_path = POSTERN_RUNDIR "/control";
 static bool json;
 
+/* The verbs that begin with this word, or all of them; how many these are. */
+static size_t
+print_verbs(FILE *to, const char *noun)
+{
+	size_t i, n, printed = 0, len = strlen(noun);
+	const struct verb *v = verbs_all(&n);
+
+	for (i = 0; i < n; i++) {
+		const char *w = v[i].words;
+
+		if (len > 0 && (strncmp(w, noun, len) != 0 ||
+		    (w[len] != ' ' && w[len] != '\0')))
+			continue;
+		fprintf(to, "  %s%s%s\n      %s\n", w,
+		    *v[i].args == '\0' ? "" : " ", v[i].args, v[i].help);
+		printed++;
+	}
+	return printed;
+}
+
 static int
 help(void)
 {
-	size_t i, n;
-	const struct verb *v = verbs_all(&n);
-
 	puts("usage: posternctl [--json] [--socket PATH] VERB ...\n");
-	for (i = 0; i < n; i++)
-		printf("  %s%s%s\n      %s\n", v[i].words,
-		    *v[i].args == '\0' ? "" : " ", v[i].args, v[i].help);
+	print_verbs(stdout, "");
 	puts("\nFILTER: --account NAME, --from ADDRESS|@DOMAIN, --to "
 	    "ADDRESS|@DOMAIN,\n  --route NAME, --hop NEXT-HOP, --older AGE, "
 	    "--newer AGE, --reason TEXT,\n  --state waiting|line|sending|held, --restored"
@@ -115,6 +130,9 @@ find(int argc, char **argv, int *used)
 
 	if (v != NULL)
 		return v;
+	/* "account" alone: what there is to say about accounts. */
+	if (argc == 1 && print_verbs(stderr, argv[0]) > 0)
+		return NULL;
 	if (nearest != NULL)
 		complain(0, "there is no verb \"%s%s%s\"; did you mean "
 		    "\"%s\"?", argv[0], argc > 1 ? " " : "",
@@ -134,6 +152,14 @@ run(int argc, char **argv)
 	int used, code;
 	size_t i;
 
+	if (strcmp(argv[0], "help") == 0) {
+		if (argc == 1)
+			return help();
+		if (print_verbs(stdout, argv[1]) > 0)
+			return CTL_OK;
+		return complain(CTL_USAGE, "there is no verb \"%s\"; see "
+		    "posternctl --help", argv[1]);
+	}
 	/* "queue" alone, or with options, is "queue list". */
 	if (strcmp(argv[0], "queue") == 0 && (argc == 1 ||
 	    strncmp(argv[1], "--", 2) == 0)) {

@@ -76,7 +76,7 @@ ctl_usage(struct asked *a, size_t argc, const char *const *argv)
 		snprintf(account, sizeof(account), "%s", argv[0]);
 		addr_lower(account);
 		if (*caps_last(a->q->caps, account) == '\0') {
-			asked_end(a, CTL_NOT_FOUND, "%s has sent nothing in "
+			asked_end(a, CTL_NOT_FOUND, "\"%s\" has sent nothing in "
 			    "the time that the caps look back", account);
 			return;
 		}

@@ -84,6 +84,20 @@ def test_verbs(p):
     tap.equal(len(p.rows("account", "list")), 2, "nothing was added by that")
 
 
+def test_help(p):
+    """What there is to say, for who does not know it yet."""
+    said = verb(p, USAGE, "\"account\" alone")
+    tap.ok("account unlock NAME" in said and "queue" not in said,
+           "lists its verbs")
+    r = p.ctl("help", "account", check=False)
+    tap.ok(r.returncode == OK and "account unlock NAME" in r.stdout,
+           "help account")
+    r = p.ctl("help", check=False)
+    tap.ok(r.returncode == OK and "queue list" in r.stdout, "help")
+    r = p.ctl("help", "nonsense", check=False)
+    tap.ok(r.returncode == USAGE and "--help" in r.stderr, "help nonsense")
+
+
 def test_logins(p):
     for name in (ALICE, "bob", "BOB"):
         for mechanism in ("PLAIN", "LOGIN"):
@@ -261,6 +275,7 @@ def main():
     need_root()
     with Postern(sections='cap staff { messages = {"1000/1h"} }') as p:
         test_verbs(p)
+        test_help(p)
         test_logins(p)
         test_revoked(p)
         test_time(p)
