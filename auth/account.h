@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "auth/verifier.h"
+#include "lib/verifier.h"
 #include "lib/addr.h"
 #include "lib/buf.h"
 #include "lib/ticket.h"

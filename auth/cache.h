@@ -8,7 +8,7 @@
 #ifndef AUTH_CACHE_H
 #define AUTH_CACHE_H
 
-#include "auth/verifier.h"
+#include "lib/verifier.h"
 
 /* Makes the key; once, before the first use. */
 void	 cache_init(void);

@@ -19,11 +19,10 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/sasl.c %D%/sasl.h %D%/sasl_private.h \
 	%D%/sasl_ask.c %D%/sasl_library.c %D%/sasl_oauth.c \
 	%D%/tokens.c %D%/tokens.h \
-	%D%/verifier.c %D%/verifier.h \
 	%D%/watch.c %D%/watch.h \
 	%D%/worker.c %D%/worker.h
 
-LIBAUTH = %D%/libauth.a $(LIBTICKET) $(LIBPOSTERN) $(SASL_LIBS) $(DB_LIBS) \
+LIBAUTH = %D%/libauth.a $(LIBVERIFIER) $(LIBTICKET) $(LIBPOSTERN) $(SASL_LIBS) $(DB_LIBS) \
 	$(CRYPTO_LIBS)
 
 daemon_PROGRAMS += %D%/postern-auth

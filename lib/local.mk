@@ -1,7 +1,8 @@
 # libpostern: the ground that every program stands on. It links nothing but
 # libevent and libseccomp; what needs OpenSSL lives in libraries of its own.
 
-noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libstream.a
+noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libverifier.a \
+	%D%/libstream.a
 %C%_libpostern_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(SECCOMP_CFLAGS)
 %C%_libpostern_a_SOURCES = \
 	%D%/buf.c %D%/buf.h \
@@ -35,6 +36,10 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libstream.a
 %C%_libticket_a_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
 %C%_libticket_a_SOURCES = %D%/ticket.c %D%/ticket.h
 
+# What is kept of passwords: likewise.
+%C%_libverifier_a_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+%C%_libverifier_a_SOURCES = %D%/verifier.c %D%/verifier.h
+
 # Streams speak TLS: the only ones that link libssl.
 %C%_libstream_a_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %C%_libstream_a_SOURCES = %D%/stream.c %D%/stream.h
@@ -42,3 +47,4 @@ LIBSTREAM = %D%/libstream.a $(SSL_LIBS)
 
 LIBPOSTERN = %D%/libpostern.a $(EVENT_LIBS) $(SECCOMP_LIBS)
 LIBTICKET = %D%/libticket.a $(CRYPTO_LIBS)
+LIBVERIFIER = %D%/libverifier.a $(CRYPTO_LIBS)

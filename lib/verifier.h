@@ -3,8 +3,8 @@
  * iteration count, StoredKey and ServerKey of SCRAM with one of its hashes. It
  * serves SCRAM and, with the password at hand, PLAIN and LOGIN. Any thread.
  */
-#ifndef AUTH_VERIFIER_H
-#define AUTH_VERIFIER_H
+#ifndef LIB_VERIFIER_H
+#define LIB_VERIFIER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
 #include <openssl/hmac.h>
 #include <strings.h>
 
-#include "auth/verifier.h"
+#include "lib/verifier.h"
 #include "lib/base64.h"
 #include "lib/log.h"
 
