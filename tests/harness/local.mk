@@ -1,1 +1,9 @@
-EXTRA_DIST += %D%/worker.py %D%/ipc.py %D%/postern.py %D%/sink.py %D%/tap.py
+EXTRA_DIST += \
+	%D%/arrived.py \
+	%D%/ipc.py \
+	%D%/net_smtp.pl \
+	%D%/postern.py \
+	%D%/programs.py \
+	%D%/sink.py \
+	%D%/tap.py \
+	%D%/worker.py

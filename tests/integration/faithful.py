@@ -2,27 +2,24 @@
 """
 A message arrives as it was sent, but for what the manual says: a Received field
 in front, Date and Message-ID where they are missing, no Bcc and its like. Shown
-by hash for random bytes and for messages as real programs write them, by DATA
-and by BDAT, small ones and such as go through a spool file.
+byte for byte for random bytes and for messages as real programs write them, by
+DATA and by BDAT, small ones and such as go through a spool file.
 """
-import hashlib
 import os
 import random
 import re
 import socket
-import ssl
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
+from arrived import difference                                   # noqa: E402
 from postern import (PATIENCE, SANITIZED, Postern, need_root, plain,  # noqa: E402
                      wait_for)
 from sink import Sink                                            # noqa: E402
 
 ALICE = "alice@example.org"
-ADDED = re.compile(rb"\AReceived: by relay\.example\.org \(Postern\) with "
-                   rb"(?:UTF8SMTPSA|ESMTPSA) id [0-9a-f-]+;\r\n\t[^\r\n]*\r\n")
 SEED = int(os.environ.get("FAITHFUL_SEED", "20261123"))
 
 
@@ -78,39 +75,6 @@ class Talk:
         for _ in sizes:
             reply = self.reply()
         return reply
-
-
-def taken_off(content, sent_header):
-    """What arrived without what the manual says was added."""
-    content, n = ADDED.subn(b"", content)
-    if n != 1:
-        raise ValueError("no Received of ours: %r" % content[:200])
-    header, blank, body = content.partition(b"\r\n\r\n")
-    for name, form in ((b"Date", rb"[^\r\n]*"), (
-            b"Message-ID", rb"<[0-9a-f.]+@relay\.example\.org>")):
-        if re.search(rb"(?mi)^%s[ \t]*:" % name, sent_header):
-            continue
-        header, n = re.subn(rb"(?:\A|\r\n)%s: %s(?=\r\n|\Z)" % (name, form),
-                            b"", header, count=1)
-        if n != 1:
-            raise ValueError("no %s was added" % name.decode())
-    return header + blank + body
-
-
-def want(content):
-    """What must arrive of it: without the fields that are not for others."""
-    header, blank, body = content.partition(b"\r\n\r\n")
-    fields = re.findall(rb"(?s)[^\r\n]+(?:\r\n[ \t][^\r\n]*)*(?:\r\n|\Z)",
-                        header)
-    kept = b"".join(f for f in fields if not re.match(
-        rb"(?i)(resent-)?bcc[ \t]*:|x-bcc[ \t]*:|return-path[ \t]*:|"
-        rb"apparently-to[ \t]*:", f))
-    whole = kept.removesuffix(b"\r\n") + blank + body
-    return whole if whole.endswith(b"\r\n") else whole + b"\r\n"
-
-
-def digest(b):
-    return hashlib.sha256(b).hexdigest()
 
 
 # --- messages -----------------------------------------------------------------
@@ -277,18 +241,7 @@ def arrives(talk, sink, r, content, by_chunks, parameters=""):
         return "refused: " + reply
     if not wait_for(lambda: len(sink.messages) > before):
         return "did not arrive"
-    got = sink.messages[before].content
-    wanted = want(content)
-    try:
-        rest = taken_off(got, content.partition(b"\r\n\r\n")[0])
-    except ValueError as e:
-        return str(e)
-    if digest(rest) != digest(wanted):
-        at = next((i for i, (a, b) in enumerate(zip(rest, wanted)) if a != b),
-                  min(len(rest), len(wanted)))
-        return "differs at %d: %r instead of %r" % (
-            at, rest[at - 20:at + 40], wanted[at - 20:at + 40])
-    return None
+    return difference(sink.messages[before].content, content)
 
 
 def test_programs(p, sink, r):

@@ -1,5 +1,6 @@
 # Tests of several real processes together; a line for each.
 TESTS += %D%/e2e.py
+TESTS += %D%/clients.py
 TESTS += %D%/accounts.py
 TESTS += %D%/dns.py
 TESTS += %D%/parent.py
@@ -15,6 +16,7 @@ TESTS += %D%/reports.py
 
 EXTRA_DIST += \
 	%D%/e2e.py \
+	%D%/clients.py \
 	%D%/accounts.py \
 	%D%/dns.py \
 	%D%/parent.py \
