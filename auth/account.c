@@ -13,6 +13,8 @@ account_clear(struct account *a)
 	for (i = 0; i < a->nsenders; i++)
 		free(a->senders[i]);
 	free(a->senders);
+	xfree_secret(a->devices, a->ndevices * sizeof(*a->devices));
+	free(a->gone);
 	explicit_bzero(a, sizeof(*a));
 }
 
@@ -26,6 +28,92 @@ account_add_sender(struct account *a, const char *pattern)
 	a->senders[a->nsenders++] = xstrdup(pattern);
 	return true;
 }
+
+bool
+account_drop_sender(struct account *a, const char *pattern)
+{
+	size_t i;
+
+	for (i = 0; i < a->nsenders; i++)
+		if (strcmp(a->senders[i], pattern) == 0)
+			break;
+	if (i == a->nsenders)
+		return false;
+	free(a->senders[i]);
+	a->nsenders--;
+	memmove(a->senders + i, a->senders + i + 1,
+	    (a->nsenders - i) * sizeof(*a->senders));
+	return true;
+}
+
+const char *
+account_own_address(const struct account *a)
+{
+	size_t i;
+
+	if (strchr(a->name, '@') != NULL)
+		return a->name;
+	for (i = 0; i < a->nsenders; i++)
+		if (*a->senders[i] != '@')
+			return a->senders[i];
+	return NULL;
+}
+
+/* --- devices -------------------------------------------------------------------------- */
+
+struct device *
+account_device(struct account *a, const char *label)
+{
+	size_t i;
+
+	for (i = 0; i < a->ndevices; i++)
+		if (strcmp(a->devices[i].label, label) == 0)
+			return &a->devices[i];
+	return NULL;
+}
+
+bool
+account_add_device(struct account *a, const struct device *d)
+{
+	if (a->ndevices == DEVICES_MAX)
+		return false;
+	a->devices = xreallocarray(a->devices, a->ndevices + 1,
+	    sizeof(*a->devices));
+	a->devices[a->ndevices++] = *d;
+	return true;
+}
+
+static void
+add_gone(struct account *a, const struct device *d)
+{
+	struct device_gone *g;
+
+	if (a->ngone == DEVICES_GONE_MAX)
+		memmove(a->gone, a->gone + 1, --a->ngone * sizeof(*a->gone));
+	a->gone = xreallocarray(a->gone, a->ngone + 1, sizeof(*a->gone));
+	g = &a->gone[a->ngone++];
+	memset(g, 0, sizeof(*g));
+	memcpy(g->label, d->label, sizeof(g->label));
+	g->mark = d->mark;
+}
+
+bool
+account_drop_device(struct account *a, const char *label)
+{
+	struct device *d = account_device(a, label);
+	size_t i;
+
+	if (d == NULL)
+		return false;
+	add_gone(a, d);
+	i = (size_t)(d - a->devices);
+	a->ndevices--;
+	memmove(d, d + 1, (a->ndevices - i) * sizeof(*d));
+	explicit_bzero(&a->devices[a->ndevices], sizeof(*d));
+	return true;
+}
+
+/* --- verifiers ------------------------------------------------------------------------- */
 
 struct verifier *
 account_verifier_at(struct account *a, enum scram_hash hash)

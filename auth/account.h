@@ -11,16 +11,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/verifier.h"
+#include "auth/device.h"
 #include "lib/addr.h"
 #include "lib/buf.h"
 #include "lib/ticket.h"
+#include "lib/verifier.h"
 
 #define ACCOUNT_SENDERS_MAX	256	/* so that all fit one message to smtpd */
-#define ACCOUNT_RECORD_MAX	(96 * 1024)
+#define ACCOUNT_RECORD_MAX	(256 * 1024)
 #define ACCOUNT_PASSWORD_MIN	8
 #define ACCOUNT_PASSWORD_MAX	1024
 #define ACCOUNT_CAP_DEFAULT	"default"
+
+/* Whether "alice+tag@b" is alice@b's. */
+enum account_plus { ACCOUNT_PLUS_CONF, ACCOUNT_PLUS_ON, ACCOUNT_PLUS_OFF,
+    ACCOUNT_PLUSES };
 
 struct account {
 	char	 name[ACCOUNT_MAX + 1];	/* the key; not part of the record */
@@ -31,12 +36,33 @@ struct account {
 	struct verifier further[SCRAM_HASHES - 1];
 	char	**senders;		/* owned: "a@b" or "@b", lower case */
 	size_t	 nsenders;
+	enum account_plus plus;	/* CONF: as the settings say */
+	bool	 rewrite;	/* other senders become its own, not refused */
+	struct device *devices;	/* owned; DEVICES_MAX at most */
+	size_t	 ndevices;
+	struct device_gone *gone; /* owned; the oldest first */
+	size_t	 ngone;
 };
 
 /* Frees what is held, wipes and zeroes; fine on a zeroed one. */
 void	 account_clear(struct account *);
 /* False when there are too many already. */
 bool	 account_add_sender(struct account *, const char *pattern);
+
+/* False when it has none such. */
+bool	 account_drop_sender(struct account *, const char *pattern);
+/*
+ * The address that it sends as unless it says otherwise: its name, or the first
+ * sender that is one. NULL: it has none. Borrowed from the account.
+ */
+const char *account_own_address(const struct account *);
+
+/* NULL: it has none of that label. */
+struct device *account_device(struct account *, const char *label);
+/* Takes a copy. False when there are too many already. */
+bool	 account_add_device(struct account *, const struct device *);
+/* It is remembered among those that are gone. False: there is none such. */
+bool	 account_drop_device(struct account *, const char *label);
 
 /* NULL: it has none of that hash. */
 struct verifier *account_verifier(struct account *, enum scram_hash);

@@ -8,11 +8,15 @@
 
 #include "auth/account.h"
 #include "lib/log.h"
+#include "lib/xalloc.h"
 
 #define SCHEME_SCRAM_SHA_256 1
 #define SCHEME_SCRAM_SHA_1 2
 #define SCHEME_SCRAM_SHA_512 3
 #define TAG_FURTHER	1
+#define TAG_SENDING	2
+#define TAG_DEVICES	3
+#define TAG_GONE	4
 
 /* --- writing --------------------------------------------------------------------- */
 
@@ -42,6 +46,17 @@ put_str(struct buf *b, const char *s)
 }
 
 static void
+put_verifier(struct buf *b, const struct verifier *v)
+{
+	put_num(b, SCHEME_SCRAM_SHA_256, 1);
+	put_num(b, v->iterations, 4);
+	put_num(b, v->salt_len, 1);
+	put(b, v->salt, v->salt_len);
+	put(b, v->stored_key, VERIFIER_KEY_LEN);
+	put(b, v->server_key, VERIFIER_KEY_LEN);
+}
+
+static void
 put_base(struct buf *b, const struct account *a)
 {
 	size_t i;
@@ -50,12 +65,7 @@ put_base(struct buf *b, const struct account *a)
 	put_num(b, a->created_ms, 8);
 	put_num(b, a->changed_ms, 8);
 	put_str(b, a->cap);
-	put_num(b, SCHEME_SCRAM_SHA_256, 1);
-	put_num(b, a->verifier.iterations, 4);
-	put_num(b, a->verifier.salt_len, 1);
-	put(b, a->verifier.salt, a->verifier.salt_len);
-	put(b, a->verifier.stored_key, VERIFIER_KEY_LEN);
-	put(b, a->verifier.server_key, VERIFIER_KEY_LEN);
+	put_verifier(b, &a->verifier);
 	put_num(b, a->nsenders, 2);
 	for (i = 0; i < a->nsenders; i++)
 		put_str(b, a->senders[i]);
@@ -172,28 +182,30 @@ static const struct {
 };
 
 static void
-put_further(struct buf *b, const struct account *a)
+put_others(struct buf *b, const struct verifier v[SCRAM_HASHES - 1])
 {
-	const struct verifier *v;
 	size_t i, len;
 
 	for (i = 0; i < nitems(further); i++) {
-		v = &a->further[further[i].hash - 1];
-		if (v->iterations == 0)
+		const struct verifier *one = &v[further[i].hash - 1];
+
+		if (one->iterations == 0)
 			continue;
 		len = verifier_key_len(further[i].hash);
 		put_num(b, further[i].scheme, 1);
-		put_num(b, v->salt_len, 1);
-		put(b, v->salt, v->salt_len);
-		put(b, v->stored_key, len);
-		put(b, v->server_key, len);
+		put_num(b, one->salt_len, 1);
+		put(b, one->salt, one->salt_len);
+		put(b, one->stored_key, len);
+		put(b, one->server_key, len);
 	}
 }
 
+/* To the end of what r holds. */
 static void
-get_further(struct reader *r, struct account *a)
+get_others(struct reader *r, struct verifier v[SCRAM_HASHES - 1],
+    uint32_t iterations)
 {
-	struct verifier *v;
+	struct verifier *one;
 	size_t i, len;
 	uint64_t scheme;
 
@@ -205,13 +217,194 @@ get_further(struct reader *r, struct account *a)
 			r->bad = true;
 			return;
 		}
-		v = &a->further[further[i].hash - 1];
-		v->hash = further[i].hash;
-		v->iterations = a->verifier.iterations;
-		len = verifier_key_len(v->hash);
-		get_salt(r, v);
-		get_bytes(r, v->stored_key, len);
-		get_bytes(r, v->server_key, len);
+		one = &v[further[i].hash - 1];
+		one->hash = further[i].hash;
+		one->iterations = iterations;
+		len = verifier_key_len(one->hash);
+		get_salt(r, one);
+		get_bytes(r, one->stored_key, len);
+		get_bytes(r, one->server_key, len);
+	}
+}
+
+static void
+put_further(struct buf *b, const struct account *a)
+{
+	put_others(b, a->further);
+}
+
+static void
+get_further(struct reader *r, struct account *a)
+{
+	get_others(r, a->further, a->verifier.iterations);
+}
+
+/* --- how it sends ---------------------------------------------------------------------- */
+
+#define SENDING_REWRITE	1
+
+static void
+put_sending(struct buf *b, const struct account *a)
+{
+	if (a->plus == ACCOUNT_PLUS_CONF && !a->rewrite)
+		return;
+	put_num(b, a->plus, 1);
+	put_num(b, a->rewrite ? SENDING_REWRITE : 0, 1);
+}
+
+static void
+get_sending(struct reader *r, struct account *a)
+{
+	uint64_t plus = get_num(r, 1), flags = get_num(r, 1);
+
+	if (plus >= ACCOUNT_PLUSES || flags > SENDING_REWRITE ||
+	    (plus == ACCOUNT_PLUS_CONF && flags == 0)) {
+		r->bad = true;
+		return;
+	}
+	a->plus = (enum account_plus)plus;
+	a->rewrite = flags == SENDING_REWRITE;
+}
+
+/* --- devices ---------------------------------------------------------------------------- */
+
+/* A text that may be empty. */
+static void
+get_text(struct reader *r, char *out, size_t max)
+{
+	size_t n = get_num(r, 1);
+	const uint8_t *p = get(r, n);
+
+	*out = '\0';
+	if (p == NULL || n > max || memchr(p, '\0', n) != NULL) {
+		r->bad = true;
+		return;
+	}
+	memcpy(out, p, n);
+	out[n] = '\0';
+}
+
+static void
+put_text(struct buf *b, const char *s)
+{
+	put_num(b, strlen(s), 1);
+	put(b, s, strlen(s));
+}
+
+static void
+put_device(struct buf *b, const struct device *d)
+{
+	size_t i;
+
+	put_text(b, d->label);
+	put_text(b, d->cap);
+	put_num(b, d->created_ms, 8);
+	put_num(b, d->expires_ms, 8);
+	put_num(b, d->mark, 8);
+	put_num(b, d->nnetworks, 1);
+	for (i = 0; i < d->nnetworks; i++) {
+		put_num(b, d->networks[i].bits, 1);
+		put(b, d->networks[i].bytes, sizeof(d->networks[i].bytes));
+	}
+	put_verifier(b, &d->verifier);
+	put_others(b, d->further);
+}
+
+/* Each with its length in front. */
+static void
+put_devices(struct buf *b, const struct account *a)
+{
+	struct buf one;
+	size_t i;
+
+	for (i = 0; i < a->ndevices; i++) {
+		buf_init(&one, ACCOUNT_RECORD_MAX);
+		put_device(&one, &a->devices[i]);
+		put_num(b, one.len, 2);
+		put(b, one.data, one.len);
+		buf_wipe(&one);
+	}
+}
+
+static void
+get_networks(struct reader *r, struct device *d)
+{
+	size_t i;
+
+	d->nnetworks = get_num(r, 1);
+	if (d->nnetworks > DEVICE_NETWORKS_MAX)
+		r->bad = true;
+	for (i = 0; !r->bad && i < d->nnetworks; i++) {
+		d->networks[i].bits = (unsigned int)get_num(r, 1);
+		get_bytes(r, d->networks[i].bytes, sizeof(d->networks[i].bytes));
+		if (d->networks[i].bits == 0 || d->networks[i].bits > 128)
+			r->bad = true;
+	}
+}
+
+static void
+get_device(struct reader *r, struct device *d)
+{
+	char label[DEVICE_MAX + 1];
+
+	memset(d, 0, sizeof(*d));
+	get_text(r, d->label, DEVICE_MAX);
+	get_text(r, d->cap, CAP_NAME_MAX);
+	d->created_ms = get_num(r, 8);
+	d->expires_ms = get_num(r, 8);
+	d->mark = get_num(r, 8);
+	get_networks(r, d);
+	get_verifier(r, &d->verifier);
+	get_others(r, d->further, d->verifier.iterations);
+	if (device_label(d->label, label) != NULL ||
+	    strcmp(label, d->label) != 0)
+		r->bad = true;
+}
+
+static void
+get_devices(struct reader *r, struct account *a)
+{
+	struct reader in = { NULL, NULL, false };
+	struct device d;
+	size_t len;
+
+	while (!r->bad && r->at < r->end) {
+		len = get_num(r, 2);
+		in.at = get(r, len);
+		if (r->bad)
+			return;
+		in.end = in.at + len;
+		get_device(&in, &d);
+		r->bad = in.bad || in.at != in.end ||
+		    account_device(a, d.label) != NULL ||
+		    !account_add_device(a, &d);
+		explicit_bzero(&d, sizeof(d));
+	}
+}
+
+static void
+put_gone(struct buf *b, const struct account *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->ngone; i++) {
+		put_text(b, a->gone[i].label);
+		put_num(b, a->gone[i].mark, 8);
+	}
+}
+
+static void
+get_gone(struct reader *r, struct account *a)
+{
+	struct device_gone *g;
+
+	while (!r->bad && r->at < r->end && a->ngone < DEVICES_GONE_MAX) {
+		a->gone = xreallocarray(a->gone, a->ngone + 1,
+		    sizeof(*a->gone));
+		g = &a->gone[a->ngone++];
+		memset(g, 0, sizeof(*g));
+		get_text(r, g->label, DEVICE_MAX);
+		g->mark = get_num(r, 8);
 	}
 }
 
@@ -227,6 +420,9 @@ static const struct section {
 	void	(*get)(struct reader *, struct account *);
 } sections[] = {
 	{ TAG_FURTHER, put_further, get_further },
+	{ TAG_SENDING, put_sending, get_sending },
+	{ TAG_DEVICES, put_devices, get_devices },
+	{ TAG_GONE, put_gone, get_gone },
 	{ 0, NULL, NULL }
 };
 

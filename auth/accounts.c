@@ -70,6 +70,40 @@ key_of(struct key *k, const char *name)
 	return true;
 }
 
+/* --- counting ------------------------------------------------------------------------ */
+
+/* All that strangers may ask for: the account's verifier and its devices'. */
+struct counts {
+	uint32_t v[1 + DEVICES_MAX];
+	size_t	 n;
+};
+
+static void
+counts_of(const struct account *acc, struct counts *c)
+{
+	size_t i;
+
+	c->n = 0;
+	c->v[c->n++] = acc->verifier.iterations;
+	for (i = 0; i < acc->ndevices; i++)
+		c->v[c->n++] = acc->devices[i].verifier.iterations;
+}
+
+/* Either may be NULL. */
+static void
+count(struct accounts *a, const struct counts *now,
+    const struct counts *before)
+{
+	size_t i;
+
+	pthread_mutex_lock(&a->counting);
+	for (i = 0; now != NULL && i < now->n; i++)
+		census_add(&a->census, now->v[i]);
+	for (i = 0; before != NULL && i < before->n; i++)
+		census_take(&a->census, before->v[i]);
+	pthread_mutex_unlock(&a->counting);
+}
+
 /* --- opening ---------------------------------------------------------------------------- */
 
 static int
@@ -155,12 +189,15 @@ count_all(struct accounts *a)
 	struct account acc = { .name = "" };
 	char last[ACCOUNT_MAX + 1] = "";
 	enum accounts_result r;
+	struct counts counts;
 
 	while ((r = accounts_next(a, last, &acc)) == ACCOUNTS_OK ||
 	    r == ACCOUNTS_DAMAGED) {
 		snprintf(last, sizeof(last), "%s", acc.name);
-		if (r == ACCOUNTS_OK)
-			census_add(&a->census, acc.verifier.iterations);
+		if (r == ACCOUNTS_OK) {
+			counts_of(&acc, &counts);
+			count(a, &counts, NULL);
+		}
 		account_clear(&acc);
 	}
 }
@@ -374,80 +411,89 @@ store(struct accounts *a, const struct account *acc, uint32_t flags)
 	return r == 0 ? ACCOUNTS_OK : failed(a, "write", r);
 }
 
-/* One account more with the count of now, one less with that of before; or 0. */
-static void
-count(struct accounts *a, uint32_t now, uint32_t before)
-{
-	pthread_mutex_lock(&a->counting);
-	if (now != 0)
-		census_add(&a->census, now);
-	if (before != 0)
-		census_take(&a->census, before);
-	pthread_mutex_unlock(&a->counting);
-}
-
 enum accounts_result
 accounts_add(struct accounts *a, const struct account *acc)
 {
 	enum accounts_result r;
+	struct counts now;
 
 	pthread_mutex_lock(&a->writing);
 	r = store(a, acc, DB_NOOVERWRITE);
-	if (r == ACCOUNTS_OK)
-		count(a, acc->verifier.iterations, 0);
+	if (r == ACCOUNTS_OK) {
+		counts_of(acc, &now);
+		count(a, &now, NULL);
+	}
 	pthread_mutex_unlock(&a->writing);
 	return r;
+}
+
+enum accounts_result
+accounts_change(struct accounts *a, const char *name,
+    accounts_changer *changer, void *arg)
+{
+	struct counts now, before;
+	enum accounts_result r;
+	struct account acc;
+
+	pthread_mutex_lock(&a->writing);
+	r = accounts_get(a, name, &acc);
+	if (r == ACCOUNTS_OK) {
+		counts_of(&acc, &before);
+		r = changer(&acc, arg);
+		if (r == ACCOUNTS_OK)
+			r = store(a, &acc, 0);
+		if (r == ACCOUNTS_OK) {
+			counts_of(&acc, &now);
+			count(a, &now, &before);
+		}
+		account_clear(&acc);
+	}
+	pthread_mutex_unlock(&a->writing);
+	return r;
+}
+
+static enum accounts_result
+put_password(struct account *acc, void *arg)
+{
+	const struct account *with = arg;
+
+	acc->verifier = with->verifier;
+	memcpy(acc->further, with->further, sizeof(acc->further));
+	acc->changed_ms = with->changed_ms;
+	return ACCOUNTS_OK;
 }
 
 enum accounts_result
 accounts_set_password(struct accounts *a, const struct account *with)
 {
-	enum accounts_result r;
-	struct account acc;
-	uint32_t before;
+	return accounts_change(a, with->name, put_password,
+	    (void *)(uintptr_t)with);
+}
 
-	pthread_mutex_lock(&a->writing);
-	r = accounts_get(a, with->name, &acc);
-	if (r == ACCOUNTS_OK) {
-		before = acc.verifier.iterations;
-		acc.verifier = with->verifier;
-		memcpy(acc.further, with->further, sizeof(acc.further));
-		acc.changed_ms = with->changed_ms;
-		r = store(a, &acc, 0);
-		if (r == ACCOUNTS_OK)
-			count(a, with->verifier.iterations, before);
-		account_clear(&acc);
-	}
-	pthread_mutex_unlock(&a->writing);
-	return r;
+static enum accounts_result
+put_further(struct account *acc, void *arg)
+{
+	const struct account *with = arg;
+
+	if (memcmp(acc->verifier.stored_key, with->verifier.stored_key,
+	    VERIFIER_KEY_LEN) != 0)
+		return ACCOUNTS_NONE;
+	memcpy(acc->further, with->further, sizeof(acc->further));
+	return ACCOUNTS_OK;
 }
 
 enum accounts_result
 accounts_set_further(struct accounts *a, const struct account *with)
 {
-	enum accounts_result r;
-	struct account acc;
-
-	pthread_mutex_lock(&a->writing);
-	r = accounts_get(a, with->name, &acc);
-	if (r == ACCOUNTS_OK) {
-		if (memcmp(acc.verifier.stored_key, with->verifier.stored_key,
-		    VERIFIER_KEY_LEN) == 0) {
-			memcpy(acc.further, with->further,
-			    sizeof(acc.further));
-			r = store(a, &acc, 0);
-		} else
-			r = ACCOUNTS_NONE;
-		account_clear(&acc);
-	}
-	pthread_mutex_unlock(&a->writing);
-	return r;
+	return accounts_change(a, with->name, put_further,
+	    (void *)(uintptr_t)with);
 }
 
 enum accounts_result
 accounts_remove(struct accounts *a, const char *name)
 {
 	enum accounts_result was;
+	struct counts before;
 	struct account acc;
 	struct key k;
 	int r;
@@ -458,8 +504,9 @@ accounts_remove(struct accounts *a, const char *name)
 	was = accounts_get(a, name, &acc);
 	r = change(a, &k, NULL, 0);
 	if (was == ACCOUNTS_OK) {
+		counts_of(&acc, &before);
 		if (r == 0)
-			count(a, 0, acc.verifier.iterations);
+			count(a, NULL, &before);
 		account_clear(&acc);
 	}
 	pthread_mutex_unlock(&a->writing);

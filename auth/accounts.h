@@ -13,6 +13,7 @@ enum accounts_result {
 	ACCOUNTS_OK,
 	ACCOUNTS_NONE,		/* no such account */
 	ACCOUNTS_EXISTS,
+	ACCOUNTS_REFUSED,	/* by the function of accounts_change() */
 	ACCOUNTS_DAMAGED,	/* this one's record is; logged */
 	ACCOUNTS_ERROR		/* the database; logged */
 };
@@ -60,6 +61,13 @@ enum accounts_result accounts_set_password(struct accounts *,
  */
 enum accounts_result accounts_set_further(struct accounts *,
 	    const struct account *);
+/*
+ * What change() makes of the account of that name is stored, if it says
+ * ACCOUNTS_OK; else nothing is. It runs in this thread, and others wait.
+ */
+typedef enum accounts_result accounts_changer(struct account *, void *arg);
+enum accounts_result accounts_change(struct accounts *, const char *name,
+	    accounts_changer *, void *arg);
 enum accounts_result accounts_remove(struct accounts *, const char *name);
 
 #endif

@@ -10,7 +10,7 @@ static const struct auth_conf *conf;
 
 /* A line for each room. */
 static const struct verb *const rooms[] = {
-	ctl_account_verbs, ctl_list_verbs,
+	ctl_account_verbs, ctl_list_verbs, ctl_sender_verbs,
 };
 
 /* --- life ----------------------------------------------------------------------- */
@@ -59,6 +59,9 @@ ctl_refuse(const struct request *r)
 	case ACCOUNTS_DAMAGED:
 		child_ctl_end(r->id, CTL_FAILED, "account %s is damaged; "
 		    "remove it and add it again", r->account.name);
+		break;
+	case ACCOUNTS_REFUSED:
+		child_ctl_end(r->id, r->refusal_code, "%s", r->refusal);
 		break;
 	default:
 		child_ctl_end(r->id, CTL_FAILED, "the accounts database "
@@ -124,9 +127,12 @@ parse(struct request *r, size_t argc, const char *const *argv,
 
 	if (argc < v->args || (argc > v->args && v->option == NULL))
 		return v->args == 0 ? "no arguments are wanted" :
-		    "one name is wanted";
+		    v->args == 1 ? "one name is wanted" :
+		    "an account's name and a device's label are wanted";
 	if (v->args > 0)
 		why = account_name(argv[0], r->account.name);
+	if (why == NULL && v->args > 1)
+		why = device_label(argv[1], r->label);
 	snprintf(r->account.cap, sizeof(r->account.cap), "%s",
 	    ACCOUNT_CAP_DEFAULT);
 	for (i = v->args; why == NULL && i < argc; i++)

@@ -2,6 +2,7 @@
 #include "lib/prelude.h"
 
 #include "auth/ctl_private.h"
+#include "auth/groups.h"
 #include "auth/password.h"
 #include "auth/revoke.h"
 #include "auth/watch.h"
@@ -14,6 +15,13 @@ run_add(struct job *job)
 {
 	struct request *r = (struct request *)job;
 
+	if (r->account.rewrite && account_own_address(&r->account) == NULL) {
+		r->result = ACCOUNTS_REFUSED;
+		r->refusal_code = CTL_USAGE;
+		r->refusal = "rewriting needs an address of the account's "
+		    "own: a name that is one, or --sender with one";
+		return;
+	}
 	password_set(ctl_accounts(), &r->account, r->password.data,
 	    r->password.len, r->iterations, r->hashes);
 	r->result = accounts_add(ctl_accounts(), &r->account);
@@ -83,19 +91,35 @@ verifiers_of(const struct account *a, char text[64])
 	return text;
 }
 
+/* What comes of the account's own choice and of its groups. */
+static void
+sending_cells(const struct account *a)
+{
+	const struct auth_conf *conf = ctl_settings();
+	char plus[2] = { groups_plus(conf, a), '\0' };
+	char *groups = groups_names(conf, a);
+
+	child_ctl_str("groups", groups);
+	child_ctl_str("tags", plus);
+	child_ctl_str("others_become", a->rewrite ? account_own_address(a) :
+	    "");
+	free(groups);
+}
+
 void
 ctl_account_row(uint64_t id, const struct account *a, bool full)
 {
 	char *senders = senders_of(a), verifiers[64];
 	uint64_t locked = watch_locked_until(a->name);
 
-	child_ctl_row(id, full ? 8 : 5);
+	child_ctl_row(id, full ? 11 : 5);
 	child_ctl_str("account", a->name);
 	child_ctl_str("cap", a->cap);
 	child_ctl_str("senders", senders);
 	child_ctl_time("changed", a->changed_ms);
 	child_ctl_time("locked_until", locked);
 	if (full) {
+		sending_cells(a);
 		child_ctl_time("created", a->created_ms);
 		child_ctl_str("verifier", verifiers_of(a, verifiers));
 		child_ctl_num("iterations", a->verifier.iterations);
@@ -131,18 +155,8 @@ done_unlock(struct job *job)
 static const char *
 take_option(struct request *r, const char *option)
 {
-	char pattern[ACCOUNT_MAX + 1];
-	const char *why;
-
-	if (strncmp(option, "cap=", 4) == 0)
-		return ctl_take_cap(r->account.cap, option + 4);
-	if (strncmp(option, "sender=", 7) != 0)
-		return "the options are --cap and --sender";
-	why = account_sender(option + 7, pattern);
-	if (why != NULL)
-		return why;
-	return account_add_sender(&r->account, pattern) ? NULL :
-	    "an account has at most 256 senders";
+	return strncmp(option, "sender=", 7) == 0 ?
+	    ctl_take_sender(r, option + 7) : ctl_take_sending(r, option);
 }
 
 const struct verb ctl_account_verbs[] = {

@@ -12,6 +12,8 @@
 #include "lib/child.h"
 #include "lib/ev.h"
 
+enum request_set { REQUEST_CAP = 1, REQUEST_PLUS = 2, REQUEST_REWRITE = 4 };
+
 /* A verb being carried out. */
 struct request {
 	struct job job;		/* first: the job is the request */
@@ -19,8 +21,12 @@ struct request {
 	const struct verb *verb;
 	uint32_t iterations, hashes;	/* of a password that is set */
 	struct account account;	/* name and, when adding, all the rest */
+	unsigned int sets;	/* enum request_set: what of it was given */
+	char	 label[DEVICE_MAX + 1]; /* of a device, if the verb wants one */
 	struct buf password;
 	enum accounts_result result;
+	const char *refusal;	/* with ACCOUNTS_REFUSED, a sentence */
+	enum ctl_exit refusal_code;
 	struct account *listed;	/* of one batch; damaged ones have no cap */
 	size_t	 nlisted;
 	struct ev_timer timer;
@@ -28,15 +34,16 @@ struct request {
 
 struct verb {
 	const char *words;	/* "account add"; NULL ends a table */
-	size_t	 args;		/* names, behind the words */
+	size_t	 args;		/* behind the words: a name, then a label */
 	bool	 password;
-	/* An option, "key=value", or NULL when none is taken. */
+	/* Each further argument, "key=value"; NULL when none is taken. */
 	const char *(*option)(struct request *, const char *);
 	void	(*run)(struct job *);
 	void	(*done)(struct job *);
 };
 
-extern const struct verb ctl_account_verbs[], ctl_list_verbs[];
+extern const struct verb ctl_account_verbs[], ctl_list_verbs[],
+    ctl_sender_verbs[];
 
 /* What ctl_conf() was told last. */
 struct accounts *ctl_accounts(void);
@@ -51,6 +58,10 @@ void	 ctl_refuse(const struct request *);
 
 /* A cap that there is, or a sentence. */
 const char *ctl_take_cap(char cap[CAP_NAME_MAX + 1], const char *given);
+
+/* Options of an account, and one more of its senders. */
+const char *ctl_take_sending(struct request *, const char *option);
+const char *ctl_take_sender(struct request *, const char *given);
 
 void	 ctl_account_row(uint64_t id, const struct account *, bool full);
 /* run: the account of that name takes the place of the request's. */

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "auth/exchange.h"
+#include "auth/groups.h"
 #include "auth/lanes.h"
 #include "auth/password.h"
 #include "auth/sasl.h"
@@ -252,24 +253,27 @@ send_no(struct ipc *ipc, uint64_t id, enum auth_no why, uint64_t wait_ms)
 static void
 send_ok(const struct exchange *e)
 {
+	static const char *senders[GROUPS_SENDERS_MAX];
 	const struct account *a = &e->result.account;
 	uint8_t seal[TICKET_MAC_LEN];
+	size_t i, n = groups_senders(conf, a, senders);
 	struct ticket t;
-	size_t i;
 
 	memset(&t, 0, sizeof(t));
 	t.session = e->id;
 	t.expires_ms = ev_wall_ms() + (uint64_t)conf->ticket_sec * 1000;
 	t.begun_ms = e->begun_ms;
 	snprintf(t.account, sizeof(t.account), "%s", a->name);
-	snprintf(t.cap, sizeof(t.cap), "%s", a->cap);
+	snprintf(t.cap, sizeof(t.cap), "%s", groups_cap(conf, a));
+	t.plus = groups_plus(conf, a);
 	ticket_seal(&conf->ticket_key, e->peer->index, &t);
 	ipc_begin(M_AUTH_OK, e->id);
 	ticket_put(&t);
-	ipc_put_u32((uint32_t)a->nsenders);
-	for (i = 0; i < a->nsenders; i++) {
-		ticket_seal_sender(&conf->ticket_key, &t, a->senders[i], seal);
-		ipc_put_str(a->senders[i]);
+	ipc_put_str(a->rewrite ? account_own_address(a) : "");
+	ipc_put_u32((uint32_t)n);
+	for (i = 0; i < n; i++) {
+		ticket_seal_sender(&conf->ticket_key, &t, senders[i], seal);
+		ipc_put_str(senders[i]);
 		ipc_put_bytes(seal, sizeof(seal));
 	}
 	ipc_send(e->peer->ipc, -1);

@@ -70,6 +70,14 @@ static const struct conf_field grant_fields[] = {
 	END
 };
 
+static const struct conf_field group_fields[] = {
+	F(STR, conf_group, name),
+	F(STRS, conf_group, members),
+	F(STRS, conf_group, senders),
+	F(STR, conf_group, cap),
+	END
+};
+
 const struct conf_field auth_conf_fields[] = {
 	F(STR, auth_conf, state_dir),
 	F(STR, auth_conf, hostname),
@@ -88,6 +96,8 @@ const struct conf_field auth_conf_fields[] = {
 	F(U32, auth_conf, token_sec),
 	L(auth_conf, grants, grant_fields, conf_grant),
 	F(U32, auth_conf, source_sec),
+	F(STR, auth_conf, plus),
+	L(auth_conf, groups, group_fields, conf_group),
 	END
 };
 

@@ -130,6 +130,17 @@ struct auth_conf {
 	uint32_t token_sec;		/* fetch answers within */
 	struct conf_list grants;	/* struct conf_grant, one per source */
 	uint32_t source_sec;		/* all sources have answered by then */
+	char	*plus;			/* "a" may send as "a+b" where this is
+					   "+"; "" for nowhere */
+	struct conf_list groups;	/* struct conf_group */
+};
+
+/* A "group" section: what its members may send as, and their cap. */
+struct conf_group {
+	char	*name;
+	struct conf_strs members;	/* names of accounts, or "@domain" */
+	struct conf_strs senders;	/* patterns, "a@b" or "@b" */
+	char	*cap;			/* for those without one, or "" */
 };
 
 /* What those get whom a source beside our own accounts lets in. */

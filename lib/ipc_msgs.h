@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 4
+#define IPC_VERSION 5
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
@@ -76,7 +76,9 @@ enum msg {
 	M_AUTH_CANCEL,	/* the client gave up or went away; no answer */
 	/* auth to smtpd */
 	M_AUTH_CHALLENGE, /* bytes (not yet encoded) */
-	M_AUTH_OK,	/* ticket, u32 n, n x {str sender pattern, bytes its
+	M_AUTH_OK,	/* ticket, str the address that takes the place of
+			   others' in MAIL and the header, or "": they are
+			   refused; u32 n, n x {str sender pattern, bytes its
 			   seal}: "a@b" or "@b"; an account may always send as
 			   its own name */
 	M_AUTH_NO,	/* u8 enum auth_no, u32 seconds that a lock lasts */

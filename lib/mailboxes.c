@@ -13,7 +13,7 @@
 void
 mailboxes_init(struct mailboxes *m, const char *p, size_t n)
 {
-	*m = (struct mailboxes){ p, p + n, false };
+	*m = (struct mailboxes){ .p = p, .end = p + n };
 }
 
 /* --- what lies between words ------------------------------------------------------------ */
@@ -261,20 +261,24 @@ static enum mailboxes_next
 element(struct mailboxes *m, char out[ADDR_MAX + 2])
 {
 	struct text t = { .n = 0 };
+	const char *name = m->p;
 	enum mailboxes_next r;
 	bool is_local;
 
+	m->name = m->angle = NULL;
 	if (words(m, &t, &is_local) == MAILBOXES_BAD)
 		return MAILBOXES_BAD;
-	if (take(m, '<'))
+	if (take(m, '<')) {
+		m->name = name;
+		m->angle = m->p - 1;
 		r = angle(m, out);
-	else if (is_local && take(m, '@')) {
+	} else if (is_local && take(m, '@')) {
 		keep(&t, '@');
 		r = domain(m, &t) ? finished(&t, out) : MAILBOXES_BAD;
 		if (r == MAILBOXES_ONE && look(m) == '<')
 			return r;	/* it was the name of the next */
 	} else if (t.n > 0 && !m->in_group && take(m, ':')) {
-		m->in_group = true;
+		m->in_group = m->grouped = true;
 		return mailboxes_next(m, out);
 	} else
 		return MAILBOXES_BAD;

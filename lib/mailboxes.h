@@ -15,6 +15,10 @@
 struct mailboxes {
 	const char *p, *end;	/* what is left of the value; borrowed */
 	bool	 in_group;
+	bool	 grouped;	/* there was a group */
+	/* Of the last address, "name <a@b>": where its display name begins and
+	   its '<' stands; NULL where it had no '<'. Borrowed. */
+	const char *name, *angle;
 };
 
 enum mailboxes_next { MAILBOXES_ONE, MAILBOXES_END, MAILBOXES_BAD };

@@ -100,6 +100,27 @@ net_print(const struct net *n, char text[NET_TEXT_LEN])
 	return net_text((const struct sockaddr *)(const void *)&in6, text);
 }
 
+const char *
+net_print_prefix(const struct net *n, char text[NET_PREFIX_LEN])
+{
+	bool mapped = n->bits >= MAPPED_BITS && is_v4(n);
+	char address[NET_TEXT_LEN];
+
+	net_print(n, address);
+	if (n->bits == 128)
+		snprintf(text, NET_PREFIX_LEN, "%s", address);
+	else
+		snprintf(text, NET_PREFIX_LEN, "%s/%u", address,
+		    mapped ? n->bits - MAPPED_BITS : n->bits);
+	return text;
+}
+
+bool
+net_covers(const struct net *n, const struct net *other)
+{
+	return other->bits >= n->bits && agree(n->bytes, other->bytes, n->bits);
+}
+
 bool
 net_holds(const struct net *n, const struct sockaddr *sa)
 {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define NET_TEXT_LEN 46		/* INET6_ADDRSTRLEN */
+#define NET_PREFIX_LEN (NET_TEXT_LEN + 4)
 
 struct sockaddr;
 
@@ -25,6 +26,10 @@ bool	 net_is_host(const struct net *);
 bool	 net_is_loopback(const struct net *);
 /* As net_text() would write a peer of that address. */
 const char *net_print(const struct net *, char text[NET_TEXT_LEN]);
+/* A network, "10.0.0.0/8"; an address alone without its prefix. */
+const char *net_print_prefix(const struct net *, char text[NET_PREFIX_LEN]);
+/* Whether all of the other one lies in it. */
+bool	 net_covers(const struct net *, const struct net *other);
 /* False for what is no IP address. */
 bool	 net_holds(const struct net *, const struct sockaddr *);
 /* "192.0.2.1", an IPv4 peer of an IPv6 socket too; "local" for no IP address. */

@@ -48,12 +48,15 @@ int
 talk_ask(struct talk *t, const struct talk_request *r)
 {
 	const char *w = r->words;
-	uint32_t words = strchr(w, ' ') == NULL ? 1 : 2;
+	uint32_t words = 1;
 	char word[32];
 	size_t i;
 	int sent;
 
 	ipc_begin(M_CTL_REQ, r->id);
+	for (; *w != '\0'; w++)
+		words += *w == ' ';
+	w = r->words;
 	ipc_put_u32(words + (uint32_t)r->nargs);
 	for (; words > 0; words--) {
 		snprintf(word, sizeof(word), "%.*s", (int)strcspn(w, " "), w);

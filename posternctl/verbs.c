@@ -13,10 +13,28 @@ static const struct verb verbs[] = {
 	    0, 0, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "stop", "", "finish sessions in progress and end",
 	    0, 0, VIEW_TABLE, WAY_PLAIN, "" },
-	{ "account add", "NAME [--cap CAP] [--sender ADDRESS|@DOMAIN]...",
+	{ "account add", "NAME [--cap CAP] [--sender ADDRESS|@DOMAIN]...\n"
+	    "      [--plus on|off|default] [--rewrite on|off]",
 	    "let somebody in; asks for a password", 1, 1, VIEW_TABLE,
-	    WAY_PASSWORD,
-	    "cap sender" },
+	    WAY_PASSWORD, "cap sender plus rewrite" },
+	{ "account set", "NAME [--cap CAP] [--plus on|off|default] "
+	    "[--rewrite on|off]", "change what an account may", 1, 1,
+	    VIEW_TABLE, WAY_PLAIN, "cap plus rewrite" },
+	{ "account sender add", "NAME ADDRESS|@DOMAIN...",
+	    "what it may send as, beside what it may already", 2, -1,
+	    VIEW_TABLE, WAY_PLAIN, "" },
+	{ "account sender remove", "NAME ADDRESS|@DOMAIN...",
+	    "what it may not send as any more", 2, -1, VIEW_TABLE,
+	    WAY_PLAIN, "" },
+	{ "account device add", "NAME LABEL [--cap CAP] [--network NETWORK]...\n"
+	    "      [--expires AGE]", "make a password for one device, and show "
+	    "it this once", 2, 2, VIEW_CARD, WAY_PLAIN,
+	    "cap network expires" },
+	{ "account device list", "NAME", "its devices, and when they were used",
+	    1, 1, VIEW_TABLE, WAY_PLAIN, "" },
+	{ "account device remove", "NAME LABEL",
+	    "that device does not log in any more; others do", 2, 2,
+	    VIEW_TABLE, WAY_PLAIN, "" },
 	{ "account passwd", "NAME", "give an account a new password",
 	    1, 1, VIEW_TABLE, WAY_PASSWORD, "" },
 	{ "account list", "", "all accounts", 0, 0, VIEW_TABLE, WAY_PLAIN, "" },
@@ -116,6 +134,19 @@ distance(const char *a, const char *b)
 	return row[lb];
 }
 
+/* As many words as the verb has, if there are as many. */
+static void
+say_again(char *said, size_t size, int argc, char **argv, const char *words)
+{
+	size_t n = (size_t)snprintf(said, size, "%s", argv[0]);
+	const char *w = words;
+	int i;
+
+	for (i = 1; i < argc && n < size && (w = strchr(w, ' ')) != NULL;
+	    i++, w++)
+		n += (size_t)snprintf(said + n, size - n, " %s", argv[i]);
+}
+
 static const char *
 guess(int argc, char **argv)
 {
@@ -126,10 +157,7 @@ guess(int argc, char **argv)
 	if (argc == 0)
 		return NULL;
 	for (i = 0; i < nitems(verbs); i++) {
-		bool two = strchr(verbs[i].words, ' ') != NULL && argc > 1;
-
-		snprintf(said, sizeof(said), "%s%s%s", argv[0],
-		    two ? " " : "", two ? argv[1] : "");
+		say_again(said, sizeof(said), argc, argv, verbs[i].words);
 		d = distance(said, verbs[i].words);
 		if (d < least) {
 			least = d;

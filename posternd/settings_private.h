@@ -17,7 +17,7 @@ struct section {
 	size_t	 size;		/* of one; 0: no title, values in the config */
 };
 
-#define SECTIONS 13
+#define SECTIONS 14
 
 extern const struct setting settings[];
 extern const size_t settings_n;

@@ -12,6 +12,7 @@
 #define DE(member) offsetof(struct config_device, member)
 #define RO(member) offsetof(struct config_route, member)
 #define CA(member) offsetof(struct conf_cap, member)
+#define GR(member) offsetof(struct conf_group, member)
 #define SO(member) offsetof(struct config_source, member)
 
 const struct setting settings[] = {
@@ -75,6 +76,13 @@ const struct setting settings[] = {
 	    C(auth.lock_after) },
 	{ "accounts", "lock-time", SET_TIME, "15m", 1, DAY, NULL,
 	    C(auth.lock_sec) },
+
+	{ "accounts", "plus", SET_STR, NULL, 0, 1, NULL, C(auth.plus) },
+
+	{ "group", "members", SET_STRS, NULL, 1, ACCOUNT_MAX, NULL,
+	    GR(members) },
+	{ "group", "senders", SET_STRS, NULL, 1, 255, NULL, GR(senders) },
+	{ "group", "cap", SET_STR, NULL, 1, CAP_NAME_MAX, NULL, GR(cap) },
 
 	{ "source", "type", SET_WORD, NULL, 0, 0,
 	    " saslauthd ldap postgresql", SO(type) },
@@ -212,6 +220,7 @@ const struct section sections[SECTIONS] = {
 	{ "listen", C(listens), sizeof(struct config_listen) },
 	{ "device", C(devices), sizeof(struct config_device) },
 	{ "accounts", 0, 0 },
+	{ "group", C(auth.groups), sizeof(struct conf_group) },
 	{ "source", C(sources), sizeof(struct config_source) },
 	{ "tokens", 0, 0 },
 	{ "limits", 0, 0 },

@@ -382,6 +382,7 @@ verify(struct config *cfg, struct buf *problems, struct buf *warnings)
 	verify_users(cfg);
 	verify_listens(cfg);
 	devices_verify(cfg, problems, warnings);
+	verify_groups(cfg, problems);
 	verify_routes(cfg);
 	verify_mechanisms(cfg, problems, warnings);
 	verify_tokens(cfg, problems);

@@ -16,6 +16,8 @@ int	 verify(struct config *, struct buf *problems, struct buf *warnings);
 void	 verify_mechanisms(const struct config *, struct buf *problems,
 	    struct buf *warnings);
 
+/* The part of it about what accounts may send as. */
+void	 verify_groups(const struct config *, struct buf *problems);
 /* The part of it about sources of accounts. */
 void	 verify_sources(const struct config *, struct buf *problems,
 	    struct buf *warnings);

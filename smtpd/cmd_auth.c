@@ -201,8 +201,11 @@ int
 cmd_auth_ok(struct session *s, struct ipc_in *in)
 {
 	struct login *login = xcalloc(1, sizeof(*login));
+	const char *rewrite;
 
 	ticket_get(in, &login->ticket);
+	rewrite = ipc_get_str(in, ADDR_MAX);
+	login->rewrite = *rewrite == '\0' ? NULL : xstrdup(rewrite);
 	get_senders(in, login);
 	if (!ipc_in_end(in)) {
 		session_login_free(&login);

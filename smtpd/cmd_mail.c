@@ -1,7 +1,7 @@
 /*
  * MAIL, RFC 5321 4.1.1.2: whose message it is, how big, and whether queue
  * would take it. An account sends as itself or as the addresses that auth
- * named; anybody may send with the null return path, as bounces and
+ * named, and who chose so has others replaced; anybody may send with the null return path, as bounces and
  * notifications must (RFC 5321 4.5.5).
  */
 #include "lib/prelude.h"
@@ -142,11 +142,23 @@ check_policy(const struct session *s, const struct smtp_path *path,
 {
 	if (mp->size > s->server->conf->max_message_bytes)
 		return REPLY_TOO_BIG;	/* RFC 1870 6.1 (1) */
-	if (!cmd_mail_permits(path->addr, s->login))
+	if (!cmd_mail_permits(path->addr, s->login) &&
+	    s->login->rewrite == NULL)
 		return REPLY_NOT_YOUR_SENDER;
 	if (!upstream_alive(&s->server->queue))
 		return REPLY_TROUBLE;
 	return REPLY_NONE;
+}
+
+/* The return path, or what the account has in the place of others'. */
+static const char *
+sender_of(const struct session *s, const struct smtp_path *path)
+{
+	if (cmd_mail_permits(path->addr, s->login))
+		return path->addr;
+	log_info("%s sender=<%s> rewritten now=<%s>", session_name(s),
+	    log_escs(path->addr), log_escs(s->login->rewrite));
+	return s->login->rewrite;
 }
 
 void
@@ -161,7 +173,7 @@ cmd_mail(struct session *s, struct span arg)
 		return;
 	r = check_policy(s, &path, &mp);
 	if (r == REPLY_NONE) {
-		begin(s, path.addr, &mp);
+		begin(s, sender_of(s, &path), &mp);
 		return;
 	}
 	if (r == REPLY_TOO_BIG)

@@ -190,19 +190,24 @@ fixup_header(const struct fixup *fx, const char *head, size_t n,
 	enum header_next next;
 	enum reply refusal;
 	enum kind kind;
-	size_t at = 0, end = 0, kept = 0;
+	size_t at = 0, end = 0, kept = 0, start = out->len;
 
 	add_received(out, fx);
 	/* Runs of fields that stay are copied in one piece, head[kept..end). */
 	while ((next = header_next(head, n, &at, &f)) == HEADER_FIELD) {
 		kind = kind_of(&f);
+		id->anew = false;
 		refusal = note(&seen, kind, &f, id);
 		if (refusal != REPLY_NONE)
 			return refusal;
-		if (kind == DROPPED) {
+		if (kind == DROPPED || id->anew) {
 			buf_add(out, head + kept, end - kept);
 			kept = at;
 		}
+		if (id->anew)
+			identity_write(id, &f, out);
+		if (out->len > start + at + FIXUP_ROOM / 2)
+			return REPLY_BIG_HEADER;
 		end = at;
 	}
 	if (seen.received > fx->max_hops)

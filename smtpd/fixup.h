@@ -2,7 +2,8 @@
  * fixup: what a submission server adds to and takes from a message's header,
  * RFC 6409 8: a Received field that says what the operator lets it say; Date
  * and Message-ID when they are missing; Bcc away. On the way it looks at who is
- * named as the author (smtpd/identity.h). Pure: bytes in, bytes out.
+ * named as the author (smtpd/identity.h), and writes that anew where it may.
+ * Every other byte stays. Pure: bytes in, bytes out.
  */
 #ifndef SMTPD_FIXUP_H
 #define SMTPD_FIXUP_H

@@ -89,7 +89,7 @@ message_begin(struct session *s)
 
 	prepare_fixup(s, tx);
 	tx->content.id = (struct identity){ .permits = cmd_mail_permits,
-	    .arg = s->login };
+	    .arg = s->login, .rewrite = s->login->rewrite };
 	content_begin(&tx->content, &tx->fixup, (struct content_limits){
 	    conf->max_message_bytes, conf->max_header_bytes });
 	tx->content_ms = ev_now_ms();
@@ -197,6 +197,10 @@ submit(struct session *s)
 	struct transaction *tx = s->tx;
 	bool spooled = tx->content.spool != -1;
 
+	if (tx->content.id.rewritten > 0)
+		log_info("%s header=rewritten fields=%u now=<%s>",
+		    tx->trace_id, tx->content.id.rewritten,
+		    log_escs(s->login->rewrite));
 	tx->env.body_8bit = tx->wire.has_8bit;
 	tx->env.utf8 = tx->env.utf8 && needs_utf8(tx);
 	ipc_begin(M_SUBMIT, s->id);

@@ -37,6 +37,7 @@ from postern import HOSTNAME, PATIENCE, Postern, need_root, plain  # noqa: E402
 from sink import Sink                                           # noqa: E402
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
+SCAN, TAGS = "scan@example.org", "tags@example.org"
 WORDS = {
     "$PLAIN": plain(ALICE, "open-sesame"),
     "$WRONG": plain(ALICE, "wrong"),
@@ -202,6 +203,8 @@ def main():
             'header-size = "16K" hops = 20') as postern:
         postern.account(ALICE, "open-sesame", "--sender", "@lists.example.org")
         postern.account(BOB, "open-sesame")
+        postern.account(SCAN, "open-sesame", "--rewrite", "on")
+        postern.account(TAGS, "open-sesame", "--plus", "on")
         for path in paths:
             base = os.path.basename(path)[:-4]
             for name, lines in dialogs(path):

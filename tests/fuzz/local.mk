@@ -73,6 +73,12 @@ FUZZ_TARGETS += %D%/fuzz_header
 %C%_fuzz_header_LDADD = $(LIBPOSTERN)
 EXTRA_DIST += %D%/header.dict
 
+FUZZ_TARGETS += %D%/fuzz_identity
+%C%_fuzz_identity_SOURCES = %D%/fuzz_identity.c $(FUZZ_MAIN)
+%C%_fuzz_identity_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_identity_LDADD = $(LIBSMTPD)
+EXTRA_DIST += %D%/identity.dict
+
 FUZZ_TARGETS += %D%/fuzz_ipc
 %C%_fuzz_ipc_SOURCES = %D%/fuzz_ipc.c $(FUZZ_MAIN)
 %C%_fuzz_ipc_LDFLAGS = $(FUZZ_LINK)

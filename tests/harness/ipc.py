@@ -317,7 +317,8 @@ class House:
             strings(["SCRAM-SHA-256", "PLAIN", "LOGIN"]),
             blob(self.ticket_key), u32(14400), u32(2), u32(4096), u32(60),
             strings(["default"]), items(self.lanes), u32(10), u32(900),
-            string(""), string(""), u32(5), items([]), u32(2)])
+            string(""), string(""), u32(5), items([]), u32(2),
+            string(""), items([])])
 
     def lane(self, name, listeners, addresses, account, sender, recipients,
              cap="", rewrite=True):

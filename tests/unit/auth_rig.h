@@ -44,6 +44,7 @@ struct rig_reply {
 	uint8_t	 bytes[16384];	/* a challenge, or the account's name */
 	size_t	 len;
 	size_t	 nsenders;
+	char	 rewrite[ADDR_MAX + 1];
 	struct ticket ticket;
 };
 
@@ -63,6 +64,7 @@ static struct auth_conf rig_conf = {
 	.token_issuer = (char *)(uintptr_t)"https://id.example.org/a",
 	.token_scope = (char *)(uintptr_t)"mail",
 	.token_sec = 5,
+	.plus = (char *)(uintptr_t)"",
 };
 
 __attribute__((unused)) static void
@@ -239,6 +241,8 @@ rig_answer(void)
 		r.len = len;
 	} else if (in.type == M_AUTH_OK) {
 		ticket_get(&in, &r.ticket);
+		snprintf(r.rewrite, sizeof(r.rewrite), "%s",
+		    ipc_get_str(&in, ADDR_MAX));
 		r.nsenders = ipc_get_u32(&in);
 		for (i = 0; i < r.nsenders; i++) {
 			snprintf(r.ticket.sender, sizeof(r.ticket.sender),

@@ -27,6 +27,8 @@ struct world {
 	bool	 auth_silent, queue_silent;
 	int	 lane_no;		/* 1 + what M_LANE_NO says; 0: M_LANE_OK */
 	bool	 lane_refuses;		/* other senders are not rewritten */
+	bool	 rewrites;		/* those that log in chose so */
+	char	 plus;			/* tags are theirs */
 	uint32_t rcpts;			/* that M_TX_OK grants */
 	uint32_t no_begin, no_spool, no_submit; /* refuse with this code */
 
@@ -58,8 +60,10 @@ world_auth_ok(uint64_t id)
 
 	snprintf(t.account, sizeof(t.account), "alice@example.org");
 	snprintf(t.cap, sizeof(t.cap), "default");
+	t.plus = world.plus;
 	ipc_begin(M_AUTH_OK, id);
 	ticket_put(&t);
+	ipc_put_str(world.rewrites ? t.account : "");
 	ipc_put_u32(2);
 	ipc_put_str("@lists.example.org");
 	ipc_put_bytes(t.mac, sizeof(t.mac));

@@ -56,6 +56,72 @@ test_round_trip(void)
 	}
 }
 
+/* What a record may hold beside the base, whatever an older Postern wrote. */
+static void
+test_sending(void)
+{
+	static const struct {
+		enum account_plus plus;
+		bool rewrite;
+		uint8_t version;
+	} rows[] = {
+		{ ACCOUNT_PLUS_CONF, false, 1 }, { ACCOUNT_PLUS_ON, false, 2 },
+		{ ACCOUNT_PLUS_OFF, false, 2 }, { ACCOUNT_PLUS_CONF, true, 2 },
+		{ ACCOUNT_PLUS_ON, true, 2 },
+	};
+	struct account a, back;
+	struct buf b;
+	size_t i, k;
+
+	for (i = 0; i < nitems(rows); i++) {
+		a = sample(1);
+		a.plus = rows[i].plus;
+		a.rewrite = rows[i].rewrite;
+		memset(&back, 0, sizeof(back));
+		buf_init(&b, ACCOUNT_RECORD_MAX);
+		account_encode(&a, &b);
+		is_int(b.data[0], rows[i].version, "version, row %zu", i);
+		ok(account_decode(&back, b.data, b.len) == 0 &&
+		    back.plus == a.plus && back.rewrite == a.rewrite,
+		    "there and back");
+		account_clear(&back);
+		for (k = 1; k < b.len; k++) {
+			memset(&back, 0, sizeof(back));
+			if (account_decode(&back, b.data, k) != -1)
+				break;
+		}
+		is_int(k, b.len, "every cut is refused");
+		if (rows[i].version == 2) {
+			b.data[b.len - 2] = ACCOUNT_PLUSES;
+			memset(&back, 0, sizeof(back));
+			ok(account_decode(&back, b.data, b.len) == -1,
+			    "a choice that there is not");
+		}
+		buf_clear(&b);
+		account_clear(&a);
+	}
+}
+
+static void
+test_own_address(void)
+{
+	struct account a = sample(0);
+
+	is_str(account_own_address(&a), "alice@example.org", "its name");
+	snprintf(a.name, sizeof(a.name), "alice");
+	is_str(account_own_address(&a), NULL, "which may be none");
+	account_add_sender(&a, "@example.org");
+	is_str(account_own_address(&a), NULL, "a domain is none");
+	account_add_sender(&a, "b@example.org");
+	account_add_sender(&a, "c@example.org");
+	is_str(account_own_address(&a), "b@example.org", "the first that is");
+	ok(account_drop_sender(&a, "b@example.org") &&
+	    !account_drop_sender(&a, "b@example.org"), "dropped once");
+	is_str(account_own_address(&a), "c@example.org", "then the next");
+	is_int(a.nsenders, 2, "two are left");
+	account_clear(&a);
+}
+
 static void
 test_damage(void)
 {
@@ -201,6 +267,8 @@ main(void)
 {
 	test_round_trip();
 	test_damage();
+	test_sending();
+	test_own_address();
 	test_names();
 	test_others();
 	return tap_done();

@@ -37,6 +37,12 @@ main(void)
 	check("stauts", NULL, 0, "status");
 	check("account", NULL, 0, NULL);
 	check("acount add", NULL, 0, "account add");
+	check("account device add alice phone", "account device add", 3, NULL);
+	check("account sender remove alice x", "account sender remove", 3,
+	    NULL);
+	check("account device ad alice", NULL, 0, "account device add");
+	check("account devcie list alice", NULL, 0, "account device list");
+	check("account device", NULL, 0, NULL);
 	check("queue redirect other", "queue redirect", 2, NULL);
 	check("queue relese", NULL, 0, "queue release");
 	check("frobnicate", NULL, 0, NULL);

@@ -1,5 +1,8 @@
 #include "lib/prelude.h"
 
+#include <strings.h>
+
+#include "lib/xalloc.h"
 #include "smtpd/fixup.h"
 #include "tests/tap.h"
 
@@ -229,6 +232,141 @@ test_identities(void)
 	}
 }
 
+/* What stands in the place of others: "=" the field as it was, else the reply. */
+#define OWN "scanner@example.org"
+
+static const struct {
+	const char *in, *out;
+	enum reply refused;
+} rewritten[] = {
+	{ "From: scanner@example.org\r\n", "=", REPLY_NONE },
+	{ "From: Scanner <SCANNER@example.org>\r\n", "=", REPLY_NONE },
+	{ "From: boss@example.net\r\n", "From: " OWN "\r\n", REPLY_NONE },
+	{ "From:boss@example.net\r\n", "From: " OWN "\r\n", REPLY_NONE },
+	{ "FROM \t: boss@example.net\r\n", "FROM \t: " OWN "\r\n",
+	    REPLY_NONE },
+	{ "From: The Boss <boss@example.net>\r\n",
+	    "From: The Boss <" OWN ">\r\n", REPLY_NONE },
+	{ "From:The Boss<boss@example.net>\r\n",
+	    "From: The Boss<" OWN ">\r\n", REPLY_NONE },
+	{ "From: \"Boss, The\"\r\n <boss@example.net> (at work)\r\n",
+	    "From: \"Boss, The\"\r\n <" OWN ">\r\n", REPLY_NONE },
+	{ "From:\r\n\tThe\r\n\tBoss\r\n\t<boss@example.net>\r\n",
+	    "From: The\r\n\tBoss\r\n\t<" OWN ">\r\n", REPLY_NONE },
+	{ "From: =?UTF-8?Q?J=C3=B6rg_<x>?= <joerg@example.net>\r\n",
+	    "From: " OWN "\r\n", REPLY_NONE },	/* no phrase: it has a '<' */
+	{ "From: =?UTF-8?Q?J=C3=B6rg?= <joerg@example.net>\r\n",
+	    "From: =?UTF-8?Q?J=C3=B6rg?= <" OWN ">\r\n", REPLY_NONE },
+	{ "From: J\xc3\xb6rg <joerg@example.net>\r\n",
+	    "From: J\xc3\xb6rg <" OWN ">\r\n", REPLY_NONE },
+	{ "From: (a comment) Boss (b) <boss@example.net>\r\n",
+	    "From: Boss (b) <" OWN ">\r\n", REPLY_NONE },
+	{ "From: Boss (boss@example.net) <boss@example.net>\r\n",
+	    "From: " OWN "\r\n", REPLY_NONE },
+	{ "From: \"boss@example.net\" <boss@example.net>\r\n",
+	    "From: " OWN "\r\n", REPLY_NONE },
+	{ "From: boss@example.net <boss@example.net>\r\n",
+	    "From: " OWN "\r\n", REPLY_NONE },
+	{ "From: " OWN " <boss@example.net>\r\n", "From: " OWN "\r\n",
+	    REPLY_NONE },
+	{ "From: boss@example.net <" OWN ">\r\n", "From: " OWN "\r\n",
+	    REPLY_NONE },
+	{ "From: <boss@example.net>\r\n", "From: " OWN "\r\n", REPLY_NONE },
+	{ "From: <@a.example,@b.example:boss@example.net>\r\n",
+	    "From: " OWN "\r\n", REPLY_NONE },
+	{ "From: Boss <boss @ example . net>\r\n", "From: Boss <" OWN ">\r\n",
+	    REPLY_NONE },
+	{ "From: " OWN ", Boss <boss@example.net>\r\n",
+	    "From: " OWN "\r\n", REPLY_NONE },
+	{ "From: A <a@example.net>, B <b@example.net>\r\n",
+	    "From: " OWN "\r\n", REPLY_NONE },
+	{ "From: , Boss <boss@example.net>,\r\n", "From: Boss <" OWN ">\r\n",
+	    REPLY_NONE },
+	{ "From: Staff: Boss <boss@example.net>;\r\n", "From: " OWN "\r\n",
+	    REPLY_NONE },
+	{ "From: Staff:;, Boss <boss@example.net>\r\n", "From: " OWN "\r\n",
+	    REPLY_NONE },
+	{ "From: Undisclosed:;\r\n", "From: " OWN "\r\n", REPLY_NONE },
+	{ "From: KM_C224e\r\n", "From: " OWN "\r\n", REPLY_NONE },
+	{ "From: \"Scanner\" <>\r\n", "From: " OWN "\r\n", REPLY_NONE },
+	{ "From:\r\n", "From: " OWN "\r\n", REPLY_NONE },
+	{ "From: Boss <boss@example.net\r\n", "From: " OWN "\r\n",
+	    REPLY_NONE },
+	{ "From: Boss (<boss@example.net>\r\n", "From: " OWN "\r\n",
+	    REPLY_NONE },
+	{ "Sender: boss@example.net\r\n", "Sender: " OWN "\r\n", REPLY_NONE },
+	{ "Resent-From: Boss <b@example.net>\r\nResent-Sender: c@d.example\r\n"
+	    "Resent-From: " OWN "\r\n", "Resent-From: Boss <" OWN ">\r\n"
+	    "Resent-Sender: " OWN "\r\nResent-From: " OWN "\r\n",
+	    REPLY_NONE },
+	{ "To: boss@example.net\r\nReply-To: boss@example.net\r\n"
+	    "Disposition-Notification-To: boss@example.net\r\n", "=",
+	    REPLY_NONE },
+	{ "From: a@b.example\r\nFrom: " OWN "\r\n", NULL, REPLY_FIELD_TWICE },
+	{ "Sender: " OWN "\r\nSender: a@b.example\r\n", NULL,
+	    REPLY_FIELD_TWICE },
+};
+
+static bool
+is_scanner(const char *addr, const void *arg)
+{
+	return strcasecmp(addr, OWN) == 0;
+}
+
+static void
+rewrite_one(const char *in, const char *want, enum reply refused)
+{
+	struct identity id = { .permits = is_scanner, .rewrite = OWN };
+	char *head = xasprintf("Date: x\r\n%sMessage-ID: <y@z>\r\nBcc: a@b\r\n"
+	    "\r\n", in);
+	char *all = xasprintf(RECEIVED "Date: x\r\n%sMessage-ID: <y@z>\r\n"
+	    "\r\n", want == NULL || strcmp(want, "=") == 0 ? in : want);
+	struct buf out, again;
+
+	buf_init(&out, 64 * 1024);
+	buf_init(&again, 64 * 1024);
+	is_int(fixup_header(&usual, head, strlen(head), &out, &id), refused,
+	    "rewritten: %.*s", (int)strcspn(in, "\r"), in);
+	if (refused == REPLY_NONE) {
+		is_str(buf_str(&out), all, "and the rest stays");
+		is_int(id.rewritten > 0, strcmp(want, "=") != 0,
+		    "which is counted");
+		id = (struct identity){ .permits = is_scanner };
+		is_int(fixup_header(&usual, buf_str(&out), out.len, &again,
+		    &id), REPLY_NONE, "its own address alone is left");
+	}
+	buf_clear(&out);
+	buf_clear(&again);
+	free(head);
+	free(all);
+}
+
+static void
+test_rewritten(void)
+{
+	struct identity id = { .permits = is_scanner, .rewrite = OWN };
+	struct buf head, out;
+	char name[512];
+	size_t i;
+
+	for (i = 0; i < nitems(rewritten); i++)
+		rewrite_one(rewritten[i].in, rewritten[i].out,
+		    rewritten[i].refused);
+	memset(name, 'x', sizeof(name));
+	snprintf(name, sizeof(name), "From: %0300d <a@b.example>\r\n", 7);
+	rewrite_one(name, "From: " OWN "\r\n", REPLY_NONE);
+	/* Short fields become longer: there is an end to that. */
+	buf_init(&head, 64 * 1024);
+	buf_init(&out, 256 * 1024);
+	for (i = 0; i < 1000; i++)
+		buf_adds(&head, "Resent-From:\r\n");
+	is_int(fixup_header(&usual, buf_str(&head), head.len, &out, &id),
+	    REPLY_BIG_HEADER, "not without end");
+	ok(out.len < head.len + FIXUP_ROOM, "and within the room");
+	buf_clear(&head);
+	buf_clear(&out);
+}
+
 static void
 test_cases(void)
 {
@@ -389,6 +527,7 @@ main(void)
 	test_dropped();
 	test_ambiguous();
 	test_identities();
+	test_rewritten();
 	test_received();
 	test_bytes();
 	return tap_done();

@@ -92,6 +92,28 @@ test_refused(void)
 	world.lane_refuses = false;
 }
 
+/* As is usual: what a device says of itself gives way to what is known. */
+static void
+test_rewritten(void)
+{
+	struct client c;
+
+	client_open_lane(&c, false);
+	say(&c, "HELO s\r\nMAIL FROM:<root@localhost>\r\n" RCPT "DATA\r\n"
+	    "From: KM_C224\r\nSubject: x\r\n\r\nFrom: a@b\r\n.\r\n");
+	is_str(codes(&c), "220,250,250 2.1.0,250 2.1.5,354,250 2.0.0",
+	    "another sender is taken");
+	is_str(world.envelope, "scanner@example.org>bob@example.org",
+	    "and is the device's own then");
+	ok(strstr(buf_str(&world.body), "\r\nFrom: scanner@example.org\r\n"
+	    "Subject: x\r\n") != NULL && strstr(buf_str(&world.body),
+	    "\r\n\r\nFrom: a@b\r\n") != NULL, "in the header, too");
+	say(&c, "MAIL FROM:<>\r\n" RCPT "DATA\r\n\r\nx\r\n.\r\n");
+	is_str(codes(&c), "250 2.1.0,250 2.1.5,354,250 2.0.0", "nobody as one");
+	is_str(world.envelope, "scanner@example.org>bob@example.org", "as well");
+	client_close(&c);
+}
+
 static void
 test_asked(void)
 {
@@ -225,6 +247,7 @@ main(void)
 	world_init();
 	test_dialogs();
 	test_refused();
+	test_rewritten();
 	test_asked();
 	test_mad_auth();
 	test_received();

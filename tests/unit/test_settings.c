@@ -659,6 +659,58 @@ tidy(void)
 		perror(dir);
 }
 
+static void
+test_groups(void)
+{
+	static const struct {
+		const char *name, *text, *why;
+	} cases[] = {
+		{ "no members", "group g { senders = {\"@b.example\"} }",
+		    "has no members" },
+		{ "nothing to give", "group g { members = {\"a\"} }",
+		    "gives its members nothing" },
+		{ "a bad member", "group g { members = {\"a b\"} senders = "
+		    "{\"@b.example\"} }", "neither an account's name" },
+		{ "everybody", "group g { members = {\"*\"} senders = "
+		    "{\"@b.example\"} }", "neither an account's name" },
+		{ "a bad sender", "group g { members = {\"a\"} senders = "
+		    "{\"b.example\"} }", "neither an address" },
+		{ "no such cap", "group g { members = {\"a\"} cap = \"x\" }",
+		    "no section \"cap x\"" },
+		{ "a bad plus", "accounts { plus = \"@\" }",
+		    "parts no address from a tag" },
+		{ "a long plus", "accounts { plus = \"++\" }", "plus" },
+	};
+	struct config *cfg = load_more("accounts { plus = \"+\" }\n"
+	    "cap small { }\n"
+	    "group sales { members = {\"bob@b.example\", \"printer\"} senders "
+	    "= {\"sales@b.example\", \"@shop.example\"} cap = \"small\" }\n"
+	    "group all { members = {\"@b.example\"} senders = "
+	    "{\"info@b.example\"} }");
+	const struct conf_group *g;
+	size_t i;
+
+	if (!ok(cfg != NULL, "groups")) {
+		printf("# %s\n", buf_str(&problems));
+		return;
+	}
+	is_int(cfg->auth.groups.n, 2, "two groups");
+	is_str(cfg->auth.plus, "+", "and a plus");
+	g = CONF_AT(cfg->auth.groups, struct conf_group, 0);
+	is_str(g->name, "sales", "the first");
+	ok(g->members.n == 2 && g->senders.n == 2, "as it stands there");
+	is_str(g[0].cap, "small", "with a cap");
+	is_str(g[1].cap, "", "or without");
+	config_free(&cfg);
+	for (i = 0; i < nitems(cases); i++) {
+		cfg = load_more(cases[i].text);
+		if (!ok(cfg == NULL && strstr(buf_str(&problems),
+		    cases[i].why) != NULL, "refused: %s", cases[i].name))
+			printf("# %s\n", buf_str(&problems));
+		config_free(&cfg);
+	}
+}
+
 int
 main(void)
 {
@@ -674,6 +726,7 @@ main(void)
 	test_values();
 	test_bad();
 	test_devices();
+	test_groups();
 	test_missing();
 	test_all_faults();
 	test_odd_files();
