@@ -319,6 +319,7 @@ failed(struct exchange *e)
 		[AUTH_NO_WEAK] = "too-weak",
 		[AUTH_NO_PLAINTEXT] = "needs-tls",
 		[AUTH_NO_LOCKED] = "locked",
+		[AUTH_NO_BINDING] = "binding",
 	};
 
 	if (e->result.no == AUTH_NO_CREDENTIALS && *e->result.tried != '\0' &&
@@ -489,9 +490,37 @@ offered(const char *mechanism)
 	return false;
 }
 
+/* Whether its -PLUS was offered beside it: there is something to bind to. */
+static bool
+offered_plus(const char *mechanism, const struct sasl_binding *bindings)
+{
+	char plus[SASL_LOGIN_MECH_MAX + sizeof("-PLUS")];
+	int kind;
+
+	snprintf(plus, sizeof(plus), "%s-PLUS", mechanism);
+	for (kind = 0; kind < AUTH_BINDINGS; kind++)
+		if (bindings[kind].n > 0)
+			return offered(plus);
+	return false;
+}
+
+static void
+get_bindings(struct ipc_in *in, struct sasl_binding *bindings)
+{
+	const uint8_t *data;
+	int kind;
+
+	for (kind = 0; kind < AUTH_BINDINGS; kind++) {
+		data = ipc_get_bytes(in, BINDING_MAX, &bindings[kind].n);
+		if (bindings[kind].n > 0)
+			memcpy(bindings[kind].data, data, bindings[kind].n);
+	}
+}
+
 static int
 on_start(struct peer *peer, struct ipc_in *in)
 {
+	struct sasl_binding bindings[AUTH_BINDINGS] = { 0 };
 	const char *mechanism = ipc_get_str(in, 64), *from;
 	bool has_input = ipc_get_bool(in);
 	size_t len;
@@ -502,6 +531,7 @@ on_start(struct peer *peer, struct ipc_in *in)
 
 	from = ipc_get_str(in, SASL_LOGIN_PEER_MAX);
 	bits = ipc_get_u32(in);
+	get_bindings(in, bindings);
 	if (!ipc_in_end(in) || find(peer, in->id) != NULL ||
 	    (!has_input && len > 0))
 		return -1;
@@ -526,6 +556,8 @@ on_start(struct peer *peer, struct ipc_in *in)
 	snprintf(e->params.hostname, sizeof(e->params.hostname), "%s",
 	    conf->hostname);
 	e->params.tls_bits = bits;
+	memcpy(e->params.bindings, bindings, sizeof(bindings));
+	e->params.plus = offered_plus(mechanism, bindings);
 	e->params.iterations = conf->iterations;
 	e->params.cache_sec = conf->cache_sec;
 	e->params.hashes = hashes;

@@ -20,6 +20,7 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/revoke.c %D%/revoke.h \
 	%D%/sasl.c %D%/sasl.h %D%/sasl_private.h \
 	%D%/sasl_ask.c %D%/sasl_library.c %D%/sasl_oauth.c \
+	%D%/sasl_scram.c \
 	%D%/tokens.c %D%/tokens.h \
 	%D%/watch.c %D%/watch.h \
 	%D%/worker.c %D%/worker.h

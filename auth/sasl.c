@@ -8,7 +8,6 @@
 #include <strings.h>
 
 #include "auth/sasl_private.h"
-#include "lib/base64.h"
 #include "lib/xalloc.h"
 
 #define CHALLENGE_MAX	8192	/* RFC 4954 4: 12288 as base64, at most */
@@ -43,7 +42,7 @@ sasl_login_new(const struct sasl_login_params *p)
 	sasl_ssf_t ssf = p->tls_bits;
 
 	l->p = *p;
-	buf_init(&l->binding, CHALLENGE_MAX);
+	buf_init(&l->final, CHALLENGE_MAX);
 	buf_init(&l->question, QUESTION_MAX);
 	sasl_current = l;
 	if (sasl_server_new("smtp", l->p.hostname, NULL, NULL, NULL, NULL, 0,
@@ -66,7 +65,7 @@ sasl_login_free(struct sasl_login **lp)
 	if (l->conn != NULL)
 		sasl_dispose(&l->conn);
 	account_clear(&l->account);
-	buf_clear(&l->binding);
+	buf_clear(&l->final);
 	buf_wipe(&l->question);
 	free(l);
 }
@@ -83,7 +82,7 @@ reason(const struct sasl_login *l, int r)
 		{ SASL_NOUSER, AUTH_NO_CREDENTIALS },
 		{ SASL_NOAUTHZ, AUTH_NO_CREDENTIALS },
 		{ SASL_NOVERIFY, AUTH_NO_CREDENTIALS },
-		{ SASL_BADBINDING, AUTH_NO_CREDENTIALS },
+		{ SASL_BADBINDING, AUTH_NO_BINDING },
 		{ SASL_TOOWEAK, AUTH_NO_WEAK },
 		{ SASL_ENCRYPT, AUTH_NO_PLAINTEXT },
 		{ SASL_NOMECH, AUTH_NO_MECHANISM },
@@ -150,50 +149,21 @@ answer(struct sasl_login *l, int r, const char *out, unsigned int len,
 	result->no = r == SASL_OK ? AUTH_NO_CREDENTIALS : reason(l, r);
 }
 
-/* Keeps what the final message has to repeat: "c=", the header, a comma. */
-static bool
-keep_header(struct sasl_login *l, const uint8_t *in, size_t len)
-{
-	const uint8_t *comma = memchr(in, ',', len);
-
-	if (comma != NULL)
-		comma = memchr(comma + 1, ',', (size_t)(in + len - comma - 1));
-	return comma != NULL && buf_adds(&l->binding, "c=") == 0 &&
-	    base64_encode(in, (size_t)(comma + 1 - in), &l->binding) == 0 &&
-	    buf_addc(&l->binding, ',') == 0;
-}
-
-/*
- * What libsasl2 lets pass and RFC 5802 does not: a client that binds to the
- * channel where that was not offered (6), a final message that does not repeat
- * the header exactly (5.1), anything behind that.
- */
-static bool
-scram_may_pass(struct sasl_login *l, const uint8_t *in, size_t len)
-{
-	if (l->said == 0)
-		return len == 0 || (in[0] != 'p' && keep_header(l, in, len));
-	if (l->said == 1)
-		return len >= l->binding.len &&
-		    memcmp(in, l->binding.data, l->binding.len) == 0;
-	return len == 0;
-}
-
 /* NUL has its place in PLAIN alone; libsasl2's LOGIN would stop to read there. */
-static bool
-may_pass(struct sasl_login *l, const uint8_t *in, size_t len)
+static int
+check(struct sasl_login *l, const uint8_t *in, size_t len)
 {
-	bool fine = true;
+	int r = SASL_OK;
 
 	if (strcasecmp(l->p.mechanism, "PLAIN") == 0)
-		return true;
+		return SASL_OK;
 	if (len > 0 && memchr(in, '\0', len) != NULL)
-		return false;
+		return SASL_BADPROT;
 	if (strncasecmp(l->p.mechanism, "SCRAM-", 6) == 0)
-		fine = scram_may_pass(l, in, len);
+		r = sasl_scram_check(l, in, len);
 	if (len > 0)
 		l->said++;
-	return fine;
+	return r;
 }
 
 void
@@ -206,9 +176,10 @@ sasl_login_start(struct sasl_login *l, const uint8_t *in, size_t len,
 
 	sasl_current = l;
 	l->now_ms = now_ms;
-	r = !may_pass(l, in, len) ? SASL_BADPROT :
-	    sasl_server_start(l->conn, l->p.mechanism, (const char *)in,
-	    (unsigned int)len, &out, &out_len);
+	r = check(l, in, len);
+	if (r == SASL_OK)
+		r = sasl_server_start(l->conn, l->p.mechanism,
+		    (const char *)in, (unsigned int)len, &out, &out_len);
 	sasl_current = NULL;
 	answer(l, r, out, out_len, result);
 }
@@ -223,9 +194,10 @@ sasl_login_step(struct sasl_login *l, const uint8_t *in, size_t len,
 
 	sasl_current = l;
 	l->now_ms = now_ms;
-	r = !may_pass(l, in, len) ? SASL_BADPROT :
-	    sasl_server_step(l->conn, in == NULL ? "" : (const char *)in,
-	    (unsigned int)len, &out, &out_len);
+	r = check(l, in, len);
+	if (r == SASL_OK)
+		r = sasl_server_step(l->conn, in == NULL ? "" :
+		    (const char *)in, (unsigned int)len, &out, &out_len);
 	sasl_current = NULL;
 	answer(l, r, out, out_len, result);
 }

@@ -23,6 +23,11 @@ struct sasl_login_params {
 	char	 peer[SASL_LOGIN_PEER_MAX + 1];
 	char	 hostname[ADDR_DOMAIN_MAX + 1];
 	uint32_t tls_bits;
+	struct sasl_binding {
+		uint8_t	 data[BINDING_MAX];
+		size_t	 n;	/* 0: this TLS session has none of this kind */
+	} bindings[AUTH_BINDINGS];
+	bool	 plus;		/* this mechanism was offered with -PLUS, too */
 	uint32_t iterations;	/* that those without account seem to have */
 	uint32_t hashes;	/* of further verifiers, auth/password.h */
 	uint32_t cache_sec;

@@ -180,13 +180,17 @@ sasl_login_has(const char *mechanism)
 {
 	static const struct sasl_login_params nobody = { .hostname = "localhost",
 	    .tls_bits = 128 };
+	static const sasl_channel_binding_t binding = { .name = "any",
+	    .len = 1, .data = (const uint8_t *)"" };
 	struct sasl_login *l = sasl_login_new(&nobody);
 	const char *list = NULL;
 	size_t len = strlen(mechanism);
 	bool has = false;
 
-	if (l != NULL && sasl_listmech(l->conn, NULL, " ", " ", " ", &list, NULL,
-	    NULL) == SASL_OK)
+	/* Without something to bind to it lists no -PLUS. */
+	if (l != NULL && sasl_setprop(l->conn, SASL_CHANNEL_BINDING, &binding)
+	    == SASL_OK && sasl_listmech(l->conn, NULL, " ", " ", " ", &list,
+	    NULL, NULL) == SASL_OK)
 		for (; !has && list != NULL && *list != '\0';
 		    list = strchr(list + 1, ' '))
 			has = strncasecmp(list + 1, mechanism, len) == 0 &&

@@ -1,7 +1,8 @@
 /*
  * What the rooms of sasl share: a login (sasl.c), the library as a whole
- * (sasl_library.c), what it asks about accounts (sasl_ask.c), the mechanisms
- * that it does not have (sasl_oauth.c).
+ * (sasl_library.c), what it asks about accounts (sasl_ask.c), what of SCRAM it
+ * is not to see (sasl_scram.c), the mechanisms that it does not have
+ * (sasl_oauth.c).
  */
 #ifndef AUTH_SASL_PRIVATE_H
 #define AUTH_SASL_PRIVATE_H
@@ -24,7 +25,8 @@ struct sasl_login {
 	bool	 lacks;		/* the account has no verifier of this hash */
 	uint64_t wrong;		/* a hash of it, if it was wrong */
 	unsigned int said;	/* messages of the client, empty ones apart */
-	struct buf binding;	/* how SCRAM's final message has to begin */
+	struct buf final;	/* how SCRAM's final message has to begin */
+	sasl_channel_binding_t binding; /* that the client has chosen */
 
 	bool	 asks;		/* this step ends with a question to another
 				   process */
@@ -46,6 +48,12 @@ void	 sasl_look_up(struct sasl_login *, const char *name);
 void	 sasl_canonical(const char *, size_t, char out[ACCOUNT_MAX + 1]);
 /* A keyed hash, to tell wrong secrets apart. */
 uint64_t sasl_hash(const char *secret, size_t);
+
+/*
+ * sasl_scram.c: SASL_OK when a message of the client may go on to libsasl2, or
+ * what is to be answered instead. Tells libsasl2 of the channel binding.
+ */
+int	 sasl_scram_check(struct sasl_login *, const uint8_t *, size_t);
 
 /* sasl_oauth.c: a plugin, as saslplug.h wants it. */
 int	 sasl_oauth_plugin(const sasl_utils_t *, int max_version,

@@ -71,7 +71,9 @@ enum msg {
 	/* smtpd to auth; id is the session's */
 	M_AUTH_START = 64, /* str mechanism, bool has initial response, bytes
 			   initial response (decoded), str peer address, u32 TLS
-			   strength in bits */
+			   strength in bits, AUTH_BINDINGS x bytes: what binds
+			   to this TLS session, by enum auth_binding; empty
+			   where the session has none, or SCRAM is not asked */
 	M_AUTH_STEP,	/* bytes client response (decoded) */
 	M_AUTH_CANCEL,	/* the client gave up or went away; no answer */
 	/* auth to smtpd */
@@ -152,7 +154,14 @@ enum auth_no {
 	AUTH_NO_WEAK,		/* 534 5.7.9 */
 	AUTH_NO_LOCKED,		/* 454 4.7.0, with the time */
 	AUTH_NO_PLAINTEXT,	/* 538 5.7.11 */
+	AUTH_NO_BINDING,	/* 535 5.7.8: client and we do not see the same
+				   TLS session; no password was looked at */
 	AUTH_NO_REASONS
+};
+
+/* Kinds of channel binding: RFC 9266; RFC 5929 3 and 4. */
+enum auth_binding {
+	BINDING_EXPORTER, BINDING_UNIQUE, BINDING_END_POINT, AUTH_BINDINGS
 };
 
 /* Why a token was not taken. */
@@ -180,6 +189,7 @@ enum deliver_flag {
 };
 
 #define TLS_KEY_LEN	80	/* name, HMAC and AES keys, as OpenSSL wants */
+#define BINDING_MAX	64	/* bytes of one */
 #define TOKEN_MAX	8192	/* what RFC 4954's longest AUTH line can hold */
 #define CTL_WINDOW	(256 * 1024)
 #define CTL_ARGS_MAX	1100	/* an envelope of 1,000 recipients fits */

@@ -5,16 +5,20 @@
 
 #define KEY "accounts.mechanisms"
 
+#define OUTDATED "SCRAM-SHA-1 is outdated, and its verifiers are the easiest " \
+	"to guess passwords from for whoever steals the accounts; keep it only " \
+	"as long as a program needs it that knows neither SCRAM-SHA-256 nor PLAIN"
+
 static const struct mechanism {
 	const char *name;
 	const char *doubt;		/* said when it is there, or NULL */
 } known[] = {
+	{ "SCRAM-SHA-256-PLUS", NULL },
 	{ "SCRAM-SHA-256", NULL },
+	{ "SCRAM-SHA-512-PLUS", NULL },
 	{ "SCRAM-SHA-512", NULL },
-	{ "SCRAM-SHA-1", "SCRAM-SHA-1 is outdated, and its verifiers are the "
-	    "easiest to guess passwords from for whoever steals the accounts; "
-	    "keep it only as long as a program needs it that knows neither "
-	    "SCRAM-SHA-256 nor PLAIN" },
+	{ "SCRAM-SHA-1-PLUS", OUTDATED },
+	{ "SCRAM-SHA-1", OUTDATED },
 	{ "PLAIN", NULL },
 	{ "LOGIN", NULL },
 	{ "OAUTHBEARER", NULL },

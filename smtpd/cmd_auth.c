@@ -12,6 +12,7 @@
 #include "lib/num.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
+#include "smtpd/extensions.h"
 #include "smtpd/session_private.h"
 #include "smtpd/tls.h"
 #include "smtpd/verbs.h"
@@ -22,13 +23,14 @@
 /* --- the client's lines ---------------------------------------------------------- */
 
 static bool
-offered(const struct smtpd_conf *conf, struct span name)
+offered(const struct session *s, struct span name)
 {
+	const struct conf_strs *m = &s->server->conf->mechanisms;
 	size_t i;
 
-	for (i = 0; i < conf->mechanisms.n; i++)
-		if (span_is(name, conf->mechanisms.v[i]))
-			return true;
+	for (i = 0; i < m->n; i++)
+		if (span_is(name, m->v[i]))
+			return extensions_mechanism(s, m->v[i]);
 	return false;
 }
 
@@ -47,7 +49,7 @@ check(const struct session *s, struct span mechanism)
 		return REPLY_AUTH_IN_MAIL;
 	if (mechanism.n == 0)
 		return REPLY_NEED_ARGUMENT;
-	if (!offered(s->server->conf, mechanism))
+	if (!offered(s, mechanism))
 		return REPLY_NO_MECHANISM;
 	if (!upstream_alive(&s->server->auth))
 		return REPLY_AUTH_TROUBLE;
@@ -61,6 +63,22 @@ decode(struct span text, bool initial, struct buf *out)
 	if (initial && text.n == 1 && *text.p == '=')
 		return 0;
 	return base64_decode(text.p, text.n, out);
+}
+
+/* Other mechanisms do not bind: they need not be worked out. */
+static void
+put_bindings(const struct session *s, const char *mechanism)
+{
+	uint8_t data[BINDING_MAX];
+	int kind;
+	size_t n;
+
+	for (kind = 0; kind < AUTH_BINDINGS; kind++) {
+		n = strncmp(mechanism, "SCRAM-", 6) != 0 ? 0 :
+		    tls_binding(stream_ssl(s->stream),
+		    (enum auth_binding)kind, data);
+		ipc_put_bytes(data, n);
+	}
 }
 
 static void
@@ -79,6 +97,7 @@ start(struct session *s, struct span mechanism, bool has_initial,
 	ipc_put_bytes(initial->data, initial->len);
 	ipc_put_str(s->peer);
 	ipc_put_u32(tls_bits(stream_ssl(s->stream)));
+	put_bindings(s, name);
 	upstream_send(&s->server->auth);
 	ipc_forget();
 	snprintf(s->mechanism, sizeof(s->mechanism), "%s", name);
@@ -234,6 +253,7 @@ cmd_auth_no(struct session *s, struct ipc_in *in)
 		[AUTH_NO_WEAK] = REPLY_AUTH_WEAK,
 		[AUTH_NO_PLAINTEXT] = REPLY_AUTH_ENCRYPT,
 		[AUTH_NO_LOCKED] = REPLY_AUTH_LOCKED,
+		[AUTH_NO_BINDING] = REPLY_AUTH_BINDING,
 	};
 	uint8_t why = ipc_get_u8(in);
 	uint32_t sec = ipc_get_u32(in);

@@ -3,6 +3,9 @@
 #include "lib/date.h"
 #include "smtpd/extensions.h"
 #include "smtpd/session_private.h"
+#include "smtpd/tls.h"
+
+#define PLUS	"-PLUS"
 
 typedef void put_line(const struct session *, struct buf *);
 
@@ -23,7 +26,8 @@ put_auth(const struct session *s, struct buf *out)
 		return;
 	buf_adds(out, "250-AUTH");
 	for (i = 0; i < m->n; i++)
-		buf_addf(out, " %s", m->v[i]);
+		if (extensions_mechanism(s, m->v[i]))
+			buf_addf(out, " %s", m->v[i]);
 	buf_adds(out, "\r\n");
 }
 
@@ -63,6 +67,16 @@ static const struct {
 	{ EXT_LIMITS, NULL, put_limits },
 	{ EXT_AUTH, NULL, put_auth },
 };
+
+/* RFC 5802 6: a server that could not bind offers no -PLUS. */
+bool
+extensions_mechanism(const struct session *s, const char *name)
+{
+	size_t n = strlen(name), tail = sizeof(PLUS) - 1;
+
+	return n < tail || strcmp(name + n - tail, PLUS) != 0 ||
+	    tls_binds(stream_ssl(s->stream));
+}
 
 uint32_t
 extensions_of(const struct session *s)

@@ -6,6 +6,7 @@
 #ifndef SMTPD_EXTENSIONS_H
 #define SMTPD_EXTENSIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct buf;
@@ -30,6 +31,8 @@ enum extension {
 
 /* Those that the session is offered, or would be if it were not logged in. */
 uint32_t extensions_of(const struct session *);
+/* Whether this mechanism of the configuration's can be had in this session. */
+bool	 extensions_mechanism(const struct session *, const char *name);
 /* Appends the lines that the session is offered in its present state. */
 void	 extensions_put(const struct session *, struct buf *);
 

@@ -113,6 +113,8 @@
 	X(NEED_AUTH, "530", " 5.7.0 ", "Authentication required")	\
 	X(AUTH_WEAK, "534", " 5.7.9 ", "Mechanism too weak; choose another")\
 	X(AUTH_FAILED, "535", " 5.7.8 ", "Wrong account or password")	\
+	X(AUTH_BINDING, "535", " 5.7.8 ", "Channel binding failed: your "\
+	    "program and this server do not see the same TLS session")	\
 	X(AUTH_ENCRYPT, "538", " 5.7.11 ", "Encryption required for this "\
 	    "mechanism")						\
 	X(TOO_BIG, "552", " 5.3.4 ", "Message too big; the limit is %s bytes")\

@@ -11,6 +11,7 @@
 #include "lib/xalloc.h"
 #include "smtpd/keyprov.h"
 #include "smtpd/tls.h"
+#include "smtpd/tls_binding.h"
 
 /* TLS 1.2: forward secrecy and AEAD, nothing else. TLS 1.3 has only such. */
 #define CIPHERS		"ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -159,6 +160,7 @@ set_up(SSL_CTX *ctx, const struct smtpd_conf *conf)
 	    (const uint8_t *)SESSION_CONTEXT, strlen(SESSION_CONTEXT)) != 1)
 		return explain("cannot set up TLS", "");
 	SSL_CTX_set_client_hello_cb(ctx, hello_cb, NULL);
+	tls_binding_remember(ctx);
 	for (i = 0; i < conf->certs.n; i++) {
 		why = add_cert(ctx, CONF_AT(conf->certs, struct conf_cert, i),
 		    (uint32_t)i);

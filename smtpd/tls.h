@@ -7,6 +7,8 @@
 #ifndef SMTPD_TLS_H
 #define SMTPD_TLS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/ipc_msgs.h"
@@ -33,5 +35,19 @@ struct ssl_st *tls_accept(struct tls *);
 
 const char *tls_version(struct ssl_st *);
 uint32_t tls_bits(struct ssl_st *);
+
+/*
+ * Whether logins can be bound to this TLS session (RFC 5056): under TLS 1.3, and
+ * under TLS 1.2 with the extended master secret (RFC 7627), without which
+ * somebody in the path can give two sessions the same secrets. Not to NULL.
+ */
+bool	 tls_binds(struct ssl_st *);
+/*
+ * What a client binds to, as it can compute it, too; returns its length, 0
+ * where there is none: tls-unique is TLS 1.2's (RFC 9266 3), and a certificate
+ * whose signature names no hash (Ed25519) is no tls-server-end-point.
+ */
+size_t	 tls_binding(struct ssl_st *, enum auth_binding,
+	    uint8_t data[BINDING_MAX]);
 
 #endif

@@ -42,9 +42,10 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static const char *const mechanisms[] = { "SCRAM-SHA-256", "PLAIN",
-	    "LOGIN" };
+	    "LOGIN", "SCRAM-SHA-256-PLUS" };
 	struct sasl_login_params params = { .hostname = "relay.example.org",
-	    .tls_bits = 256, .iterations = VERIFIER_ITERATIONS_MIN };
+	    .tls_bits = 256, .iterations = VERIFIER_ITERATIONS_MIN,
+	    .plus = true };
 	struct steer s = { p, n };
 	struct sasl_login *login;
 	struct sasl_result r;
@@ -54,6 +55,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	snprintf(params.mechanism, sizeof(params.mechanism), "%s",
 	    mechanisms[steer(&s) % nitems(mechanisms)]);
+	params.bindings[BINDING_EXPORTER].n = 32;
+	params.bindings[BINDING_END_POINT].n = 48;
 	login = sasl_login_new(&params);
 	MUST(login != NULL);
 	sasl_result_init(&r);

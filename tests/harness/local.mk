@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	%D%/net_smtp.pl \
 	%D%/postern.py \
 	%D%/programs.py \
+	%D%/scram.py \
 	%D%/sink.py \
 	%D%/tap.py \
 	%D%/worker.py

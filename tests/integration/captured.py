@@ -26,6 +26,7 @@ from ipc import (HEADER, M, SIGN, VERSION, Channel, House, blob,  # noqa: E402
 from postern import need_root, wait_for                          # noqa: E402
 
 ALICE, MALLORY = "alice@example.org", "mallory@example.org"
+UNBOUND = blob(b"") * 3      # no channel binding
 BODY = b"Subject: bait\r\n\r\nclick here\r\n"
 SEED = int(os.environ.get("POSTERN_TEST_SEED", "2"))
 
@@ -77,7 +78,8 @@ class Captured(House):
         response = ("\0%s\0%s" % (name, password)).encode()
         got = self.end("AUTH", worker).ask(
             "M_AUTH_START", session, string("PLAIN"), boolean(True),
-            blob(response), string("192.0.2.1"), u32(256))
+            blob(response), string("192.0.2.1"), u32(256),
+            UNBOUND)
         return read_ticket(got[2]) if got[0] == "M_AUTH_OK" else None
 
     def device(self, listener, peer, session, worker=0):
@@ -221,7 +223,8 @@ def test_auth_gives_nothing(h):
             ("no mechanism", "", b"")):
         got = h.end("AUTH").ask("M_AUTH_START", 20, string(mechanism),
                                 boolean(True), blob(response),
-                                string("192.0.2.1"), u32(256))
+                                string("192.0.2.1"), u32(256),
+                                UNBOUND)
         tap.equal(got[0], "M_AUTH_NO", "no ticket for " + what)
     end = h.end("AUTH")
     end.send("M_AUTH_STEP", 21, blob(b"\0%s\0guess" % ALICE.encode()))

@@ -10,6 +10,7 @@ TESTS += %D%/crowd.py
 TESTS += %D%/captured.py
 TESTS += %D%/strangers.py
 TESTS += %D%/proxy.py
+TESTS += %D%/plus.py
 TESTS += %D%/faithful.py
 TESTS += %D%/admin.py
 TESTS += %D%/backup.py
@@ -27,6 +28,7 @@ EXTRA_DIST += \
 	%D%/captured.py \
 	%D%/strangers.py \
 	%D%/proxy.py \
+	%D%/plus.py \
 	%D%/faithful.py \
 	%D%/admin.py \
 	%D%/backup.py \

@@ -5,6 +5,9 @@ UNIT_TESTS += %D%/test_login
 %C%_test_login_CPPFLAGS = $(AM_CPPFLAGS) $(SASL_CFLAGS)
 %C%_test_login_LDADD = $(LIBAUTH)
 
+UNIT_TESTS += %D%/test_plus
+%C%_test_plus_LDADD = $(LIBAUTH)
+
 UNIT_TESTS += %D%/test_sasl %D%/test_scram %D%/test_exchange %D%/test_oauth
 %C%_test_scram_LDADD = $(LIBAUTH)
 %C%_test_oauth_LDADD = $(LIBAUTH)

@@ -54,6 +54,8 @@ static int rig_fd = -1;
 static unsigned int rig_threads, rig_passing;
 static uint8_t rig_key[TICKET_KEY_LEN] = "a key of thirty-two bytes length";
 static char *rig_mechanisms[16];
+/* Of the next logins; none at first. */
+static struct sasl_binding rig_bindings[AUTH_BINDINGS];
 static struct auth_conf rig_conf = {
 	.hostname = (char *)(uintptr_t)"relay.example.org",
 	.mechanisms = { rig_mechanisms, 0 },
@@ -274,12 +276,16 @@ __attribute__((unused)) static void
 rig_start_login(uint64_t id, const char *mechanism, const void *first,
     size_t len, uint32_t tls_bits)
 {
+	int kind;
+
 	ipc_begin(M_AUTH_START, id);
 	ipc_put_str(mechanism);
 	ipc_put_bool(first != NULL);
 	ipc_put_bytes(first, len);
 	ipc_put_str("192.0.2.7");
 	ipc_put_u32(tls_bits);
+	for (kind = 0; kind < AUTH_BINDINGS; kind++)
+		ipc_put_bytes(rig_bindings[kind].data, rig_bindings[kind].n);
 	rig_send();
 }
 

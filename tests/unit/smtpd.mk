@@ -19,3 +19,7 @@ UNIT_TESTS += %D%/test_session %D%/test_extensions
 EXTRA_DIST += %D%/smtpd_world.h
 %C%_test_session_LDADD = $(LIBSMTPD)
 %C%_test_extensions_LDADD = $(LIBSMTPD)
+
+UNIT_TESTS += %D%/test_binding
+%C%_test_binding_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
+%C%_test_binding_LDADD = $(LIBSMTPD)

@@ -89,6 +89,9 @@ test_order(void)
 	ipc_put_bytes("x", 1);
 	ipc_put_str("192.0.2.7");
 	ipc_put_u32(256);
+	ipc_put_bytes("", 0);
+	ipc_put_bytes("", 0);
+	ipc_put_bytes("", 0);
 	rig_send();
 	expect_end("an initial response that is none");
 

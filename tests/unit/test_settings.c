@@ -75,8 +75,9 @@ test_minimal(void)
 	is_int(cfg->smtpd.max_message_bytes, 50 << 20, "50M a message");
 	is_int(cfg->smtpd.max_recipients, 1000, "1,000 recipients");
 	is_int(cfg->smtpd.command_sec, 300, "5 minutes, RFC 5321 4.5.3.2");
-	is_int(cfg->smtpd.mechanisms.n, 3, "three mechanisms");
-	is_str(cfg->smtpd.mechanisms.v[0], "SCRAM-SHA-256", "the best first");
+	is_int(cfg->smtpd.mechanisms.n, 4, "four mechanisms");
+	is_str(cfg->smtpd.mechanisms.v[0], "SCRAM-SHA-256-PLUS",
+	    "the best first");
 	is_int(cfg->smtpd.listeners.n, 2, "all addresses are two sockets");
 	is_str(CONF_AT(cfg->smtpd.listeners, struct conf_listener, 1)->name,
 	    "submissions@[::]:465", "and have names");
@@ -228,7 +229,7 @@ static const struct {
 	{ "bad senders", "route r { next-hop = \"mx\" senders = {\"b.c\"} }",
 	    "neither an address nor" },
 	{ "an unknown mechanism", "accounts { mechanisms = {\"CRAM-MD5\"} }",
-	    "\"CRAM-MD5\" is not among SCRAM-SHA-256, SCRAM-SHA-512, " },
+	    "\"CRAM-MD5\" is not among SCRAM-SHA-256-PLUS, SCRAM-SHA-256, " },
 	{ "a mechanism twice", "accounts { mechanisms = {\"PLAIN\", \"PLAIN\"} "
 	    "}", "PLAIN is there twice" },
 	{ "few iterations", "accounts { iterations = 4095 }",
