@@ -178,20 +178,17 @@ class Middle:
                 client = self.listener.accept()[0]
             except OSError:
                 return
-            with contextlib.suppress(OSError):
-                self.relay(client)
+            threading.Thread(target=self.relay, args=(client,),
+                             daemon=True).start()
 
     def relay(self, client):
         server = socket.create_connection(("127.0.0.1", self.p.port))
         client.settimeout(PATIENCE)
         server.settimeout(PATIENCE)
         client, server = self.under_tls(client, server)
-        ends = [threading.Thread(target=self.pump, args=a, daemon=True)
-                for a in ((client, server), (server, client))]
-        for t in ends:
-            t.start()
-        for t in ends:
-            t.join()
+        threading.Thread(target=self.pump, args=(client, server),
+                         daemon=True).start()
+        self.pump(server, client)
 
     def under_tls(self, client, server):
         def until(s, good):
