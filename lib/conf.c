@@ -57,6 +57,7 @@ const struct conf_field smtpd_conf_fields[] = {
 	F(U32, smtpd_conf, data_sec),
 	F(U32, smtpd_conf, message_sec),
 	F(U32, smtpd_conf, session_sec),
+	F(U32, smtpd_conf, min_by_sec),
 	F(BOOL, smtpd_conf, received_client),
 	F(BOOL, smtpd_conf, received_account),
 	END
@@ -136,6 +137,10 @@ static const struct conf_field queue_route_fields[] = {
 	F(STRS, conf_queue_route, senders),
 	F(U32, conf_queue_route, connections),
 	F(U32, conf_queue_route, per_minute),
+	F(U32, conf_queue_route, retry_first_sec),
+	F(U32, conf_queue_route, retry_max_sec),
+	F(U32, conf_queue_route, expire_sec),
+	F(U32, conf_queue_route, warn_sec),
 	END
 };
 

@@ -106,6 +106,7 @@ struct smtpd_conf {
 	uint32_t data_sec;		/* idle inside a message */
 	uint32_t message_sec;		/* a whole message */
 	uint32_t session_sec;		/* a whole session */
+	uint32_t min_by_sec;		/* least by-time to return by, 0: any */
 	bool	 received_client;	/* Received names client address and EHLO */
 	bool	 received_account;	/* Received names the account */
 };
@@ -193,6 +194,8 @@ struct conf_queue_route {
 	struct conf_strs senders;	/* "a@b", "@b"; none: anybody */
 	uint32_t connections;		/* at once to one next hop */
 	uint32_t per_minute;		/* attempts on all its hops; 0: no limit */
+	uint32_t retry_first_sec, retry_max_sec, expire_sec;
+	uint32_t warn_sec;		/* of delay; 0: never */
 };
 
 struct queue_conf {
@@ -203,7 +206,7 @@ struct queue_conf {
 	struct conf_list caps;		/* struct conf_cap; "default" exists */
 	struct conf_list routes;	/* struct conf_queue_route, first match */
 	struct conf_list lanes;		/* struct conf_lane */
-	uint32_t retry_first_sec;
+	uint32_t retry_first_sec;	/* of mail that no route is for */
 	uint32_t retry_max_sec;
 	uint32_t expire_sec;
 	uint32_t warn_sec;		/* of delay; 0: never */

@@ -54,6 +54,11 @@ envelope_put(const struct envelope *e)
 	ipc_put_bool(e->utf8);
 	ipc_put_bool(e->require_tls);
 	ipc_put_u64(e->hold_until_ms);
+	ipc_put_u8(e->by);
+	ipc_put_bool(e->by_trace);
+	ipc_put_bool(e->by_told);
+	ipc_put_u64(e->by_ms);
+	ipc_put_u8((uint8_t)(e->priority + ENVELOPE_PRIORITY_MAX));
 	ipc_put_u32((uint32_t)e->nrcpts);
 	for (i = 0; i < e->nrcpts; i++) {
 		ipc_put_str(e->rcpts[i].addr);
@@ -67,6 +72,7 @@ envelope_get(struct ipc_in *in, struct envelope *e)
 {
 	const char *addr, *orcpt, *envid;
 	uint32_t i, n;
+	uint8_t priority;
 
 	envelope_init(e);
 	e->return_path = xstrdup(ipc_get_str(in, ENVELOPE_PATH_MAX));
@@ -77,7 +83,15 @@ envelope_get(struct ipc_in *in, struct envelope *e)
 	e->utf8 = ipc_get_bool(in);
 	e->require_tls = ipc_get_bool(in);
 	e->hold_until_ms = ipc_get_u64(in);
+	e->by = ipc_get_u8(in);
+	e->by_trace = ipc_get_bool(in);
+	e->by_told = ipc_get_bool(in);
+	e->by_ms = ipc_get_u64(in);
+	priority = ipc_get_u8(in);
+	e->priority = (int8_t)(priority - ENVELOPE_PRIORITY_MAX);
 	n = ipc_get_u32(in);
+	if (e->by > BY_RETURN || priority > 2 * ENVELOPE_PRIORITY_MAX)
+		in->bad = true;
 	if (e->ret > RET_HDRS || n == 0 || n > ENVELOPE_RCPT_MAX)
 		in->bad = true;
 	for (i = 0; i < n && !in->bad; i++) {

@@ -24,11 +24,20 @@
 #define ENVELOPE_BYTES_MAX	(316 * 1024)
 /* RFC 4865 asks for a limit: longer than any holiday. */
 #define ENVELOPE_HOLD_MAX_SEC	(30 * 86400)
+/* RFC 2852 4: a by-time has nine digits at most. */
+#define ENVELOPE_BY_MAX_SEC	999999999
+#define ENVELOPE_PRIORITY_MAX	9	/* RFC 6710 4: and -9 */
 #define ENVELOPE_RCPT_COST	11	/* beside the strings, in lib/ipc */
 
 enum notify {			/* RFC 3461 4.1; 0: the default */
 	NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4,
 	NOTIFY_DELAY = 8
+};
+
+enum by_mode {			/* RFC 2852 4: when its time is over ... */
+	BY_NONE,
+	BY_NOTIFY,		/* the sender is told, and it is tried on */
+	BY_RETURN		/* it goes back */
 };
 
 enum ret { RET_UNSET, RET_FULL, RET_HDRS };
@@ -47,6 +56,11 @@ struct envelope {
 	bool	 utf8;		/* SMTPUTF8 (RFC 6531) */
 	bool	 require_tls;	/* REQUIRETLS (RFC 8689) */
 	uint64_t hold_until_ms;	/* FUTURERELEASE (RFC 4865), wall; 0: none */
+	uint8_t	 by;		/* DELIVERBY (RFC 2852), enum by_mode */
+	bool	 by_trace;	/* each relay reports that it relayed */
+	bool	 by_told;	/* BY_NOTIFY: its sender knows that it is over */
+	uint64_t by_ms;		/* wall: until when; it may have passed */
+	int8_t	 priority;	/* MT-PRIORITY (RFC 6710), -9 to 9 */
 	struct envelope_rcpt *rcpts; /* owned */
 	size_t	 nrcpts;
 	size_t	 bytes;		/* of all recipients, ENVELOPE_BYTES_MAX */
@@ -60,8 +74,8 @@ void	 envelope_add_rcpt(struct envelope *, const char *addr,
 
 /*
  * As {str return path, str envid, u8 ret, bool 8bit, bool utf8, bool require
- * TLS, u64 hold until, u32 n, n x {str addr, str orcpt, u8 notify}}; "" stands
- * for NULL.
+ * TLS, u64 hold until, u8 by mode, bool trace, bool told, u64 by, u8 priority
+ * + 9, u32 n, n x {str addr, str orcpt, u8 notify}}; "" stands for NULL.
  */
 void	 envelope_put(const struct envelope *);
 /* Fills a fresh envelope, checking counts, lengths and flags; sets in->bad. */

@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 5
+#define IPC_VERSION 6
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
@@ -123,9 +123,11 @@ enum msg {
 	/* queue to relay; id is the attempt's */
 	M_DELIVER = 128, /* str message id, str route, str domain ("" when the
 			   route has one next hop), str return path, u8 flags
-			   (enum deliver_flag), str ENVID, u8 RET, u32 n, n x
-			   {u32 index, str address, str ORCPT, u8 NOTIFY}, u64
-			   body size, bytes body, or none and +fd to read */
+			   (enum deliver_flag), str ENVID, u8 RET, u8 enum
+			   by_mode, bool trace, u64 by (wall ms), u8 priority
+			   + 9, u32 n, n x {u32 index, str address, str ORCPT,
+			   u8 NOTIFY}, u64 body size, bytes body, or none and
+			   +fd to read */
 	M_DELIVER_STOP,	/* forget attempts not yet on the wire; answered by
 			   M_DELIVER_END without results for what was left */
 	/* relay to queue */
@@ -134,8 +136,9 @@ enum msg {
 			   the recipients that it is about */
 	M_DELIVER_END,	/* str remote MTA, str TLS in words, bool reached, bool
 			   dsn (the next hop does RFC 3461 and was told what
-			   was asked for), result (mostly the only one; n may
-			   be 0): no more results for this attempt */
+			   was asked for), bool by (it was told the by-time,
+			   RFC 2852), result (mostly the only one; n may be
+			   0): no more results for this attempt */
 
 	/* auth to fetch; id is the question's */
 	M_TOKEN = 160,	/* bytes token: whose is it? */

@@ -149,7 +149,8 @@ envelope(struct args *to, const struct json *j, bool eightbit)
 		{ "hold", "hold" }, { "route", "route" },
 		{ "envid", "envid" }, { "ret", "ret" }, { "utf8", "utf8" },
 		{ "require_tls", "require-tls" },
-		{ "hold_until_ms", "hold-until" },
+		{ "hold_until_ms", "hold-until" }, { "by", "by" },
+		{ "by_ms", "by-ms" }, { "priority", "priority" },
 	};
 	size_t i;
 

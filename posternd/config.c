@@ -35,6 +35,12 @@ find_place(const struct config *cfg, const char *key)
 	return NULL;
 }
 
+bool
+config_sets(const struct config *cfg, const char *key)
+{
+	return find_place(cfg, key) != NULL;
+}
+
 void
 config_problem(struct buf *problems, const struct config *cfg,
     const char *key, const char *fmt, ...)

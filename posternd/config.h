@@ -42,6 +42,8 @@ struct config_route {			/* a "route" section */
 	char	*user, *password_file, *ca_file;
 	struct conf_strs senders;
 	uint32_t connections, per_minute, messages, idle_sec;
+	/* of what is not in the file, the queue section's counts */
+	uint32_t retry_first_sec, retry_max_sec, expire_sec, warn_sec;
 	bool	 loopback;
 };
 
@@ -124,5 +126,7 @@ void	 config_problem(struct buf *problems, const struct config *,
 /* For messages: "route NAME.OPTION"; in one of four rotating buffers. */
 const char *config_key(const char *section, const char *title,
 	    const char *option);
+/* Whether the file sets it, and does not leave it to the default. */
+bool	 config_sets(const struct config *, const char *key);
 
 #endif

@@ -158,6 +158,8 @@ const struct setting settings[] = {
 	    C(smtpd.message_sec) },
 	{ "limits", "session-time", SET_TIME, "4h", 1, 7 * DAY, NULL,
 	    C(smtpd.session_sec) },
+	{ "limits", "min-by-time", SET_TIME, "0", 0, DAY, NULL,
+	    C(smtpd.min_by_sec) },
 
 	{ "received", "client", SET_BOOL, "off", 0, 0, NULL,
 	    C(smtpd.received_client) },
@@ -212,6 +214,14 @@ const struct setting settings[] = {
 	    RO(messages) },
 	{ "route", "idle-time", SET_TIME, "20s", 0, 3600, NULL,
 	    RO(idle_sec) },
+	{ "route", "retry-first", SET_TIME, NULL, 1, DAY, NULL,
+	    RO(retry_first_sec) },
+	{ "route", "retry-max", SET_TIME, NULL, 1, 7 * DAY, NULL,
+	    RO(retry_max_sec) },
+	{ "route", "expire", SET_TIME, NULL, 1, 60 * DAY, NULL,
+	    RO(expire_sec) },
+	{ "route", "warn", SET_TIME, NULL, 0, 60 * DAY, NULL,
+	    RO(warn_sec) },
 	{ "route", "loopback", SET_BOOL, "off", 0, 0, NULL, RO(loopback) },
 };
 

@@ -285,6 +285,22 @@ route_tls(const struct config_route *r, const struct next_hop *nh)
 }
 
 
+/* What is said of this route, or else of the queue. */
+static void
+fill_times(const struct config *cfg, const struct config_route *r,
+    struct conf_queue_route *qr)
+{
+	const struct queue_conf *q = &cfg->queue;
+
+	qr->retry_first_sec = r->retry_first_sec > 0 ? r->retry_first_sec :
+	    q->retry_first_sec;
+	qr->retry_max_sec = r->retry_max_sec > 0 ? r->retry_max_sec :
+	    q->retry_max_sec;
+	qr->expire_sec = r->expire_sec > 0 ? r->expire_sec : q->expire_sec;
+	qr->warn_sec = config_sets(cfg, config_key("route", r->name, "warn")) ?
+	    r->warn_sec : q->warn_sec;
+}
+
 static void
 fill_route(struct config *cfg, const struct config_route *r,
     struct buf *problems, struct buf *warnings)
@@ -300,6 +316,7 @@ fill_route(struct config *cfg, const struct config_route *r,
 	/* The budget of one next hop is shared by the processes. */
 	qr->connections = r->connections;
 	qr->per_minute = r->per_minute;
+	fill_times(cfg, r, qr);
 	rr->name = xstrdup(r->name);
 	rr->mx = nh.mx;
 	rr->loopback = r->loopback;

@@ -254,6 +254,21 @@ verify_route_tls(struct config *cfg, const struct config_route *r,
 		    r->name);
 }
 
+/* A route has the queue section's times where it names none. */
+static void
+verify_route_times(struct config *cfg, const struct config_route *r)
+{
+	uint32_t first = r->retry_first_sec, max = r->retry_max_sec;
+
+	if ((first > 0 || max > 0) &&
+	    (first > 0 ? first : cfg->queue.retry_first_sec) >
+	    (max > 0 ? max : cfg->queue.retry_max_sec))
+		FAULT(config_key("route", r->name, first > 0 ? "retry-first" :
+		    "retry-max"), "retry-first is longer than retry-max%s",
+		    first > 0 && max > 0 ? "" : " of the queue section; set "
+		    "both for the route");
+}
+
 static void
 verify_route(struct config *cfg, const struct config_route *r)
 {
@@ -280,6 +295,7 @@ verify_route(struct config *cfg, const struct config_route *r)
 		    "password-file" : "user"), "route %s has %s without %s",
 		    r->name, *r->user == '\0' ? "a password-file" : "a user",
 		    *r->user == '\0' ? "a user" : "a password-file");
+	verify_route_times(cfg, r);
 	verify_route_tls(cfg, r, &nh);
 	for (i = 0; i < r->senders.n; i++)
 		if (!verify_pattern(r->senders.v[i]))

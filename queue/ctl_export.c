@@ -35,7 +35,7 @@ envelope_row(struct asked *a, const struct store_msg *m)
 	char id[STORE_ID_LEN + 1];
 
 	store_id_text(m->id, id);
-	child_ctl_row(a->id, 16);
+	child_ctl_row(a->id, 19);
 	child_ctl_str("id", id);
 	child_ctl_str("account", m->account);
 	child_ctl_str("cap", m->cap);
@@ -51,6 +51,8 @@ envelope_row(struct asked *a, const struct store_msg *m)
 	child_ctl_bool("utf8", m->env.utf8);
 	child_ctl_bool("require_tls", m->env.require_tls);
 	child_ctl_num("hold_until_ms", m->env.hold_until_ms);
+	ctl_put_wishes(&m->env);
+	child_ctl_num("by_ms", m->env.by_ms);
 	child_ctl_num("size", m->size);
 	asked_send(a);
 }

@@ -92,6 +92,8 @@ set_number(struct store_msg *m, const char *name, uint64_t n)
 		m->env.require_tls = n == 1;
 	else if (strcmp(name, "hold-until") == 0)
 		m->env.hold_until_ms = n;
+	else if (strcmp(name, "by-ms") == 0)
+		m->env.by_ms = n;
 	else
 		return false;
 	return true;
@@ -133,6 +135,10 @@ set(struct import *im, const char *arg)
 	}
 	if (strcmp(name, "ret") == 0)
 		return ctl_get_ret(value, &im->m.env.ret);
+	if (strcmp(name, "by") == 0)
+		return ctl_get_by(value, &im->m.env);
+	if (strcmp(name, "priority") == 0)
+		return ctl_get_priority(value, &im->m.env.priority);
 	if (strcmp(name, "to") == 0 || strcmp(name, "notify") == 0 ||
 	    strcmp(name, "orcpt") == 0)
 		return set_rcpt(im, name, value);
@@ -174,7 +180,7 @@ read_envelope(struct asked *a, size_t argc, const char *const *argv)
 	if (im->m.env.nrcpts == 0)
 		return "the envelope has no recipient";
 	if (!submit_sound(&im->m.env))
-		return "an address or a DSN parameter in the envelope is not "
+		return "an address or a parameter in the envelope is not "
 		    "well-formed";
 	store_msg_fit(&im->m);
 	return NULL;

@@ -110,8 +110,12 @@ static const char *const rcpt_states[] = {
 static void
 envelope_row(struct asked *a, const struct store_msg *m)
 {
-	child_ctl_row(a->id, 9);
+	child_ctl_row(a->id, 14);
 	child_ctl_time("expires", m->expires_ms);
+	child_ctl_time("release_at", m->env.hold_until_ms);
+	ctl_put_wishes(&m->env);
+	child_ctl_time("deliver_by", m->env.by_ms);
+	child_ctl_bool("require_tls", m->env.require_tls);
 	child_ctl_str("cap", m->cap);
 	child_ctl_str("device", m->device);
 	child_ctl_str("route", m->route);

@@ -97,9 +97,13 @@ void	 ctl_row(struct asked *, const struct store_msg *);
 /* NOTIFY and RET in words, "failure,delay", as cells of the row begun. */
 void	 ctl_put_notify(uint8_t notify);
 void	 ctl_put_ret(uint8_t ret);
+/* DELIVERBY's mode, "notify,trace", and MT-PRIORITY: two cells. */
+void	 ctl_put_wishes(const struct envelope *);
 /* And back; false when it is none. */
 bool	 ctl_get_notify(const char *, uint8_t *notify);
 bool	 ctl_get_ret(const char *, uint8_t *ret);
+bool	 ctl_get_by(const char *, struct envelope *);
+bool	 ctl_get_priority(const char *, int8_t *priority);
 /*
  * RFC 5321 2.3.8, for a piece of a body: CR and LF come as a pair or not at
  * all. *last is the byte before it, 0 at the beginning.

@@ -44,6 +44,55 @@ ctl_get_notify(const char *text, uint8_t *notify)
 	return true;
 }
 
+/* --- RFC 2852's and RFC 6710's ------------------------------------------------------- */
+
+void
+ctl_put_wishes(const struct envelope *e)
+{
+	static const char *const modes[] = { [BY_NONE] = "",
+	    [BY_NOTIFY] = "notify", [BY_RETURN] = "return" };
+	char by[40], priority[8] = "";
+
+	snprintf(by, sizeof(by), "%s%s%s", e->by < nitems(modes) ?
+	    modes[e->by] : "", e->by_trace ? ",trace" : "",
+	    e->by_told ? ",told" : "");
+	if (e->priority != 0)
+		snprintf(priority, sizeof(priority), "%d", e->priority);
+	child_ctl_str("by", by);
+	child_ctl_str("priority", priority);
+}
+
+bool
+ctl_get_by(const char *text, struct envelope *e)
+{
+	e->by = strncmp(text, "notify", 6) == 0 ? BY_NOTIFY :
+	    strncmp(text, "return", 6) == 0 ? BY_RETURN : BY_NONE;
+	if (e->by == BY_NONE)
+		return *text == '\0';
+	text += 6;
+	if (strncmp(text, ",trace", 6) == 0) {
+		e->by_trace = true;
+		text += 6;
+	}
+	if (strcmp(text, ",told") == 0) {
+		e->by_told = true;
+		text += 5;
+	}
+	return *text == '\0';
+}
+
+bool
+ctl_get_priority(const char *text, int8_t *priority)
+{
+	bool minus = *text == '-';
+
+	text += minus;
+	if (*text < '0' || *text > '9' || text[1] != '\0')
+		return false;
+	*priority = (int8_t)(minus ? -(*text - '0') : *text - '0');
+	return true;
+}
+
 static const char *const rets[] = { [RET_UNSET] = "", [RET_FULL] = "full",
     [RET_HDRS] = "headers" };
 

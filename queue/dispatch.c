@@ -222,6 +222,10 @@ put_job(const struct live_job *j, const uint8_t *body, size_t len)
 	    (m->env.require_tls ? DELIVER_REQUIRE_TLS : 0));
 	ipc_put_str(m->env.envid);
 	ipc_put_u8(m->env.ret);
+	ipc_put_u8(m->env.by);
+	ipc_put_bool(m->env.by_trace);
+	ipc_put_u64(m->env.by_ms);
+	ipc_put_u8((uint8_t)(m->env.priority + ENVELOPE_PRIORITY_MAX));
 	put_rcpts(j);
 	ipc_put_u64(m->size);
 	ipc_put_bytes(body, len);
@@ -390,6 +394,7 @@ on_end(struct live_job *j, struct ipc_in *in)
 	const char *remote = ipc_get_str(in, REMOTE_LEN_MAX);
 	const char *tls = ipc_get_str(in, TLS_LEN_MAX);
 	bool reached = ipc_get_bool(in), dsn = ipc_get_bool(in);
+	bool by = ipc_get_bool(in);
 	char id[STORE_ID_LEN + 1], why[LIFE_DIAG_MAX + 1];
 
 	if (take_result(j, in) == -1)
@@ -401,6 +406,7 @@ on_end(struct live_job *j, struct ipc_in *in)
 	snprintf(why, sizeof(why), "%s", reached ?
 	    "the relay gave no answer for this recipient" : reason(j));
 	j->dsn = dsn;
+	j->by = by;
 	/* When we stop, relays give back what they have not begun. */
 	end_attempt(j, reached ? SCHED_REACHED : j->relay->d->stopping ?
 	    SCHED_LOST : SCHED_UNREACHED, why);

@@ -259,9 +259,11 @@ static void
 put_relayed(const struct dsn *d, struct buf *out, const char *date)
 {
 	buf_addf(out, "Your message of %s\r\n"
-	    "was handed on for %s below to a server that does not report\r\n"
-	    "deliveries. You may hear no more of it, unless it fails there.\r\n"
-	    "\r\n", date, recipients(d, DSN_RELAYED));
+	    "was handed on for %s below to %s.\r\n"
+	    "You may hear no more of it, unless it fails there.\r\n"
+	    "\r\n", date, recipients(d, DSN_RELAYED),
+	    d->msg->env.by == BY_NONE ? "a server that does not report "
+	    "deliveries" : "the next server");
 	put_list(d, out, DSN_RELAYED);
 }
 
@@ -321,8 +323,10 @@ dsn_put_recipient(const struct dsn *d, const struct store_msg *m, size_t i,
 	dsn_put_field(out, "Final-Recipient", utf8 ? "utf-8;" : "rfc822;",
 	    m->env.rcpts[i].addr, utf8);
 	buf_addf(out, "Action: %s\r\n", actions[action].word);
-	dsn_put_field(out, "Status", "", r->status != NULL ? r->status :
-	    actions[action].status, false);
+	/* RFC 2852 4.1.2 */
+	dsn_put_field(out, "Status", "", action == DSN_DELAYED && d->late ?
+	    "4.4.7" : r->status != NULL ? r->status : actions[action].status,
+	    false);
 	if (r->remote != NULL)
 		dsn_put_field(out, "Remote-MTA", "dns;", r->remote, false);
 	/* 2.3.6: "smtp" is for what an SMTP server said. */
@@ -353,6 +357,9 @@ put_programs(const struct dsn *d, struct buf *out)
 	dsn_put_field(out, "X-Postern-Id", "", d->msg_id, false);
 	buf_addf(out, "Arrival-Date: %s\r\n",
 	    date_rfc5322(m->arrived_ms, date));
+	if (m->env.by != BY_NONE)	/* RFC 2852 5 */
+		buf_addf(out, "Deliver-By-Date: %s\r\n",
+		    date_rfc5322(m->env.by_ms, date));
 	for (i = 0; i < m->env.nrcpts; i++)
 		if (d->report[i] != DSN_NONE &&
 		    dsn_room(out, ROOM_FOR_ORIGINAL))

@@ -39,6 +39,7 @@ struct dsn {
 	const uint8_t *original;	/* its bytes, or their beginning */
 	size_t	 original_len;
 	bool	 original_whole;
+	bool	 late;			/* what is delayed is so beyond its by-time */
 };
 
 /* Fills out (of DSN_MAX, empty); *eightbit: bytes above 127 are in it. */

@@ -60,7 +60,8 @@ life_first_due_ms(const struct store_msg *m)
 uint64_t
 life_longest_wait_ms(const struct queue *q, const struct store_msg *m)
 {
-	uint64_t backoff = sched_backoff_longest_ms(q->sched);
+	struct sched_retry retry = life_retry(q, m);
+	uint64_t backoff = sched_backoff_longest_ms(&retry);
 	uint64_t release = until_release_ms(m);
 
 	return release > backoff ? release : backoff;
@@ -200,19 +201,33 @@ static void
 enqueue(struct live_job *j, bool first, bool force)
 {
 	struct queue *q = j->msg->q;
+	const struct store_msg *m = &j->msg->m;
 	const struct conf_queue_route *r = route_named(&q->conf->routes,
 	    j->route);
+	struct sched_place place = {
+		.account = m->account, .at_once = r == NULL ? 1 : r->connections,
+		.route = j->route, .per_minute = r == NULL ? 0 : r->per_minute,
+		.retry = life_retry(q, m),
+		/* Our reports share a line, in which none is anybody's own. */
+		.priority = *m->account == '\0' ? 0 : m->env.priority,
+	};
 	struct buf hop;
 
 	buf_init(&hop, ROUTE_HOP_MAX);
 	route_hop(j->route, j->domain, &hop);
-	sched_add(q->sched, &j->sched, buf_str(&hop),
-	    r == NULL ? 1 : r->connections, j->msg->m.account, first);
-	sched_pace(q->sched, &j->sched, j->route, r == NULL ? 0 :
-	    r->per_minute);
+	place.hop = buf_str(&hop);
+	sched_add(q->sched, &j->sched, &place, first);
 	if (force)
 		sched_unblock(q->sched, buf_str(&hop));
 	buf_clear(&hop);
+}
+
+/* What no relay has yet when its time is over comes out of line. */
+static void
+await_by_time(struct live_msg *lm)
+{
+	if (lm->m.env.by == BY_RETURN && !life_by_over(lm))
+		ev_timer_set(&lm->due, lm->m.env.by_ms - ev_wall_ms());
 }
 
 void
@@ -227,6 +242,11 @@ life_try(struct live_msg *lm, bool force)
 	memset(lm->words, WORD_NONE, lm->m.env.nrcpts);
 	lm->losses = 0;
 	lm->not_before_ms = UINT64_MAX;
+	if (life_by_over(lm)) {
+		life_round_over(lm);
+		return;
+	}
+	await_by_time(lm);
 	buf_init(&domain, ROUTE_HOP_MAX);
 	buf_init(&hop, ROUTE_HOP_MAX);
 	for (i = 0; i < lm->m.env.nrcpts; i++)
@@ -282,7 +302,8 @@ life_write_progress(struct live_msg *lm)
 {
 	ev_timer_cancel(&lm->due);
 	lm->progress_ms = ev_now_ms();
-
+	if (lm->state == LIVE_TRYING)
+		await_by_time(lm);
 	live_set_indexed(lm, false);
 	store_update(lm->q->store, &lm->m, NULL, NULL, NULL);
 }
@@ -300,7 +321,7 @@ progress(struct live_msg *lm)
 
 	if (lm->m.env.nrcpts <= PROGRESS_AT_ONCE || now >= next)
 		life_write_progress(lm);
-	else if (!ev_timer_armed(&lm->due))
+	else if (!ev_timer_armed(&lm->due) || lm->m.env.by == BY_RETURN)
 		ev_timer_set(&lm->due, next - now);
 }
 
@@ -348,7 +369,8 @@ try_again(struct live_job *j)
 	struct live_msg *lm = j->msg;
 	bool delivered = job_delivered(j);
 
-	if (lm->removing || lm->losses >= LOSSES_MAX || !only_wordless(j))
+	if (lm->removing || lm->losses >= LOSSES_MAX || life_by_over(lm) ||
+	    !only_wordless(j))
 		return false;
 	if (delivered)
 		progress(lm);
@@ -358,8 +380,22 @@ try_again(struct live_job *j)
 
 /*
  * RFC 3461 5.2.2: a next hop that knows no DSN will not tell of success; who
- * asked for that hears that it was relayed.
+ * asked for that hears that it was relayed. RFC 2852 4.1.4: so does who follows
+ * a message's way, or wants to hear of delay from a next hop that knows nothing
+ * of by-times; unless he wants to hear nothing at all.
  */
+static bool
+relayed_wanted(const struct live_job *j, uint32_t i)
+{
+	const struct store_msg *m = &j->msg->m;
+
+	if (!j->dsn && dsn_wanted(m, i, DSN_RELAYED))
+		return true;
+	return (m->env.by_trace || (m->env.by == BY_NOTIFY && !j->by)) &&
+	    *m->env.return_path != '\0' &&
+	    m->env.rcpts[i].notify != NOTIFY_NEVER;
+}
+
 static void
 owe_relayed(struct live_job *j)
 {
@@ -370,7 +406,7 @@ owe_relayed(struct live_job *j)
 	for (k = 0; k < j->n; k++) {
 		i = j->rcpts[k];
 		if (m->rcpts[i].state == RCPT_DELIVERED &&
-		    dsn_wanted(m, i, DSN_RELAYED))
+		    relayed_wanted(j, i))
 			m->rcpts[i].state = RCPT_RELAYED;
 	}
 }
@@ -392,8 +428,7 @@ life_over(struct live_job *j, enum sched_end end, const char *why)
 		if (lm->words[j->rcpts[k]] == WORD_NONE)
 			life_result(j, j->rcpts[k], OUTCOME_DEFERRED, "4.4.2",
 			    why, "");
-	if (!j->dsn)
-		owe_relayed(j);
+	owe_relayed(j);
 	job_end(j);
 }
 
@@ -431,30 +466,53 @@ any_pending(const struct live_msg *lm)
 	return false;
 }
 
+/* How long it had, and with which status it goes back when that is over. */
+static bool
+time_over(const struct live_msg *lm, char had[NUM_TEXT_LEN],
+    const char **status)
+{
+	const struct store_msg *m = &lm->m;
+	struct sched_retry retry = life_retry(lm->q, m);
+	uint64_t end;
+
+	if (life_by_over(lm)) {
+		end = m->env.by_ms;
+		*status = "5.4.7";	/* RFC 2852 4.1.1 */
+	} else if (sched_expired(&retry, m->attempts, m->arrived_ms,
+	    m->expires_ms, ev_wall_ms())) {
+		end = m->expires_ms;
+		*status = "4.4.7";	/* RFC 3463 3.5, X.4.7 */
+	} else
+		return false;
+	num_print_wait(end > m->arrived_ms ? (end - m->arrived_ms) / 1000 : 0,
+	    had);
+	return true;
+}
+
 static void
 expire(struct live_msg *lm)
 {
-	char diag[LIFE_DIAG_MAX + 64], days[NUM_TEXT_LEN];
+	char diag[LIFE_DIAG_MAX + 64], had[NUM_TEXT_LEN];
+	const char *status;
 	struct store_rcpt *r;
 	uint32_t i;
 
-	if (!sched_expired(lm->q->sched, lm->m.attempts, lm->m.arrived_ms,
-	    lm->m.expires_ms, ev_wall_ms()))
+	if (!time_over(lm, had, &status))
 		return;
-	num_print_wait((lm->m.expires_ms - lm->m.arrived_ms) / 1000, days);
 	for (i = 0; i < lm->m.env.nrcpts; i++) {
 		r = &lm->m.rcpts[i];
 		if (r->state != RCPT_PENDING)
 			continue;
-		snprintf(diag, sizeof(diag), "not delivered within %s; the "
-		    "last try ended with: %s", days,
+		snprintf(diag, sizeof(diag), "not delivered within %s%s; the "
+		    "last try ended with: %s", had, *status == '5' ?
+		    ", as its sender has asked" : "",
 		    r->diag != NULL ? r->diag : "no answer");
-		log_info("%s failed to=<%s> status=4.4.7 why=\"%s\"",
-		    life_name(lm), log_escs(lm->m.env.rcpts[i].addr),
+		log_info("%s failed to=<%s> status=%s why=\"%s\"",
+		    life_name(lm), log_escs(lm->m.env.rcpts[i].addr), status,
 		    log_escs(diag));
 		stats_add(STAT_FAILED, 1);
-		/* RFC 3463 3.5, X.4.7. The words are ours, not a remote MTA's. */
-		set_word(lm, i, WORD_FAILED, "4.4.7", diag, "");
+		/* The words are ours, not a remote MTA's. */
+		set_word(lm, i, WORD_FAILED, status, diag, "");
 	}
 }
 
@@ -511,6 +569,7 @@ life_round_over(struct live_msg *lm)
 	expire(lm);
 	log_unreported(lm);
 	lm->warn = life_warning_due(lm);
+	lm->late = life_by_late(lm);
 	if (life_report_due(lm) && lm->m.body.v == NULL) {
 		live_set_state(lm, LIVE_SETTLING);
 		store_body(lm->q->store, lm->m.id, body_cb, lm);
@@ -524,24 +583,29 @@ bounce_stored_cb(void *arg)
 	life_stored(arg);
 }
 
+static uint64_t
+not_past(uint64_t in_ms, uint64_t wall, uint64_t end)
+{
+	return wall < end && wall + in_ms > end ? end - wall : in_ms;
+}
+
 /*
  * Nothing is due after the expiry but the last try, and a warning of delay
- * comes with a try of its own.
+ * comes with a try of its own; so does the end of a by-time.
  */
 static void
 set_due(struct live_msg *lm)
 {
-	uint64_t warn;
+	struct sched_retry retry = life_retry(lm->q, &lm->m);
 	uint64_t wall = ev_wall_ms(), now = ev_now_ms();
-	uint64_t in_ms = sched_backoff_ms(lm->q->sched, lm->m.attempts);
+	uint64_t in_ms = sched_backoff_ms(lm->q->sched, &retry,
+	    lm->m.attempts);
 
 	if (lm->not_before_ms != UINT64_MAX && lm->not_before_ms > now + in_ms)
 		in_ms = lm->not_before_ms - now;
-	if (wall < lm->m.expires_ms && wall + in_ms > lm->m.expires_ms)
-		in_ms = lm->m.expires_ms - wall;
-	warn = life_warning_at(lm);
-	if (wall < warn && wall + in_ms > warn)
-		in_ms = warn - wall;
+	in_ms = not_past(in_ms, wall, lm->m.expires_ms);
+	in_ms = not_past(in_ms, wall, life_warning_at(lm));
+	in_ms = not_past(in_ms, wall, lm->m.env.by_ms);
 	lm->m.due_ms = clock_due_ms() + in_ms;
 	ev_timer_set(&lm->due, in_ms);
 }

@@ -55,6 +55,8 @@ void	 life_restore(struct queue *, struct store_msg *m, const uint8_t *body,
 void	 life_resume(struct queue *, const struct store_msg *);
 /* When a new message is due: now, or at the hour of FUTURERELEASE (RFC 4865). */
 uint64_t life_first_due_ms(const struct store_msg *);
+/* When a new message is given up, by the times of its route. */
+uint64_t life_expiry_ms(const struct queue *, const struct store_msg *);
 /* How far off this one's due time may be: beyond it a clock was wrong. */
 uint64_t life_longest_wait_ms(const struct queue *, const struct store_msg *);
 /* A round begins now. force: even hops that are blocked are tried. */

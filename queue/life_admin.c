@@ -73,8 +73,8 @@ life_restore(struct queue *q, struct store_msg *m, const uint8_t *body,
 
 /* --- steps that several orders take ------------------------------------------------ */
 
-static void
-cancel_waiting(struct live_msg *lm)
+void
+life_cancel_waiting(struct live_msg *lm)
 {
 	struct live_job *j, *next;
 
@@ -143,7 +143,7 @@ hold(struct live_msg *lm, const struct life_order *o)
 	lm->m.hold = o->hold;
 	life_note(lm, "held by %s", o->by);
 	if (lm->state == LIVE_TRYING)
-		cancel_waiting(lm);
+		life_cancel_waiting(lm);
 	if (in_hand(lm))
 		return LIFE_SOON;
 	/* Jobs of this round may have ended with failures that want a report. */
@@ -203,7 +203,7 @@ redirect(struct live_msg *lm, const struct life_order *o)
 	life_note(lm, "sent to route %s by %s", *o->route == '\0' ?
 	    "of the configuration" : o->route, o->by);
 	if (lm->state == LIVE_TRYING)
-		cancel_waiting(lm);
+		life_cancel_waiting(lm);
 	if (in_hand(lm))
 		return LIFE_SOON;
 	if (lm->state == LIVE_TRYING && !untouched(lm)) {
@@ -220,7 +220,7 @@ void
 life_remove(struct live_msg *lm)
 {
 	if (lm->state == LIVE_TRYING)
-		cancel_waiting(lm);
+		life_cancel_waiting(lm);
 	if (in_hand(lm))
 		return;
 	log_info("%s removed by=admin", life_name(lm));

@@ -11,6 +11,17 @@ const char *life_name(const struct live_msg *);
 void	 life_note(struct live_msg *, const char *fmt, ...) PRINTFLIKE(2, 3);
 /* How many are queued, for the counters. */
 void	 life_count(struct queue *);
+/* Those of the route by which it goes, else the queue's. */
+struct sched_retry life_retry(const struct queue *, const struct store_msg *);
+/*
+ * RFC 2852 4.1.1: its sender wants it back when its time is over, and it is.
+ * An hour that a sender has set is one on the wall clock, whoever sets that.
+ */
+bool	 life_by_over(const struct live_msg *);
+/* RFC 2852 4.1.2: ... wants to hear of it, and has not. */
+bool	 life_by_late(const struct live_msg *);
+/* Takes what no relay has yet out of line. */
+void	 life_cancel_waiting(struct live_msg *);
 /* Written down as it is and left to the store. */
 void	 life_park(struct live_msg *);
 /* Every job of this round has ended, or was taken back. */

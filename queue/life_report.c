@@ -9,6 +9,7 @@
 #include "queue/clock.h"
 #include "queue/dsn.h"
 #include "queue/life_private.h"
+#include "queue/route.h"
 
 const char *
 life_name(const struct live_msg *lm)
@@ -38,10 +39,47 @@ life_due_cb(void *arg)
 {
 	struct live_msg *lm = arg;
 
-	if (lm->state == LIVE_TRYING)
-		life_write_progress(lm);
-	else
+	if (lm->state != LIVE_TRYING)
 		life_try(lm, false);
+	else if (!life_by_over(lm))
+		life_write_progress(lm);
+	else {
+		/* What relays have they will not begin any more. */
+		life_cancel_waiting(lm);
+		if (lm->njobs == 0)
+			life_round_over(lm);
+	}
+}
+
+/* --- its route's times ---------------------------------------------------------------- */
+
+/* FUTURERELEASE is no delay. */
+static uint64_t
+begun_ms(const struct store_msg *m)
+{
+	return m->env.hold_until_ms > m->arrived_ms ? m->env.hold_until_ms :
+	    m->arrived_ms;
+}
+
+struct sched_retry
+life_retry(const struct queue *q, const struct store_msg *m)
+{
+	const struct conf_queue_route *r = route_of(q->conf, m, 0);
+
+	if (r == NULL)
+		return (struct sched_retry){ q->conf->retry_first_sec * 1000ULL,
+		    q->conf->retry_max_sec * 1000ULL };
+	return (struct sched_retry){ r->retry_first_sec * 1000ULL,
+	    r->retry_max_sec * 1000ULL };
+}
+
+uint64_t
+life_expiry_ms(const struct queue *q, const struct store_msg *m)
+{
+	const struct conf_queue_route *r = route_of(q->conf, m, 0);
+
+	return begun_ms(m) + (r == NULL ? q->conf->expire_sec :
+	    r->expire_sec) * 1000ULL;
 }
 
 /* --- what there is to report ------------------------------------------------------- */
@@ -55,7 +93,7 @@ action_for(const struct live_msg *lm, size_t i)
 	case RCPT_RELAYED:
 		return DSN_RELAYED;
 	case RCPT_PENDING:
-		return lm->warn && dsn_wanted(&lm->m, i, DSN_DELAYED) ?
+		return (lm->warn || lm->late) && dsn_wanted(&lm->m, i, DSN_DELAYED) ?
 		    DSN_DELAYED : DSN_NONE;
 	default:
 		return DSN_NONE;
@@ -73,18 +111,12 @@ life_report_due(const struct live_msg *lm)
 	return false;
 }
 
-/* FUTURERELEASE is no delay. */
-static uint64_t
-begun_ms(const struct store_msg *m)
-{
-	return m->env.hold_until_ms > m->arrived_ms ? m->env.hold_until_ms :
-	    m->arrived_ms;
-}
-
 uint64_t
 life_warning_at(const struct live_msg *lm)
 {
-	uint64_t warn_ms = lm->q->conf->warn_sec * 1000ULL;
+	const struct conf_queue_route *r = route_of(lm->q->conf, &lm->m, 0);
+	uint64_t warn_ms = (r == NULL ? lm->q->conf->warn_sec :
+	    r->warn_sec) * 1000ULL;
 
 	return warn_ms == 0 || lm->m.warned ? 0 : begun_ms(&lm->m) + warn_ms;
 }
@@ -92,10 +124,24 @@ life_warning_at(const struct live_msg *lm)
 bool
 life_warning_due(const struct live_msg *lm)
 {
+	struct sched_retry retry = life_retry(lm->q, &lm->m);
 	uint64_t at = life_warning_at(lm);
 
-	return at != 0 && sched_expired(lm->q->sched, lm->m.attempts,
+	return at != 0 && sched_expired(&retry, lm->m.attempts,
 	    begun_ms(&lm->m), at, ev_wall_ms());
+}
+
+bool
+life_by_over(const struct live_msg *lm)
+{
+	return lm->m.env.by == BY_RETURN && ev_wall_ms() >= lm->m.env.by_ms;
+}
+
+bool
+life_by_late(const struct live_msg *lm)
+{
+	return lm->m.env.by == BY_NOTIFY && !lm->m.env.by_told &&
+	    ev_wall_ms() >= lm->m.env.by_ms;
 }
 
 /* They are about to be told. */
@@ -113,7 +159,8 @@ settle_up(struct live_msg *lm)
 			r->state = RCPT_DELIVERED;
 	}
 	lm->m.warned |= lm->warn;
-	lm->warn = false;
+	lm->m.env.by_told |= lm->late;
+	lm->warn = lm->late = false;
 }
 
 /* --- the report ---------------------------------------------------------------------- */
@@ -144,11 +191,11 @@ life_new_bounce(struct queue *q, const char *to)
 	m.id = store_new_id(q->store);
 	m.arrived_ms = ev_wall_ms();
 	m.due_ms = clock_due_ms();
-	m.expires_ms = m.arrived_ms + q->conf->expire_sec * 1000ULL;
 	m.account = xstrdup("");
 	m.cap = xstrdup("");
 	m.env.return_path = xstrdup("");
 	envelope_add_rcpt(&m.env, to, NULL, NOTIFY_NEVER);
+	m.expires_ms = life_expiry_ms(q, &m);
 	store_msg_fit(&m);
 	b = live_add(q, &m);
 	ev_timer_init(&b->due, life_due_cb, b);
@@ -186,10 +233,12 @@ life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
 	d.original = original;
 	d.original_len = len;
 	d.original_whole = whole;
+	d.late = lm->late;
+	b->m.env.priority = lm->m.env.priority;	/* RFC 6710 4.6 */
 	buf_init(&out, DSN_MAX);
 	dsn_write(&d, &out, &eightbit);
 	life_fill_bounce(b, &out, lm->m.env.utf8, eightbit);
-	log_info("%s %s as=%s to=<%s>", life_name(lm), lm->warn ? "warned" :
+	log_info("%s %s as=%s to=<%s>", life_name(lm), lm->warn || lm->late ? "warned" :
 	    "bounced", life_name(b), log_escs(lm->m.env.return_path));
 	settle_up(lm);
 	free(report);

@@ -50,6 +50,7 @@ struct live_job {
 	char	*route;			/* owned */
 	char	*domain;		/* owned; "" for a single next hop */
 	bool	 dsn;			/* the next hop sends reports itself */
+	bool	 by;			/* it was told the by-time, RFC 2852 */
 	size_t	 n;
 	uint32_t *rcpts;		/* owned: indexes, rising */
 };
@@ -67,6 +68,7 @@ struct live_msg {
 	struct live_share *share[LIVE_BYS]; /* while indexed, or NULL */
 	bool	 removing;		/* the admin wants it gone */
 	bool	 warn;			/* this round's report warns of delay */
+	bool	 late;			/* ... says that its by-time is over */
 	uint8_t	*words;			/* enum live_word per recipient */
 	TAILQ_HEAD(, live_job) jobs;
 	size_t	 njobs, nsent;		/* nsent: at a relay, or on the way */

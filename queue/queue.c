@@ -32,6 +32,15 @@ check_cap(const struct conf_cap *cap)
 	return NULL;
 }
 
+static const char bad_retry[] = "retry-first must be above 0 and at most "
+    "retry-max";
+
+static bool
+good_retry(uint32_t first_sec, uint32_t max_sec)
+{
+	return first_sec > 0 && first_sec <= max_sec;
+}
+
 const char *
 queue_conf_check(const struct queue_conf *c)
 {
@@ -43,8 +52,15 @@ queue_conf_check(const struct queue_conf *c)
 		return "the key for tickets has the wrong length";
 	if (c->routes.n == 0)
 		return "there is no route: mail could go nowhere";
-	if (c->retry_first_sec == 0 || c->retry_max_sec < c->retry_first_sec)
-		return "retry-first must be above 0 and at most retry-max";
+	if (!good_retry(c->retry_first_sec, c->retry_max_sec))
+		return bad_retry;
+	for (i = 0; i < c->routes.n; i++) {
+		const struct conf_queue_route *r = CONF_AT(c->routes,
+		    struct conf_queue_route, i);
+
+		if (!good_retry(r->retry_first_sec, r->retry_max_sec))
+			return bad_retry;
+	}
 	if (c->segment_bytes < SEGMENT_LEAST)
 		return "segment must be 8M or more, so that the largest record "
 		    "fits";
@@ -65,7 +81,6 @@ queue_reconf(struct queue *q, const struct queue_conf *conf)
 {
 	q->conf = conf;
 	caps_configure(q->caps, &conf->caps);
-	sched_configure(q->sched, conf->retry_first_sec, conf->retry_max_sec);
 }
 
 /* --- opening and closing ------------------------------------------------------------ */
@@ -146,7 +161,7 @@ queue_open(struct queue *q, const struct queue_conf *conf,
 	revoked_init(&q->revoked);
 	clock_start();
 	q->caps = caps_new();
-	q->sched = sched_new(conf->retry_first_sec, conf->retry_max_sec, seed);
+	q->sched = sched_new(seed);
 	q->live = live_new();
 	q->submit = submit_new(q);
 	q->dispatch = dispatch_new(q);

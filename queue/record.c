@@ -4,7 +4,8 @@
 #include "lib/xalloc.h"
 #include "queue/record.h"
 
-#define META_VERSION	3	/* 1 ended before the route, 2 before the device */
+/* 1 ended before the route, 2 before the device, 3 before DELIVERBY. */
+#define META_VERSION	4
 #define STR_MAX		4096
 
 /* --- little-endian fields ---------------------------------------------------- */
@@ -161,6 +162,11 @@ record_put_meta(struct buf *b, const struct store_msg *m)
 	put_u8(b, e->require_tls);
 	put_u64(b, e->hold_until_ms);
 	put_str(b, m->device);
+	put_u8(b, e->by);
+	put_u8(b, e->by_trace);
+	put_u8(b, e->by_told);
+	put_u64(b, e->by_ms);
+	put_u8(b, (uint8_t)e->priority);
 }
 
 struct in {
@@ -282,6 +288,22 @@ get_events(struct in *in, struct store_msg *m)
 	}
 }
 
+/* What its sender asked for as to time. */
+static void
+get_wishes(struct in *in, struct store_msg *m)
+{
+	struct envelope *e = &m->env;
+
+	e->by = get_u8(in, BY_RETURN);
+	e->by_trace = get_u8(in, 1);
+	e->by_told = get_u8(in, 1);
+	e->by_ms = get_u64(in);
+	e->priority = (int8_t)get_u8(in, UINT8_MAX);
+	if (e->priority < -ENVELOPE_PRIORITY_MAX ||
+	    e->priority > ENVELOPE_PRIORITY_MAX)
+		in->bad = true;
+}
+
 bool
 record_get_meta(const uint8_t *p, size_t n, uint64_t id, struct store_msg *m)
 {
@@ -316,6 +338,8 @@ record_get_meta(const uint8_t *p, size_t n, uint64_t id, struct store_msg *m)
 	}
 	if (version >= 3)
 		m->device = get_str(&in, false);
+	if (version >= 4)
+		get_wishes(&in, m);
 	if (!in.bad && in.at == in.end)
 		return true;
 	store_msg_clear(m);

@@ -94,24 +94,30 @@ route_named(const struct conf_list *routes, const char *name)
 }
 
 const struct conf_queue_route *
-route_for(const struct queue_conf *conf, const struct store_msg *m, size_t i,
-    struct buf *domain, struct buf *hop)
+route_of(const struct queue_conf *conf, const struct store_msg *m, size_t i)
 {
 	const struct conf_queue_route *r = NULL;
-	const char *rcpt = m->env.rcpts[i].addr;
 	/* A null return path does not make an account's mail a bounce of ours. */
 	const char *sender = *m->env.return_path != '\0' ?
 	    m->env.return_path : m->account;
 
-	buf_reset(domain);
-	buf_reset(hop);
 	if (m->route != NULL)
 		r = route_named(&conf->routes, m->route);
-	if (r == NULL)
-		r = route_choose(&conf->routes, sender, rcpt);
+	return r != NULL ? r : route_choose(&conf->routes, sender,
+	    m->env.rcpts[i].addr);
+}
+
+const struct conf_queue_route *
+route_for(const struct queue_conf *conf, const struct store_msg *m, size_t i,
+    struct buf *domain, struct buf *hop)
+{
+	const struct conf_queue_route *r = route_of(conf, m, i);
+
+	buf_reset(domain);
+	buf_reset(hop);
 	if (r == NULL)
 		return NULL;
-	route_domain(r, rcpt, conf->hostname, domain);
+	route_domain(r, m->env.rcpts[i].addr, conf->hostname, domain);
 	route_hop(r->name, buf_str(domain), hop);
 	return r;
 }

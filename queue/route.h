@@ -26,6 +26,12 @@ const struct conf_queue_route *route_choose(const struct conf_list *,
 const struct conf_queue_route *route_named(const struct conf_list *,
 	    const char *name);
 /*
+ * What recipient i of a message takes, as route_for() says. All recipients of
+ * one message take the same.
+ */
+const struct conf_queue_route *route_of(const struct queue_conf *,
+	    const struct store_msg *, size_t i);
+/*
  * What recipient i of a message takes: the route that it was redirected to, as
  * long as that exists, else route_choose()'s. domain and hop as below; both
  * are empty when there is none.

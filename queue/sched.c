@@ -24,6 +24,7 @@ struct sched_hop {
 	struct sched_pace *pace;	/* or NULL */
 	uint32_t running, limit, window; /* window: jobs at once for now */
 	uint32_t failures;		/* in a row */
+	struct sched_retry retry;
 	uint64_t blocked_ms;		/* until then, 0: not blocked */
 	char	*why;
 	char	 name[];
@@ -44,17 +45,19 @@ struct sched_account {
 	char	 name[];
 };
 
+#define PRIORITIES	(2 * SCHED_PRIORITY_MAX + 1)
+
 struct sched_lane {
 	struct table_node node;
 	TAILQ_ENTRY(sched_lane) link;
 	struct sched_account *account;
-	struct jobs jobs;
+	uint32_t waiting;		/* a bit for each priority that has jobs */
+	struct jobs jobs[PRIORITIES];
 	size_t	 key_len;
 	char	 key[];			/* address of the hop, account */
 };
 
 struct sched {
-	uint64_t retry_first_ms, retry_max_ms;
 	uint64_t dice;
 	struct table hops, lanes, accounts, paces;
 	uint32_t running;
@@ -67,7 +70,7 @@ struct sched {
 #define UNPARKED_AT_ONCE 2
 
 struct sched *
-sched_new(uint32_t retry_first_sec, uint32_t retry_max_sec, uint64_t seed)
+sched_new(uint64_t seed)
 {
 	struct sched *s = xcalloc(1, sizeof(*s));
 
@@ -78,16 +81,7 @@ sched_new(uint32_t retry_first_sec, uint32_t retry_max_sec, uint64_t seed)
 	table_init(&s->paces);
 	TAILQ_INIT(&s->ready);
 	TAILQ_INIT(&s->parked);
-	sched_configure(s, retry_first_sec, retry_max_sec);
 	return s;
-}
-
-void
-sched_configure(struct sched *s, uint32_t retry_first_sec,
-    uint32_t retry_max_sec)
-{
-	s->retry_first_ms = retry_first_sec * 1000ULL;
-	s->retry_max_ms = retry_max_sec * 1000ULL;
 }
 
 /* Out of whatever list it stands in. */
@@ -263,6 +257,7 @@ lane_make(struct sched *s, struct sched_hop *h, const char *account)
 	size_t len = sizeof(h) + account_len;
 	struct sched_lane *lane = xmalloc(sizeof(*lane) + len);
 	struct table_node *old;
+	size_t i;
 
 	memcpy(lane->key, &h, sizeof(h));
 	memcpy(lane->key + sizeof(h), account, account_len);
@@ -272,7 +267,9 @@ lane_make(struct sched *s, struct sched_hop *h, const char *account)
 		return (struct sched_lane *)old;
 	}
 	lane->account = account_ref(s, account);
-	TAILQ_INIT(&lane->jobs);
+	lane->waiting = 0;
+	for (i = 0; i < PRIORITIES; i++)
+		TAILQ_INIT(&lane->jobs[i]);
 	lane->key_len = len;
 	table_add(&s->lanes, &lane->node, lane->key, len);
 	TAILQ_INSERT_TAIL(&h->lanes, lane, link);
@@ -280,14 +277,39 @@ lane_make(struct sched *s, struct sched_hop *h, const char *account)
 }
 
 static void
+lane_put(struct sched_lane *lane, struct sched_job *j, bool first)
+{
+	int p = j->priority + SCHED_PRIORITY_MAX;
+
+	if (first)
+		TAILQ_INSERT_HEAD(&lane->jobs[p], j, link);
+	else
+		TAILQ_INSERT_TAIL(&lane->jobs[p], j, link);
+	lane->waiting |= 1U << p;
+	j->lane = lane;
+}
+
+/* Of the highest priority that there is, the one that has waited longest. */
+static struct sched_job *
+lane_first(const struct sched_lane *lane)
+{
+	int p = 31 - __builtin_clz(lane->waiting);
+
+	return TAILQ_FIRST(&lane->jobs[p]);
+}
+
+static void
 lane_take(struct sched *s, struct sched_job *j)
 {
 	struct sched_lane *lane = j->lane;
+	int p = j->priority + SCHED_PRIORITY_MAX;
 
-	TAILQ_REMOVE(&lane->jobs, j, link);
+	TAILQ_REMOVE(&lane->jobs[p], j, link);
+	if (TAILQ_EMPTY(&lane->jobs[p]))
+		lane->waiting &= ~(1U << p);
 	TAILQ_REMOVE(&j->hop->lanes, lane, link);
 	j->lane = NULL;
-	if (!TAILQ_EMPTY(&lane->jobs)) {
+	if (lane->waiting != 0) {
 		TAILQ_INSERT_TAIL(&j->hop->lanes, lane, link);
 		return;
 	}
@@ -298,30 +320,10 @@ lane_take(struct sched *s, struct sched_job *j)
 
 /* --- jobs ------------------------------------------------------------------------- */
 
-void
-sched_add(struct sched *s, struct sched_job *j, const char *hop,
-    uint32_t at_once, const char *account, bool first)
-{
-	struct sched_hop *h = hop_make(s, hop);
-
-	h->limit = at_once == 0 ? 1 : at_once;
-	j->hop = h;
-	j->lane = lane_make(s, h, account);
-	j->state = SCHED_WAITING;
-	if (first)
-		TAILQ_INSERT_HEAD(&j->lane->jobs, j, link);
-	else
-		TAILQ_INSERT_TAIL(&j->lane->jobs, j, link);
-	if (h->parked)			/* somebody else's, perhaps */
-		hop_unpark(s, h);
-	hop_review(s, h);
-}
-
-void
-sched_pace(struct sched *s, struct sched_job *j, const char *route,
+static void
+hop_pace(struct sched *s, struct sched_hop *h, const char *route,
     uint32_t per_minute)
 {
-	struct sched_hop *h = j->hop;
 	struct sched_pace *p;
 	size_t len = strlen(route);
 
@@ -338,6 +340,24 @@ sched_pace(struct sched *s, struct sched_job *j, const char *route,
 		return;
 	hop_unpark(s, h);
 	h->pace = per_minute > 0 ? p : NULL;
+}
+
+void
+sched_add(struct sched *s, struct sched_job *j,
+    const struct sched_place *place, bool first)
+{
+	struct sched_hop *h = hop_make(s, place->hop);
+
+	h->limit = place->at_once == 0 ? 1 : place->at_once;
+	h->retry = place->retry;
+	hop_pace(s, h, place->route, place->per_minute);
+	j->hop = h;
+	j->priority = place->priority;
+	j->state = SCHED_WAITING;
+	lane_put(lane_make(s, h, place->account), j, first);
+	if (h->parked)			/* somebody else's, perhaps */
+		hop_unpark(s, h);
+	hop_review(s, h);
 }
 
 void
@@ -445,7 +465,7 @@ sched_next(struct sched *s, uint64_t now_ms, struct sched_job **jp,
 		*until_ms = wake_paced(s, now_ms);
 		return SCHED_NONE;
 	}
-	j = TAILQ_FIRST(&lane->jobs);
+	j = lane_first(lane);
 	h = j->hop;
 	*jp = j;
 	*until_ms = h->blocked_ms;
@@ -476,7 +496,7 @@ hop_block(struct sched *s, struct sched_hop *h, const char *why,
 	if (h->blocked_ms > now_ms)
 		return;
 	h->failures++;
-	h->blocked_ms = now_ms + sched_backoff_ms(s, h->failures);
+	h->blocked_ms = now_ms + sched_backoff_ms(s, &h->retry, h->failures);
 	free(h->why);
 	h->why = xstrdup(why);
 	hop_unpark(s, h);		/* what waits is to come out */
@@ -555,7 +575,7 @@ sched_sweep(struct sched *s, uint64_t now_ms)
 	for (n = table_next(&s->hops, NULL); n != NULL; n = next) {
 		next = table_next(&s->hops, n);
 		h = (struct sched_hop *)n;
-		if (hop_unused(h) && h->blocked_ms + s->retry_max_ms < now_ms)
+		if (hop_unused(h) && h->blocked_ms + h->retry.max_ms < now_ms)
 			hop_free(s, h);
 	}
 }
@@ -573,32 +593,33 @@ dice(struct sched *s)
 }
 
 static uint64_t
-plain_backoff(const struct sched *s, uint32_t attempts)
+plain_backoff(const struct sched_retry *r, uint32_t attempts)
 {
-	uint64_t ms = s->retry_first_ms;
+	uint64_t ms = r->first_ms;
 
-	while (attempts-- > 1 && ms < s->retry_max_ms)
+	while (attempts-- > 1 && ms < r->max_ms)
 		ms *= 2;
-	return ms < s->retry_max_ms ? ms : s->retry_max_ms;
+	return ms < r->max_ms ? ms : r->max_ms;
 }
 
 uint64_t
-sched_backoff_ms(struct sched *s, uint32_t attempts)
+sched_backoff_ms(struct sched *s, const struct sched_retry *r,
+    uint32_t attempts)
 {
-	uint64_t ms = plain_backoff(s, attempts), fifth = ms / JITTER_PARTS;
+	uint64_t ms = plain_backoff(r, attempts), fifth = ms / JITTER_PARTS;
 
 	return ms - fifth + dice(s) % (2 * fifth + 1);
 }
 
 uint64_t
-sched_backoff_longest_ms(const struct sched *s)
+sched_backoff_longest_ms(const struct sched_retry *r)
 {
-	return s->retry_max_ms + s->retry_max_ms / JITTER_PARTS;
+	return r->max_ms + r->max_ms / JITTER_PARTS;
 }
 
 bool
-sched_expired(const struct sched *s, uint32_t attempts, uint64_t arrived_ms,
-    uint64_t expires_ms, uint64_t wall_ms)
+sched_expired(const struct sched_retry *r, uint32_t attempts,
+    uint64_t arrived_ms, uint64_t expires_ms, uint64_t wall_ms)
 {
 	uint64_t half = expires_ms > arrived_ms ?
 	    (expires_ms - arrived_ms) / 2 : 0, t = 0;
@@ -608,6 +629,6 @@ sched_expired(const struct sched *s, uint32_t attempts, uint64_t arrived_ms,
 		return false;
 	/* Attempts at 0, first, first + 2 * first, ...; fewer than asked: wait. */
 	for (n = 1; n <= attempts; n++)
-		t += plain_backoff(s, n);
+		t += plain_backoff(r, n);
 	return t >= half;
 }

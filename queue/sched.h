@@ -8,7 +8,8 @@
  * so that neither a slow hop nor somebody's newsletter holds up other mail. Of
  * all that may run at once an account has at most what is still free, so that
  * its mail to ten thousand dead places leaves room for others': alone it gets
- * half, two get a third each.
+ * half, two get a third each. A priority orders what one account has for one
+ * hop, and nothing else: nobody gains over others by asking for a high one.
  *
  * A hop has so many jobs running at once, from two upwards with each that
  * reaches it. When one does not, the hop is blocked for a while that grows with
@@ -38,11 +39,11 @@ struct sched_job {		/* embedded in its owner, zeroed at birth */
 	struct sched_hop *hop;
 	struct sched_lane *lane;
 	struct sched_account *account;	/* while it runs */
+	int8_t	 priority;
 	enum sched_state state;
 };
 
-struct sched *sched_new(uint32_t retry_first_sec, uint32_t retry_max_sec,
-	    uint64_t seed);
+struct sched *sched_new(uint64_t seed);
 /*
  * ready(arg) is called whenever sched_next() may have something that it had
  * not; it must not call back.
@@ -50,21 +51,32 @@ struct sched *sched_new(uint32_t retry_first_sec, uint32_t retry_max_sec,
 void	 sched_on_ready(struct sched *, void (*ready)(void *), void *arg);
 /* All jobs must have been taken out. */
 void	 sched_free(struct sched **);
-void	 sched_configure(struct sched *, uint32_t retry_first_sec,
-	    uint32_t retry_max_sec);
 
-/*
- * Puts an idle job in line. hop and account are copied; at_once is how many
- * jobs of this hop may run at once. first: ahead of its lane.
- */
-void	 sched_add(struct sched *, struct sched_job *, const char *hop,
-	    uint32_t at_once, const char *account, bool first);
-/*
- * The hop of this waiting job shares a budget of so many jobs a minute with all
- * hops of its route, evenly spaced; 0: none.
- */
-void	 sched_pace(struct sched *, struct sched_job *, const char *route,
-	    uint32_t per_minute);
+/* How long to wait between tries. */
+struct sched_retry {
+	uint64_t first_ms, max_ms;
+};
+
+#define SCHED_PRIORITY_MAX 9		/* and -9, as in RFC 6710 */
+
+/* Where a job stands in line. The strings are copied. */
+struct sched_place {
+	const char *hop, *account;
+	uint32_t at_once;		/* jobs of this hop that may run at once */
+	struct sched_retry retry;	/* of the hop, when it is not reached */
+	/*
+	 * The hop shares a budget of so many jobs a minute with all hops of its
+	 * route, evenly spaced; 0: none.
+	 */
+	const char *route;
+	uint32_t per_minute;
+	/* It goes before what this account has of a lower one for the hop. */
+	int8_t	 priority;
+};
+
+/* Puts an idle job in line. first: ahead of those of its priority. */
+void	 sched_add(struct sched *, struct sched_job *,
+	    const struct sched_place *, bool first);
 /* Takes a waiting job out again; nothing happens to an idle one. */
 void	 sched_cancel(struct sched *, struct sched_job *);
 
@@ -100,16 +112,17 @@ void	 sched_sweep(struct sched *, uint64_t now_ms);
 
 /* --- when to try again ------------------------------------------------------- */
 
-/* retry_first * 2^(attempts - 1), at most retry_max, give or take a fifth. */
-uint64_t sched_backoff_ms(struct sched *, uint32_t attempts);
+/* first * 2^(attempts - 1), at most max, give or take a fifth. */
+uint64_t sched_backoff_ms(struct sched *, const struct sched_retry *,
+	    uint32_t attempts);
 /* The longest that sched_backoff_ms() can say. */
-uint64_t sched_backoff_longest_ms(const struct sched *);
+uint64_t sched_backoff_longest_ms(const struct sched_retry *);
 /*
  * Whether a message has had its time: its expiry has passed, and it has been
  * tried as often as it would have been in half of that time. A clock set
  * forward by a year, or a machine switched off for a week, bounces nothing.
  */
-bool	 sched_expired(const struct sched *, uint32_t attempts,
+bool	 sched_expired(const struct sched_retry *, uint32_t attempts,
 	    uint64_t arrived_ms, uint64_t expires_ms, uint64_t wall_ms);
 
 #endif

@@ -85,6 +85,11 @@ copy_envelope(struct envelope *to, const struct envelope *from)
 	to->utf8 = from->utf8;
 	to->require_tls = from->require_tls;
 	to->hold_until_ms = from->hold_until_ms;
+	to->by = from->by;
+	to->by_trace = from->by_trace;
+	to->by_told = from->by_told;
+	to->by_ms = from->by_ms;
+	to->priority = from->priority;
 	for (i = 0; i < from->nrcpts; i++)
 		envelope_add_rcpt(to, from->rcpts[i].addr,
 		    from->rcpts[i].orcpt, from->rcpts[i].notify);

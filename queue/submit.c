@@ -28,6 +28,8 @@
 /* A clock that was set back a little is no fault of the worker's. */
 #define HOLD_MAX_MS	((ENVELOPE_HOLD_MAX_SEC + 3600) * 1000ULL)
 
+#define BY_MAX_MS	((ENVELOPE_BY_MAX_SEC + 3600) * 1000ULL)
+
 struct worker {
 	struct submit *s;
 	uint32_t index;
@@ -474,7 +476,9 @@ submit_sound(const struct envelope *e)
 
 	if ((*e->return_path != '\0' && !mailbox(e->return_path, e->utf8)) ||
 	    !printable(e->envid, false) ||
-	    e->hold_until_ms > ev_wall_ms() + HOLD_MAX_MS)
+	    e->hold_until_ms > ev_wall_ms() + HOLD_MAX_MS ||
+	    e->by_ms > ev_wall_ms() + BY_MAX_MS ||
+	    (e->by == BY_NONE && (e->by_ms != 0 || e->by_trace)))
 		return false;
 	for (i = 0; i < e->nrcpts; i++)
 		if (!mailbox(e->rcpts[i].addr, e->utf8) ||
@@ -584,10 +588,8 @@ take(struct worker *w, struct request *r)
 	m->id = store_new_id(q->store);
 	m->arrived_ms = ev_wall_ms();
 	m->due_ms = life_first_due_ms(m);
-	m->expires_ms = (m->env.hold_until_ms > m->arrived_ms ?
-	    m->env.hold_until_ms : m->arrived_ms) +
-	    q->conf->expire_sec * 1000ULL;
 	m->account = xstrdup(r->ticket.account);
+	m->expires_ms = life_expiry_ms(q, m);
 	m->cap = xstrdup(r->ticket.cap);
 	if (*r->ticket.device != '\0')
 		m->device = xstrdup(r->ticket.device);

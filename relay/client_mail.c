@@ -6,6 +6,7 @@
  */
 #include "lib/prelude.h"
 
+#include "lib/envelope.h"
 #include "relay/client_private.h"
 
 /*
@@ -38,12 +39,38 @@ step_at(const struct client *c, size_t i, size_t *rcpt)
 	    i == c->d->nrcpts + 1 ? STEP_DATA : STEP_NONE;
 }
 
+/* RFC 2852 4.1.4: what is left of the by-time; less than nothing when it is over. */
+static int64_t
+left_sec(const struct delivery *d)
+{
+	int64_t ms = (int64_t)(d->by_ms - ev_wall_ms());
+
+	/* Rounded down: it would be too late by then. */
+	return ms >= 0 ? ms / 1000 : -((999 - ms) / 1000);
+}
+
+/* " BY=..." and " MT-PRIORITY=...", for those who know them. */
+static void
+add_wishes(struct client *c, char *out, size_t size)
+{
+	struct delivery *d = c->d;
+	size_t n = 0;
+
+	d->by_passed = c->deliver_by && d->by != BY_NONE;
+	if (d->by_passed)
+		n = (size_t)snprintf(out, size, " BY=%lld;%s%s",
+		    (long long)left_sec(d), d->by == BY_RETURN ? "R" : "N",
+		    d->by_trace ? "T" : "");
+	if (c->priority && d->priority != 0)
+		snprintf(out + n, size - n, " MT-PRIORITY=%d", d->priority);
+}
+
 static void
 perform_mail(struct client *c)
 {
 	static const char *const rets[] = { "", " RET=FULL", " RET=HDRS" };
 	struct delivery *d = c->d;
-	char size[40] = "", envid[128] = "";
+	char size[40] = "", envid[128] = "", wishes[64] = "";
 
 	d->dsn = c->dsn;
 	if (c->size_known)
@@ -51,11 +78,13 @@ perform_mail(struct client *c)
 		    (unsigned long long)d->size);
 	if (c->dsn && *d->envid != '\0')
 		snprintf(envid, sizeof(envid), " ENVID=%s", d->envid);
-	client_say(c, "MAIL FROM:<%s>%s%s%s%s%s%s", d->return_path, size,
+	add_wishes(c, wishes, sizeof(wishes));
+	client_say(c, "MAIL FROM:<%s>%s%s%s%s%s%s%s", d->return_path, size,
 	    d->flags & DELIVER_8BIT ? " BODY=8BITMIME" : "",
 	    d->flags & DELIVER_UTF8 ? " SMTPUTF8" : "",
 	    d->flags & DELIVER_REQUIRE_TLS ? " REQUIRETLS" : "",
-	    c->dsn && d->ret < nitems(rets) ? rets[d->ret] : "", envid);
+	    c->dsn && d->ret < nitems(rets) ? rets[d->ret] : "", envid,
+	    wishes);
 }
 
 static void
@@ -430,6 +459,28 @@ client_mail_dot(struct client *c)
 
 /* --- deliveries -------------------------------------------------------------------------------- */
 
+/*
+ * RFC 2852 4.1.4: what is to go back when its time is over goes on only to who
+ * keeps to that, and can.
+ */
+static const char *
+not_in_time(const struct client *c)
+{
+	const struct delivery *d = c->d;
+
+	if (d->by != BY_RETURN)
+		return NULL;
+	if (!c->deliver_by)
+		return "the sender wants it back when it is not there in time, "
+		    "which the next hop does not see to (DELIVERBY)";
+	if (left_sec(d) < 1)
+		return "the time that the sender has given it is over";
+	if ((uint64_t)left_sec(d) < c->min_by_sec)
+		return "the next hop takes no mail with as little time left as "
+		    "the sender has given it (DELIVERBY)";
+	return NULL;
+}
+
 /* What the next hop cannot take as it is (RFC 6152 3, RFC 6531 3.4). */
 static bool
 refused_unasked(struct client *c)
@@ -447,7 +498,8 @@ refused_unasked(struct client *c)
 	} else if (c->size_max != 0 && c->d->size > c->size_max) {
 		status = "5.3.4";
 		why = "the message is larger than the next hop takes (SIZE)";
-	}
+	} else if ((why = not_in_time(c)) != NULL)
+		status = "5.4.7";
 	if (why != NULL)
 		delivery_rest(c->d, false, OUTCOME_FAILED, status, why,
 		    c->target.host);

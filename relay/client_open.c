@@ -9,6 +9,7 @@
 
 #include "lib/base64.h"
 #include "lib/log.h"
+#include "lib/num.h"
 #include "relay/client_private.h"
 #include "relay/sasl.h"
 
@@ -20,7 +21,8 @@ perform_ehlo(struct client *c)
 	c->esmtp = true;
 	c->starttls = c->pipelining = c->eight_bit = c->utf8 = c->dsn = false;
 	c->size_known = c->require_tls = c->chunking = false;
-	c->size_max = 0;
+	c->deliver_by = c->priority = false;
+	c->size_max = c->min_by_sec = 0;
 	c->auth[0] = '\0';
 	client_say(c, "EHLO %s", c->conf->hostname);
 	client_enter(c, ST_EHLO);
@@ -92,6 +94,15 @@ take_auth(struct client *c, const char *list, size_t n)
 	    have > 0 ? " " : "", (int)n, list);
 }
 
+/* 0 for none, or nonsense. */
+static uint64_t
+number(const char *p, size_t n)
+{
+	uint64_t u;
+
+	return num_parse(p, n, 0, UINT64_MAX, &u) == 0 ? u : 0;
+}
+
 static void
 read_ehlo(struct client *c)
 {
@@ -113,9 +124,14 @@ read_ehlo(struct client *c)
 			c->chunking = !client_mail_no_bdat(c);
 		else if (keyword(line, n, "REQUIRETLS", &rest, &len))
 			c->require_tls = true;
-		else if (keyword(line, n, "SIZE", &rest, &len)) {
+		else if (keyword(line, n, "MT-PRIORITY", &rest, &len))
+			c->priority = true;
+		else if (keyword(line, n, "DELIVERBY", &rest, &len)) {
+			c->deliver_by = true;
+			c->min_by_sec = number(rest, len);
+		} else if (keyword(line, n, "SIZE", &rest, &len)) {
 			c->size_known = true;
-			c->size_max = len < 20 ? strtoull(rest, NULL, 10) : 0;
+			c->size_max = number(rest, len);
 		} else if (keyword(line, n, "AUTH", &rest, &len))
 			take_auth(c, rest, len);
 	}

@@ -43,7 +43,8 @@ struct client {
 	struct sasl *sasl;
 	/* announced by EHLO */
 	bool	 esmtp, starttls, pipelining, eight_bit, utf8, size_known, dsn,
-		 require_tls, chunking;
+		 require_tls, chunking, deliver_by, priority;
+	uint64_t min_by_sec;		/* 0: none said */
 	uint64_t size_max;		/* 0: none said */
 	char	 auth[CLIENT_AUTH_MAX];
 

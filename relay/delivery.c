@@ -80,6 +80,13 @@ delivery_get(struct ipc_in *in, struct ipc **queue)
 	d->flags = ipc_get_u8(in);
 	d->envid = xstrdup(ipc_get_str(in, ENVELOPE_ENVID_MAX));
 	d->ret = ipc_get_u8(in);
+	d->by = ipc_get_u8(in);
+	d->by_trace = ipc_get_bool(in);
+	d->by_ms = ipc_get_u64(in);
+	d->priority = (int8_t)(ipc_get_u8(in) - ENVELOPE_PRIORITY_MAX);
+	if (d->by > BY_RETURN || d->priority < -ENVELOPE_PRIORITY_MAX ||
+	    d->priority > ENVELOPE_PRIORITY_MAX)
+		in->bad = true;
 	get_rcpts(in, d);
 	d->size = ipc_get_u64(in);
 	body = ipc_get_bytes(in, IPC_MAX, &len);
@@ -179,6 +186,7 @@ delivery_end(struct delivery **dp, const char *remote, const char *tls,
 	ipc_put_str(tls);
 	ipc_put_bool(reached);
 	ipc_put_bool(d->dsn);
+	ipc_put_bool(d->by_passed);
 	result_put(&d->result);
 	ipc_send(*d->queue, -1);
 	delivery_free(d);

@@ -44,6 +44,10 @@ struct delivery {
 	uint8_t	 flags;			/* enum deliver_flag */
 	char	*envid;
 	uint8_t	 ret;
+	uint8_t	 by;			/* enum by_mode */
+	bool	 by_trace;
+	uint64_t by_ms;			/* wall */
+	int8_t	 priority;
 	struct delivery_rcpt *rcpts;
 	size_t	 nrcpts;
 	uint64_t size;
@@ -52,6 +56,7 @@ struct delivery {
 	uint64_t at;			/* body bytes sent so far */
 	bool	 again;			/* was given back by a stale connection */
 	bool	 dsn;			/* its next hop does RFC 3461 */
+	bool	 by_passed;		/* ... RFC 2852 */
 	struct result result;
 	struct ipc **queue;		/* where results go; *queue may be NULL */
 };

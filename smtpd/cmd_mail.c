@@ -70,6 +70,14 @@ release_ms(const struct mail_params *mp)
 	return mp->hold_until_ms > now ? mp->hold_until_ms : 0;
 }
 
+/* RFC 2852 4: the time counts from MAIL; 0 for none. */
+static uint64_t
+by_ms(const struct mail_params *mp)
+{
+	return mp->by == BY_NONE ? 0 : (uint64_t)((int64_t)ev_wall_ms() +
+	    mp->by_sec * 1000);
+}
+
 static bool
 too_late(const struct mail_params *mp)
 {
@@ -85,6 +93,12 @@ begin(struct session *s, const char *return_path, const struct mail_params *mp)
 	s->tx->env.utf8 = mp->utf8;
 	s->tx->env.require_tls = mp->require_tls;
 	s->tx->env.hold_until_ms = release_ms(mp);
+	s->tx->env.by = (uint8_t)mp->by;
+	s->tx->env.by_trace = mp->by_trace;
+	s->tx->env.by_ms = by_ms(mp);
+	/* RFC 2852 4.1.3: whoever sends it with none left has said so. */
+	s->tx->env.by_told = mp->by == BY_NOTIFY && mp->by_sec <= 0;
+	s->tx->env.priority = mp->priority;
 	if (mp->envid.n > 0)
 		s->tx->env.envid = xstrndup(mp->envid.p, mp->envid.n);
 	s->transactions++;
@@ -95,6 +109,19 @@ begin(struct session *s, const char *return_path, const struct mail_params *mp)
 	ipc_put_u64(mp->size);
 	upstream_send(&s->server->queue);
 	session_set_state(s, SESSION_TX_WAIT);
+}
+
+static enum reply
+check_times(const struct session *s, const struct mail_params *mp)
+{
+	if (too_late(mp))
+		return REPLY_LONG_HOLD;
+	if (mp->by == BY_RETURN && mp->by_sec < s->server->conf->min_by_sec)
+		return REPLY_SHORT_BY;	/* RFC 2852 4.1.1: 55z */
+	/* It could never arrive in time (RFC 4865 4.1, of both together). */
+	if (mp->by != BY_NONE && release_ms(mp) > by_ms(mp))
+		return REPLY_BY_IN_HOLD;
+	return REPLY_NONE;
 }
 
 /* Refuses by what was said; true when there is nothing to object to. */
@@ -125,8 +152,9 @@ check(struct session *s, struct span arg, struct smtp_path *path,
 		session_refuse(s, "MAIL", r, text, text);
 		return false;
 	}
-	if (too_late(mp)) {
-		session_refuse(s, "MAIL", REPLY_LONG_HOLD, NULL, path->addr);
+	if ((r = check_times(s, mp)) != REPLY_NONE) {
+		snprintf(text, sizeof(text), "%u", s->server->conf->min_by_sec);
+		session_refuse(s, "MAIL", r, text, path->addr);
 		return false;
 	}
 	if (!mp->utf8 && addr_is_8bit(path->addr, strlen(path->addr))) {

@@ -52,6 +52,18 @@ put_futurerelease(const struct session *s, struct buf *out)
 	    latest));
 }
 
+/* RFC 2852 3: the shortest by-time of return mode, where there is one */
+static void
+put_deliverby(const struct session *s, struct buf *out)
+{
+	uint32_t least = s->server->conf->min_by_sec;
+
+	buf_adds(out, "250-DELIVERBY");
+	if (least > 0)
+		buf_addf(out, " %u", least);
+	buf_adds(out, "\r\n");
+}
+
 static const struct {
 	enum extension ext;
 	const char *line;	/* or NULL and */
@@ -64,6 +76,9 @@ static const struct {
 	{ EXT_SMTPUTF8, "250-SMTPUTF8\r\n", NULL },
 	{ EXT_REQUIRETLS, "250-REQUIRETLS\r\n", NULL },
 	{ EXT_FUTURERELEASE, NULL, put_futurerelease },
+	{ EXT_DELIVERBY, NULL, put_deliverby },
+	/* RFC 6710 3: no policy is named, so it is MIXER, all of it. */
+	{ EXT_MT_PRIORITY, "250-MT-PRIORITY\r\n", NULL },
 	{ EXT_LIMITS, NULL, put_limits },
 	{ EXT_AUTH, NULL, put_auth },
 };

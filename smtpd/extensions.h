@@ -22,12 +22,14 @@ enum extension {
 	EXT_SMTPUTF8 = 64,	/* RFC 6531 */
 	EXT_REQUIRETLS = 128,	/* RFC 8689 */
 	EXT_FUTURERELEASE = 256, /* RFC 4865 */
+	EXT_DELIVERBY = 512,	/* RFC 2852 */
+	EXT_MT_PRIORITY = 1024,	/* RFC 6710 */
 };
 
 /* An extension stands here when all of Postern honours it. */
 #define EXT_OFFERED (EXT_SIZE | EXT_8BITMIME | EXT_AUTH | EXT_LIMITS | \
 			EXT_DSN | EXT_CHUNKING | EXT_SMTPUTF8 | EXT_REQUIRETLS | \
-			EXT_FUTURERELEASE)
+			EXT_FUTURERELEASE | EXT_DELIVERBY | EXT_MT_PRIORITY)
 
 /* Those that the session is offered, or would be if it were not logged in. */
 uint32_t extensions_of(const struct session *);

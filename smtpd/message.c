@@ -78,6 +78,7 @@ prepare_fixup(struct session *s, struct transaction *tx)
 		.nonce = nonce(),
 		.max_hops = conf->max_hops,
 		.utf8 = tx->env.utf8,
+		.priority = tx->env.priority,
 	};
 }
 

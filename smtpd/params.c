@@ -134,6 +134,59 @@ take_holduntil(struct span v, void *arg)
 	    &mp->hold_until_ms);
 }
 
+/* At most nine digits with a sign before them, or not. */
+static bool
+signed_number(struct span v, bool plus, uint64_t max, int64_t *n)
+{
+	bool minus = v.n > 0 && *v.p == '-';
+	uint64_t u;
+
+	if (minus || (plus && v.n > 0 && *v.p == '+')) {
+		v.p++;
+		v.n--;
+	}
+	if (v.n > 9 || num_parse(v.p, v.n, 0, max, &u) == -1)
+		return false;
+	*n = minus ? -(int64_t)u : (int64_t)u;
+	return true;
+}
+
+/*
+ * RFC 2852 4: by-time ";" by-mode [by-trace], the time being one to nine digits
+ * with a sign or none. What is to go back when its time is over must have some.
+ */
+static bool
+take_by(struct span v, void *arg)
+{
+	struct mail_params *mp = arg;
+	struct span time, mode = v;
+
+	if (!next_word(&mode, ';', &time) || mode.p == NULL || mode.n < 1 ||
+	    mode.n > 2 || !signed_number(time, true, ENVELOPE_BY_MAX_SEC, &mp->by_sec))
+		return false;
+	mp->by_trace = mode.n == 2;
+	if (mp->by_trace && mode.p[1] != 'T' && mode.p[1] != 't')
+		return false;
+	mode.n = 1;
+	mp->by = span_is(mode, "R") ? BY_RETURN : span_is(mode, "N") ?
+	    BY_NOTIFY : BY_NONE;
+	return mp->by == BY_NOTIFY || (mp->by == BY_RETURN && mp->by_sec > 0);
+}
+
+/* RFC 6710 3: -9 to 9, in one digit; there is no -0. */
+static bool
+take_priority(struct span v, void *arg)
+{
+	struct mail_params *mp = arg;
+	int64_t n;
+
+	if (v.n > 2 || !signed_number(v, false, ENVELOPE_PRIORITY_MAX, &n) ||
+	    (v.n == 2 && (n == 0 || *v.p != '-')))
+		return false;
+	mp->priority = (int8_t)n;
+	return true;
+}
+
 /* --- RCPT ------------------------------------------------------------------------------ */
 
 /* RFC 3461 4.1: NEVER stands alone. */
@@ -214,6 +267,8 @@ static const struct param mail[] = {
 	{ "ENVID", EXT_DSN, take_envid, false },
 	{ "HOLDFOR", EXT_FUTURERELEASE, take_holdfor, false },
 	{ "HOLDUNTIL", EXT_FUTURERELEASE, take_holduntil, false },
+	{ "BY", EXT_DELIVERBY, take_by, false },
+	{ "MT-PRIORITY", EXT_MT_PRIORITY, take_priority, false },
 	{ "SMTPUTF8", EXT_SMTPUTF8, take_smtputf8, true },
 	{ "REQUIRETLS", EXT_REQUIRETLS, take_requiretls, true },
 };

@@ -17,6 +17,10 @@ struct mail_params {
 	bool	 utf8, require_tls;
 	uint64_t hold_for_sec;	/* HOLDFOR, or 0; never both */
 	uint64_t hold_until_ms;	/* HOLDUNTIL, or 0 */
+	enum by_mode by;	/* BY, with its time */
+	int64_t	 by_sec;
+	bool	 by_trace;
+	int8_t	 priority;	/* MT-PRIORITY, or 0 */
 };
 
 struct rcpt_params {

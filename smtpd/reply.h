@@ -79,6 +79,8 @@
 	X(BAD_VALUE, "501", " 5.5.4 ", "Bad value of parameter %s")	\
 	X(LONG_HOLD, "501", " 5.5.4 ", "Messages are not held as long as that; "\
 	    "EHLO names the limit")					\
+	X(BY_IN_HOLD, "501", " 5.5.4 ", "Its by-time is over before the "\
+	    "message is to be released")				\
 	X(BAD_BDAT, "501", " 5.5.4 ", "Syntax: BDAT size [LAST]; closing, "\
 	    "as nobody knows where this chunk ends")			\
 	X(BAD_BASE64, "501", " 5.5.2 ", "That is not base64; the exchange "\
@@ -86,6 +88,8 @@
 	X(AUTH_CANCELLED, "501", " 5.7.0 ", "Authentication cancelled")	\
 	X(AUTH_SYNTAX, "501", " 5.5.2 ", "The mechanism could not read "\
 	    "your response")						\
+	X(SHORT_BY, "555", " 5.5.4 ", "BY with mode R must give %s "	\
+	    "seconds or more")						\
 	X(PARAM_TWICE, "555", " 5.5.4 ", "Parameter %s stands there twice")\
 	X(UNKNOWN_PARAM, "555", " 5.5.4 ", "Parameter %s is not known here")\
 									\

@@ -23,6 +23,7 @@
 
 #include "lib/buf.h"
 #include "lib/child.h"
+#include "lib/envelope.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "tests/unit/tls_pair.h"
@@ -316,6 +317,10 @@ deliver(uint64_t id, const char *body, int fd)
 	ipc_put_u8(0);
 	ipc_put_str("");
 	ipc_put_u8(0);
+	ipc_put_u8(BY_NONE);
+	ipc_put_bool(false);
+	ipc_put_u64(0);
+	ipc_put_u8(ENVELOPE_PRIORITY_MAX);
 	ipc_put_u32(b.rcpts);
 	for (i = 0; i < b.rcpts; i++) {
 		snprintf(addr, sizeof(addr), "bob%u@example.net", i);
@@ -379,6 +384,7 @@ run(uint64_t messages, const char *body, int fd)
 			ended++;
 			ipc_get_str(&in, 1000);
 			ipc_get_str(&in, 1000);
+			ipc_get_bool(&in);
 			ipc_get_bool(&in);
 			ipc_get_bool(&in);
 		}

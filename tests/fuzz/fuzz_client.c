@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <signal.h>
 
+#include "lib/envelope.h"
 #include "lib/ev.h"
 #include "lib/log.h"
 #include "relay/client_private.h"
@@ -89,6 +90,7 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	printable(ipc_get_str(in, 255));
 	ipc_get_bool(in);
 	ipc_get_bool(in);
+	ipc_get_bool(in);
 	on_result(in);
 	MUST(relay.results == (1U << RCPTS) - 1);
 	relay.results = 0;
@@ -160,6 +162,10 @@ make_delivery(void)
 	    (relay.flags & UTF8 ? DELIVER_UTF8 : 0));
 	ipc_put_str(relay.flags & DSN ? "envid" : "");
 	ipc_put_u8(relay.flags & DSN ? 1 : 0);
+	ipc_put_u8(relay.flags & DSN ? BY_NOTIFY : BY_NONE);
+	ipc_put_bool(relay.flags & DSN);
+	ipc_put_u64(relay.flags & DSN ? ev_wall_ms() + 600000 : 0);
+	ipc_put_u8(ENVELOPE_PRIORITY_MAX + (relay.flags & DSN ? 3 : 0));
 	ipc_put_u32(RCPTS);
 	for (i = 0; i < RCPTS; i++) {
 		ipc_put_u32((uint32_t)i);

@@ -29,10 +29,11 @@ as_meta(const uint8_t *p, size_t n)
 {
 	/*
 	 * What each older version lacks, here as nothing: 1 the route, events,
-	 * REQUIRETLS, hold until, and what 2 lacks; 2 the device.
+	 * REQUIRETLS, hold until, and what 2 lacks; 2 the device, and what 3
+	 * lacks; 3 by-mode, trace, told, by, priority.
 	 */
-	static const uint8_t none[4 + 4 + 1 + 8 + 4];
-	static const size_t lacks[] = { 0, sizeof(none), 4, 0 };
+	static const uint8_t none[4 + 4 + 1 + 8 + 4 + 12];
+	static const size_t lacks[] = { 0, sizeof(none), 4 + 12, 12, 0 };
 	struct store_msg m;
 	struct buf out;
 

@@ -293,7 +293,7 @@ class House:
         n = dict(message=50 << 20, recipients=1000, header=256 << 10,
                  errors=10, sessions=20000, per_address=20000, hops=50,
                  greeting=60, command=300, data=180, whole=3600,
-                 session=14400)
+                 session=14400, by=0)
         n.update(limits)
         return b"".join([
             string(HOSTNAME),
@@ -303,7 +303,7 @@ class House:
             strings(mechanisms), u64(n["message"])] + [
             u32(n[k]) for k in ("recipients", "header", "errors", "sessions",
                                 "per_address", "hops", "greeting", "command",
-                                "data", "whole", "session")] + [
+                                "data", "whole", "session", "by")] + [
             boolean(False), boolean(False)])
 
     def keys(self):
@@ -331,11 +331,12 @@ class House:
         cap = string("default") + items([
             u32(0) + u64(messages) + u32(3600),
             u32(1) + u64(recipients) + u32(3600)]) + u32(1000) + u32(0)
-        route = string("out") + boolean(False) + strings([]) + u32(10) + u32(0)
+        times = u32(300) + u32(14400) + u32(432000) + u32(14400)
+        route = (string("out") + boolean(False) + strings([]) + u32(10) +
+                 u32(0) + times)
         return b"".join([
             string(self.state("queue")), string(HOSTNAME),
             string("postmaster@" + HOSTNAME), blob(self.ticket_key),
-            items([cap]), items([route]), items(self.lanes), u32(300), u32(14400), u32(432000),
-            u32(14400),
+            items([cap]), items([route]), items(self.lanes), times,
             u64(1 << 20), u64(50 << 20), u32(32 << 20),
             u32(16 << 20)])

@@ -31,8 +31,6 @@ class Session(socketserver.StreamRequestHandler):
     # Several replies to pipelined commands must not wait for each other's ACK.
     disable_nagle_algorithm = True
 
-    disable_nagle_algorithm = True
-
     def say(self, text):
         self.wfile.write(text.encode() + b"\r\n")
         self.wfile.flush()
@@ -119,6 +117,7 @@ class Session(socketserver.StreamRequestHandler):
             offers.append("STARTTLS")
         if sink.password:
             offers.append("AUTH PLAIN")
+        offers += sink.extensions
         return "\r\n".join("250%s%s" % (" " if o is offers[-1] else "-", o)
                            for o in offers)
 
@@ -177,11 +176,13 @@ class Server(socketserver.ThreadingTCPServer):
 
 class Sink:
     def __init__(self, certificate=None, implicit=False, user=None,
-                 password=None, port=0, address="127.0.0.1"):
+                 password=None, port=0, address="127.0.0.1",
+                 extensions=()):
         self.messages = []
         self.lines = []
         self.sessions = 0
         self.answer = {}
+        self.extensions = list(extensions)      # more lines for EHLO
         self.lock = threading.Lock()
         self.implicit = implicit
         self.user, self.password = user, password

@@ -88,6 +88,7 @@ class Worker(House):
             f.string(), f.string(), f.string()
             sender = f.string()
             f.u8(), f.string(), f.u8()
+            f.u8(), f.u8(), f.u64(), f.u8()     # by, trace, when, priority
             rcpts = []
             for _ in range(f.u32()):
                 rcpts.append((f.u32(), f.string()))
@@ -98,7 +99,7 @@ class Worker(House):
                 os.close(fd)
             self.delivered.append((sender, [r[1] for r in rcpts], body))
             relay.send("M_DELIVER_END", id, string("sink"), string("none"),
-                       b"\1", b"\0", b"\0", string("2.0.0"),
+                       b"\1", b"\0", b"\0", b"\0", string("2.0.0"),
                        string("250 ok"), string("sink"),
                        items([u32(index) for index, _ in rcpts]))
 

@@ -125,7 +125,8 @@ def ticket(t):
 
 def envelope(sender=ALICE, rcpts=("bob@example.net",)):
     return (string(sender) + string("") + u8(0) + boolean(False) * 3 +
-            u64(0) + u32(len(rcpts)) +
+            u64(0) + u8(0) + boolean(False) * 2 + u64(0) + u8(9) +
+            u32(len(rcpts)) +
             b"".join(string(r) + string("") + u8(0) for r in rcpts))
 
 

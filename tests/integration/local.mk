@@ -15,6 +15,7 @@ TESTS += %D%/faithful.py
 TESTS += %D%/admin.py
 TESTS += %D%/backup.py
 TESTS += %D%/reports.py
+TESTS += %D%/deliverby.py
 
 EXTRA_DIST += \
 	%D%/e2e.py \
@@ -32,4 +33,5 @@ EXTRA_DIST += \
 	%D%/faithful.py \
 	%D%/admin.py \
 	%D%/backup.py \
-	%D%/reports.py
+	%D%/reports.py \
+	%D%/deliverby.py

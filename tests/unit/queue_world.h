@@ -79,6 +79,8 @@ world_open_store(struct queue *q, const char **errstr)
 __attribute__((unused)) static void
 world_defaults(void)
 {
+	size_t i;
+
 	memset(world_limits, 0, sizeof(world_limits));
 	memset(world_caps, 0, sizeof(world_caps));
 	memset(world_routes, 0, sizeof(world_routes));
@@ -88,6 +90,12 @@ world_defaults(void)
 	world_caps[0].recipients_per_message = 100;
 	world_routes[0].name = (char *)"up";
 	world_routes[0].connections = 4;
+	for (i = 0; i < nitems(world_routes); i++) {
+		world_routes[i].retry_first_sec = world_conf.retry_first_sec;
+		world_routes[i].retry_max_sec = world_conf.retry_max_sec;
+		world_routes[i].expire_sec = world_conf.expire_sec;
+		world_routes[i].warn_sec = world_conf.warn_sec;
+	}
 }
 
 __attribute__((unused)) static void
@@ -274,6 +282,8 @@ world_submitted(struct world_peer *p, struct world_no *no, char *id)
 
 /* Whether the next hop, as the test plays it, sends reports of its own. */
 static bool world_dsn;
+/* Whether it knows by-times. */
+static bool world_by;
 
 /* --- as a relay -------------------------------------------------------------------------- */
 
@@ -281,7 +291,10 @@ struct world_job {
 	uint64_t attempt;
 	char	 id[STORE_ID_LEN + 1];
 	char	 route[64], domain[256], return_path[256];
-	uint8_t	 flags;
+	uint8_t	 flags, by;
+	bool	 by_trace;
+	uint64_t by_ms;
+	int	 priority;
 	uint32_t n;
 	struct {
 		uint32_t index;
@@ -314,6 +327,10 @@ world_job(struct world_peer *p, struct world_job *j)
 	j->flags = ipc_get_u8(&in);
 	ipc_get_str(&in, ENVELOPE_ENVID_MAX);
 	ipc_get_u8(&in);
+	j->by = ipc_get_u8(&in);
+	j->by_trace = ipc_get_bool(&in);
+	j->by_ms = ipc_get_u64(&in);
+	j->priority = ipc_get_u8(&in) - ENVELOPE_PRIORITY_MAX;
 	j->n = ipc_get_u32(&in);
 	for (i = 0; i < j->n && i < 200; i++) {
 		j->rcpts[i].index = ipc_get_u32(&in);
@@ -351,6 +368,7 @@ world_end(struct world_peer *p, struct world_job *j, bool reached)
 	ipc_put_str("TLSv1.3, verified");
 	ipc_put_bool(reached);
 	ipc_put_bool(world_dsn);
+	ipc_put_bool(world_by);
 	ipc_put_u8(0);		/* and no result but those already said */
 	ipc_put_str("");
 	ipc_put_str("");

@@ -3,6 +3,7 @@
  * socket, for tests of the relay. A script is a row of steps:
  *
  *	S:text	says a line		C:text	expects a line
+ *	P:text	expects a line like this glob pattern
  *	D:text	says it byte by byte	R:text	says it without a line end
  *	Z:text	says it with a NUL in the middle
  *	L	says a line of 100 KB	M	a reply of 10,000 lines
@@ -24,6 +25,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <fnmatch.h>
 #include <poll.h>
 #include <pthread.h>
 
@@ -179,6 +181,18 @@ hop_expect(struct hop *s, const char *want)
 		    "wanted \"%.100s\", got \"%.100s\"", want, line);
 }
 
+/* A line that has a time in it. */
+static void
+hop_match(struct hop *s, const char *want)
+{
+	char line[HOP_LINE_MAX] = "";
+
+	if (!hop_read_line(s, line, sizeof(line)) ||
+	    fnmatch(want, line, 0) != 0)
+		snprintf(s->trouble, sizeof(s->trouble),
+		    "wanted \"%.100s\", got \"%.100s\"", want, line);
+}
+
 static void
 hop_read_bytes(struct hop *s, size_t n)
 {
@@ -238,6 +252,9 @@ hop_step(struct hop *s, const char *step)
 		break;
 	case '*':
 		hop_take(s);
+		break;
+	case 'P':
+		hop_match(s, step + 2);
 		break;
 	case 'Y':
 		hop_read_bytes(s, strtoul(step + 2, NULL, 10));

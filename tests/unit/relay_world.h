@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_RELAY_WORLD_H
 #define TESTS_UNIT_RELAY_WORLD_H
 
+#include "lib/envelope.h"
 #include "lib/ev.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
@@ -24,7 +25,7 @@ static struct {
 	char	 status[WORLD_RCPTS][32];
 	char	 diag[WORLD_RCPTS][1000];
 	unsigned int ended, delivered;
-	bool	 reached, dsn;			/* of the last one that ended */
+	bool	 reached, dsn, by;		/* of the last one that ended */
 	char	 tls[128];
 	bool	 stopped;
 	struct buf log;
@@ -58,6 +59,7 @@ world_on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 		    ipc_get_str(in, 1000));
 		heard.reached = ipc_get_bool(in);
 		heard.dsn = ipc_get_bool(in);
+		heard.by = ipc_get_bool(in);
 		heard.ended++;
 	}
 	world_result(in);
@@ -133,6 +135,10 @@ struct world_msg {
 	uint8_t	 flags;
 	const char *envid;
 	uint8_t	 ret;
+	uint8_t	 by;			/* enum by_mode */
+	bool	 by_trace;
+	int64_t	 by_sec;		/* from now */
+	int	 priority;
 	struct world_rcpt rcpts[WORLD_RCPTS]; /* none: one@ and two@c.test */
 	const char *body;		/* NULL: WORLD_BODY */
 	size_t	 size;			/* > 0: that much, in a file */
@@ -184,6 +190,11 @@ world_message(const struct world_msg *m)
 	ipc_put_u8(m->flags);
 	ipc_put_str(m->envid);
 	ipc_put_u8(m->ret);
+	ipc_put_u8(m->by);
+	ipc_put_bool(m->by_trace);
+	ipc_put_u64(m->by == BY_NONE ? 0 : ev_wall_ms() +
+	    (uint64_t)(m->by_sec * 1000) + 500);
+	ipc_put_u8((uint8_t)(m->priority + ENVELOPE_PRIORITY_MAX));
 	ipc_put_u32(n);
 	for (i = 0; i < n; i++) {
 		ipc_put_u32(i);

@@ -41,6 +41,7 @@ struct world {
 	char	 lane[256];		/* "listener peer" of the last M_LANE */
 	char	 response[256];		/* last decoded SASL response */
 	uint64_t announced, hold_until_ms;
+	struct envelope wishes;		/* its numbers alone */
 	int	 spool_fd;
 };
 
@@ -255,6 +256,7 @@ world_submit(struct ipc_in *in)
 		    ",%s %u", e.rcpts[i].orcpt == NULL ? "-" :
 		    e.rcpts[i].orcpt, e.rcpts[i].notify);
 	world.hold_until_ms = e.hold_until_ms;
+	world.wishes = e;
 	envelope_clear(&e);
 	world_keep_body(in, ipc_get_u64(in));
 	if (!ipc_in_end(in))

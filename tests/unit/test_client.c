@@ -223,6 +223,59 @@ static const struct script scripts[] = {
 	    "C:abc", "H" }, .msg = { .body = "abc\r\n\r" } },
 	{ AS("content without a last line end", "OO", "2.0.0"), .steps = { PIPED_GO,
 	    "C:abc", "C:.", "S:250 ok", BYE }, .msg = { .body = "abc" } },
+	/* DELIVERBY (RFC 2852 4.1.4), MT-PRIORITY (RFC 6710). */
+	{ AS("by-time, to be returned", "OO", "2.0.0"), .steps = { HELLO,
+	    "S:250-sink", "S:250 DELIVERBY", "P:MAIL FROM:<a@b.test> "
+	    "BY=[89]??;R", "S:250 ok", ONE, "S:250 ok", TWO, "S:250 ok",
+	    "C:DATA", "S:354 go", BODY, "S:250 ok", BYE },
+	    .msg = { .by = BY_RETURN, .by_sec = 900 } },
+	{ AS("by-time and trace", "OO", "2.0.0"), .steps = { HELLO, "S:250-sink",
+	    "S:250-MT-PRIORITY MIXER", "S:250 DELIVERBY 240",
+	    "P:MAIL FROM:<a@b.test> BY=[89]??;RT MT-PRIORITY=-9", "S:250 ok",
+	    ONE, "S:250 ok", TWO, "S:250 ok", "C:DATA", "S:354 go", BODY,
+	    "S:250 ok", BYE }, .msg = { .by = BY_RETURN, .by_sec = 900,
+	    .by_trace = true, .priority = -9 } },
+	{ AS("by-time that is over, to be notified", "OO", "2.0.0"), .steps = {
+	    HELLO, "S:250-sink", "S:250 DELIVERBY 1000",
+	    "P:MAIL FROM:<a@b.test> BY=-[89]??;N", "S:250 ok", ONE, "S:250 ok",
+	    TWO, "S:250 ok", "C:DATA", "S:354 go", BODY, "S:250 ok", BYE },
+	    .msg = { .by = BY_NOTIFY, .by_sec = -900 } },
+	{ AS("to be returned, but no DELIVERBY", "FF", "5.4.7"), .steps = {
+	    PLAIN, BYE }, .msg = { .by = BY_RETURN, .by_sec = 900 },
+	    .says = "does not see to (DELIVERBY)" },
+	{ AS("to be returned, by an old server", "FF", "5.4.7"), .steps = {
+	    "S:220 old", "C:EHLO relay.test", "S:500 what?",
+	    "C:HELO relay.test", "S:250 hello", BYE },
+	    .msg = { .by = BY_RETURN, .by_sec = 900 } },
+	{ AS("to be returned, and its time is over", "FF", "5.4.7"), .steps = {
+	    HELLO, "S:250-sink", "S:250 DELIVERBY", BYE },
+	    .msg = { .by = BY_RETURN, .by_sec = -1 }, .says = "is over" },
+	{ AS("to be returned, and the server is too slow", "FF", "5.4.7"),
+	    .steps = { HELLO, "S:250-sink", "S:250 DELIVERBY 1000", BYE },
+	    .msg = { .by = BY_RETURN, .by_sec = 900 }, .says = "as little" },
+	{ AS("a least by-time that makes no sense", "OO", "2.0.0"), .steps = {
+	    HELLO, "S:250-sink", "S:250 DELIVERBY soon",
+	    "P:MAIL FROM:<a@b.test> BY=[89]??;R", "S:250 ok", ONE, "S:250 ok",
+	    TWO, "S:250 ok", "C:DATA", "S:354 go", BODY, "S:250 ok", BYE },
+	    .msg = { .by = BY_RETURN, .by_sec = 900 } },
+	{ AS("to be notified, but no DELIVERBY", "OO", "2.0.0"), .steps = {
+	    PLAIN, ASKED, "S:354 go", BODY, "S:250 ok", BYE },
+	    .msg = { .by = BY_NOTIFY, .by_sec = 900 } },
+	{ AS("a priority", "OO", "2.3.6"), .steps = { HELLO, "S:250-sink",
+	    "S:250 MT-PRIORITY", "C:MAIL FROM:<a@b.test> MT-PRIORITY=9",
+	    "S:250 ok", ONE, "S:250 ok", TWO, "S:250 ok", "C:DATA",
+	    "S:354 go", BODY, "S:250 2.3.6 3 is the new priority", BYE },
+	    .msg = { .priority = 9 } },
+	{ AS("a priority too low for the server", "DD", "4.7.15"), .steps = {
+	    HELLO, "S:250-sink", "S:250 MT-PRIORITY",
+	    "C:MAIL FROM:<a@b.test> MT-PRIORITY=-1",
+	    "S:450 4.7.15 priority level is too low", BYE },
+	    .msg = { .priority = -1 } },
+	{ AS("no priority", "OO", "2.0.0"), .steps = { HELLO, "S:250-sink",
+	    "S:250 MT-PRIORITY", ASKED, "S:354 go", BODY, "S:250 ok", BYE } },
+	{ AS("a priority, but no MT-PRIORITY", "OO", "2.0.0"), .steps = { PLAIN,
+	    ASKED, "S:354 go", BODY, "S:250 ok", BYE },
+	    .msg = { .priority = 9 } },
 	{ AS("a path with a line end in it", "FF", "5.6.0"), .steps = { PLAIN, "N" },
 	    .msg = { .from = "a@b.test>\r\nRSET" } },
 };
@@ -404,6 +457,25 @@ test_dsn(void)
 	ok(!heard.dsn, "no DSN: queue is told that the next hop does not");
 }
 
+/* Whether the by-time went along is queue's to know, RFC 2852 4.1.4. */
+static void
+test_by_passed(void)
+{
+	struct script s = { AS("DELIVERBY is known", "OO", "2.0.0"), .steps = {
+	    HELLO, "S:250-sink", "S:250 DELIVERBY", "P:MAIL * BY=*;N",
+	    "S:250 ok", ONE, "S:250 ok", TWO, "S:250 ok", "C:DATA", "S:354 go",
+	    BODY, "S:250 ok", BYE },
+	    .msg = { .by = BY_NOTIFY, .by_sec = 900 } };
+	struct script none = { AS("it is not", "OO", "2.0.0"), .steps = { PLAIN,
+	    ASKED, "S:354 go", BODY, "S:250 ok", BYE },
+	    .msg = { .by = BY_NOTIFY, .by_sec = 900 } };
+
+	run(&s);
+	ok(heard.by, "queue is told that the next hop knows");
+	run(&none);
+	ok(!heard.by, "queue is told that the next hop does not");
+}
+
 int
 main(void)
 {
@@ -419,5 +491,6 @@ main(void)
 	test_several();
 	test_too_many();
 	test_dsn();
+	test_by_passed();
 	return world_end();
 }

@@ -17,7 +17,8 @@ static struct conf_cap caps[2] = {
 	{ def, { limits, 2 }, 100, OVER_DEFER },
 	{ staff, { limits, 1 }, 0, OVER_HOLD } };
 static struct conf_queue_route routes[1] = {
-	{ route, false, { senders, 2 }, 10, 600 } };
+	{ .name = route, .senders = { senders, 2 }, .connections = 10,
+	    .per_minute = 600, .warn_sec = 7 } };
 static const struct queue_conf sample = { .state_dir = dir, .hostname = host,
     .postmaster = addr, .ticket_key = { key, 32 }, .caps = { caps, 2 },
     .routes = { routes, 1 }, .retry_first_sec = 300,
@@ -55,6 +56,8 @@ main(void)
 	    "a@example.net", "lists of strings");
 	ok(out.min_free_bytes == 1ULL << 40, "large numbers");
 	is_int(out.retry_first_sec, 300, "numbers");
+	is_int(CONF_AT(out.routes, struct conf_queue_route, 0)->warn_sec, 7,
+	    "numbers in lists");
 	conf_clear(queue_conf_fields, sizeof(out), &out);
 	ok(out.hostname == NULL && out.caps.n == 0, "cleared");
 

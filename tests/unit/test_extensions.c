@@ -55,6 +55,8 @@ test_offers(void)
 		{ EXT_CHUNKING, "250-CHUNKING\r\n" },
 		{ EXT_SMTPUTF8, "250-SMTPUTF8\r\n" },
 		{ EXT_REQUIRETLS, "250-REQUIRETLS\r\n" },
+		{ EXT_DELIVERBY, "250-DELIVERBY\r\n" },
+		{ EXT_MT_PRIORITY, "250-MT-PRIORITY\r\n" },
 	};
 	size_t i;
 
@@ -255,6 +257,72 @@ test_release(void)
 	is_int(world.hold_until_ms, at, "until %s", until);
 	ok(strstr(offers(), "250-FUTURERELEASE 2592000 2026-12-23T") != NULL,
 	    "the limits are told");
+	end();
+}
+
+/* --- DELIVERBY, MT-PRIORITY --------------------------------------------------------------- */
+
+static void
+test_wishes(void)
+{
+	static const struct {
+		const char *params, *hear;
+		enum by_mode by;
+		int64_t in_ms;
+		bool	 trace, told;
+		int	 priority;
+	} rows[] = {
+		{ " BY=120;R", "250 2.1.0", BY_RETURN, 120000, false, false, 0 },
+		{ " BY=120;RT", "250 2.1.0", BY_RETURN, 120000, true, false, 0 },
+		{ " BY=60;N", "250 2.1.0", BY_NOTIFY, 60000, false, false, 0 },
+		{ " BY=59;R", "555 5.5.4", 0, 0, false, false, 0 },
+		{ " BY=60;R", "250 2.1.0", BY_RETURN, 60000, false, false, 0 },
+		{ " BY=1;N", "250 2.1.0", BY_NOTIFY, 1000, false, false, 0 },
+		/* Whoever sends it with no time left has told the sender. */
+		{ " BY=0;N", "250 2.1.0", BY_NOTIFY, 0, false, true, 0 },
+		{ " BY=-5;NT", "250 2.1.0", BY_NOTIFY, -5000, true, true, 0 },
+		{ " BY=0;R", "501 5.5.4", 0, 0, false, false, 0 },
+		{ " BY=-5;R", "501 5.5.4", 0, 0, false, false, 0 },
+		/* RFC 4865 4.1 */
+		{ " BY=120;R HOLDFOR=121", "501 5.5.4", 0, 0, false, false, 0 },
+		{ " BY=120;N HOLDFOR=121", "501 5.5.4", 0, 0, false, false, 0 },
+		{ " BY=120;R HOLDFOR=60", "250 2.1.0", BY_RETURN, 120000, false,
+		    false, 0 },
+		{ " MT-PRIORITY=-9", "250 2.1.0", BY_NONE, 0, false, false, -9 },
+		{ " MT-PRIORITY=6 BY=600;R", "250 2.1.0", BY_RETURN, 600000,
+		    false, false, 6 },
+		{ " MT-PRIORITY=10", "501 5.5.4", 0, 0, false, false, 0 },
+		{ "", "250 2.1.0", BY_NONE, 0, false, false, 0 },
+	};
+	const struct envelope *e = &world.wishes;
+	char line[256], clause[32];
+	size_t i;
+
+	begin();
+	world.conf.min_by_sec = 60;
+	ok(strstr(offers(), "250-DELIVERBY 60\r\n") != NULL,
+	    "the least by-time is told");
+	codes(&c);
+	for (i = 0; i < nitems(rows); i++) {
+		snprintf(line, sizeof(line), MAIL "%s\r\n", rows[i].params);
+		say(&c, line);
+		is_str(codes(&c), rows[i].hear, "MAIL%s", rows[i].params);
+		if (rows[i].hear[0] != '2')
+			continue;
+		say(&c, RCPT "\r\n" END);
+		is_str(codes(&c), "250 2.1.5,354,250 2.0.0", "its message");
+		ok(e->by == rows[i].by && e->by_trace == rows[i].trace &&
+		    e->by_told == rows[i].told && e->by_ms == (rows[i].by ==
+		    BY_NONE ? 0 : (uint64_t)((int64_t)ev_wall_ms() +
+		    rows[i].in_ms)), "queue hears of the by-time");
+		is_int(e->priority, rows[i].priority, "and the priority");
+		/* RFC 6710 6 */
+		snprintf(clause, sizeof(clause), "\r\n\tPRIORITY %d;",
+		    rows[i].priority);
+		is_int(strstr(buf_str(&world.body), clause) != NULL,
+		    rows[i].priority != 0, "Received tells of it");
+	}
+	world.conf.min_by_sec = 0;
 	end();
 }
 
@@ -542,6 +610,7 @@ main(void)
 	test_large_envelope();
 	test_utf8();
 	test_release();
+	test_wishes();
 	test_identity();
 	test_chunks();
 	test_large_chunks();

@@ -129,7 +129,16 @@ static const struct mail_row {
 	{ "REQUIRETLS", OK, 0, RET_UNSET, "" },
 	{ "REQUIRETLS=yes", BAD, 0, RET_UNSET, "" },
 	{ "REQUIRETLS REQUIRETLS", TWICE, 0, RET_UNSET, "" },
+	/* RFC 2852 4, RFC 6710 3: see below for what they mean */
+	{ "BY=120;R", OK, 0, RET_UNSET, "" },
+	{ "BY=1;N BY=1;N", TWICE, 0, RET_UNSET, "" },
+	{ "MT-PRIORITY=3 ENVID=QQ314159", OK, 0, RET_UNSET, "QQ314159" },
+	{ "MT-PRIORITY=3 mt-priority=3", TWICE, 0, RET_UNSET, "" },
+	{ "BY=120;R MT-PRIORITY=-9 HOLDFOR=9", OK, 0, RET_UNSET, "" },
 	/* RCPT's, and nobody's */
+	{ "BY", BAD, 0, RET_UNSET, "" },
+	{ "MT-PRIORITY", BAD, 0, RET_UNSET, "" },
+	{ "PRIORITY=1", UNKNOWN, 0, RET_UNSET, "" },
 	{ "NOTIFY=NEVER", UNKNOWN, 0, RET_UNSET, "" },
 	{ "ORCPT=rfc822;a@b", UNKNOWN, 0, RET_UNSET, "" },
 	{ "SIZES=1", UNKNOWN, 0, RET_UNSET, "" },
@@ -306,6 +315,104 @@ test_lengths(void)
 	}
 }
 
+/* RFC 2852 4: by-time ";" by-mode [by-trace] */
+static void
+test_by(void)
+{
+	static const struct {
+		const char *value;
+		enum by_mode by;	/* BY_NONE: refused */
+		int64_t sec;
+		bool	 trace;
+	} rows[] = {
+		{ "120;R", BY_RETURN, 120, false },	/* RFC 2852 4 */
+		{ "120;N", BY_NOTIFY, 120, false },
+		{ "120;RT", BY_RETURN, 120, true },
+		{ "120;NT", BY_NOTIFY, 120, true },
+		{ "+120;r", BY_RETURN, 120, false },
+		{ "120;nt", BY_NOTIFY, 120, true },
+		{ "-60;N", BY_NOTIFY, -60, false },
+		{ "-60;NT", BY_NOTIFY, -60, true },
+		{ "0;N", BY_NOTIFY, 0, false },
+		{ "-0;N", BY_NOTIFY, 0, false },
+		{ "1;R", BY_RETURN, 1, false },
+		{ "007;R", BY_RETURN, 7, false },
+		{ "999999999;R", BY_RETURN, 999999999, false },
+		{ "-999999999;N", BY_NOTIFY, -999999999, false },
+		{ "000000001;R", BY_RETURN, 1, false },
+		{ "0;R", BY_NONE, 0, false },
+		{ "-1;R", BY_NONE, 0, false },
+		{ "-0;R", BY_NONE, 0, false },
+		{ "+0;R", BY_NONE, 0, false },
+		{ "1000000000;N", BY_NONE, 0, false },
+		{ "0000000001;N", BY_NONE, 0, false },
+		{ "99999999999999999999;N", BY_NONE, 0, false },
+		{ "120", BY_NONE, 0, false },
+		{ "120;", BY_NONE, 0, false },
+		{ ";R", BY_NONE, 0, false },
+		{ "+;R", BY_NONE, 0, false },
+		{ "-;N", BY_NONE, 0, false },
+		{ "--1;N", BY_NONE, 0, false },
+		{ "+-1;N", BY_NONE, 0, false },
+		{ "1-;N", BY_NONE, 0, false },
+		{ "120;T", BY_NONE, 0, false },
+		{ "120;TR", BY_NONE, 0, false },
+		{ "120;RN", BY_NONE, 0, false },
+		{ "120;RTT", BY_NONE, 0, false },
+		{ "120;RT;", BY_NONE, 0, false },
+		{ "120;;R", BY_NONE, 0, false },
+		{ "120,R", BY_NONE, 0, false },
+		{ "120:R", BY_NONE, 0, false },
+		{ "1.5;R", BY_NONE, 0, false },
+		{ "0x10;R", BY_NONE, 0, false },
+		{ "2m;R", BY_NONE, 0, false },
+		{ "R;120", BY_NONE, 0, false },
+	};
+	struct mail_params mp;
+	char text[80];
+	enum reply r;
+	size_t i;
+
+	for (i = 0; i < nitems(rows); i++) {
+		snprintf(text, sizeof(text), "BY=%s", rows[i].value);
+		parse("FROM:", text);
+		r = params_mail(&path, ALL, &mp, &about);
+		is_int(r, rows[i].by == BY_NONE ? BAD : OK, "BY=%s",
+		    rows[i].value);
+		if (r == OK)
+			ok(mp.by == rows[i].by && mp.by_sec == rows[i].sec &&
+			    mp.by_trace == rows[i].trace, "what it says");
+	}
+}
+
+/* RFC 6710 3: "-" NZDIGIT, or a digit */
+static void
+test_priority(void)
+{
+	static const char *const bad[] = { "10", "-10", "-0", "00", "01", "-01",
+	    "+1", "--1", "-", "1-", "a", "1a", "0x1", "1.0", "1;2", "urgent",
+	    "99999999999999999999" };
+	struct mail_params mp;
+	char text[80];
+	size_t i;
+	int n;
+
+	for (n = -9; n <= 9; n++) {
+		snprintf(text, sizeof(text), "MT-PRIORITY=%d", n);
+		parse("FROM:", text);
+		is_int(params_mail(&path, ALL, &mp, &about), OK, "%s", text);
+		is_int(mp.priority, n, "it is that");
+	}
+	for (i = 0; i < nitems(bad); i++) {
+		snprintf(text, sizeof(text), "MT-PRIORITY=%s", bad[i]);
+		parse("FROM:", text);
+		is_int(params_mail(&path, ALL, &mp, &about), BAD, "%s", text);
+	}
+	parse("FROM:", "");
+	params_mail(&path, ALL, &mp, &about);
+	ok(mp.priority == 0 && mp.by == BY_NONE, "neither is asked for");
+}
+
 /* Each parameter goes with its extension. */
 static void
 test_offered(void)
@@ -323,6 +430,8 @@ test_offered(void)
 		{ "FROM:", "REQUIRETLS", EXT_REQUIRETLS },
 		{ "FROM:", "HOLDFOR=1", EXT_FUTURERELEASE },
 		{ "FROM:", "HOLDUNTIL=2026-12-24T18:00:00Z", EXT_FUTURERELEASE },
+		{ "FROM:", "BY=120;R", EXT_DELIVERBY },
+		{ "FROM:", "MT-PRIORITY=3", EXT_MT_PRIORITY },
 		{ "TO:", "NOTIFY=NEVER", EXT_DSN },
 		{ "TO:", "ORCPT=rfc822;a@b", EXT_DSN },
 	};
@@ -354,6 +463,8 @@ main(void)
 	test_rcpt();
 	test_utf8_orcpt();
 	test_lengths();
+	test_by();
+	test_priority();
 	test_offered();
 	return tap_done();
 }

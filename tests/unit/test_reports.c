@@ -157,12 +157,12 @@ test_warning_wanted(void)
 		is_int(n, rows[i].failures, "NOTIFY %u: failures",
 		    rows[i].notify);
 	}
-	world_conf.warn_sec = 0;
+	world_routes[0].warn_sec = 0;
 	submit("bob@example.net", 0, NULL);
 	free(hours(24, &n));
 	is_int(n, 0, "warn = 0: no warning");
 	free(hours(144, &n));
-	world_conf.warn_sec = 4 * 3600;
+	world_routes[0].warn_sec = 4 * 3600;
 	is_int(queued(), 0, "nothing is left");
 }
 
@@ -367,7 +367,7 @@ main(void)
 {
 	world_defaults();
 	world_limits[0].count = 100000;
-	world_conf.warn_sec = 4 * 3600;
+	world_routes[0].warn_sec = 4 * 3600;
 	world_open();
 	world_connect(&smtpd, ROLE_SMTPD, 0);
 	world_connect(&relay, ROLE_RELAY, 0);

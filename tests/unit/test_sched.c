@@ -13,14 +13,26 @@ static void
 fresh(void)
 {
 	sched_free(&s);
-	s = sched_new(300, 14400, 42);
+	s = sched_new(42);
 	memset(jobs, 0, sizeof(jobs));
+}
+
+static const struct sched_retry retry = { 300000, 14400000 };
+
+static void
+put(struct sched_job *j, const char *hop, uint32_t at_once,
+    const char *account, bool first)
+{
+	struct sched_place place = { .hop = hop, .account = account,
+	    .at_once = at_once, .retry = retry, .route = hop };
+
+	sched_add(s, j, &place, first);
 }
 
 static void
 add(int i, const char *hop, uint32_t at_once, const char *account)
 {
-	sched_add(s, &jobs[i], hop, at_once, account, false);
+	put(&jobs[i], hop, at_once, account, false);
 }
 
 /* The index of the next job, -1: none, or 1000 + index when it is blocked. */
@@ -220,7 +232,7 @@ test_cancel(void)
 	is_int(next(0), -1, "nothing is left");
 	add(0, "a", 1, "alice");
 	add(1, "a", 1, "alice");
-	sched_add(s, &jobs[2], "a", 1, "alice", true);
+	put(&jobs[2], "a", 1, "alice", true);
 	is_int(next(0), 2, "what was lost goes first");
 	done(2, SCHED_REACHED, 0);
 	sched_cancel(s, &jobs[0]);
@@ -267,7 +279,8 @@ test_backoff(void)
 		least = UINT64_MAX;
 		most = 0;
 		for (k = 0; k < 200; k++) {
-			ms = sched_backoff_ms(s, cases[i].attempts);
+			ms = sched_backoff_ms(s, &retry,
+			    cases[i].attempts);
 			fits &= ms >= cases[i].sec * 800 &&
 			    ms <= cases[i].sec * 1200;
 			least = ms < least ? ms : least;
@@ -285,13 +298,82 @@ test_expiry(void)
 	const uint64_t t0 = 1800000000000, day = 86400000, five = t0 + 5 * day;
 
 	fresh();
-	ok(!sched_expired(s, 40, t0, five, five - 1), "not before its time");
-	ok(sched_expired(s, 30, t0, five, five), "in its time");
-	ok(!sched_expired(s, 3, t0, five, t0 + 365 * day),
+	ok(!sched_expired(&retry, 40, t0, five, five - 1), "not before its time");
+	ok(sched_expired(&retry, 30, t0, five, five), "in its time");
+	ok(!sched_expired(&retry, 3, t0, five, t0 + 365 * day),
 	    "not when the clock leapt a year");
-	ok(!sched_expired(s, 0, t0, five, five), "not untried");
-	ok(sched_expired(s, 1, t0, t0 + 1000, t0 + 1000), "a short life");
-	ok(sched_expired(s, 1, t0, t0 - 1000, t0), "none at all");
+	ok(!sched_expired(&retry, 0, t0, five, five), "not untried");
+	ok(sched_expired(&retry, 1, t0, t0 + 1000, t0 + 1000), "a short life");
+	ok(sched_expired(&retry, 1, t0, t0 - 1000, t0), "none at all");
+}
+
+/*
+ * RFC 6710: what is urgent goes before the rest of its account's, and no
+ * sooner than another account's turn comes.
+ */
+static void
+test_priority(void)
+{
+	static const struct { int8_t priority; const char *account; } jobs_of[] = {
+		{ 0, "alice" }, { -9, "alice" }, { 9, "alice" }, { 4, "alice" },
+		{ 9, "alice" }, { 0, "bob" }, { -4, "bob" }, { 0, "alice" },
+	};
+	static const int want[] = { 2, 5, 4, 6, 3, 0, 7, 1 };
+	struct sched_place place = { .hop = "a", .at_once = 10, .retry = retry,
+	    .route = "a" };
+	size_t i;
+
+	fresh();
+	/* One is running, so that the line forms. */
+	place.at_once = 1;
+	place.account = "carol";
+	sched_add(s, &jobs[60], &place, false);
+	is_int(next(0), 60, "the first of all");
+	for (i = 0; i < nitems(jobs_of); i++) {
+		place.priority = jobs_of[i].priority;
+		place.account = jobs_of[i].account;
+		sched_add(s, &jobs[i], &place, false);
+	}
+	done(60, SCHED_REACHED, 0);
+	for (i = 0; i < nitems(want); i++) {
+		is_int(next(0), want[i], "the %zu. in turn", i + 1);
+		done(want[i], SCHED_REACHED, 0);
+	}
+	place.priority = 0;
+	sched_add(s, &jobs[0], &place, false);
+	sched_add(s, &jobs[1], &place, true);
+	place.priority = 1;
+	sched_add(s, &jobs[2], &place, false);
+	is_int(next(0), 2, "what was lost is first of its priority only");
+	done(2, SCHED_REACHED, 0);
+	is_int(next(0), 1, "then what was lost");
+	sched_cancel(s, &jobs[0]);
+	done(1, SCHED_REACHED, 0);
+	is_int(next(0), -1, "and what was taken out does not come");
+}
+
+/* A hop is left alone for as long as its route's times say. */
+static void
+test_retry_of_route(void)
+{
+	struct sched_place place = { .hop = "quick", .account = "alice",
+	    .at_once = 1, .retry = { 10000, 20000 }, .route = "quick" };
+	uint64_t until;
+	struct sched_job *j;
+
+	fresh();
+	sched_add(s, &jobs[0], &place, false);
+	next(0);
+	done(0, SCHED_UNREACHED, 0);
+	sched_add(s, &jobs[0], &place, false);
+	is_int(sched_next(s, 0, &j, &until), SCHED_BLOCKED, "blocked");
+	ok(until >= 8000 && until <= 12000, "for the route's first time");
+	sched_sweep(s, 12000 + 20001);
+	add(1, "quick", 10, "alice");
+	add(2, "quick", 10, "alice");
+	ok(next(32001) == 1 && next(32001) == 2, "forgotten after its longest");
+	done(1, SCHED_REACHED, 32001);
+	done(2, SCHED_REACHED, 32001);
 }
 
 /* One account's mail to five thousand places, and another's single one. */
@@ -311,12 +393,12 @@ test_shares(void)
 	memset(&mouse, 0, sizeof(mouse));
 	for (i = 0; i < PLACES; i++) {
 		snprintf(hop, sizeof(hop), "d%d", i);
-		sched_add(s, &hog[i], hop, 10, "hog", false);
+		put(&hog[i], hop, 10, "hog", false);
 	}
 	while (sched_next(s, 0, &j, &until) == SCHED_GO)
 		n++;
 	is_int(n, SCHED_RUNNING_MAX / 2, "alone it gets half");
-	sched_add(s, &mouse, "d4999", 10, "mouse", false);
+	put(&mouse, "d4999", 10, "mouse", false);
 	ok(sched_next(s, 0, &j, &until) == SCHED_GO && j == &mouse,
 	    "another's is next, even where hog's waits");
 	ok(sched_next(s, 0, &j, &until) == SCHED_NONE, "hog's is not");
@@ -327,7 +409,7 @@ test_shares(void)
 	sched_done(s, &mouse, SCHED_UNREACHED, "refused", 0);
 	for (i = 0; i < PLACES; i++) {
 		snprintf(hop, sizeof(hop), "e%d", i);
-		sched_add(s, &third[i], hop, 10, "third", false);
+		put(&third[i], hop, 10, "third", false);
 	}
 	for (i = 0, n = 0; (v = sched_next(s, 0, &j, &until)) != SCHED_NONE;)
 		*(v == SCHED_GO ? &n : &i) += 1;
@@ -363,16 +445,17 @@ test_pace(void)
 {
 	struct sched_job *j;
 	uint64_t until, now = 1000;
+	struct sched_place place = { .account = "alice", .at_once = 10,
+	    .retry = retry, .route = "slow", .per_minute = 6 };
+	static const char *const hops[] = { "slow/a", "slow/b", "slow/c" };
 	int i, n = 0;
 
 	fresh();
 	for (i = 0; i < 12; i++) {
-		add(i, i % 3 == 0 ? "slow/a" : i % 3 == 1 ? "slow/b" : "slow/c",
-		    10, "alice");
-		sched_pace(s, &jobs[i], "slow", 6);
+		place.hop = hops[i % 3];
+		sched_add(s, &jobs[i], &place, false);
 	}
 	add(12, "fast", 10, "alice");
-	sched_pace(s, &jobs[12], "fast", 0);
 	is_int(next(now), 0, "the first goes at once");
 	is_int(next(now), 12, "another route has its own pace");
 	is_int(next(now), -1, "then none");
@@ -391,12 +474,20 @@ test_pace(void)
 	for (i = 0; i < 13; i++)
 		if (jobs[i].state == SCHED_RUNNING)
 			done(i, SCHED_REACHED, now);
-	for (i = 1; i < 12; i++)
+	place.per_minute = 0;
+	for (i = 1, n = 0; i < 12; i++)
 		if (jobs[i].state == SCHED_WAITING) {
-			sched_pace(s, &jobs[i], "slow", 0);
-			is_int(next(now), i, "a reload may lift it");
-			done(i, SCHED_REACHED, now);
+			sched_cancel(s, &jobs[i]);
+			place.hop = hops[i % 3];
+			sched_add(s, &jobs[i], &place, false);
+			n++;
 		}
+	ok(n > 1, "some are left");
+	while (n-- > 0) {
+		i = next(now);
+		ok(i > 0 && i < 12, "a reload may lift it");
+		done(i, SCHED_REACHED, now);
+	}
 }
 
 int
@@ -413,6 +504,8 @@ main(void)
 	test_backoff();
 	test_expiry();
 	test_pace();
+	test_priority();
+	test_retry_of_route();
 	test_shares();
 	sched_free(&s);
 	return tap_done();

@@ -241,6 +241,13 @@ static const struct {
 	{ "no postmaster", "queue { postmaster = \"me\" }", "no address" },
 	{ "retries the wrong way round", "queue { retry-first = \"5h\" }",
 	    "longer than retry-max" },
+	{ "a route's, too", "route r { next-hop = \"mx\" retry-first = \"1h\" "
+	    "retry-max = \"5m\" }", "longer than retry-max" },
+	{ "a route's against the queue's", "route r { next-hop = \"mx\" "
+	    "retry-first = \"5h\" }", "set both for the route" },
+	{ "the other way", "route r { next-hop = \"mx\" retry-max = \"1m\" }",
+	    "set both for the route" },
+	{ "a by-time of days", "limits { min-by-time = \"2d\" }", "1d" },
 	{ "a missing brace", "limits { hops = 9", "ends inside" },
 	{ "a missing quote", "log = \"stderr", "ends inside" },
 	{ "an open comment", "/* tls", "complete" },
@@ -265,6 +272,35 @@ test_bad(void)
 			printf("# %s\n", buf_str(&problems));
 		config_free(&cfg);
 	}
+}
+
+/* A route has the queue's times, but for those that it names. */
+static void
+test_route_times(void)
+{
+	struct config *cfg = load_more("queue { retry-first = \"2m\" retry-max = "
+	    "\"1h\" warn = \"3h\" expire = \"2d\" }\n"
+	    "route own { next-hop = \"mx\" retry-first = \"10s\" retry-max = "
+	    "\"1m\" warn = 0 expire = \"1h\" }\n"
+	    "route some { next-hop = \"mx\" retry-max = \"5m\" }\n"
+	    "limits { min-by-time = \"90s\" }\n");
+	const struct conf_queue_route *r;
+
+	if (!ok(cfg != NULL && cfg->queue.routes.n == 3, "three routes"))
+		return;
+	is_int(cfg->smtpd.min_by_sec, 90, "the least by-time");
+	r = CONF_AT(cfg->queue.routes, struct conf_queue_route, 0);
+	ok(r->retry_first_sec == 120 && r->retry_max_sec == 3600 &&
+	    r->warn_sec == 10800 && r->expire_sec == 172800,
+	    "the queue's times");
+	r++;
+	ok(r->retry_first_sec == 10 && r->retry_max_sec == 60 &&
+	    r->warn_sec == 0 && r->expire_sec == 3600,
+	    "its own, never among them");
+	r++;
+	ok(r->retry_first_sec == 120 && r->retry_max_sec == 300 &&
+	    r->warn_sec == 10800, "some of each");
+	config_free(&cfg);
 }
 
 #define LISTEN "listen dev { address = \"192.168.1.10\" port = 2525 tls = may }\n"
@@ -728,6 +764,7 @@ main(void)
 	test_bad();
 	test_devices();
 	test_groups();
+	test_route_times();
 	test_missing();
 	test_all_faults();
 	test_odd_files();

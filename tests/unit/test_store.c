@@ -80,6 +80,12 @@ make(struct store_msg *m, const char *body)
 	m->env.return_path = xstrdup("alice@example.org");
 	m->env.envid = xstrdup("envelope+3Did");
 	m->env.ret = RET_HDRS;
+	m->env.require_tls = true;
+	m->env.hold_until_ms = 7;
+	m->env.by = BY_NOTIFY;
+	m->env.by_trace = m->env.by_told = true;
+	m->env.by_ms = 8;
+	m->env.priority = -9;
 	envelope_add_rcpt(&m->env, "bob@example.net", "rfc822;bob", 4);
 	envelope_add_rcpt(&m->env, "carol@example.net", NULL, 0);
 	store_msg_fit(m);
@@ -114,6 +120,7 @@ static struct {
 	uint32_t attempts;
 	char	*orcpt;
 	char	 route[16], history[200];
+	struct envelope env;		/* its numbers alone */
 	char	 body[256];
 	size_t	 body_len;
 	char	*errstr;
@@ -139,6 +146,7 @@ msgs_cb(struct store_msg *const *v, size_t n, void *arg)
 	got.orcpt = v[0]->env.rcpts[0].orcpt == NULL ? NULL :
 	    xstrdup(v[0]->env.rcpts[0].orcpt);
 	got.attempts = v[0]->attempts;
+	got.env = v[0]->env;
 	snprintf(got.route, sizeof(got.route), "%s", v[0]->route);
 	got.history[0] = '\0';
 	for (i = 0; i < v[0]->nevents; i++) {
@@ -260,6 +268,10 @@ test_life(bool disk)
 	ok(got.n == 1 && got.attempts == 1, "the newest state is loaded");
 	is_str(got.first_status, "4.2.2", "with its status");
 	is_str(got.route, "detour", "its route");
+	ok(got.env.require_tls && got.env.hold_until_ms == 7 &&
+	    got.env.by == BY_NOTIFY && got.env.by_trace && got.env.by_told &&
+	    got.env.by_ms == 8 && got.env.priority == -9,
+	    "what its sender asked for");
 	is_str(got.history, "0-2 2 deferred 4.2.2 full;1-1 1 held by admin;",
 	    "and its history");
 	ok(wait_for(&settled_count, 2), "settled in time");

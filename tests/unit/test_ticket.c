@@ -148,6 +148,10 @@ test_wire(void)
 	e.ret = RET_HDRS;
 	e.body_8bit = e.require_tls = true;
 	e.hold_until_ms = NOW + 1;
+	e.by = BY_NOTIFY;
+	e.by_trace = e.by_told = true;
+	e.by_ms = NOW - 5;
+	e.priority = -9;
 	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
 	envelope_add_rcpt(&e, "carol@example.net", "rfc822;c", NOTIFY_FAILURE);
 	envelope_add_rcpt(&e, "dave@example.net", "", NOTIFY_NEVER);
@@ -173,6 +177,9 @@ test_wire(void)
 	ok(back.body_8bit && !back.utf8 && back.require_tls &&
 	    back.ret == RET_HDRS, "flags");
 	is_int(back.hold_until_ms, NOW + 1, "the hour of release");
+	ok(back.by == BY_NOTIFY && back.by_trace && back.by_told &&
+	    back.by_ms == NOW - 5, "DELIVERBY");
+	is_int(back.priority, -9, "the priority");
 	envelope_clear(&back);
 	envelope_clear(&e);
 
