@@ -1,6 +1,6 @@
 /*
  * One B-tree. Keys are a letter and a name: 'a' for accounts, 'm' for what the
- * installation itself must remember. Writers take turns on a mutex; readers may
+ * installation itself must remember, 'u' for the last use of "account/label". Writers take turns on a mutex; readers may
  * meet a writer and lose a deadlock, and then try again.
  */
 #include "lib/prelude.h"
@@ -35,7 +35,7 @@ struct accounts {
 };
 
 struct key {
-	uint8_t	 v[1 + ACCOUNT_MAX + 1];
+	uint8_t	 v[1 + LOGIN_MAX + 1];
 	uint32_t n;
 };
 
@@ -58,16 +58,22 @@ failed(struct accounts *a, const char *doing, int r)
 }
 
 static bool
-key_of(struct key *k, const char *name)
+key_with(struct key *k, char letter, const char *name, size_t max)
 {
 	size_t len = strlen(name);
 
-	if (len > ACCOUNT_MAX)
+	if (len > max)
 		return false;
-	k->v[0] = 'a';
+	k->v[0] = (uint8_t)letter;
 	memcpy(k->v + 1, name, len);
 	k->n = (uint32_t)(1 + len);
 	return true;
+}
+
+static bool
+key_of(struct key *k, const char *name)
+{
+	return key_with(k, 'a', name, ACCOUNT_MAX);
 }
 
 /* --- counting ------------------------------------------------------------------------ */
@@ -326,7 +332,7 @@ accounts_next(struct accounts *a, const char *after, struct account *out)
 		return ACCOUNTS_NONE;
 	if (r != 0)
 		return failed(a, "read", r);
-	if (key.size < 2 || k.v[0] != 'a') {
+	if (key.size < 2 || k.v[0] != 'a' || key.size > 1 + ACCOUNT_MAX) {
 		free(val.data);
 		return ACCOUNTS_NONE;
 	}
@@ -489,6 +495,25 @@ accounts_set_further(struct accounts *a, const struct account *with)
 	    (void *)(uintptr_t)with);
 }
 
+/* When its devices were used. */
+static void
+drop_uses(struct accounts *a, const struct account *acc)
+{
+	char login[LOGIN_MAX + 1];
+	struct key k;
+	size_t i;
+	int r;
+
+	for (i = 0; i < acc->ndevices; i++) {
+		device_login(acc->name, acc->devices[i].label, login);
+		if (!key_with(&k, 'u', login, LOGIN_MAX))
+			continue;
+		r = change(a, &k, NULL, 0);
+		if (r != 0 && r != DB_NOTFOUND)
+			(void)failed(a, "write", r);
+	}
+}
+
 enum accounts_result
 accounts_remove(struct accounts *a, const char *name)
 {
@@ -507,8 +532,104 @@ accounts_remove(struct accounts *a, const char *name)
 		counts_of(&acc, &before);
 		if (r == 0)
 			count(a, NULL, &before);
+		drop_uses(a, &acc);
 		account_clear(&acc);
 	}
+	pthread_mutex_unlock(&a->writing);
+	if (r == DB_NOTFOUND)
+		return ACCOUNTS_NONE;
+	return r == 0 ? ACCOUNTS_OK : failed(a, "write", r);
+}
+
+/* --- last uses ---------------------------------------------------------------------------- */
+
+#define USE_MAX	(8 + NET_TEXT_LEN)
+
+static int
+put_use(struct accounts *a, DB_TXN *txn, const struct accounts_use *use)
+{
+	uint8_t out[USE_MAX];
+	DBT key = { 0 }, val = { .data = out };
+	struct key k;
+	int i;
+
+	if (!key_with(&k, 'u', use->login, LOGIN_MAX))
+		return 0;
+	for (i = 0; i < 8; i++)
+		out[i] = (uint8_t)(use->ms >> (8 * (7 - i)));
+	val.size = (uint32_t)(8 + strnlen(use->peer, NET_TEXT_LEN - 1));
+	memcpy(out + 8, use->peer, val.size - 8);
+	key.data = k.v;
+	key.size = k.n;
+	return a->db->put(a->db, txn, &key, &val, 0);
+}
+
+enum accounts_result
+accounts_put_uses(struct accounts *a, const struct accounts_use *uses, size_t n)
+{
+	int r, tries = 0;
+	DB_TXN *txn;
+	size_t i;
+
+	pthread_mutex_lock(&a->writing);
+	do {
+		r = a->env->txn_begin(a->env, NULL, &txn, 0);
+		if (r != 0)
+			break;
+		for (i = 0; r == 0 && i < n; i++)
+			r = put_use(a, txn, &uses[i]);
+		if (r == 0)
+			r = txn->commit(txn, 0);
+		else
+			txn->abort(txn);
+	} while (r == DB_LOCK_DEADLOCK && ++tries < TRIES);
+	if (r == 0)
+		r = a->env->txn_checkpoint(a->env, CHECKPOINT_KB, 0, 0);
+	pthread_mutex_unlock(&a->writing);
+	return r == 0 ? ACCOUNTS_OK : failed(a, "write", r);
+}
+
+enum accounts_result
+accounts_get_use(struct accounts *a, const char *login,
+    struct accounts_use *out)
+{
+	uint8_t in[USE_MAX];
+	DBT key = { 0 }, val = { .data = in, .ulen = sizeof(in),
+	    .flags = DB_DBT_USERMEM };
+	int i, r, tries = 0;
+	struct key k;
+
+	memset(out, 0, sizeof(*out));
+	if (!key_with(&k, 'u', login, LOGIN_MAX))
+		return ACCOUNTS_NONE;
+	key.data = k.v;
+	key.size = k.n;
+	do
+		r = a->db->get(a->db, NULL, &key, &val, 0);
+	while (r == DB_LOCK_DEADLOCK && ++tries < TRIES);
+	if (r == DB_NOTFOUND || r == DB_BUFFER_SMALL ||
+	    (r == 0 && val.size < 8))
+		return ACCOUNTS_NONE;
+	if (r != 0)
+		return failed(a, "read", r);
+	snprintf(out->login, sizeof(out->login), "%s", login);
+	for (i = 0; i < 8; i++)
+		out->ms = out->ms << 8 | in[i];
+	snprintf(out->peer, sizeof(out->peer), "%.*s", (int)val.size - 8,
+	    (const char *)in + 8);
+	return ACCOUNTS_OK;
+}
+
+enum accounts_result
+accounts_drop_use(struct accounts *a, const char *login)
+{
+	struct key k;
+	int r;
+
+	if (!key_with(&k, 'u', login, LOGIN_MAX))
+		return ACCOUNTS_NONE;
+	pthread_mutex_lock(&a->writing);
+	r = change(a, &k, NULL, 0);
 	pthread_mutex_unlock(&a->writing);
 	if (r == DB_NOTFOUND)
 		return ACCOUNTS_NONE;

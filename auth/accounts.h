@@ -70,4 +70,19 @@ enum accounts_result accounts_change(struct accounts *, const char *name,
 	    accounts_changer *, void *arg);
 enum accounts_result accounts_remove(struct accounts *, const char *name);
 
+/* When a device has logged in last. */
+struct accounts_use {
+	char	 login[LOGIN_MAX + 1];	/* "account/label" */
+	uint64_t ms;			/* wall clock; 0: never */
+	char	 peer[NET_TEXT_LEN];
+};
+
+/* All of them in one transaction. */
+enum accounts_result accounts_put_uses(struct accounts *,
+	    const struct accounts_use *, size_t n);
+/* *out is zeroed unless ACCOUNTS_OK. */
+enum accounts_result accounts_get_use(struct accounts *, const char *login,
+	    struct accounts_use *out);
+enum accounts_result accounts_drop_use(struct accounts *, const char *login);
+
 #endif

@@ -5,6 +5,7 @@
 #include "auth/ctl.h"
 #include "auth/exchange.h"
 #include "auth/lanes.h"
+#include "auth/lastuse.h"
 #include "auth/revoke.h"
 #include "auth/sasl.h"
 #include "auth/tokens.h"
@@ -101,6 +102,7 @@ start(void)
 	sasl_login_accounts(accounts);
 	ctl_conf(accounts, conf);
 	watch_start(conf->state_dir);
+	lastuse_start(accounts);
 	worker_start(conf->workers);
 	lanes_conf(accounts, conf);
 	ctl_look_over();
@@ -113,6 +115,7 @@ stop(void)
 	exchange_stop();
 	worker_stop();
 	watch_stop();
+	lastuse_stop();
 	revoke_stop();
 	tokens_stop();
 	sasl_login_accounts(NULL);

@@ -10,7 +10,7 @@ static const struct auth_conf *conf;
 
 /* A line for each room. */
 static const struct verb *const rooms[] = {
-	ctl_account_verbs, ctl_list_verbs, ctl_sender_verbs,
+	ctl_account_verbs, ctl_device_verbs, ctl_list_verbs, ctl_sender_verbs,
 };
 
 /* --- life ----------------------------------------------------------------------- */
@@ -38,6 +38,8 @@ ctl_free(struct request *r)
 	for (i = 0; i < r->nlisted; i++)
 		account_clear(&r->listed[i]);
 	free(r->listed);
+	free(r->uses);
+	explicit_bzero(&r->device, sizeof(r->device));
 	account_clear(&r->account);
 	buf_wipe(&r->password);
 	free(r);

@@ -45,6 +45,7 @@ run_remove(struct job *job)
 	r->result = accounts_remove(ctl_accounts(), r->account.name);
 }
 
+/* A new account may have the name of an old one. */
 static void
 done_change(struct job *job)
 {
@@ -52,10 +53,25 @@ done_change(struct job *job)
 
 	if (r->result == ACCOUNTS_OK) {
 		watch_unlock(r->account.name);
-		/* A new account may have the name of an old one. */
 		revoke_account(r->account.name, ctl_settings()->ticket_sec);
 		log_info("account=\"%s\" done=%s", r->account.name,
 		    strchr(r->verb->words, ' ') + 1);
+	}
+	ctl_done(r);
+}
+
+/* Devices have passwords of their own, and go on. */
+static void
+done_passwd(struct job *job)
+{
+	struct request *r = (struct request *)job;
+	char own[LOGIN_MAX + 1];
+
+	if (r->result == ACCOUNTS_OK) {
+		watch_unlock(r->account.name);
+		revoke_account(device_login(r->account.name, "", own),
+		    ctl_settings()->ticket_sec);
+		log_info("account=\"%s\" done=passwd", r->account.name);
 	}
 	ctl_done(r);
 }
@@ -91,19 +107,33 @@ verifiers_of(const struct account *a, char text[64])
 	return text;
 }
 
+static char *
+devices_of(const struct account *a)
+{
+	struct buf b;
+	size_t i, len;
+
+	buf_init(&b, DEVICES_MAX * (DEVICE_MAX + 2));
+	for (i = 0; i < a->ndevices; i++)
+		buf_addf(&b, "%s%s", i == 0 ? "" : ", ", a->devices[i].label);
+	return buf_steal(&b, &len);
+}
+
 /* What comes of the account's own choice and of its groups. */
 static void
 sending_cells(const struct account *a)
 {
 	const struct auth_conf *conf = ctl_settings();
 	char plus[2] = { groups_plus(conf, a), '\0' };
-	char *groups = groups_names(conf, a);
+	char *groups = groups_names(conf, a), *devices = devices_of(a);
 
 	child_ctl_str("groups", groups);
 	child_ctl_str("tags", plus);
 	child_ctl_str("others_become", a->rewrite ? account_own_address(a) :
 	    "");
+	child_ctl_str("devices", devices);
 	free(groups);
+	free(devices);
 }
 
 void
@@ -112,7 +142,7 @@ ctl_account_row(uint64_t id, const struct account *a, bool full)
 	char *senders = senders_of(a), verifiers[64];
 	uint64_t locked = watch_locked_until(a->name);
 
-	child_ctl_row(id, full ? 11 : 5);
+	child_ctl_row(id, full ? 12 : 5);
 	child_ctl_str("account", a->name);
 	child_ctl_str("cap", a->cap);
 	child_ctl_str("senders", senders);
@@ -142,9 +172,14 @@ static void
 done_unlock(struct job *job)
 {
 	struct request *r = (struct request *)job;
+	char login[LOGIN_MAX + 1];
+	size_t i;
 
 	if (r->result == ACCOUNTS_OK) {
 		watch_unlock(r->account.name);
+		for (i = 0; i < r->account.ndevices; i++)
+			watch_unlock(device_login(r->account.name,
+			    r->account.devices[i].label, login));
 		log_info("account=\"%s\" done=unlock", r->account.name);
 	}
 	ctl_done(r);
@@ -161,7 +196,7 @@ take_option(struct request *r, const char *option)
 
 const struct verb ctl_account_verbs[] = {
 	{ "account add", 1, true, take_option, run_add, done_change },
-	{ "account passwd", 1, true, NULL, run_passwd, done_change },
+	{ "account passwd", 1, true, NULL, run_passwd, done_passwd },
 	{ "account remove", 1, false, NULL, run_remove, done_change },
 	{ "account unlock", 1, false, NULL, ctl_run_get, done_unlock },
 	{ "account show", 1, false, NULL, ctl_run_get, done_show },

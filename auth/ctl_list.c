@@ -92,7 +92,7 @@ struct look {
 static void
 count_missing(struct look *l, const struct account *a)
 {
-	uint32_t missing = password_missing(a, l->hashes);
+	uint32_t missing = password_missing(a->further, l->hashes);
 	int hash;
 
 	for (hash = 0; hash < SCRAM_HASHES; hash++)

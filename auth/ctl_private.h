@@ -23,12 +23,14 @@ struct request {
 	struct account account;	/* name and, when adding, all the rest */
 	unsigned int sets;	/* enum request_set: what of it was given */
 	char	 label[DEVICE_MAX + 1]; /* of a device, if the verb wants one */
+	struct device device;	/* that is added */
 	struct buf password;
 	enum accounts_result result;
 	const char *refusal;	/* with ACCOUNTS_REFUSED, a sentence */
 	enum ctl_exit refusal_code;
 	struct account *listed;	/* of one batch; damaged ones have no cap */
 	size_t	 nlisted;
+	struct accounts_use *uses; /* of the account's devices, one each */
 	struct ev_timer timer;
 };
 
@@ -42,8 +44,8 @@ struct verb {
 	void	(*done)(struct job *);
 };
 
-extern const struct verb ctl_account_verbs[], ctl_list_verbs[],
-    ctl_sender_verbs[];
+extern const struct verb ctl_account_verbs[], ctl_device_verbs[],
+    ctl_list_verbs[], ctl_sender_verbs[];
 
 /* What ctl_conf() was told last. */
 struct accounts *ctl_accounts(void);

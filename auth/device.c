@@ -111,14 +111,28 @@ device_barred(const struct device *d, const char *peer, uint64_t wall_ms)
 	return "device-network";
 }
 
-/* No name of an account has a '/' behind its last '@', or without one any. */
+/*
+ * No name of an account has a '/' behind its last '@', or without one any. With
+ * nothing behind the '/' it is no login's name, and nobody's.
+ */
 const char *
 device_split(const char *login, char account[ACCOUNT_MAX + 1])
 {
 	const char *at = strrchr(login, '@');
 	const char *slash = strchr(at == NULL ? login : at, '/');
-	size_t n = slash == NULL ? strlen(login) : (size_t)(slash - login);
+	size_t n = strlen(login);
 
+	if (slash == NULL || slash[1] == '\0')
+		slash = NULL;
+	else
+		n = (size_t)(slash - login);
 	snprintf(account, ACCOUNT_MAX + 1, "%.*s", (int)n, login);
 	return slash == NULL ? "" : slash + 1;
+}
+
+const char *
+device_login(const char *account, const char *label, char out[LOGIN_MAX + 1])
+{
+	snprintf(out, LOGIN_MAX + 1, "%s/%s", account, label);
+	return out;
 }

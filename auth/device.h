@@ -64,5 +64,8 @@ const char *device_barred(const struct device *, const char *peer,
  * none. What is in front of it, the account, goes to account.
  */
 const char *device_split(const char *login, char account[ACCOUNT_MAX + 1]);
+/* And together again; returns out. */
+const char *device_login(const char *account, const char *label,
+	    char out[LOGIN_MAX + 1]);
 
 #endif

@@ -7,6 +7,7 @@
 #include "auth/exchange.h"
 #include "auth/groups.h"
 #include "auth/lanes.h"
+#include "auth/lastuse.h"
 #include "auth/password.h"
 #include "auth/sasl.h"
 #include "auth/watch.h"
@@ -266,6 +267,12 @@ send_ok(const struct exchange *e)
 	snprintf(t.account, sizeof(t.account), "%s", a->name);
 	snprintf(t.cap, sizeof(t.cap), "%s", groups_cap(conf, a));
 	t.plus = groups_plus(conf, a);
+	if (e->result.device != NULL) {
+		snprintf(t.device, sizeof(t.device), "%s",
+		    e->result.device->label);
+		snprintf(t.device_cap, sizeof(t.device_cap), "%s",
+		    e->result.device->cap);
+	}
 	ticket_seal(&conf->ticket_key, e->peer->index, &t);
 	ipc_begin(M_AUTH_OK, e->id);
 	ticket_put(&t);
@@ -277,6 +284,17 @@ send_ok(const struct exchange *e)
 		ipc_put_bytes(seal, sizeof(seal));
 	}
 	ipc_send(e->peer->ipc, -1);
+}
+
+static void
+note_use(const struct exchange *e)
+{
+	char login[LOGIN_MAX + 1];
+
+	if (e->result.device != NULL)
+		lastuse_note(device_login(e->result.account.name,
+		    e->result.device->label, login), e->params.peer,
+		    ev_wall_ms());
 }
 
 /* Guessing costs time, but no thread; the jitter hides what the work took. */
@@ -310,6 +328,8 @@ locked(struct exchange *e, const char *name)
 static void
 failed(struct exchange *e)
 {
+	/* A lock is told as one, whoever it is. */
+	bool barred;
 	uint32_t failures = 1;
 	static const char *const reasons[AUTH_NO_REASONS] = {
 		[AUTH_NO_CREDENTIALS] = "credentials",
@@ -326,11 +346,14 @@ failed(struct exchange *e)
 	    !locked(e, e->result.tried) && !e->result.harmless)
 		failures = watch_failed(e->result.tried, e->params.peer,
 		    e->result.wrong);
+	barred = e->result.barred != NULL &&
+	    e->result.no == AUTH_NO_CREDENTIALS;
 	log_info("%s login=failed account=\"%s\" mechanism=%s peer=%s why=%s%s%s"
-	    "%s", log_session(e->id), log_escs(e->result.tried),
+	    "%s%s%s", log_session(e->id), log_escs(e->result.tried),
 	    log_escs(e->params.mechanism), log_escs(e->params.peer),
-	    e->result.lacks ? "no-verifier" : reasons[e->result.no],
-	    *e->result.why == '\0' ? "" : " said=\"",
+	    e->result.lacks ? "no-verifier" : barred ? e->result.barred :
+	    reasons[e->result.no], barred ? " device=" : "",
+	    barred ? e->result.label : "", *e->result.why == '\0' ? "" : " said=\"",
 	    log_escs(e->result.why), *e->result.why == '\0' ? "" : "\"");
 	if (e->result.lacks)
 		log_warnx("account=\"%s\" has no verifier for %s, and cannot "
@@ -436,11 +459,12 @@ exchange_done(struct job *job)
 			challenge_later(e);
 		break;
 	case SASL_ANSWER_OK:
-		if (locked(e, e->result.account.name)) {
+		if (locked(e, e->result.tried)) {
 			failed(e);
 			break;
 		}
-		watch_succeeded(e->result.account.name, e->params.peer);
+		watch_succeeded(e->result.tried, e->params.peer);
+		note_use(e);
 		send_ok(e);
 		exchange_free(e);
 		break;
@@ -560,6 +584,7 @@ on_start(struct peer *peer, struct ipc_in *in)
 	e->params.plus = offered_plus(mechanism, bindings);
 	e->params.iterations = conf->iterations;
 	e->params.cache_sec = conf->cache_sec;
+	e->params.wall_ms = ev_wall_ms();
 	e->params.hashes = hashes;
 	snprintf(e->params.token_issuer, sizeof(e->params.token_issuer), "%s",
 	    conf->token_issuer);

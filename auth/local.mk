@@ -9,12 +9,13 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/cache.c %D%/cache.h \
 	%D%/census.c %D%/census.h \
 	%D%/ctl.c %D%/ctl.h %D%/ctl_private.h \
-	%D%/ctl_account.c %D%/ctl_list.c %D%/ctl_sender.c \
+	%D%/ctl_account.c %D%/ctl_device.c %D%/ctl_list.c %D%/ctl_sender.c \
 	%D%/device.c %D%/device.h \
 	%D%/exchange.c %D%/exchange.h \
 	%D%/groups.c %D%/groups.h \
 	%D%/guard.c %D%/guard.h %D%/guard_memory.c %D%/guard_private.h \
 	%D%/lanes.c %D%/lanes.h \
+	%D%/lastuse.c %D%/lastuse.h \
 	%D%/oauth.c %D%/oauth.h \
 	%D%/password.c %D%/password.h \
 	%D%/revoke.c %D%/revoke.h \

@@ -36,13 +36,13 @@ revoke_peer(int fd)
 }
 
 void
-revoke_account(const char *account, uint32_t ticket_sec)
+revoke_account(const char *whose, uint32_t ticket_sec)
 {
 	uint64_t now = ev_now_ms(), until = now + ticket_sec * 1000ULL;
 
-	revoked_add(&revoked, account, now, until);
+	revoked_add(&revoked, whose, now, until);
 	if (queue != NULL)
-		revoked_send(queue, account, now, until);
+		revoked_send(queue, whose, now, until);
 }
 
 void

@@ -10,10 +10,11 @@
 /* Takes the place of an earlier channel to queue. */
 void	 revoke_peer(int fd);
 /*
- * All logins of the account that have begun until now are void. ticket_sec:
- * so long a ticket may live.
+ * All logins of the account that have begun until now are void; or those of its
+ * device, "account/label", or by its own password, "account/". ticket_sec: so
+ * long a ticket may live.
  */
-void	 revoke_account(const char *account, uint32_t ticket_sec);
+void	 revoke_account(const char *whose, uint32_t ticket_sec);
 void	 revoke_stop(void);
 
 #endif

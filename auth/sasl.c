@@ -108,8 +108,8 @@ is_who(struct sasl_login *l)
 
 	return l->known && sasl_getprop(l->conn, SASL_AUTHUSER, &who) ==
 	    SASL_OK && sasl_getprop(l->conn, SASL_USERNAME, &as) == SASL_OK &&
-	    who != NULL && as != NULL && strcmp(who, l->account.name) == 0 &&
-	    strcmp(as, l->account.name) == 0;
+	    who != NULL && as != NULL && strcmp(who, l->tried) == 0 &&
+	    strcmp(as, l->tried) == 0;
 }
 
 static void
@@ -117,10 +117,13 @@ answer(struct sasl_login *l, int r, const char *out, unsigned int len,
     struct sasl_result *result)
 {
 	account_clear(&result->account);
+	result->device = NULL;
 	buf_reset(&result->challenge);
 	snprintf(result->tried, sizeof(result->tried), "%s", l->tried);
 	result->wrong = l->wrong;
 	result->lacks = l->lacks;
+	result->barred = l->barred;
+	snprintf(result->label, sizeof(result->label), "%s", l->label);
 	result->refused = l->refused;
 	result->harmless = l->harmless;
 	snprintf(result->why, sizeof(result->why), "%s", l->why);
@@ -143,7 +146,9 @@ answer(struct sasl_login *l, int r, const char *out, unsigned int len,
 	if (r == SASL_OK && is_who(l)) {
 		result->answer = SASL_ANSWER_OK;
 		result->account = l->account;
+		result->device = l->device;	/* its memory moves along */
 		memset(&l->account, 0, sizeof(l->account));
+		l->device = NULL;
 		return;
 	}
 	result->no = r == SASL_OK ? AUTH_NO_CREDENTIALS : reason(l, r);

@@ -31,6 +31,7 @@ struct sasl_login_params {
 	uint32_t iterations;	/* that those without account seem to have */
 	uint32_t hashes;	/* of further verifiers, auth/password.h */
 	uint32_t cache_sec;
+	uint64_t wall_ms;	/* when it began: what has expired by then */
 	char	 token_issuer[OAUTH_ISSUER_MAX + 1]; /* that clients may ask, or "" */
 	char	 token_scope[OAUTH_SCOPE_MAX + 1]; /* that is wanted, or "" */
 };
@@ -61,7 +62,12 @@ struct sasl_result {
 	enum auth_no no;		/* with SASL_ANSWER_NO */
 	struct buf challenge;
 	struct account account;		/* with SASL_ANSWER_OK */
+	const struct device *device;	/* with it: whose password it was, one of
+					   the account's; NULL: its own */
 	char	 tried[ACCOUNT_MAX + 1]; /* the name given, "" when none was */
+	const char *barred;		/* why a device does not get in, a word for
+					   the log; NULL: no such reason */
+	char	 label[DEVICE_MAX + 1];	/* the device's, then */
 	bool	 lacks;			/* the account has no verifier of the
 					   mechanism's hash; not for strangers */
 	uint64_t wrong;			/* a keyed hash of the wrong password; 0:

@@ -26,18 +26,49 @@ sasl_hash(const char *secret, size_t len)
 	return accounts_hash(accounts, secret, len);
 }
 
+/* Nobody's: only the passwords that its devices once had are remembered. */
+static void
+forget_all_but_gone(struct account *a)
+{
+	struct device_gone *gone = a->gone;
+	size_t n = a->ngone;
+
+	a->gone = NULL;
+	account_clear(a);
+	a->gone = gone;
+	a->ngone = n;
+}
+
+/* The account of that name, or of "account/label" if it has such a device. */
+static enum accounts_result
+find(struct sasl_login *l, const char *name)
+{
+	char account[ACCOUNT_MAX + 1];
+	const char *label = device_split(name, account);
+	enum accounts_result r = accounts == NULL ? ACCOUNTS_ERROR :
+	    accounts_get(accounts, account, &l->account);
+
+	if (r != ACCOUNTS_OK || *label == '\0')
+		return r;
+	l->device = account_device(&l->account, label);
+	if (l->device != NULL)
+		return ACCOUNTS_OK;
+	forget_all_but_gone(&l->account);
+	return ACCOUNTS_NONE;
+}
+
 /* Keeps the account that goes with a name in the login. */
 void
 sasl_look_up(struct sasl_login *l, const char *name)
 {
-	enum accounts_result r = ACCOUNTS_ERROR;
+	enum accounts_result r;
 
 	if (strcmp(l->tried, name) == 0 && *name != '\0')
 		return;
 	account_clear(&l->account);
+	l->device = NULL;
 	snprintf(l->tried, sizeof(l->tried), "%s", name);
-	if (accounts != NULL)
-		r = accounts_get(accounts, name, &l->account);
+	r = find(l, name);
 	l->known = r == ACCOUNTS_OK;
 	l->trouble = r == ACCOUNTS_ERROR;
 	if (!l->known && !l->trouble)
@@ -79,33 +110,92 @@ sasl_canon_user_cb(sasl_conn_t *conn, void *context, const char *in,
 	return SASL_OK;
 }
 
+static void
+bar(struct sasl_login *l, const char *why, const char *label)
+{
+	l->barred = why;
+	snprintf(l->label, sizeof(l->label), "%s", label);
+}
+
+/*
+ * Whose password that is, where the name does not say it: one look at the
+ * marks, so that many devices cost no more than none. That of a device which
+ * was removed is no guess.
+ */
+static void
+find_device(struct sasl_login *l, const char *typed)
+{
+	struct account *a = &l->account;
+	uint64_t mark = password_mark(accounts, typed);
+	size_t i;
+
+	for (i = 0; l->device == NULL && i < a->ndevices; i++)
+		if (a->devices[i].mark == mark)
+			l->device = &a->devices[i];
+	for (i = 0; l->device == NULL && i < a->ngone; i++)
+		if (a->gone[i].mark == mark) {
+			l->harmless = true;
+			bar(l, "device-removed", a->gone[i].label);
+		}
+}
+
+/* Costs the same whether or not it is, and whoever is asked for. */
+static bool
+is_right(struct sasl_login *l, const char *pass, size_t len)
+{
+	const struct verifier *v = l->device != NULL ? &l->device->verifier :
+	    &l->account.verifier;
+	const char *name = l->account.name;
+
+	if (l->known && cache_knows(name, v, pass, len, l->now_ms))
+		return true;
+	if (len > ACCOUNT_PASSWORD_MAX || !verifier_check(v, pass, len) ||
+	    !l->known)
+		return false;
+	cache_learn(name, v, pass, len, l->now_ms, l->p.cache_sec);
+	password_complete(accounts, &l->account, l->device, pass, len,
+	    l->p.hashes);
+	return true;
+}
+
+/* A right password from the wrong place, or too late: no guess either. */
+static bool
+may_come(struct sasl_login *l)
+{
+	const char *why = l->device == NULL ? NULL : device_barred(l->device,
+	    l->p.peer, l->p.wall_ms);
+
+	if (why == NULL)
+		return true;
+	l->harmless = true;
+	bar(l, why, l->device->label);
+	return false;
+}
+
 int
 sasl_checkpass_cb(sasl_conn_t *conn, void *context, const char *user,
     const char *pass, unsigned int len, struct propctx *propctx)
 {
 	struct sasl_login *l = sasl_current;
-	const struct verifier *v = &l->account.verifier;
-	char name[ACCOUNT_MAX + 1];
-	bool right;
+	char name[ACCOUNT_MAX + 1], typed[DEVICE_PASSWORD_LEN + 1];
+	bool good;
 
 	sasl_canonical(user, strlen(user), name);
 	sasl_look_up(l, name);
 	if (l->trouble)
 		return SASL_UNAVAIL;
-	if (l->known && cache_knows(name, v, pass, len, l->now_ms)) {
-		l->judged = true;
-		return SASL_OK;
+	if (device_typed(pass, len, typed))
+		find_device(l, typed);
+	if (l->device != NULL && device_typed(pass, len, typed)) {
+		pass = typed;
+		len = DEVICE_PASSWORD_LEN;
 	}
-	right = len <= ACCOUNT_PASSWORD_MAX && verifier_check(v, pass, len) &&
-	    l->known;
-	if (right) {
-		cache_learn(name, v, pass, len, l->now_ms, l->p.cache_sec);
-		password_complete(accounts, &l->account, pass, len,
-		    l->p.hashes);
-	} else
+	good = is_right(l, pass, len) && may_come(l);
+	if (!good)
 		l->wrong = sasl_hash(pass, len);
 	l->judged = true;
-	return right ? SASL_OK : SASL_BADAUTH;
+	explicit_bzero(typed, sizeof(typed));
+	return good ? SASL_OK : SASL_BADAUTH;
 }
 
 /* Nobody acts as somebody else; names are canonical by now. */
@@ -118,22 +208,32 @@ sasl_proxy_policy_cb(sasl_conn_t *conn, void *context, const char *requested,
 	    SASL_OK : SASL_NOAUTHZ;
 }
 
-/* What SCRAM is told of the name that was looked up. */
+/*
+ * What SCRAM is told of the name that was looked up. A device that may not come
+ * is shown what no password fits: it must not hear that its own is right.
+ */
 static void
 show(struct sasl_login *l, const char *name, char text[VERIFIER_TEXT_MAX])
 {
 	int hash = verifier_hash_of(l->p.mechanism);
-	const struct verifier *v = hash == -1 ? NULL :
+	const struct verifier *main = l->device != NULL ?
+	    &l->device->verifier : &l->account.verifier;
+	const struct verifier *v = hash == -1 ? NULL : l->device != NULL ?
+	    device_verifier(l->device, (enum scram_hash)hash) :
 	    account_verifier(&l->account, (enum scram_hash)hash);
+	const char *why = l->device == NULL ? NULL : device_barred(l->device,
+	    l->p.peer, l->p.wall_ms);
 	struct verifier decoy;
 
-	if (hash != -1 && v == NULL) {
-		l->lacks = l->known;
+	if (why != NULL)
+		bar(l, why, l->device->label);
+	if (hash != -1 && (v == NULL || v->iterations == 0 || why != NULL)) {
+		l->lacks = l->known && why == NULL;
 		accounts_decoy(accounts, name, (enum scram_hash)hash,
-		    l->account.verifier.iterations, &decoy);
+		    main->iterations, &decoy);
 		v = &decoy;
 	}
-	verifier_text(v != NULL ? v : &l->account.verifier, text);
+	verifier_text(v != NULL ? v : main, text);
 }
 
 int

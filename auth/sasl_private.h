@@ -20,6 +20,10 @@ struct sasl_login {
 	struct account account;	/* the one that was asked for, if any */
 	char	 tried[ACCOUNT_MAX + 1];
 	bool	 known;		/* account is filled */
+	struct device *device;	/* of account: the one that is named or whose
+				   password was given; or NULL */
+	const char *barred;	/* as in struct sasl_result */
+	char	 label[DEVICE_MAX + 1];
 	bool	 trouble;	/* the database failed */
 	bool	 judged;	/* a password was looked at */
 	bool	 lacks;		/* the account has no verifier of this hash */

@@ -2,6 +2,7 @@
 TESTS += %D%/e2e.py
 TESTS += %D%/clients.py
 TESTS += %D%/accounts.py
+TESTS += %D%/devices.py
 TESTS += %D%/senders.py
 TESTS += %D%/dns.py
 TESTS += %D%/parent.py
@@ -21,6 +22,7 @@ EXTRA_DIST += \
 	%D%/e2e.py \
 	%D%/clients.py \
 	%D%/accounts.py \
+	%D%/devices.py \
 	%D%/senders.py \
 	%D%/dns.py \
 	%D%/parent.py \

@@ -17,9 +17,11 @@ UNIT_TESTS += %D%/test_sasl %D%/test_scram %D%/test_exchange %D%/test_oauth
 UNIT_TESTS += %D%/test_lanes
 %C%_test_lanes_LDADD = $(LIBAUTH)
 
-UNIT_TESTS += %D%/test_account %D%/test_accounts %D%/test_guard
+UNIT_TESTS += %D%/test_devlogin %D%/test_device %D%/test_account %D%/test_accounts %D%/test_guard
 %C%_test_guard_LDADD = $(LIBAUTH)
 %C%_test_account_LDADD = $(LIBAUTH)
+%C%_test_device_LDADD = $(LIBAUTH)
+%C%_test_devlogin_LDADD = $(LIBAUTH)
 %C%_test_accounts_LDADD = $(LIBAUTH)
 
-THREAD_TESTS += %D%/test_login %D%/test_sasl %D%/test_scram %D%/test_exchange %D%/test_oauth
+THREAD_TESTS += %D%/test_devlogin %D%/test_login %D%/test_sasl %D%/test_scram %D%/test_exchange %D%/test_oauth

@@ -102,6 +102,128 @@ test_sending(void)
 	}
 }
 
+static struct device
+a_device(size_t i)
+{
+	struct device d;
+
+	memset(&d, 0, sizeof(d));
+	snprintf(d.label, sizeof(d.label), "d%zu", i);
+	snprintf(d.cap, sizeof(d.cap), "%s", i % 2 == 0 ? "" : "small");
+	d.created_ms = 1700000000000ULL + i;
+	d.expires_ms = i % 3 == 0 ? 0 : 1800000000000ULL;
+	d.mark = 0x1122334455667788ULL + i;
+	for (; d.nnetworks < i % (DEVICE_NETWORKS_MAX + 1); d.nnetworks++)
+		if (device_network(i % 2 == 0 ? "10.0.0.0/8" : "2001:db8::/32",
+		    &d.networks[d.nnetworks]) != NULL)
+			abort();
+	d.verifier.iterations = 4096 + (uint32_t)i;
+	d.verifier.salt_len = 16;
+	memset(d.verifier.stored_key, (int)i, VERIFIER_KEY_LEN);
+	if (i % 4 == 1) {
+		d.further[SCRAM_SHA_512 - 1] = d.verifier;
+		d.further[SCRAM_SHA_512 - 1].hash = SCRAM_SHA_512;
+	}
+	return d;
+}
+
+/* There and back: nothing of a device is lost. */
+static void
+test_devices(void)
+{
+	static const size_t counts[] = { 1, 2, 17, DEVICES_MAX };
+	struct account a, back;
+	struct buf b, again;
+	struct device d;
+	size_t i, k;
+
+	for (i = 0; i < nitems(counts); i++) {
+		a = sample(ACCOUNT_SENDERS_MAX);
+		for (k = 0; k < counts[i]; k++) {
+			d = a_device(k);
+			account_add_device(&a, &d);
+		}
+		memset(&back, 0, sizeof(back));
+		buf_init(&b, ACCOUNT_RECORD_MAX);
+		buf_init(&again, ACCOUNT_RECORD_MAX);
+		account_encode(&a, &b);
+		ok(account_decode(&back, b.data, b.len) == 0 &&
+		    back.ndevices == counts[i], "%zu devices are read",
+		    counts[i]);
+		ok(memcmp(a.devices, back.devices, counts[i] * sizeof(d)) == 0,
+		    "as they were");
+		account_encode(&back, &again);
+		ok(again.len == b.len && memcmp(again.data, b.data, b.len) == 0,
+		    "and written the same");
+		while (back.ndevices > 0)
+			account_drop_device(&back, back.devices[0].label);
+		is_int(back.ngone, counts[i], "those that went are remembered");
+		buf_reset(&again);
+		account_encode(&back, &again);
+		account_clear(&a);
+		memset(&a, 0, sizeof(a));
+		ok(account_decode(&a, again.data, again.len) == 0 &&
+		    a.ngone == counts[i] && a.ndevices == 0 && memcmp(a.gone,
+		    back.gone, a.ngone * sizeof(*a.gone)) == 0,
+		    "on disk, too");
+		account_clear(&a);
+		account_clear(&back);
+		buf_clear(&b);
+		buf_clear(&again);
+	}
+}
+
+/* Bytes of a device's section that no Postern writes. */
+static void
+test_bad_devices(void)
+{
+	static const struct {
+		const char *name;
+		size_t at;		/* behind "\2d1" */
+		uint8_t to;
+	} rows[] = {
+		{ "label with a slash", 1, '/' }, { "label in capitals", 1, 'D' },
+		{ "label with a NUL", 2, 0 }, { "label too long", 0, 200 },
+		{ "label empty", 0, 0 }, { "cap too long", 3, 65 },
+		{ "networks too many", 33, 17 }, { "network of /0", 34, 0 },
+		{ "network of /129", 34, 129 }, { "another scheme", 51, 2 },
+	};
+	struct account a = sample(0), back;
+	struct device d = a_device(1);
+	uint8_t *p, was;
+	struct buf b;
+	size_t i;
+
+	account_add_device(&a, &d);
+	buf_init(&b, ACCOUNT_RECORD_MAX);
+	account_encode(&a, &b);
+	p = memmem(b.data, b.len, "\2d1\5small", 9);
+	if (!ok(p != NULL, "a device in its record"))
+		return;
+	for (i = 0; i < nitems(rows); i++) {
+		was = p[rows[i].at];
+		p[rows[i].at] = rows[i].to;
+		memset(&back, 0, sizeof(back));
+		ok(was != rows[i].to && account_decode(&back, b.data, b.len) ==
+		    -1 && back.devices == NULL, "refused: %s", rows[i].name);
+		p[rows[i].at] = was;
+	}
+	for (i = 1; i < b.len; i++) {
+		memset(&back, 0, sizeof(back));
+		if (account_decode(&back, b.data, i) != -1)
+			break;
+	}
+	is_int(i, b.len, "every cut is refused");
+	buf_clear(&b);
+	account_add_device(&a, &d);
+	buf_init(&b, ACCOUNT_RECORD_MAX);
+	account_encode(&a, &b);
+	memset(&back, 0, sizeof(back));
+	ok(account_decode(&back, b.data, b.len) == -1, "a label twice");
+	buf_clear(&b);
+	account_clear(&a);
+}
+
 static void
 test_own_address(void)
 {
@@ -269,6 +391,8 @@ main(void)
 	test_damage();
 	test_sending();
 	test_own_address();
+	test_devices();
+	test_bad_devices();
 	test_names();
 	test_others();
 	return tap_done();

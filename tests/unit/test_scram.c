@@ -158,7 +158,7 @@ test_logins(void)
 	/* A new password leaves nothing of the old one. */
 	set_password("carol", "pass of one", 0);
 	is_int(accounts_get(rig_accounts, "carol", &a), ACCOUNTS_OK, "carol");
-	is_int(password_missing(&a, ALL), ALL, "nothing is left");
+	is_int(password_missing(a.further, ALL), ALL, "nothing is left");
 	account_clear(&a);
 	for (i = 0; i < nitems(mechanisms); i++)
 		ok(!log_in(mechanisms[i], "carol", "pass of all"),
@@ -194,10 +194,10 @@ test_completion(void)
 	is_int(accounts_get(rig_accounts, "dave", &a), ACCOUNTS_OK, "dave");
 	set_password("dave", "pass of later", 0);
 	memset(a.further, 0, sizeof(a.further));
-	password_complete(rig_accounts, &a, "pass of dave", 12, ALL);
+	password_complete(rig_accounts, &a, NULL, "pass of dave", 12, ALL);
 	account_clear(&a);
 	is_int(accounts_get(rig_accounts, "dave", &a), ACCOUNTS_OK, "dave");
-	is_int(password_missing(&a, ALL), ALL, "none of the password before");
+	is_int(password_missing(a.further, ALL), ALL, "none of the password before");
 	account_clear(&a);
 }
 
