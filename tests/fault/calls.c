@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 
 #include "tests/fault/calls.h"
@@ -149,6 +150,59 @@ fd_area(int fd)
 	return watch.fd[fd] - 1;
 }
 
+/* Past the call that this thread is in the process is killed. */
+static __thread bool dying;
+
+static void
+die(void)
+{
+	kill(getpid(), SIGKILL);
+	pause();
+}
+
+static void
+die_if_due(void)
+{
+	if (dying)
+		die();
+}
+
+/* n is halved if half of it is to be written first. */
+static void
+kill_at(struct calls_plan *p, enum call c, enum area area, size_t *n)
+{
+	p->met = c;
+	p->met_area = area;
+	if (p->error == CALL_KILL)
+		die();
+	dying = true;
+	if (p->error == CALL_KILL_HALF && c == CALL_WRITE && *n > 1)
+		*n /= 2;
+}
+
+/* The how manieth of its kind this call is, as the plan counts; 0: it is not. */
+static uint64_t
+count(struct calls_plan *p, enum call c, enum area area)
+{
+	uint64_t of_kind, of_area = 0, any = 0, any_of_area = 0;
+
+	of_kind = ++p->seen[c][AREA_ANY];
+	if (area != AREA_ANY)
+		of_area = ++p->seen[c][area];
+	if (c != CALL_MALLOC) {
+		any = ++p->seen[CALL_ANY][AREA_ANY];
+		if (area != AREA_ANY)
+			any_of_area = ++p->seen[CALL_ANY][area];
+	}
+	if (p->area != AREA_ANY && p->area != area)
+		return 0;
+	if (p->call == CALL_ANY)
+		return p->area == AREA_ANY ? any : any_of_area;
+	if (p->call != c)
+		return 0;
+	return p->area == AREA_ANY ? of_kind : of_area;
+}
+
 /*
  * Counts the call; true when it is to fail, with errno. n is halved where a
  * part is to be moved instead, unless it is too short for that.
@@ -161,15 +215,14 @@ fails(enum call c, enum area area, size_t *n)
 
 	if (p == NULL)
 		return false;
-	seen = ++p->seen[c][AREA_ANY];
-	if (area != AREA_ANY)
-		++p->seen[c][area];
-	if (p->area != AREA_ANY)
-		seen = p->seen[c][area];
-	if (c != p->call || p->n == 0 ||
-	    (p->area != AREA_ANY && p->area != area) || seen < p->n || seen - p->n >= p->times)
+	seen = count(p, c, area);
+	if (p->n == 0 || seen < p->n || seen - p->n >= p->times)
 		return false;
 	p->failed++;
+	if (p->error <= CALL_KILL) {
+		kill_at(p, c, area, n);
+		return false;
+	}
 	if (p->error != CALL_SHORT) {
 		errno = p->error;
 		return true;
@@ -291,6 +344,7 @@ open_ours(const char *path, int flags, mode_t mode)
 			tape_op(TAPE_TRUNCATE, fd);
 	}
 	pthread_mutex_unlock(&lock);
+	die_if_due();
 	return fd;
 }
 
@@ -370,6 +424,7 @@ write(int fd, const void *p, size_t n)
 	if (r > 0)
 		tape_write(fd, p, (size_t)r, at);
 	pthread_mutex_unlock(&lock);
+	die_if_due();
 	return r;
 }
 
@@ -387,6 +442,7 @@ pwrite(int fd, const void *p, size_t n, off_t at)
 	if (r > 0)
 		tape_write(fd, p, (size_t)r, at);
 	pthread_mutex_unlock(&lock);
+	die_if_due();
 	return r;
 }
 
@@ -402,6 +458,7 @@ sync_ours(int fd, int (*sync)(int))
 		r = sync(fd);
 	tape_op(bad ? TAPE_SYNC_LOST : TAPE_SYNC, fd);
 	pthread_mutex_unlock(&lock);
+	die_if_due();
 	if (bad)
 		errno = saved;
 	return r;
@@ -435,6 +492,7 @@ ftruncate(int fd, off_t size)
 	if (r == 0 && (op = tape_op(TAPE_TRUNCATE, fd)) != NULL)
 		op->at = (uint64_t)size;
 	pthread_mutex_unlock(&lock);
+	die_if_due();
 	return r;
 }
 
@@ -454,6 +512,7 @@ rename(const char *from, const char *to)
 	if (r == 0)
 		tape_path(TAPE_RENAME, from, to);
 	pthread_mutex_unlock(&lock);
+	die_if_due();
 	return r;
 }
 
@@ -464,13 +523,14 @@ unlink(const char *path)
 
 	if (!is_ours(path))
 		return real.unlink(path);
-	if (fails(CALL_UNLINK, AREA_ANY, NULL))
+	if (fails(CALL_UNLINK, area_of(path), NULL))
 		return -1;
 	pthread_mutex_lock(&lock);
 	r = real.unlink(path);
 	if (r == 0)
 		tape_path(TAPE_UNLINK, path, NULL);
 	pthread_mutex_unlock(&lock);
+	die_if_due();
 	return r;
 }
 
@@ -500,6 +560,7 @@ mkdir(const char *path, mode_t mode)
 	if (r == 0)
 		tape_path(TAPE_MKDIR, path, NULL);
 	pthread_mutex_unlock(&lock);
+	die_if_due();
 	return r;
 }
 

@@ -17,7 +17,8 @@
 enum call {
 	CALL_NONE, CALL_OPEN, CALL_READ, CALL_WRITE, CALL_SYNC, CALL_RENAME,
 	CALL_UNLINK, CALL_MKDIR, CALL_TRUNCATE, CALL_STAT, CALL_OPENDIR,
-	CALL_READDIR, CALL_DUP, CALL_STATVFS, CALL_THREAD, CALL_MALLOC, CALLS
+	CALL_READDIR, CALL_DUP, CALL_STATVFS, CALL_THREAD, CALL_MALLOC, CALLS,
+	CALL_ANY = CALLS	/* in a plan: whichever, malloc excepted */
 };
 
 const char *call_name(enum call);
@@ -28,6 +29,10 @@ enum area { AREA_ANY, AREA_JOURNAL, AREA_INDEX, AREA_SPOOL, AREAS };
 const char *area_name(enum area);
 
 #define CALL_SHORT	(-1)	/* as an error: half of the bytes are moved */
+/* The process is killed: instead of the call, past it, past half of a write. */
+#define CALL_KILL	(-2)
+#define CALL_KILL_PAST	(-3)
+#define CALL_KILL_HALF	(-4)
 
 /* Shared. The n-th call of its kind (from 1) fails; 0: none does. */
 struct calls_plan {
@@ -36,7 +41,9 @@ struct calls_plan {
 	uint64_t n;
 	int	 error;			/* errno, or CALL_SHORT */
 	uint64_t times;			/* so many in a row; 0: none */
-	_Atomic uint64_t seen[CALLS][AREAS], failed;
+	_Atomic uint64_t seen[CALLS + 1][AREAS], failed;
+	enum call met;			/* what was killed at */
+	enum area met_area;
 };
 
 /* --- the tape ------------------------------------------------------------- */

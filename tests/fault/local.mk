@@ -1,11 +1,13 @@
 # What happens when processes are killed, calls fail and the power goes.
 FAULT_TESTS = %D%/kill_under_load.py
-STORE_FAULT_TESTS = %D%/test_calls %D%/test_clock %D%/test_flips %D%/test_power
+STORE_FAULT_TESTS = %D%/test_calls %D%/test_clock %D%/test_flips %D%/test_kills \
+	%D%/test_power
 check_PROGRAMS += $(STORE_FAULT_TESTS)
 TESTS += $(FAULT_TESTS) $(STORE_FAULT_TESTS)
 EXTRA_DIST += $(FAULT_TESTS)
 
-STORE_LONG_TESTS = %D%/long_calls.sh %D%/long_flips.sh %D%/long_power.sh
+STORE_LONG_TESTS = %D%/long_calls.sh %D%/long_flips.sh %D%/long_kills.sh \
+	%D%/long_power.sh
 LONG_TESTS += $(STORE_LONG_TESTS)
 EXTRA_DIST += $(STORE_LONG_TESTS)
 
@@ -18,5 +20,7 @@ FAULT_IMAGE = %D%/image.c %D%/image.h
 %C%_test_clock_LDADD = $(LIBSTORE) $(LIBPOSTERN)
 %C%_test_flips_SOURCES = %D%/test_flips.c $(FAULT_IMAGE) $(FAULT_WORLD)
 %C%_test_flips_LDADD = $(LIBSTORE) $(LIBPOSTERN)
+%C%_test_kills_SOURCES = %D%/test_kills.c $(FAULT_WORLD)
+%C%_test_kills_LDADD = $(LIBSTORE) $(LIBPOSTERN)
 %C%_test_power_SOURCES = %D%/test_power.c $(FAULT_IMAGE) $(FAULT_WORLD)
 %C%_test_power_LDADD = $(LIBSTORE) $(LIBPOSTERN)

@@ -67,7 +67,7 @@ static char *dir;
 static uint32_t lines_most;
 
 static struct sums {
-	uint32_t runs, ends[END_HUNG + 1], bad, sites;
+	uint32_t runs, ends[ENDS], bad, sites;
 } all;
 
 /* --- one run --------------------------------------------------------------------- */

@@ -495,6 +495,8 @@ child(int (*run)(void), const struct session *s)
 	while (waitpid(pid, &status, 0) == -1)
 		if (errno != EINTR)
 			fatal("waitpid");
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return END_KILLED;
 	if (WIFSIGNALED(status))
 		return WTERMSIG(status) == SIGALRM ? END_HUNG : END_CRASHED;
 	switch (WEXITSTATUS(status)) {
@@ -513,7 +515,7 @@ const char *
 end_name(enum end e)
 {
 	static const char *const names[] = { "good", "refused", "ended itself",
-	    "CRASHED", "HUNG" };
+	    "CRASHED", "HUNG", "was killed" };
 
 	return names[e];
 }

@@ -49,7 +49,11 @@ struct ledger {			/* shared */
 extern struct ledger *ledger;
 
 /* How a worker ended. */
-enum end { END_GOOD, END_REFUSED, END_DIED, END_CRASHED, END_HUNG };
+enum end {
+	END_GOOD, END_REFUSED, END_DIED, END_CRASHED, END_HUNG,
+	END_KILLED,		/* as the plan had it */
+	ENDS
+};
 const char *end_name(enum end);
 
 struct session {
