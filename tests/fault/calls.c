@@ -11,6 +11,7 @@
 #include <stdarg.h>
 
 #include "tests/fault/calls.h"
+#include "tests/fault/turns.h"
 
 #define FDS	1024
 
@@ -606,13 +607,14 @@ pthread_create(pthread_t *t, const pthread_attr_t *attr,
     void *(*run)(void *), void *arg)
 {
 	return watch.dir != NULL && fails(CALL_THREAD, AREA_ANY, NULL) ? errno :
-	    real.pthread_create(t, attr, run, arg);
+	    turns_create(real.pthread_create, t, attr, run, arg);
 }
 
-/* Nobody has to wait for time to pass. */
+/* Nobody has to wait for time to pass, but others may have to do something. */
 unsigned int
 sleep(unsigned int sec)
 {
+	turns_perhaps();
 	return 0;
 }
 

@@ -1,18 +1,19 @@
 # What happens when processes are killed, calls fail and the power goes.
 FAULT_TESTS = %D%/kill_under_load.py
 STORE_FAULT_TESTS = %D%/test_calls %D%/test_clock %D%/test_flips %D%/test_kills \
-	%D%/test_power
+	%D%/test_power %D%/test_sim
 check_PROGRAMS += $(STORE_FAULT_TESTS)
 TESTS += $(FAULT_TESTS) $(STORE_FAULT_TESTS)
 EXTRA_DIST += $(FAULT_TESTS)
 
 STORE_LONG_TESTS = %D%/long_calls.sh %D%/long_flips.sh %D%/long_kills.sh \
-	%D%/long_power.sh
+	%D%/long_power.sh %D%/long_sim.sh %D%/long_day.sh
 LONG_TESTS += $(STORE_LONG_TESTS)
 EXTRA_DIST += $(STORE_LONG_TESTS)
 
 # The store runs between a worker, a judge and a kernel that does as it is told.
-FAULT_WORLD = %D%/calls.c %D%/calls.h %D%/world.c %D%/world.h
+FAULT_CALLS = %D%/calls.c %D%/calls.h %D%/turns.c %D%/turns.h
+FAULT_WORLD = $(FAULT_CALLS) %D%/world.c %D%/world.h
 FAULT_IMAGE = %D%/image.c %D%/image.h
 %C%_test_calls_SOURCES = %D%/test_calls.c $(FAULT_WORLD)
 %C%_test_calls_LDADD = $(LIBSTORE) $(LIBPOSTERN)
@@ -24,3 +25,5 @@ FAULT_IMAGE = %D%/image.c %D%/image.h
 %C%_test_kills_LDADD = $(LIBSTORE) $(LIBPOSTERN)
 %C%_test_power_SOURCES = %D%/test_power.c $(FAULT_IMAGE) $(FAULT_WORLD)
 %C%_test_power_LDADD = $(LIBSTORE) $(LIBPOSTERN)
+%C%_test_sim_SOURCES = %D%/test_sim.c %D%/sim.c %D%/sim.h $(FAULT_IMAGE) $(FAULT_WORLD)
+%C%_test_sim_LDADD = $(LIBQUEUE)

@@ -1,3 +1,3 @@
 #!/bin/sh
 # Killed at ten thousand places, for make check-long.
-exec tests/fault/test_kills 10000 ${POSTERN_SEED:-2026}
+exec tests/fault/test_kills 10500 ${POSTERN_SEED:-2026}

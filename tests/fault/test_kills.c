@@ -268,8 +268,8 @@ main(int argc, char **argv)
 	count_calls(0, calls_of_start);
 	for (a = 0; a < AREAS; a++)
 		kill_at_each(a, points * share[a] / 20);
-	is_int(all.bad, 0, "killed at %u of the %llu calls of a session, all "
-	    "that was acknowledged is there", all.points,
+	is_int(all.bad, 0, "killed %u times at the %llu calls of a session, "
+	    "all that was acknowledged is there", all.points,
 	    (unsigned long long)calls_of_session[AREA_ANY]);
 	kill_starts(points / 2);
 	is_int(all.bad, 0, "so it is when the starts behind are killed, too");

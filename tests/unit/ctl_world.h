@@ -134,10 +134,9 @@ begin(const char *words)
 	free(copy);
 }
 
-static void
-ask(const char *fmt, ...) PRINTFLIKE(1, 2);
+static void	ask(const char *fmt, ...) PRINTFLIKE(1, 2);
 
-static void
+__attribute__((unused)) static void
 ask(const char *fmt, ...)
 {
 	char words[1024];
@@ -153,7 +152,7 @@ ask(const char *fmt, ...)
 	is_int(said.ended, 1, "%s: answered once", words);
 }
 
-static void
+__attribute__((unused)) static void
 submit(const char *account, const char *rcpts, char id[STORE_ID_LEN + 1])
 {
 	struct world_no no;

@@ -124,7 +124,7 @@ struct world_msg {
 	uint64_t id;
 	int	 fd;
 	size_t	 len;
-	uint8_t	 bytes[200 * 1024];
+	uint8_t	 bytes[];
 };
 
 struct world_peer {
@@ -141,9 +141,9 @@ world_on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	struct world_msg *m;
 	size_t len = (size_t)(in->end - in->at);
 
-	if (p->n == 4096 || len > sizeof(m->bytes))
+	if (p->n == 4096)
 		return -1;
-	m = xmalloc(sizeof(*m));
+	m = xmalloc(sizeof(*m) + len);
 	m->type = in->type;
 	m->id = in->id;
 	m->fd = ipc_take_fd(in);
@@ -222,17 +222,25 @@ world_ticket(uint32_t worker, uint64_t session, const char *account)
 	return t;
 }
 
+/* A body of size bytes, or NULL: it is in the spool. */
 __attribute__((unused)) static void
-world_submit_env(struct world_peer *p, const struct ticket *t,
-    const struct envelope *e, const char *body)
+world_submit_to(struct ipc *ipc, const struct ticket *t,
+    const struct envelope *e, const char *body, size_t size)
 {
 	ipc_begin(M_SUBMIT, t->session);
 	ticket_put(t);
 	envelope_put(e);
-	ipc_put_u64(strlen(body));
-	ipc_put_bool(false);
-	ipc_put_bytes(body, strlen(body));
-	ipc_send(p->ipc, -1);
+	ipc_put_u64(size);
+	ipc_put_bool(body == NULL);
+	ipc_put_bytes(body, body == NULL ? 0 : size);
+	ipc_send(ipc, -1);
+}
+
+__attribute__((unused)) static void
+world_submit_env(struct world_peer *p, const struct ticket *t,
+    const struct envelope *e, const char *body)
+{
+	world_submit_to(p->ipc, t, e, body, strlen(body));
 }
 
 /* To one or more recipients, separated by spaces. */
@@ -306,44 +314,51 @@ struct world_job {
 	int	 fd;		/* borrowed */
 };
 
+/* Reads an M_DELIVER. */
 __attribute__((unused)) static bool
-world_job(struct world_peer *p, struct world_job *j)
+world_read_job(struct ipc_in *in, struct world_job *j)
 {
-	struct ipc_in in;
-	struct world_msg *m = world_next(p, &in);
 	const uint8_t *body;
 	size_t len;
 	uint32_t i;
 
 	memset(j, 0, sizeof(*j));
-	if (m == NULL || in.type != M_DELIVER)
-		return false;
-	j->attempt = in.id;
-	snprintf(j->id, sizeof(j->id), "%s", ipc_get_str(&in, STORE_ID_LEN));
-	snprintf(j->route, sizeof(j->route), "%s", ipc_get_str(&in, 63));
-	snprintf(j->domain, sizeof(j->domain), "%s", ipc_get_str(&in, 255));
+	j->attempt = in->id;
+	snprintf(j->id, sizeof(j->id), "%s", ipc_get_str(in, STORE_ID_LEN));
+	snprintf(j->route, sizeof(j->route), "%s", ipc_get_str(in, 63));
+	snprintf(j->domain, sizeof(j->domain), "%s", ipc_get_str(in, 255));
 	snprintf(j->return_path, sizeof(j->return_path), "%s",
-	    ipc_get_str(&in, 255));
-	j->flags = ipc_get_u8(&in);
-	ipc_get_str(&in, ENVELOPE_ENVID_MAX);
-	ipc_get_u8(&in);
-	j->by = ipc_get_u8(&in);
-	j->by_trace = ipc_get_bool(&in);
-	j->by_ms = ipc_get_u64(&in);
-	j->priority = ipc_get_u8(&in) - ENVELOPE_PRIORITY_MAX;
-	j->n = ipc_get_u32(&in);
+	    ipc_get_str(in, 255));
+	j->flags = ipc_get_u8(in);
+	ipc_get_str(in, ENVELOPE_ENVID_MAX);
+	ipc_get_u8(in);
+	j->by = ipc_get_u8(in);
+	j->by_trace = ipc_get_bool(in);
+	j->by_ms = ipc_get_u64(in);
+	j->priority = ipc_get_u8(in) - ENVELOPE_PRIORITY_MAX;
+	j->n = ipc_get_u32(in);
 	for (i = 0; i < j->n && i < 200; i++) {
-		j->rcpts[i].index = ipc_get_u32(&in);
+		j->rcpts[i].index = ipc_get_u32(in);
 		snprintf(j->rcpts[i].addr, sizeof(j->rcpts[i].addr), "%s",
-		    ipc_get_str(&in, 255));
-		ipc_get_str(&in, ENVELOPE_ORCPT_MAX);
-		j->rcpts[i].notify = ipc_get_u8(&in);
+		    ipc_get_str(in, 255));
+		ipc_get_str(in, ENVELOPE_ORCPT_MAX);
+		j->rcpts[i].notify = ipc_get_u8(in);
 	}
-	j->size = ipc_get_u64(&in);
-	body = ipc_get_bytes(&in, 128 * 1024, &len);
+	j->size = ipc_get_u64(in);
+	body = ipc_get_bytes(in, 128 * 1024, &len);
 	j->body = xstrndup(body == NULL ? "" : (const char *)body, len);
-	j->fd = m->fd;
-	return ipc_in_end(&in);
+	j->fd = in->fd;
+	return ipc_in_end(in);
+}
+
+__attribute__((unused)) static bool
+world_job(struct world_peer *p, struct world_job *j)
+{
+	struct ipc_in in;
+
+	memset(j, 0, sizeof(*j));
+	return world_next(p, &in) != NULL && in.type == M_DELIVER &&
+	    world_read_job(&in, j);
 }
 
 __attribute__((unused)) static void
