@@ -50,6 +50,9 @@ struct ipc {
 };
 
 static uint8_t in_packet[IPC_PACKET_MAX + 1];
+/* In the place of a descriptor: the kernel had none free for one that came. */
+#define FD_LOST		(-2)
+
 static const uint8_t *in_at = in_packet;	/* the last one received */
 static size_t in_len;
 static LIST_HEAD(, ipc) gatherers = LIST_HEAD_INITIALIZER(gatherers);
@@ -421,8 +424,13 @@ recv_packet(int sock, size_t *len, int *fd, int flags)
 		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
 	if (n == 0 && *fd == -1)
 		return 0;
-	if ((mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || n == 0) {
-		if (*fd != -1)
+	/* Had there been two, the first would be here. */
+	if ((mh.msg_flags & MSG_CTRUNC) != 0 && *fd == -1)
+		*fd = FD_LOST;
+	else if ((mh.msg_flags & MSG_CTRUNC) != 0)
+		mh.msg_flags |= MSG_TRUNC;
+	if ((mh.msg_flags & MSG_TRUNC) != 0 || n == 0) {
+		if (*fd >= 0)
 			close(*fd);
 		errno = EPROTO;
 		return -1;
@@ -476,7 +484,8 @@ keep_rest(struct ipc *ipc, const uint8_t *p, size_t n)
 static int
 deliver(struct ipc *ipc, const uint8_t *p, size_t n, int fd)
 {
-	struct ipc_in in = { .fd = fd };
+	struct ipc_in in = { .fd = fd == FD_LOST ? -1 : fd,
+	    .fd_lost = fd == FD_LOST };
 	enum handled handled = NEXT;
 	int count = 0;
 	size_t len;
@@ -494,6 +503,7 @@ deliver(struct ipc *ipc, const uint8_t *p, size_t n, int fd)
 		p += len;
 		handled = handle(ipc, &in);
 		in.fd = -1;
+		in.fd_lost = false;
 	}
 	if (handled == PAUSED)
 		keep_rest(ipc, p, n);
@@ -574,6 +584,10 @@ recv_one(int sock, struct ipc_in *in)
 {
 	size_t len;
 	int r = recv_packet(sock, &len, &in->fd, MSG_DONTWAIT);
+
+	in->fd_lost = in->fd == FD_LOST;
+	if (in->fd_lost)
+		in->fd = -1;
 
 	if (r == 1 && !ipc_parse(in_packet, len, in)) {
 		if (in->fd != -1)

@@ -32,6 +32,7 @@ struct ipc_in {
 	uint16_t type;
 	uint64_t id;		/* chosen by the asker, repeated in answers */
 	int	 fd;		/* or -1; ipc_take_fd() makes it the caller's */
+	bool	 fd_lost;	/* one came, and we have none free: fd is -1 */
 	const uint8_t *at, *end;
 	bool	 bad;		/* sticky: some field did not fit */
 };

@@ -29,6 +29,7 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libverifier.a \
 	%D%/prelude.h \
 	%D%/revoked.c %D%/revoked.h \
 	%D%/sandbox.c %D%/sandbox.h \
+	%D%/seldom.c %D%/seldom.h \
 	%D%/stats.c %D%/stats.h \
 	%D%/xalloc.c %D%/xalloc.h
 

@@ -4,6 +4,7 @@
 #include <sys/statvfs.h>
 
 #include "lib/log.h"
+#include "lib/seldom.h"
 #include "lib/xalloc.h"
 #include "queue/disk.h"
 
@@ -228,11 +229,14 @@ disk_checkpoint_now(struct disk *d, struct journal_place mark)
 static void
 look_for_room(struct disk *d)
 {
+	static struct seldom told;
 	struct statvfs v;
 	bool room;
 
 	if (statvfs(d->dir, &v) == -1) {
-		log_warn("cannot see how full the disk of %s is", d->dir);
+		if (seldom_due(&told))
+			log_warn("cannot see how full the disk of %s is%s",
+			    d->dir, seldom_more(&told));
 		return;
 	}
 	room = (uint64_t)v.f_bavail * v.f_frsize >= d->min_free_bytes;

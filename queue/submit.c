@@ -7,6 +7,7 @@
 #include "lib/date.h"
 #include "lib/log.h"
 #include "lib/num.h"
+#include "lib/seldom.h"
 #include "lib/stats.h"
 #include "lib/ticket.h"
 #include "lib/xalloc.h"
@@ -410,6 +411,7 @@ spool_drop(struct worker *w, uint64_t session)
 static int
 on_spool(struct worker *w, struct ipc_in *in)
 {
+	static struct seldom told;
 	struct spool *sp;
 	struct ticket t;
 	enum admit a;
@@ -424,7 +426,9 @@ on_spool(struct worker *w, struct ipc_in *in)
 	spool_drop(w, in->id);
 	fd = store_spool_open(w->s->q->store);
 	if (fd == -1) {
-		log_warn("cannot make a spool file");
+		if (seldom_due(&told))
+			log_warn("cannot make a spool file%s",
+			    seldom_more(&told));
 		say_no(w, in->id, 452, "4.3.1", "The server cannot store a "
 		    "large message now; please try again later");
 		return 0;

@@ -62,7 +62,7 @@ struct delivery {
 };
 TAILQ_HEAD(delivery_list, delivery);
 
-/* From an M_DELIVER; NULL when it is malformed. */
+/* From an M_DELIVER, without its body if in->fd_lost; NULL: malformed. */
 struct delivery *delivery_get(struct ipc_in *, struct ipc **queue);
 
 /* One recipient's result. status and diag as lib/ipc_msgs.h has them. */

@@ -2,6 +2,7 @@
 
 #include "lib/ev.h"
 #include "lib/log.h"
+#include "lib/seldom.h"
 #include "lib/xalloc.h"
 #include "relay/delivery.h"
 #include "relay/dns.h"
@@ -34,6 +35,20 @@ static const struct ipc_ops queue_ops = { on_msg, on_gone };
 
 /* --- the channel with queue -------------------------------------------------------- */
 
+/* That says nothing about the next hop, which is therefore not to blame. */
+static void
+no_descriptor(struct delivery *d)
+{
+	static struct seldom told;
+
+	if (seldom_due(&told))
+		log_warnx("out of file descriptors: mail with a large body "
+		    "waits for another try%s", seldom_more(&told));
+	delivery_rest(d, false, OUTCOME_DEFERRED, "4.3.0",
+	    "the relay has no file descriptor free for it", "");
+	delivery_end(&d, "", "", true);
+}
+
 static int
 on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 {
@@ -47,7 +62,10 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 		log_debug("relay", "%s attempt=%llu route=%s domain=%s "
 		    "recipients=%zu", d->id, (unsigned long long)d->attempt,
 		    d->route, log_escs(d->domain), d->nrcpts);
-		pool_deliver(pool, d);
+		if (in->fd_lost)
+			no_descriptor(d);
+		else
+			pool_deliver(pool, d);
 		return 0;
 	case M_DELIVER_STOP:
 		if (!ipc_in_end(in))

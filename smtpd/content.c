@@ -4,6 +4,7 @@
 
 #include "lib/header.h"
 #include "lib/log.h"
+#include "lib/seldom.h"
 #include "smtpd/content.h"
 
 /* What one call of content_add() may bring beyond the mark: a stream's worth. */
@@ -51,6 +52,7 @@ content_refuse(struct content *c, enum reply verdict)
 static void
 flush(struct content *c)
 {
+	static struct seldom told;
 	const uint8_t *p = c->body.data;
 	size_t left = c->body.len;
 	ssize_t n;
@@ -60,7 +62,9 @@ flush(struct content *c)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1) {
-			log_warn("cannot write to the spool file");
+			if (seldom_due(&told))
+				log_warn("cannot write to the spool file%s",
+				    seldom_more(&told));
 			content_refuse(c, errno == ENOSPC || errno == EDQUOT ?
 			    REPLY_DISK_FULL : REPLY_TROUBLE);
 			return;

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "lib/log.h"
+#include "lib/seldom.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
 #include "smtpd/message.h"
@@ -246,12 +247,27 @@ go_on(struct session *s)
 		cmd_bdat_go_on(s);
 }
 
+/* Sessions have taken all that this worker may have. */
+static void
+no_descriptor(struct session *s)
+{
+	static struct seldom told;
+
+	if (seldom_due(&told))
+		log_warnx("out of file descriptors: large messages are refused "
+		    "with 452%s", seldom_more(&told));
+	content_refuse(&s->tx->content, REPLY_DISK_FULL);
+}
+
 int
 message_spool(struct session *s, struct ipc_in *in)
 {
-	if (!ipc_in_end(in) || in->fd == -1)
+	if (!ipc_in_end(in) || (in->fd == -1 && !in->fd_lost))
 		return -1;
-	content_spool_to(&s->tx->content, ipc_take_fd(in));
+	if (in->fd_lost)
+		no_descriptor(s);
+	else
+		content_spool_to(&s->tx->content, ipc_take_fd(in));
 	go_on(s);
 	return 0;
 }

@@ -1,5 +1,5 @@
 # What happens when processes are killed, calls fail and the power goes.
-FAULT_TESTS = %D%/kill_under_load.py
+FAULT_TESTS = %D%/kill_under_load.py %D%/starved.py
 STORE_FAULT_TESTS = %D%/test_calls %D%/test_clock %D%/test_flips %D%/test_kills \
 	%D%/test_power %D%/test_sim
 check_PROGRAMS += $(STORE_FAULT_TESTS)
@@ -7,7 +7,7 @@ TESTS += $(FAULT_TESTS) $(STORE_FAULT_TESTS)
 EXTRA_DIST += $(FAULT_TESTS)
 
 STORE_LONG_TESTS = %D%/long_calls.sh %D%/long_flips.sh %D%/long_kills.sh \
-	%D%/long_power.sh %D%/long_sim.sh %D%/long_day.sh
+	%D%/long_power.sh %D%/long_sim.sh %D%/long_day.sh %D%/long_starved.sh
 LONG_TESTS += $(STORE_LONG_TESTS)
 EXTRA_DIST += $(STORE_LONG_TESTS)
 

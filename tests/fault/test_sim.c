@@ -33,6 +33,7 @@
 #define FIXED		24	/* seeds that are the same each time */
 #define DISK_EVERY	4	/* of these, one in so many at the real store */
 #define HANG_SEC	300
+#define DAY_HANG_SEC	5000
 #define SEGMENT		(1024 * 1024)
 #define DAY_STEP_MS	2000
 #define DAY_LETTERS	2	/* a step, on average */
@@ -343,6 +344,7 @@ run_day(void)
 	    .steps = steps, .drain = true, .stop = true, .look = look,
 	    .look_every = steps / LOOKS };
 
+	alarm(DAY_HANG_SEC);
 	calls_watch(dir, NULL, NULL);
 	turns_begin(sim_dice(UINT64_MAX));
 	sim_live(&l);

@@ -143,6 +143,7 @@ class Postern:
             'cap default { messages = {"100000/1h"} ' \
             'recipients = {"1000000/1h"} bytes = {} ' \
             'recipients-per-message = 1000 }'
+        min_free = "" if "min-free" in s["queue"] else 'min-free = "1M"'
         users = " ".join('%s = "%d"' % u for u in USERS.items())
         with open(self.conf_path, "w") as f:
             f.write(f'''hostname = "{HOSTNAME}"
@@ -160,7 +161,7 @@ listen submission {{ address = "127.0.0.1" port = {self.port} tls = starttls }}
 listen submissions {{ address = "127.0.0.1" port = {self.tls_port} tls = implicit }}
 limits {{ sessions = 20000 sessions-per-address = 20000 {s["limits"]} }}
 {caps}
-queue {{ min-free = "1M" {s["queue"]} }}
+queue {{ {min_free} {s["queue"]} }}
 route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}
 {s["sections"]}
 ''')

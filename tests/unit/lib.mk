@@ -14,7 +14,8 @@ UNIT_TESTS += %D%/test_log
 UNIT_TESTS += %D%/test_conf
 %C%_test_conf_LDADD = $(LIBPOSTERN)
 
-UNIT_TESTS += %D%/test_revoked
+UNIT_TESTS += %D%/test_revoked %D%/test_seldom
+%C%_test_seldom_LDADD = $(LIBPOSTERN)
 %C%_test_revoked_LDADD = $(LIBPOSTERN)
 
 UNIT_TESTS += %D%/test_ticket

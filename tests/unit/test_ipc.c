@@ -1,6 +1,7 @@
 /* lib/ipc: what is put comes out again, what does not fit is refused. */
 #include "lib/prelude.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <fcntl.h>
 
@@ -23,7 +24,7 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	if (!ipc_in_end(in))
 		return -1;
 	snprintf(got_str, sizeof(got_str), "%u %s %s", n, s,
-	    in->fd == -1 ? "-" : "fd");
+	    in->fd_lost ? "lost" : in->fd == -1 ? "-" : "fd");
 	got_msgs++;
 	return 0;
 }
@@ -316,6 +317,38 @@ test_descriptors(void)
 	is_int(n, 4, "both cases ran");
 }
 
+/* Who has none free for one that comes hears the message, and that. */
+static void
+test_no_descriptor_free(void)
+{
+	struct rlimit old, none;
+	struct ipc *a, *b;
+	int fd[2], lowest;
+
+	ok(ipc_pair(fd) == 0, "a pair");
+	a = ipc_new(fd[0], &ops, NULL);
+	b = ipc_new(fd[1], &ops, NULL);
+	gone = false;
+	turn(1);
+	lowest = dup(0);
+	close(lowest);
+	if (getrlimit(RLIMIT_NOFILE, &old) == -1)
+		return;
+	none = old;
+	none.rlim_cur = (rlim_t)lowest;
+	ipc_begin(M_STOP, 7);
+	ipc_put_u32(42);
+	ipc_put_str("hello");
+	ipc_send(a, 0);
+	ok(setrlimit(RLIMIT_NOFILE, &none) == 0, "none free");
+	turn(2);
+	ok(setrlimit(RLIMIT_NOFILE, &old) == 0, "some again");
+	is_str(got_str, "42 hello lost", "the message comes without it");
+	ok(!gone && ipc_alive(b), "and the channel lives");
+	ipc_free(&a);
+	ipc_free(&b);
+}
+
 int
 main(void)
 {
@@ -326,5 +359,6 @@ main(void)
 	test_forget();
 	test_garbage();
 	test_descriptors();
+	test_no_descriptor_free();
 	return tap_done();
 }
