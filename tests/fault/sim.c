@@ -295,6 +295,7 @@ job_end(struct sim_job *j, bool reached, bool dsn, bool told)
 	ipc_put_str("");
 	ipc_put_bool(reached);
 	ipc_put_bool(dsn);
+	ipc_put_bool(false);
 	put_result(OUTCOME_DEFERRED, "4.4.1", "connection refused");
 	ipc_put_u32(told ? 0 : j->job.n);
 	for (i = 0; !told && i < j->job.n; i++)
@@ -712,8 +713,8 @@ configure(void)
 	world_defaults();
 	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, UINT32_MAX, 60 };
 	world_routes[0].by_domain = true;
-	world_conf.expire_sec = EXPIRE_SEC;
-	world_conf.warn_sec = 4 * 3600;
+	world_routes[0].expire_sec = EXPIRE_SEC;
+	world_routes[0].warn_sec = 4 * 3600;
 }
 
 static void
