@@ -6,17 +6,12 @@
 #include "lib/num.h"
 #include "queue/dsn_private.h"
 
+#define QUOTED_LINE_MAX	76	/* RFC 2045 6.7 (5) */
 #define FOLD_AT		76	/* RFC 5322 2.1.1: lines of 78 are polite */
 #define WORD_AT		760	/* ... and no line may pass 998 */
 #define FIELD_MAX	2048	/* bytes of one field's value */
 /* Room kept in the report for its end and a fair part of the original. */
 #define ROOM_FOR_ORIGINAL (DSN_FULL_MAX + 1024)
-
-static void	put_head(const struct dsn *, struct buf *, bool eightbit);
-static void	put_people(const struct dsn *, struct buf *);
-static void	put_programs(const struct dsn *, struct buf *);
-static void	put_original(const struct dsn *, struct buf *, size_t len,
-		    bool whole);
 
 bool
 dsn_wanted(const struct store_msg *m, size_t i, enum dsn_action action)
@@ -132,16 +127,17 @@ count(const struct dsn *d, enum dsn_action action)
 	return n;
 }
 
-void
-dsn_put_head(const struct dsn *d, const char *to, bool utf8,
-    const char *subject, bool eightbit, struct buf *out)
+static void
+put_head(const struct dsn_report *r, const char *subject, struct buf *out)
 {
+	const struct dsn *d = r->dsn;
 	char date[DATE_LEN];
 
-	dsn_put_field(out, "From", "Mail Delivery System <", d->postmaster, false);
+	dsn_put_field(out, "From", "Mail Delivery System <", d->postmaster,
+	    false);
 	out->len -= 2;			/* the line goes on */
 	buf_adds(out, ">\r\n");
-	dsn_put_field(out, "To", "<", to, utf8);
+	dsn_put_field(out, "To", "<", r->to, true);
 	out->len -= 2;
 	buf_adds(out, ">\r\n");
 	buf_addf(out, "Subject: %s\r\n"
@@ -151,32 +147,102 @@ dsn_put_head(const struct dsn *d, const char *to, bool utf8,
 	buf_addf(out, "Auto-Submitted: auto-replied\r\n"
 	    "MIME-Version: 1.0\r\n"
 	    "Content-Type: multipart/report; report-type=%sdelivery-status;\r\n"
-	    "\tboundary=\"%s\"\r\n", utf8 ? "global-" : "", d->boundary);
-	if (eightbit)
+	    "\tboundary=\"%s\"\r\n", r->utf8 ? "global-" : "", d->boundary);
+	if (r->eightbit)
 		buf_adds(out, "Content-Transfer-Encoding: 8bit\r\n");
 	buf_adds(out, "\r\nThis is a delivery report in MIME format.\r\n");
 }
 
-static void
-put_head(const struct dsn *d, struct buf *out, bool eightbit)
-{
-	enum dsn_action worst = DSN_FAILED;
+/* --- its parts ---------------------------------------------------------------------- */
 
-	while (worst + 1 < DSN_ACTIONS && count(d, worst) == 0)
-		worst++;
-	dsn_put_head(d, d->msg->env.return_path, d->msg->env.utf8,
-	    actions[worst].subject, eightbit, out);
+bool
+dsn_has_8bit(const void *v, size_t n)
+{
+	const uint8_t *p = v;
+
+	while (n > 0)
+		if (p[--n] >= 0x80)
+			return true;
+	return false;
+}
+
+/* RFC 2045 6.7, of lines that end in CRLF; false when out is too small. */
+static bool
+quote(const struct buf *content, struct buf *out)
+{
+	const uint8_t *p = content->data;
+	size_t i, column = 0, n = content->len;
+	int r = 0;
+
+	for (i = 0; i < n && r == 0; i++) {
+		bool eol = p[i] == '\r' && i + 1 < n && p[i + 1] == '\n';
+		bool last = i + 1 == n || p[i + 1] == '\r';
+		bool plain = (p[i] > ' ' && p[i] <= '~' && p[i] != '=') ||
+		    ((p[i] == ' ' || p[i] == '\t') && !last);
+
+		if (eol) {
+			r = buf_adds(out, "\r\n");
+			column = 0;
+			i++;
+			continue;
+		}
+		if (column > QUOTED_LINE_MAX - (plain ? 2 : 4)) {
+			r = buf_adds(out, "=\r\n");
+			column = 0;
+		}
+		if (r == 0)
+			r = plain ? buf_addc(out, p[i]) :
+			    buf_addf(out, "=%02X", p[i]);
+		column += plain ? 1 : 3;
+	}
+	return r == 0;
 }
 
 void
-dsn_put_part(const struct dsn *d, const char *type, const char *description,
-    bool eightbit, struct buf *out)
+dsn_begin(struct dsn_report *r, const struct dsn *d, const char *to,
+    bool utf8, struct buf *out)
 {
-	buf_addf(out, "\r\n--%s\r\nContent-Type: %s\r\n"
-	    "Content-Description: %s\r\n", d->boundary, type, description);
+	*r = (struct dsn_report){ .dsn = d, .to = to, .utf8 = utf8, .out = out,
+	    .eightbit = dsn_has_8bit(to, strlen(to)) };
+}
+
+void
+dsn_put_part(struct dsn_report *r, const char *type, const char *description,
+    bool encode, struct buf *content)
+{
+	bool eightbit = dsn_has_8bit(content->data, content->len);
+	size_t used = r->out->len + r->more + DSN_HEAD_ROOM;
+	struct buf quoted;
+
+	buf_init(&quoted, used < r->out->max ? r->out->max - used : 0);
+	encode = eightbit && encode && !dsn_has_8bit(r->to, strlen(r->to)) &&
+	    quote(content, &quoted);
+	buf_addf(r->out, "\r\n--%s\r\nContent-Type: %s\r\n"
+	    "Content-Description: %s\r\n", r->dsn->boundary, type, description);
 	if (eightbit)
-		buf_adds(out, "Content-Transfer-Encoding: 8bit\r\n");
-	buf_adds(out, "\r\n");
+		buf_addf(r->out, "Content-Transfer-Encoding: %s\r\n", encode ?
+		    "quoted-printable" : "8bit");
+	buf_adds(r->out, "\r\n");
+	if (encode)
+		buf_add(r->out, quoted.data, quoted.len);
+	else
+		buf_add(r->out, content->data, content->len);
+	r->eightbit |= eightbit && !encode;
+	buf_clear(&quoted);
+	buf_clear(content);
+}
+
+void
+dsn_end(struct dsn_report *r, const char *subject)
+{
+	struct buf head;
+
+	buf_addf(r->out, "\r\n--%s--\r\n", r->dsn->boundary);
+	buf_init(&head, r->out->max);
+	put_head(r, subject, &head);
+	buf_add(&head, r->out->data, r->out->len);
+	buf_clear(r->out);
+	*r->out = head;
 }
 
 /* --- for people --------------------------------------------------------------------- */
@@ -278,9 +344,6 @@ put_people(const struct dsn *d, struct buf *out)
 	char date[DATE_LEN];
 	enum dsn_action a;
 
-	dsn_put_part(d, d->msg->env.utf8 ? "text/plain; charset=utf-8" :
-	    "text/plain; charset=us-ascii", "Notification", d->msg->env.utf8,
-	    out);
 	buf_addf(out, "This is the mail system at %s.\r\n\r\n",
 	    d->hostname);
 	date_rfc5322(d->msg->arrived_ms, date);
@@ -347,8 +410,6 @@ put_programs(const struct dsn *d, struct buf *out)
 	char decoded[ENVELOPE_ENVID_MAX + 1], date[DATE_LEN];
 	size_t i;
 
-	dsn_put_part(d, m->env.utf8 ? "message/global-delivery-status" :
-	    "message/delivery-status", "Delivery report", m->env.utf8, out);
 	if (m->env.envid != NULL) {	/* RFC 3464 2.2.1 */
 		xtext_decode(m->env.envid, decoded, sizeof(decoded));
 		dsn_put_field(out, "Original-Envelope-Id", "", decoded, false);
@@ -369,15 +430,34 @@ put_programs(const struct dsn *d, struct buf *out)
 
 /* --- what was sent --------------------------------------------------------------------- */
 
-/* How much of the original goes back (RFC 3461 4.3), and whether it is all. */
+/*
+ * RFC 3461 4.3: RET is about failures; else the header will do. So it does for
+ * what a next hop could not take for its bytes (5.6.z): this report may have to
+ * go the same way.
+ */
+static bool
+wanted_whole(const struct dsn *d)
+{
+	const struct store_msg *m = d->msg;
+	size_t i;
+
+	if (m->env.ret != RET_FULL || !d->original_whole ||
+	    d->original_len > DSN_FULL_MAX || count(d, DSN_FAILED) == 0)
+		return false;
+	for (i = 0; i < m->env.nrcpts; i++)
+		if (d->report[i] == DSN_FAILED && m->rcpts[i].status != NULL &&
+		    strncmp(m->rcpts[i].status, "5.6.", 4) == 0)
+			return false;
+	return true;
+}
+
+/* How much of the original goes back, and whether it is all. */
 static size_t
 original_part(const struct dsn *d, bool *whole)
 {
 	size_t len, most;
 
-	/* RFC 3461 4.3: RET is about failures; else the header will do. */
-	*whole = d->msg->env.ret == RET_FULL && d->original_whole &&
-	    d->original_len <= DSN_FULL_MAX && count(d, DSN_FAILED) > 0;
+	*whole = wanted_whole(d);
 	if (*whole)
 		return d->original_len;
 	most = d->original_len < DSN_HEADER_MAX ? d->original_len :
@@ -392,38 +472,45 @@ original_part(const struct dsn *d, bool *whole)
 	return len;
 }
 
-static bool
-has_8bit(const uint8_t *p, size_t n)
-{
-	while (n > 0)
-		if (p[--n] >= 0x80)
-			return true;
-	return false;
-}
-
+/* message/rfc822 alone may not be encoded (RFC 2046 5.2.1). */
 static void
-put_original(const struct dsn *d, struct buf *out, size_t len, bool whole)
+put_original(struct dsn_report *r, size_t len, bool whole)
 {
-	bool utf8 = d->msg->env.utf8;
-	const char *type = whole ? (utf8 ? "message/global" :
-	    "message/rfc822") : (utf8 ? "message/global-headers" :
+	const char *type = whole ? (r->utf8 ? "message/global" :
+	    "message/rfc822") : (r->utf8 ? "message/global-headers" :
 	    "text/rfc822-headers");
+	struct buf content;
 
-	dsn_put_part(d, type, whole ? "Your message" :
-	    "Your message: header", has_8bit(d->original, len), out);
-	buf_add(out, d->original, len);
+	buf_init(&content, DSN_MAX);
+	buf_add(&content, r->dsn->original, len);
+	r->more = 0;
+	dsn_put_part(r, type, whole ? "Your message" : "Your message: header",
+	    r->utf8 || !whole, &content);
 }
 
 void
 dsn_write(const struct dsn *d, struct buf *out, bool *eightbit)
 {
-	bool whole;
+	enum dsn_action worst = DSN_FAILED;
+	bool whole, utf8 = d->msg->env.utf8;
 	size_t len = original_part(d, &whole);
+	struct buf people, programs;
+	struct dsn_report r;
 
-	*eightbit = d->msg->env.utf8 || has_8bit(d->original, len);
-	put_head(d, out, *eightbit);
-	put_people(d, out);
-	put_programs(d, out);
-	put_original(d, out, len, whole);
-	buf_addf(out, "\r\n--%s--\r\n", d->boundary);
+	buf_init(&people, DSN_MAX - DSN_HEAD_ROOM);
+	put_people(d, &people);
+	buf_init(&programs, DSN_MAX - DSN_HEAD_ROOM - people.len);
+	put_programs(d, &programs);
+	dsn_begin(&r, d, d->msg->env.return_path, utf8, out);
+	r.more = programs.len + len;
+	dsn_put_part(&r, utf8 ? "text/plain; charset=utf-8" :
+	    "text/plain; charset=us-ascii", "Notification", true, &people);
+	r.more = len;
+	dsn_put_part(&r, utf8 ? "message/global-delivery-status" :
+	    "message/delivery-status", "Delivery report", true, &programs);
+	put_original(&r, len, whole);
+	while (worst + 1 < DSN_ACTIONS && count(d, worst) == 0)
+		worst++;
+	dsn_end(&r, actions[worst].subject);
+	*eightbit = r.eightbit;
 }

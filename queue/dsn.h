@@ -2,7 +2,9 @@
  * dsn: writes the message that tells a sender what became of the mail: a
  * multipart/report (RFC 6522) with a part for people, one for programs
  * (message/delivery-status, RFC 3464) and what was sent, or its header.
- * Mail that used SMTPUTF8 is answered in the forms of RFC 6533.
+ * Mail that used SMTPUTF8 is answered in the forms of RFC 6533. What is in a
+ * report is encoded where that is allowed, so that it gets through next hops
+ * that the mail itself would not: they may be the reason for it.
  *
  * Pure. Whatever comes from peers or users is made harmless on the way: no
  * control byte survives, long lines are folded.
@@ -42,7 +44,10 @@ struct dsn {
 	bool	 late;			/* what is delayed is so beyond its by-time */
 };
 
-/* Fills out (of DSN_MAX, empty); *eightbit: bytes above 127 are in it. */
+/*
+ * Fills out (of DSN_MAX, empty); *eightbit: bytes above 127 are in it. It needs
+ * SMTPUTF8 only when its recipient's address does.
+ */
 void	 dsn_write(const struct dsn *, struct buf *out, bool *eightbit);
 
 /*

@@ -71,34 +71,48 @@ size_of(const struct dsn *d, const struct dsn_entry *e, bool utf8)
 	return n;
 }
 
+static void
+put_texts(const struct dsn *d, const struct dsn_entry *v, size_t n, bool utf8,
+    struct buf *out)
+{
+	size_t i;
+
+	buf_init(out, DSN_MAX);
+	buf_addf(out, "This is the mail system at %s.\r\n\r\n"
+	    "%zu of your messages could not be delivered and will not be tried\r\n"
+	    "again. As there are so many, this one report is about all of them.\r\n"
+	    "\r\n", d->hostname, n);
+	for (i = 0; i < n; i++)
+		put_message(&v[i], utf8, out);
+}
+
 size_t
 dsn_write_digest(const struct dsn *d, const struct dsn_entry *v, size_t n,
     struct buf *out, bool *eightbit)
 {
 	bool utf8 = any_utf8(v, n);
 	size_t i, take, bytes = FRAME_BYTES;
+	struct buf people, programs;
+	struct dsn_report r;
 
 	for (take = 0; take < n; take++) {
 		bytes += size_of(d, &v[take], utf8);
 		if (bytes > DSN_MAX && take > 0)
 			break;
 	}
-	*eightbit = utf8;
-	dsn_put_head(d, v[0].msg->env.return_path, utf8,
-	    "Undelivered mail: several messages", utf8, out);
-	dsn_put_part(d, utf8 ? "text/plain; charset=utf-8" :
-	    "text/plain; charset=us-ascii", "Notification", utf8, out);
-	buf_addf(out, "This is the mail system at %s.\r\n\r\n"
-	    "%zu of your messages could not be delivered and will not be tried\r\n"
-	    "again. As there are so many, this one report is about all of them.\r\n"
-	    "\r\n", d->hostname, take);
+	put_texts(d, v, take, utf8, &people);
+	buf_init(&programs, DSN_MAX);
+	dsn_put_field(&programs, "Reporting-MTA", "dns;", d->hostname, false);
 	for (i = 0; i < take; i++)
-		put_message(&v[i], utf8, out);
-	dsn_put_part(d, utf8 ? "message/global-delivery-status" :
-	    "message/delivery-status", "Delivery report", utf8, out);
-	dsn_put_field(out, "Reporting-MTA", "dns;", d->hostname, false);
-	for (i = 0; i < take; i++)
-		put_blocks(d, &v[i], utf8, out);
-	buf_addf(out, "\r\n--%s--\r\n", d->boundary);
+		put_blocks(d, &v[i], utf8, &programs);
+	dsn_begin(&r, d, v[0].msg->env.return_path, utf8, out);
+	r.more = programs.len;
+	dsn_put_part(&r, utf8 ? "text/plain; charset=utf-8" :
+	    "text/plain; charset=us-ascii", "Notification", true, &people);
+	r.more = 0;
+	dsn_put_part(&r, utf8 ? "message/global-delivery-status" :
+	    "message/delivery-status", "Delivery report", true, &programs);
+	dsn_end(&r, "Undelivered mail: several messages");
+	*eightbit = r.eightbit;
 	return take;
 }

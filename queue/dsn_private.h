@@ -11,10 +11,34 @@
 void	 dsn_put_text(struct buf *, size_t column, const char *, bool utf8);
 void	 dsn_put_field(struct buf *, const char *name, const char *prefix,
 	    const char *value, bool utf8);
-void	 dsn_put_head(const struct dsn *, const char *to, bool utf8,
-	    const char *subject, bool eightbit, struct buf *);
-void	 dsn_put_part(const struct dsn *, const char *type,
-	    const char *description, bool eightbit, struct buf *);
+/*
+ * A report being put together: what has been added is complete; more is what
+ * is still to come, so that encoding leaves room for it.
+ */
+struct dsn_report {
+	const struct dsn *dsn;
+	const char *to;
+	bool	 utf8;			/* RFC 6533's types */
+	struct buf *out;
+	bool	 eightbit;
+	size_t	 more;
+};
+
+/* Room for the head, which is put in front at the end. */
+#define DSN_HEAD_ROOM	2048
+/* Begins with nothing in out. */
+void	 dsn_begin(struct dsn_report *, const struct dsn *, const char *to,
+	    bool utf8, struct buf *out);
+/*
+ * Adds a part, quoted-printable (RFC 2045 6.7) where it has bytes above 127, may
+ * be encoded, and fits then; as it is for a sender whose address needs next hops
+ * that take anything (RFC 6533 4). The content is freed.
+ */
+void	 dsn_put_part(struct dsn_report *, const char *type,
+	    const char *description, bool encode, struct buf *content);
+/* Closes it and puts the head in front. */
+void	 dsn_end(struct dsn_report *, const char *subject);
+bool	 dsn_has_8bit(const void *, size_t);
 /* Recipient i of a message, for people and for programs. */
 void	 dsn_put_person(const struct store_msg *, size_t i, bool utf8,
 	    struct buf *);

@@ -120,20 +120,19 @@ report(struct sheaf *s)
 	struct gathered *g;
 	struct buf out;
 	struct dsn d;
-	bool eightbit, utf8 = false;
+	bool eightbit;
 	size_t i = 0, n;
 
 	STAILQ_FOREACH(g, &s->waiting, link) {
 		store_id_text(g->lm->m.id, ids[i]);
 		v[i] = (struct dsn_entry){ &g->lm->m, ids[i], g->subject,
 		    g->message_id };
-		utf8 |= g->lm->m.env.utf8;
 		i++;
 	}
 	life_dsn(s->q, b, &d);
 	buf_init(&out, DSN_MAX);
 	n = dsn_write_digest(&d, v, s->n, &out, &eightbit);
-	life_fill_bounce(b, &out, utf8, eightbit);
+	life_fill_bounce(b, &out, eightbit);
 	log_info("%s digest messages=%zu to=<%s>", life_name(b), n,
 	    log_escs(s->sender));
 	for (i = 0; i < n; i++) {

@@ -51,7 +51,7 @@ struct live_msg *life_new_bounce(struct queue *, const char *to);
 void	 life_dsn(const struct queue *, const struct live_msg *bounce,
 	    struct dsn *);
 void	 life_fill_bounce(struct live_msg *bounce, struct buf *report,
-	    bool utf8, bool eightbit);
+	    bool eightbit);
 void	 life_keep_bounce(struct live_msg *);
 
 /* --- life_digest.c: a sender whose messages fail by the dozen ----------------------- */

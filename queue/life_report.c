@@ -3,6 +3,7 @@
 
 #include <sys/random.h>
 
+#include "lib/addr.h"
 #include "lib/log.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
@@ -204,10 +205,11 @@ life_new_bounce(struct queue *q, const char *to)
 }
 
 void
-life_fill_bounce(struct live_msg *b, struct buf *report, bool utf8,
-    bool eightbit)
+life_fill_bounce(struct live_msg *b, struct buf *report, bool eightbit)
 {
-	b->m.env.utf8 = utf8;
+	const char *to = b->m.env.rcpts[0].addr;
+
+	b->m.env.utf8 = addr_is_8bit(to, strlen(to));
 	b->m.env.body_8bit = eightbit;
 	b->m.size = report->len;
 	b->m.body.v = (uint8_t *)buf_steal(report, &b->m.body.n);
@@ -237,7 +239,7 @@ life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
 	b->m.env.priority = lm->m.env.priority;	/* RFC 6710 4.6 */
 	buf_init(&out, DSN_MAX);
 	dsn_write(&d, &out, &eightbit);
-	life_fill_bounce(b, &out, lm->m.env.utf8, eightbit);
+	life_fill_bounce(b, &out, eightbit);
 	log_info("%s %s as=%s to=<%s>", life_name(lm), lm->warn || lm->late ? "warned" :
 	    "bounced", life_name(b), log_escs(lm->m.env.return_path));
 	settle_up(lm);

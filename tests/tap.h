@@ -48,6 +48,16 @@ tap_ok(bool good, const char *file, int line, const char *fmt, ...)
 		printf("#  got: %lld\n# want: %lld\n", tap_g, tap_w);	\
 } while (0)
 
+/*
+ * So many different inputs of this class, as TESTING's table of bad input has
+ * them; tests/inputs adds them up.
+ */
+__attribute__((unused)) static void
+tap_inputs(const char *name, size_t n)
+{
+	printf("# class: %s inputs: %zu\n", name, n);
+}
+
 __attribute__((unused)) static int
 tap_done(void)
 {

@@ -35,6 +35,11 @@ def note(text):
         print("# " + line, flush=True)
 
 
+def inputs(name, n):
+    """So many different inputs of this class; tests/inputs adds them up."""
+    note("class: %s inputs: %d" % (name, n))
+
+
 def skip_all(why):
     print("1..0 # SKIP " + why)
     sys.exit(0)

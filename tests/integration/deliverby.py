@@ -153,6 +153,7 @@ def main():
                 except Exception as e:
                     tap.ok(False, "%s: %r" % (test.__name__, e))
                     tap.note(first.log()[-3000:] + second.log()[-3000:])
+    tap.inputs("delivery and bounces", 6)
     tap.done()
 
 

@@ -196,13 +196,26 @@ def check_smarthost(p, name, host, why):
            f"smarthost {host}: the mail waits, {why}")
 
 
+def check_utf8(p, two):
+    """Domains in UTF-8 are looked up by their A-labels, in upper case, too."""
+    for domain in ("b\u00fccher.test", "B\u00dcCHER.test"):
+        rcpt = "bob@" + domain
+        with p.client(login=ALICE) as s:
+            s.sendmail(ALICE, [rcpt], "Subject: x\r\n\r\nx\r\n",
+                       mail_options=["SMTPUTF8"])
+        tap.ok(wait_for(lambda: [m for m in two.messages
+                                 if rcpt.lower() in
+                                 [r.lower() for r in m.recipients]]),
+               "%s: delivered to %s" % (ascii(rcpt), TWO))
+
+
 def main():
     directory = tempfile.mkdtemp(prefix="postern-dns-")
     ds = write_zones(directory)
     nsd = start_nsd(directory)
     try:
         with Sink(port=25, address=ONE) as one, \
-                Sink(port=25, address=TWO) as two, \
+                Sink(port=25, address=TWO, extensions=["SMTPUTF8"]) as two, \
                 Postern(next_hop="mx", route_options="loopback = on",
                         sections='dns { resolvers = {"%s@%d"} trust-anchor = '
                         '"%s" }' % (DNS, PORT, ds),
@@ -226,6 +239,9 @@ def main():
                 check(p, {ONE: one, TWO: two}, *case)
             for case in SMARTHOSTS:
                 check_smarthost(p, *case)
+            check_utf8(p, two)
+            tap.inputs("hostile or failing DNS", len(CASES) +
+                       len(STRICT_CASES) + len(SMARTHOSTS) + 2)
     finally:
         nsd.terminate()
         nsd.wait()

@@ -5,6 +5,7 @@ TESTS += %D%/accounts.py
 TESTS += %D%/devices.py
 TESTS += %D%/senders.py
 TESTS += %D%/dns.py
+TESTS += %D%/dns_hostile.py
 TESTS += %D%/parent.py
 TESTS += %D%/one_worker.py
 TESTS += %D%/crowd.py
@@ -25,6 +26,7 @@ EXTRA_DIST += \
 	%D%/devices.py \
 	%D%/senders.py \
 	%D%/dns.py \
+	%D%/dns_hostile.py \
 	%D%/parent.py \
 	%D%/one_worker.py \
 	%D%/crowd.py \

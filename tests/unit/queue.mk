@@ -1,5 +1,5 @@
 # unit tests of queue, its store excepted
-UNIT_TESTS += %D%/test_backup %D%/test_feed %D%/test_reports %D%/test_deliverby %D%/test_caps %D%/test_ctl %D%/test_dsn %D%/test_life %D%/test_route \
+UNIT_TESTS += %D%/test_backup %D%/test_feed %D%/test_reports %D%/test_deliverby %D%/test_notify %D%/test_caps %D%/test_ctl %D%/test_dsn %D%/test_life %D%/test_route \
 	%D%/test_sched %D%/test_submit %D%/test_table
 
 %C%_test_backup_SOURCES = %D%/test_backup.c %D%/ctl_world.h %D%/queue_world.h
@@ -16,6 +16,8 @@ UNIT_TESTS += %D%/test_backup %D%/test_feed %D%/test_reports %D%/test_deliverby 
 %C%_test_reports_LDADD = $(LIBQUEUE)
 %C%_test_deliverby_SOURCES = %D%/test_deliverby.c %D%/queue_world.h
 %C%_test_deliverby_LDADD = $(LIBQUEUE)
+%C%_test_notify_SOURCES = %D%/test_notify.c %D%/queue_world.h
+%C%_test_notify_LDADD = $(LIBQUEUE)
 %C%_test_route_LDADD = $(LIBQUEUE)
 %C%_test_sched_LDADD = $(LIBQUEUE)
 %C%_test_submit_SOURCES = %D%/test_submit.c %D%/queue_world.h

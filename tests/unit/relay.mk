@@ -5,6 +5,10 @@ UNIT_TESTS += %D%/test_client
 %C%_test_client_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %C%_test_client_LDADD = $(LIBRELAY)
 
+UNIT_TESTS += %D%/test_hops
+%C%_test_hops_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
+%C%_test_hops_LDADD = $(LIBRELAY)
+
 UNIT_TESTS += %D%/test_client_tls
 %C%_test_client_tls_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %C%_test_client_tls_LDADD = $(LIBRELAY)

@@ -8,6 +8,8 @@
  *	Z:text	says it with a NUL in the middle
  *	L	says a line of 100 KB	M	a reply of 10,000 lines
  *	E	says lines until nobody listens
+ *	B	says a line of 8 MB
+ *	G	goes on as a good server, whatever comes, to the end
  *	Y:n	reads n bytes
  *	T	begins TLS		A	breaks a handshake off
  *	!	turns other connections away for half a second
@@ -131,6 +133,40 @@ hop_say_much(struct hop *s, char what)
 }
 
 static void
+hop_say_megabytes(struct hop *s)
+{
+	static char piece[64 * 1024];
+	size_t i;
+
+	memset(piece, 'x', sizeof(piece));
+	memcpy(piece, "250 ", 4);
+	for (i = 0; i < (8 << 20) / sizeof(piece); i++)
+		if (!hop_write(s, piece, sizeof(piece)))
+			return;
+	hop_write(s, "\r\n", 2);
+}
+
+static void
+hop_be_good(struct hop *s)
+{
+	char line[HOP_LINE_MAX];
+	bool data = false;
+
+	while (hop_read_line(s, line, sizeof(line))) {
+		if (data && strcmp(line, ".") != 0)
+			continue;
+		if (!data && strcmp(line, "DATA") == 0) {
+			data = true;
+			hop_say(s, "354 go", false);
+			continue;
+		}
+		hop_say(s, !data && strcmp(line, "QUIT") == 0 ? "221 bye" :
+		    "250 ok", false);
+		data = false;
+	}
+}
+
+static void
 hop_start_tls(struct hop *s)
 {
 	SSL *ssl = SSL_new(s->ctx);
@@ -240,6 +276,12 @@ hop_step(struct hop *s, const char *step)
 	case 'M':
 	case 'E':
 		hop_say_much(s, *step);
+		break;
+	case 'B':
+		hop_say_megabytes(s);
+		break;
+	case 'G':
+		hop_be_good(s);
 		break;
 	case 'T':
 		hop_start_tls(s);

@@ -33,7 +33,7 @@ struct script {
 #define BODY "C:Subject: x", "C:", "C:..dot", "C:text", "C:."
 #define BYE "C:QUIT", "S:221 bye"
 
-static void
+__attribute__((unused)) static void
 run(const struct script *s)
 {
 	struct hop hop = { .steps = s->steps, .ctx = s->ctx };

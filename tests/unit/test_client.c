@@ -492,5 +492,7 @@ main(void)
 	test_too_many();
 	test_dsn();
 	test_by_passed();
+	tap_inputs("hostile or failing next hop, retry", nitems(scripts) +
+	    nitems(logins));
 	return world_end();
 }

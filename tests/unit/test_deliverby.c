@@ -413,6 +413,7 @@ main(void)
 	test_passed_on();
 	test_rank();
 	test_route_times();
+	tap_inputs("delivery and bounces", 9 + 7 + 12 + 2);
 	world_disconnect(&smtpd);
 	world_disconnect(&relay);
 	world_close();

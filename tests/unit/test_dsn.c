@@ -456,6 +456,7 @@ main(int argc, char **argv)
 		test_all();
 		test_details();
 		test_wanted();
+		tap_inputs("delivery and bounces", nitems(cases));
 	}
 	for (i = 0; argc > 1 && i < nitems(cases); i++)
 		if (strcmp(argv[1], cases[i].name) == 0) {

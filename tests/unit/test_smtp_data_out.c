@@ -116,6 +116,7 @@ test_smuggling(void)
 			    "MAIL FROM:<x@y>\r\n");
 			smuggle(&line_ends[a], &line_ends[b], "");
 		}
+	tap_inputs("smuggling out", 2 * nitems(line_ends) * nitems(line_ends));
 }
 
 static void
@@ -134,6 +135,8 @@ test_bytes(void)
 		}
 	for (at = 0; at < sizeof(plain); at++)
 		one_content((const uint8_t *)plain, at, "the first bytes");
+	tap_inputs("dot-stuffing, 8-bit and line-length fidelity",
+	    5 * 256 + sizeof(plain));
 }
 
 static void
@@ -153,6 +156,8 @@ test_dots(void)
 			text[strlen(text) - 2] = '\0';
 			one_content((uint8_t *)text, strlen(text), "dots");
 		}
+	tap_inputs("dot-stuffing, 8-bit and line-length fidelity",
+	    2 * nitems(lines) * nitems(lines));
 }
 
 /* --- after the end and after a fault ---------------------------------------------------------- */
