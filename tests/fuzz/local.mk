@@ -84,6 +84,20 @@ FUZZ_TARGETS += %D%/fuzz_ipc
 %C%_fuzz_ipc_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_ipc_LDADD = $(LIBTICKET) $(LIBPOSTERN)
 
+FUZZ_TARGETS += %D%/fuzz_jwks
+%C%_fuzz_jwks_SOURCES = %D%/fuzz_jwks.c $(FUZZ_MAIN)
+%C%_fuzz_jwks_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%C%_fuzz_jwks_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_jwks_LDADD = $(LIBFETCH)
+EXTRA_DIST += %D%/jwks.dict
+
+FUZZ_TARGETS += %D%/fuzz_jwt
+%C%_fuzz_jwt_SOURCES = %D%/fuzz_jwt.c $(FUZZ_MAIN)
+%C%_fuzz_jwt_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%C%_fuzz_jwt_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_jwt_LDADD = $(LIBFETCH)
+EXTRA_DIST += %D%/jwt.dict
+
 FUZZ_TARGETS += %D%/fuzz_keys_request
 %C%_fuzz_keys_request_SOURCES = %D%/fuzz_keys_request.c $(FUZZ_MAIN)
 %C%_fuzz_keys_request_LDFLAGS = $(FUZZ_LINK)
@@ -99,6 +113,13 @@ FUZZ_TARGETS += %D%/fuzz_mailboxes
 %C%_fuzz_mailboxes_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_mailboxes_LDADD = $(LIBPOSTERN)
 EXTRA_DIST += %D%/mailboxes.dict
+
+FUZZ_TARGETS += %D%/fuzz_provider
+%C%_fuzz_provider_SOURCES = %D%/fuzz_provider.c $(FUZZ_MAIN)
+%C%_fuzz_provider_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%C%_fuzz_provider_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_provider_LDADD = $(LIBFETCH)
+EXTRA_DIST += %D%/provider.dict
 
 FUZZ_TARGETS += %D%/fuzz_proxy
 %C%_fuzz_proxy_SOURCES = %D%/fuzz_proxy.c $(FUZZ_MAIN)

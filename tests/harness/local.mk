@@ -2,8 +2,10 @@ EXTRA_DIST += \
 	%D%/arrived.py \
 	%D%/ipc.py \
 	%D%/net_smtp.pl \
+	%D%/oidc.py \
 	%D%/postern.py \
 	%D%/programs.py \
+	%D%/provider.mjs \
 	%D%/scram.py \
 	%D%/sink.py \
 	%D%/tap.py \

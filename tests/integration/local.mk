@@ -18,6 +18,7 @@ TESTS += %D%/admin.py
 TESTS += %D%/backup.py
 TESTS += %D%/reports.py
 TESTS += %D%/deliverby.py
+TESTS += %D%/tokens.py
 
 EXTRA_DIST += \
 	%D%/e2e.py \
@@ -38,4 +39,5 @@ EXTRA_DIST += \
 	%D%/admin.py \
 	%D%/backup.py \
 	%D%/reports.py \
-	%D%/deliverby.py
+	%D%/deliverby.py \
+	%D%/tokens.py

@@ -13,5 +13,6 @@ include %D%/store.mk
 include %D%/bench.mk
 include %D%/queue.mk
 include %D%/relay.mk
+include %D%/fetch.mk
 include %D%/posternd.mk
 include %D%/posternctl.mk
