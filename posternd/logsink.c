@@ -18,12 +18,15 @@
 #define FLOOD_LINES	40000
 #define FLOOD_WARNINGS	5000	/* of these; nobody reads more */
 #define FLOOD_MS	1000
+#define SOCKET_BUFFER	(1024 * 1024)
+#define REST_MS		10	/* a busy child's lines gather in its socket */
 #define JOURNAL_SOCKET	"/run/systemd/journal/socket"
 
 struct logsource {
 	const char *proc;
 	int	 fd;
 	struct ev_fd ev;
+	struct ev_timer rest;
 	uint64_t window_ms;	/* when the current second began */
 	uint32_t lines, warnings, dropped; /* within it */
 	struct ev_timer report;
@@ -223,7 +226,8 @@ take_packet(struct logsource *src, char *p, size_t n)
 	}
 }
 
-static bool
+/* How many; -1: there will be no more. */
+static int
 take_lines(struct logsource *src, int max)
 {
 	static char packet[PACKET_MAX + 1];
@@ -232,38 +236,60 @@ take_lines(struct logsource *src, int max)
 
 	while (lines < max) {
 		n = recv(src->fd, packet, PACKET_MAX, MSG_DONTWAIT);
-		if (n == -1)
-			return errno == EAGAIN || errno == EINTR;
-		if (n == 0)
-			return false;
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n <= 0)
+			return -1;
 		lines += take_packet(src, packet, (size_t)n);
 	}
-	return true;
+	return lines;
+}
+
+/*
+ * A line that comes after a silence is taken at once. Those that follow it are
+ * fetched every so often, many at a time, until there are none.
+ */
+static void
+take_now(struct logsource *src)
+{
+	int n = take_lines(src, LINES_PER_WAKE);
+
+	written();
+	ev_fd_want(&src->ev, n == 0 ? EV_IN : 0);
+	if (n > 0)
+		ev_timer_set(&src->rest, n < LINES_PER_WAKE ? REST_MS : 0);
 }
 
 static void
 readable_cb(void *arg, int what)
 {
-	struct logsource *src = arg;
+	take_now(arg);
+}
 
-	if (!take_lines(src, LINES_PER_WAKE))
-		ev_fd_want(&src->ev, 0);
-	written();
+static void
+rest_cb(void *arg)
+{
+	take_now(arg);
 }
 
 struct logsource *
 logsource_new(const char *proc, int *child_fd)
 {
 	struct logsource *src;
-	int fd[2];
+	int fd[2], size = SOCKET_BUFFER;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) == -1)
 		return NULL;
+	/* Root may pass the system-wide limit; others get as much as it allows. */
+	if (setsockopt(fd[1], SOL_SOCKET, SO_SNDBUFFORCE, &size,
+	    sizeof(size)) == -1)
+		setsockopt(fd[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	src = xcalloc(1, sizeof(*src));
 	src->proc = proc;
 	src->fd = fd[0];
 	*child_fd = fd[1];
 	ev_timer_init(&src->report, report_cb, src);
+	ev_timer_init(&src->rest, rest_cb, src);
 	ev_fd_init(&src->ev, src->fd, readable_cb, src);
 	ev_fd_want(&src->ev, EV_IN);
 	return src;
@@ -281,6 +307,7 @@ logsource_free(struct logsource **srcp)
 	written();
 	report_cb(src);
 	ev_timer_cancel(&src->report);
+	ev_timer_cancel(&src->rest);
 	ev_fd_clear(&src->ev);
 	close(src->fd);
 	free(src);
