@@ -43,7 +43,8 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libverifier.a \
 
 # Streams speak TLS: the only ones that link libssl.
 %C%_libstream_a_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
-%C%_libstream_a_SOURCES = %D%/stream.c %D%/stream.h
+%C%_libstream_a_SOURCES = %D%/stream.c %D%/stream.h \
+	%D%/wire.c %D%/wire.h
 LIBSTREAM = %D%/libstream.a $(SSL_LIBS)
 
 LIBPOSTERN = %D%/libpostern.a $(EVENT_LIBS) $(SECCOMP_LIBS)

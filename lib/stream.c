@@ -24,11 +24,13 @@
 #include "lib/ev.h"
 #include "lib/log.h"
 #include "lib/stream.h"
+#include "lib/wire.h"
 #include "lib/xalloc.h"
 
 #define OUT_MARK	(64 * 1024)	/* unsent above: no more input */
 #define OUT_MAX		(64 * 1024 * 1024)
 #define PIECE		(16 * 1024)	/* a TLS record */
+#define WIRE_MARK	(64 * 1024)	/* of records that leave at once */
 /*
  * Handshake messages of the peer behind the handshake: KeyUpdates, of which a
  * record in 2^24 is due (RFC 8446 5.5), and a server's session tickets.
@@ -45,6 +47,7 @@ struct stream {
 	struct ev_timer linger;
 	size_t	 in_max, in_off, out_off;
 	struct buf in, out;
+	struct wire wire;		/* under TLS, behind out */
 	bool	 connecting;
 	bool	 tls_pending;		/* starts when the output has left */
 	bool	 tls_server;
@@ -52,11 +55,11 @@ struct stream {
 	bool	 secure;		/* the handshake is done */
 	bool	 held;
 	bool	 blocked;		/* waits for EV_OUT */
-	bool	 read_blocked;		/* TLS must write before it can read */
 	bool	 overflow;		/* output was lost: the stream is broken */
 	const char *deaf;		/* why the peer takes no more, or NULL */
 	bool	 ended;			/* of no use in either direction */
 	bool	 draining;		/* to be freed when the output has left */
+	bool	 notified;		/* close_notify is written */
 	bool	 shut;			/* draining: our side is closed */
 	bool	 eof;			/* theirs is */
 	bool	 after_eof;		/* which is no end to our output */
@@ -79,10 +82,17 @@ unread(const struct stream *st)
 	return st->in.len - st->in_off;
 }
 
+/* Not yet handed to OpenSSL, under TLS. */
+static size_t
+unwritten(const struct stream *st)
+{
+	return st->out.len - st->out_off;
+}
+
 size_t
 stream_unsent(const struct stream *st)
 {
-	return st->out.len - st->out_off;
+	return unwritten(st) + wire_unsent(&st->wire);
 }
 
 static bool
@@ -120,7 +130,8 @@ stream_new(int fd, bool connecting, size_t in_max,
 	struct stream *st = xcalloc(1, sizeof(*st));
 	int fl = fcntl(fd, F_GETFL), on = 1;
 
-	if (fl == -1 || fcntl(fd, F_SETFL, fl | O_NONBLOCK) == -1)
+	if (fl == -1 || ((fl & O_NONBLOCK) == 0 &&
+	    fcntl(fd, F_SETFL, fl | O_NONBLOCK) == -1))
 		fatal("stream descriptor %d", fd);
 	/* Fails on what is not TCP, where it is not needed either. */
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1)
@@ -132,6 +143,7 @@ stream_new(int fd, bool connecting, size_t in_max,
 	st->connecting = connecting;
 	buf_init(&st->in, in_max);
 	buf_init(&st->out, OUT_MAX);
+	wire_init(&st->wire, OUT_MAX);
 	ev_timer_init(&st->kick, kick_cb, st);
 	ev_timer_init(&st->linger, linger_cb, st);
 	ev_fd_init(&st->ev, fd, io_cb, st);
@@ -143,6 +155,30 @@ void
 stream_answer_after_eof(struct stream *st)
 {
 	st->after_eof = true;
+}
+
+/* Sends what OpenSSL has written. 0, also when that is to go on later; errno. */
+static int
+push(struct stream *st, int flags)
+{
+	while (wire_unsent(&st->wire) > 0)
+		if (wire_send(&st->wire, st->fd, flags) == -1) {
+			if (errno != EAGAIN && errno != EINTR)
+				return errno;
+			st->blocked = true;
+			return 0;
+		}
+	return 0;
+}
+
+static void
+notify(struct stream *st)
+{
+	if (!st->secure || st->notified)
+		return;
+	st->notified = true;
+	SSL_shutdown(st->ssl);
+	ERR_clear_error();
 }
 
 void
@@ -158,14 +194,17 @@ stream_free(struct stream **stp)
 	ev_timer_cancel(&st->kick);
 	ev_timer_cancel(&st->linger);
 	ev_fd_clear(&st->ev);
-	if (st->secure && !st->ended && !st->shut)
-		SSL_shutdown(st->ssl);	/* once; whether it leaves is luck */
+	if (st->secure && !st->ended && !st->shut) {
+		notify(st);
+		push(st, 0);	/* once; whether it leaves is luck */
+	}
 	SSL_free(st->ssl);
 	ERR_clear_error();
 	if (close(st->fd) == -1)
 		log_warn("closing a connection");
 	buf_wipe(&st->in);
 	buf_wipe(&st->out);
+	wire_clear(&st->wire);
 	free(st);
 }
 
@@ -178,10 +217,12 @@ shut_when_drained(struct stream *st)
 {
 	if (st->shut || stream_unsent(st) > 0)
 		return;
+	notify(st);
+	if (push(st, 0) != 0)
+		wire_clear(&st->wire);
+	if (stream_unsent(st) > 0)
+		return;
 	st->shut = true;
-	if (st->secure)
-		SSL_shutdown(st->ssl);
-	ERR_clear_error();
 	if (shutdown(st->fd, SHUT_WR) == -1 && errno != ENOTCONN)
 		log_warn("shutdown");
 }
@@ -275,9 +316,6 @@ tls_waits(struct stream *st, int r)
 	switch (err) {
 	case SSL_ERROR_WANT_READ:
 		return true;
-	case SSL_ERROR_WANT_WRITE:
-		st->blocked = true;
-		return true;
 	case SSL_ERROR_ZERO_RETURN:
 		end(st, STREAM_EOF, "closed by the peer");
 		return false;
@@ -310,7 +348,9 @@ stream_start_tls(struct stream *st, struct ssl_st *ssl, bool server)
 	SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_set_read_ahead(ssl, 1);	/* a record in one read(2), not two */
 	kick(st);
-	want(st);
+	/* Else it begins before anything is read; see io_cb(). */
+	if (stream_unsent(st) > 0)
+		want(st);
 }
 
 struct ssl_st *
@@ -319,6 +359,22 @@ stream_ssl(const struct stream *st)
 	return st->secure ? st->ssl : NULL;
 }
 
+/* It goes on, or has failed and an alert may say why. */
+static void
+handshake_waits(struct stream *st, int r)
+{
+	int saved = errno, err = push(st, 0);
+
+	if (err != 0 && SSL_get_error(st->ssl, r) == SSL_ERROR_WANT_READ) {
+		end(st, STREAM_TLS_FAILED, strerrordesc_np(err));
+		return;
+	}
+	errno = saved;
+	if (tls_waits(st, r))
+		want(st);
+}
+
+/* Its last words leave with the first of what comes after it. */
 static void
 handshake(struct stream *st)
 {
@@ -328,8 +384,7 @@ handshake(struct stream *st)
 	errno = 0;
 	r = SSL_do_handshake(st->ssl);
 	if (r != 1) {
-		if (tls_waits(st, r))
-			want(st);
+		handshake_waits(st, r);
 		return;
 	}
 	st->handshaking = false;
@@ -352,12 +407,23 @@ tls_message_cb(int sent, int version, int type, const void *p, size_t n,
 		log_debug("stream", "shutdown: %s", strerrordesc_np(errno));
 }
 
+static bool
+set_bios(struct stream *st)
+{
+	BIO *in = BIO_new_socket(st->fd, BIO_NOCLOSE);
+	BIO *out = wire_bio(&st->wire);
+
+	SSL_set0_rbio(st->ssl, in);
+	SSL_set0_wbio(st->ssl, out);
+	return in != NULL && out != NULL;
+}
+
 static void
 begin_tls(struct stream *st)
 {
 	st->tls_pending = false;
 	st->handshaking = true;
-	if (SSL_set_fd(st->ssl, st->fd) != 1) {
+	if (!set_bios(st)) {
 		end(st, STREAM_TLS_FAILED, "out of memory");
 		return;
 	}
@@ -411,59 +477,91 @@ deafen(struct stream *st, const char *why)
 	want(st);
 }
 
+/* Records of what is to be said. False: the stream has ended. */
+static bool
+make_records(struct stream *st)
+{
+	size_t done;
+
+	while (unwritten(st) > 0 && wire_unsent(&st->wire) < WIRE_MARK) {
+		ERR_clear_error();
+		errno = 0;
+		if (SSL_write_ex(st->ssl, st->out.data + st->out_off,
+		    unwritten(st), &done) != 1)
+			return tls_waits(st, 0);
+		st->out_off += done;
+	}
+	return true;
+}
+
 /* Writes some. False: no more now, or the stream has ended. */
 static bool
-write_some(struct stream *st)
+write_tls(struct stream *st)
 {
-	const uint8_t *p = st->out.data + st->out_off;
-	size_t n = stream_unsent(st), done = 0;
-	ssize_t r;
+	bool last;
+	int err;
 
-	errno = 0;
-	if (st->secure) {
-		ERR_clear_error();
-		if (SSL_write_ex(st->ssl, p, n, &done) != 1) {
-			tls_waits(st, 0);
-			return false;
-		}
-	} else {
-		r = send(st->fd, p, n, MSG_NOSIGNAL);
-		if (r == -1 && (errno == EAGAIN || errno == EINTR)) {
-			st->blocked = true;
-			return false;
-		}
-		if (r == -1) {
-			deafen(st, strerrordesc_np(errno));
-			return false;
-		}
-		done = (size_t)r;
+	if (!make_records(st))
+		return false;
+	last = st->draining && unwritten(st) == 0;
+	if (last)
+		notify(st);
+	/* Behind the last comes the end, in the same segment. */
+	err = push(st, last ? MSG_MORE : 0);
+	if (err != 0)
+		end(st, STREAM_ERROR, strerrordesc_np(err));
+	return err == 0 && !st->blocked && unwritten(st) > 0;
+}
+
+static bool
+write_plain(struct stream *st)
+{
+	ssize_t n = send(st->fd, st->out.data + st->out_off, unwritten(st),
+	    MSG_NOSIGNAL);
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
+		st->blocked = true;
+		return false;
 	}
-	st->out_off += done;
-	return stream_unsent(st) > 0;
+	if (n == -1) {
+		deafen(st, strerrordesc_np(errno));
+		return false;
+	}
+	st->out_off += (size_t)n;
+	return unwritten(st) > 0;
+}
+
+/* False: the stream is gone. */
+static bool
+write_all(struct stream *st)
+{
+	bool freed = false;
+
+	st->freed = &freed;
+	while (st->secure ? write_tls(st) : write_plain(st))
+		;
+	if (!freed)
+		st->freed = NULL;
+	return !freed;
 }
 
 /* False: the stream may be gone. */
 static bool
 flush(struct stream *st)
 {
-	bool freed = false;
+	bool ours;
 
 	if (stream_unsent(st) == 0 || st->connecting || st->handshaking || st->ended)
 		return !st->ended;
 	st->blocked = false;
-	st->freed = &freed;
-	while (write_some(st))
-		;
-	if (freed)
-		return false;
-	st->freed = NULL;
-	if (st->ended)
+	if (!write_all(st) || st->ended)
 		return false;
 	if (stream_unsent(st) > 0 || st->deaf != NULL)
 		return true;
+	ours = st->out.len > 0;	/* not OpenSSL's alone */
 	buf_wipe(&st->out);
 	st->out_off = 0;
-	return st->ops == NULL || tell(st, st->ops->drained);
+	return !ours || st->ops == NULL || tell(st, st->ops->drained);
 }
 
 /* --- input -------------------------------------------------------------------------------- */
@@ -524,16 +622,18 @@ static ssize_t
 read_tls(struct stream *st, size_t max)
 {
 	size_t n;
+	int r, saved;
 
 	ERR_clear_error();
 	errno = 0;
-	st->read_blocked = false;
-	if (SSL_read_ex(st->ssl, piece, max, &n) == 1)
+	r = SSL_read_ex(st->ssl, piece, max, &n);
+	saved = errno;
+	if (!st->blocked)
+		push(st, 0);	/* an answer to a KeyUpdate, or an alert */
+	errno = saved;
+	if (r == 1)
 		return (ssize_t)n;
-	if (!tls_waits(st, 0))
-		return -1;
-	st->read_blocked = st->blocked;
-	return 0;
+	return tls_waits(st, 0) ? 0 : -1;
 }
 
 /*
@@ -614,6 +714,8 @@ io_cb(void *arg, int what)
 		connected(st);
 		return;
 	}
+	if (st->tls_pending && stream_unsent(st) == 0)
+		return;		/* kick_cb() is on its way */
 	st->blocked = st->blocked && (what & EV_OUT) == 0;
 	if (st->handshaking)
 		handshake(st);
@@ -659,8 +761,7 @@ kick_cb(void *arg)
 		if (!tell(st, st->ops->readable))
 			return;
 	}
-	if (st->secure && may_read(st) &&
-	    (st->read_blocked || SSL_has_pending(st->ssl)))
+	if (st->secure && may_read(st) && SSL_has_pending(st->ssl))
 		fill(st);
 	else
 		want(st);

@@ -4,7 +4,9 @@ UNIT_TESTS += %D%/test_smtpd_reply %D%/test_fixup %D%/test_content %D%/test_crow
 %C%_test_content_LDADD = $(LIBSMTPD)
 %C%_test_crowd_LDADD = $(LIBSMTPD)
 
-UNIT_TESTS += %D%/test_stream
+UNIT_TESTS += %D%/test_stream %D%/test_wire
+%C%_test_wire_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
+%C%_test_wire_LDADD = $(LIBSTREAM) $(LIBPOSTERN) $(SSL_LIBS)
 EXTRA_DIST += %D%/tls_pair.h
 %C%_test_stream_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %C%_test_stream_LDADD = $(LIBSTREAM) $(LIBPOSTERN) $(SSL_LIBS)

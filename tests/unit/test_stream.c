@@ -280,7 +280,7 @@ test_key_update_flood(SSL_CTX *server, SSL_CTX *client)
 		    SSL_do_handshake(ssl) != 1)
 			break;
 	}
-	SSL_write(ssl, "here", 4);
+	stream_write(b.st, "here", 4);
 	is_int(i, 100, "a hundred key updates at once are sent");
 	turns(10);
 	ok(a.ends == 1 && a.end == STREAM_TLS_FAILED, "and end the stream");
