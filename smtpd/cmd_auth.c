@@ -237,6 +237,7 @@ cmd_auth_ok(struct session *s, struct ipc_in *in)
 	    *login->ticket.device == '\0' ? "" : " device=",
 	    log_escs(login->ticket.device), s->mechanism, s->peer,
 	    tls_version(stream_ssl(s->stream)));
+	tls_give_ticket(stream_ssl(s->stream));
 	session_set_state(s, SESSION_COMMAND);
 	session_reply(s, REPLY_AUTH_OK);
 	return 0;

@@ -155,7 +155,7 @@ set_up(SSL_CTX *ctx, const struct smtpd_conf *conf)
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
 	    SSL_CTX_set_cipher_list(ctx, CIPHERS) != 1 ||
 	    SSL_CTX_set1_groups_list(ctx, CURVES) != 1 ||
-	    SSL_CTX_set_num_tickets(ctx, 1) != 1 ||
+	    SSL_CTX_set_num_tickets(ctx, 0) != 1 ||	/* tls_give_ticket() */
 	    SSL_CTX_set_session_id_context(ctx,
 	    (const uint8_t *)SESSION_CONTEXT, strlen(SESSION_CONTEXT)) != 1)
 		return explain("cannot set up TLS", "");
@@ -218,6 +218,14 @@ tls_accept(struct tls *tls)
 	if (ssl == NULL)
 		log_warnx("cannot begin a TLS session: %s", openssl_error());
 	return ssl;
+}
+
+void
+tls_give_ticket(struct ssl_st *ssl)
+{
+	/* TLS 1.2 gives none, and says so by failing. */
+	if (ssl != NULL && SSL_new_session_ticket(ssl) != 1)
+		ERR_clear_error();
 }
 
 const char *

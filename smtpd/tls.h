@@ -33,6 +33,12 @@ void	 tls_free(struct tls **);
 /* For one connection, to be given to a stream; NULL when out of memory. */
 struct ssl_st *tls_accept(struct tls *);
 
+/*
+ * A ticket, before what is written next. To make one costs a fifth of the
+ * handshake, so only those get one who have shown that they will come again.
+ */
+void	 tls_give_ticket(struct ssl_st *);
+
 const char *tls_version(struct ssl_st *);
 uint32_t tls_bits(struct ssl_st *);
 

@@ -302,3 +302,20 @@ route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}
 def plain(account, password):
     return base64.b64encode(("\0%s\0%s" % (account, password)).encode()
                             ).decode()
+
+
+def resume(port, context, session, login=True):
+    """
+    (whether the TLS session was resumed, the one to resume next time), whose
+    ticket comes with the login.
+    """
+    raw = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    with context.wrap_socket(raw, session=session) as s:
+        s.recv(4096)
+        if login:
+            s.sendall(b"EHLO client.example\r\n")
+            s.recv(4096)
+            s.sendall(b"AUTH PLAIN %s\r\n" % plain(
+                "alice@example.org", "open-sesame").encode())
+            assert s.recv(4096).startswith(b"235")
+        return s.session_reused, s.session

@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
 from ipc import Channel, blob, pair                              # noqa: E402
-from postern import PATIENCE, need_root, wait_for                # noqa: E402
+from postern import PATIENCE, need_root, resume, wait_for        # noqa: E402
 from worker import Worker                                        # noqa: E402
 
 
@@ -65,14 +65,6 @@ def test_versions(w):
             tap.ok(False, suite + " is refused")
         except (ssl.SSLError, OSError):
             tap.ok(True, suite + " is refused")
-
-
-def resume(port, context, session):
-    """(whether the session was resumed, the one to resume next time)."""
-    raw = socket.create_connection(("127.0.0.1", port), PATIENCE)
-    with context.wrap_socket(raw, session=session) as s:
-        s.recv(4096)
-        return s.session_reused, s.session
 
 
 def test_resumption(w):

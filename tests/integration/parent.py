@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import tap
 from ipc import VERSION                                          # noqa: E402
 from postern import (BIN, PATIENCE, Postern, free_port, make_certificate,
-                     need_root, wait_for)
+                     need_root, resume, wait_for)
 
 POSTERND = os.path.join(BIN, "posternd")
 
@@ -428,25 +428,21 @@ def test_control():
 
 # --- TLS session tickets -----------------------------------------------------------
 
-def resume(p, context, session):
-    raw = socket.create_connection(("127.0.0.1", p.tls_port), PATIENCE)
-    with context.wrap_socket(raw, session=session) as s:
-        s.recv(4096)
-        return s.session_reused, s.session
-
-
 def test_tickets():
     with Postern(workers=2) as p:
+        p.account("alice@example.org", "open-sesame")
         c = p.context()
-        got = [resume(p, c, None)]
+        got = [resume(p.tls_port, c, None, login=False)]
+        tap.ok(not got[0][1].has_ticket, "no ticket before a login")
+        got = [resume(p.tls_port, c, None)]
         for _ in range(12):
-            got.append(resume(p, c, got[-1][1]))
+            got.append(resume(p.tls_port, c, got[-1][1]))
         tap.equal([r for r, _ in got[1:]], [True] * 12,
                   "sessions are resumed by whichever worker it is")
         p.ctl("reload")
-        tap.equal(resume(p, c, got[-1][1])[0], True, "also after a reload")
+        tap.equal(resume(p.tls_port, c, got[-1][1])[0], True, "also after a reload")
         p.kill("smtpd")
-        tap.ok(wait_for(lambda: not resume(p, c, got[-1][1])[0]),
+        tap.ok(wait_for(lambda: not resume(p.tls_port, c, got[-1][1])[0]),
                "workers died: their key is worth nothing any more")
 
 
