@@ -42,6 +42,16 @@ envelope_add_rcpt(struct envelope *e, const char *addr, const char *orcpt,
 	    (orcpt == NULL ? 0 : strlen(orcpt));
 }
 
+size_t
+envelope_body_max(const struct envelope *e)
+{
+	size_t room = ENVELOPE_BYTES_MAX < e->bytes ? 0 :
+	    ENVELOPE_BYTES_MAX - e->bytes;
+
+	return room > ENVELOPE_BODY_MAX - ENVELOPE_BODY_LEAST ?
+	    ENVELOPE_BODY_MAX : ENVELOPE_BODY_LEAST + room;
+}
+
 void
 envelope_put(const struct envelope *e)
 {

@@ -22,6 +22,9 @@
  * addresses, and 100 of the longest ORCPT among them.
  */
 #define ENVELOPE_BYTES_MAX	(316 * 1024)
+/* A body that is larger is a file between processes and on disk. */
+#define ENVELOPE_BODY_MAX	(256 * 1024)
+#define ENVELOPE_BODY_LEAST	(64 * 1024)	/* fits beside any envelope */
 /* RFC 4865 asks for a limit: longer than any holiday. */
 #define ENVELOPE_HOLD_MAX_SEC	(30 * 86400)
 /* RFC 2852 4: a by-time has nine digits at most. */
@@ -71,6 +74,8 @@ void	 envelope_clear(struct envelope *);
 /* Adds a recipient; strings are copied. orcpt may be NULL. */
 void	 envelope_add_rcpt(struct envelope *, const char *addr,
 	    const char *orcpt, uint8_t notify);
+/* The largest body that fits into one message with it. */
+size_t	 envelope_body_max(const struct envelope *);
 
 /*
  * As {str return path, str envid, u8 ret, bool 8bit, bool utf8, bool require

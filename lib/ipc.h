@@ -20,7 +20,7 @@
 
 /*
  * Largest payload: a 64 KB body and 1,000 recipients of 256 bytes with their
- * parameters. It fits the kernel's default limit for one unix packet.
+ * parameters, or a larger body and fewer recipients (lib/envelope.h). It fits the kernel's default limit for one unix packet.
  */
 #define IPC_MAX		(384 * 1024)
 #define IPC_BACKLOG_MAX	(64 * 1024 * 1024)

@@ -273,7 +273,7 @@ open_content(struct asked *a)
 	im->m.size = (uint64_t)st.st_size;
 	if (im->m.size > a->q->conf->max_message_bytes)
 		return "the message is larger than limits.message-size";
-	if (im->m.size <= STORE_INLINE_MAX)
+	if (im->m.size <= PIECE)
 		return NULL;
 	im->m.in_spool = true;
 	im->spool_fd = store_spool_open(a->q->store);

@@ -20,7 +20,7 @@
 /* Of its header as much as this; also the most that dsn_write() looks at. */
 #define DSN_HEADER_MAX	(24 * 1024)
 /* No report is larger: recipients that do not fit are counted, not listed. */
-#define DSN_MAX		STORE_INLINE_MAX
+#define DSN_MAX		(64 * 1024)
 
 enum dsn_action {			/* RFC 3464 2.3.3, worst first */
 	DSN_NONE, DSN_FAILED, DSN_DELAYED,

@@ -25,7 +25,7 @@
 #include "lib/envelope.h"
 #include "lib/ticket.h"
 
-#define STORE_INLINE_MAX (64 * 1024)	/* larger bodies are spool files */
+#define STORE_INLINE_MAX ENVELOPE_BODY_MAX /* larger bodies are spool files */
 
 struct store;
 

@@ -520,7 +520,8 @@ read_request(struct worker *w, struct ipc_in *in, struct request *r)
 		return false;
 	w->fault = "a body of another size than said";
 	if (!r->m.in_spool)
-		return r->len == r->m.size;
+		return r->len == r->m.size &&
+		    r->len <= envelope_body_max(&r->m.env);
 	sp = spool_find(w, in->id);
 	if (sp == NULL || r->len != 0 || fstat(sp->fd, &st) == -1 ||
 	    (uint64_t)st.st_size != r->m.size)

@@ -33,8 +33,9 @@ content_begin(struct content *c, const struct fixup *fx,
 {
 	c->fixup = fx;
 	c->limits = limits;
+	c->inline_max = CONTENT_INLINE_MAX;
 	buf_init(&c->head, limits.header_bytes);
-	buf_init(&c->body, CONTENT_INLINE_MAX + FIXUP_ROOM +
+	buf_init(&c->body, ENVELOPE_BODY_MAX + FIXUP_ROOM +
 	    limits.header_bytes + PIECE_MAX);
 }
 
@@ -79,7 +80,7 @@ bool
 content_needs_spool(const struct content *c)
 {
 	return c->verdict == REPLY_NONE && c->spool == -1 &&
-	    c->size > CONTENT_INLINE_MAX;
+	    c->size > c->inline_max;
 }
 
 void

@@ -12,10 +12,11 @@
 #include <stdint.h>
 
 #include "lib/buf.h"
+#include "lib/envelope.h"
 #include "smtpd/fixup.h"
 #include "smtpd/reply.h"
 
-#define CONTENT_INLINE_MAX (64 * 1024)	/* the journal takes as much in itself */
+#define CONTENT_INLINE_MAX ENVELOPE_BODY_LEAST
 
 struct content_limits {
 	uint64_t bytes;		/* as sent by the client */
@@ -32,6 +33,7 @@ struct content {
 	bool	 in_body;
 	uint64_t taken;		/* bytes from the client, never over the limit */
 	uint64_t size;		/* bytes of the result */
+	size_t	 inline_max;	/* of it in memory */
 	struct buf body;	/* the result, or what is not yet spooled of it */
 	int	 spool;		/* owned; -1: none */
 };
@@ -47,7 +49,10 @@ void	 content_add(struct content *, const uint8_t *, size_t);
 void	 content_end(struct content *);
 /* The message is refused whatever comes; what was gathered is dropped. */
 void	 content_refuse(struct content *, enum reply);
-/* The result no longer fits in memory: get it a file and call spool_to. */
+/*
+ * The result is larger than inline_max, which begins with CONTENT_INLINE_MAX:
+ * raise that to at most ENVELOPE_BODY_MAX, or get it a file and call spool_to.
+ */
 bool	 content_needs_spool(const struct content *);
 /* Takes fd. */
 void	 content_spool_to(struct content *, int fd);

@@ -20,6 +20,8 @@
 /* How much more than the limit is read of a message that is refused anyway. */
 #define OVERRUN_FACTOR	2
 #define OVERRUN_BYTES	(1024 * 1024)
+/* Bodies above 64 KB that a worker has in memory, all sessions together. */
+#define LARGE_MAX	64
 
 /* --- the beginning ------------------------------------------------------------------------- */
 
@@ -119,10 +121,32 @@ message_is_bad(const struct transaction *tx)
 	return tx->wire.flaws != 0 || tx->content.verdict != REPLY_NONE;
 }
 
+/*
+ * A body that goes into the journal costs half of what a file does; but memory
+ * is lent to a few at a time, however many sessions there are.
+ */
+static bool
+stays_in_memory(struct session *s)
+{
+	struct transaction *tx = s->tx;
+	struct server *srv = s->server;
+	size_t most = envelope_body_max(&tx->env);
+
+	if (tx->content.size > most ||
+	    (tx->large == NULL && srv->large_bodies == LARGE_MAX))
+		return false;
+	if (tx->large == NULL)
+		srv->large_bodies++;
+	tx->large = &srv->large_bodies;
+	tx->content.inline_max = most;
+	return true;
+}
+
 bool
 message_wants_spool(struct session *s)
 {
-	if (s->tx->wire.flaws != 0 || !content_needs_spool(&s->tx->content))
+	if (s->tx->wire.flaws != 0 ||
+	    !content_needs_spool(&s->tx->content) || stays_in_memory(s))
 		return false;
 	if (!upstream_alive(&s->server->queue)) {
 		content_refuse(&s->tx->content, REPLY_TROUBLE);
@@ -268,6 +292,7 @@ message_spool(struct session *s, struct ipc_in *in)
 		no_descriptor(s);
 	else
 		content_spool_to(&s->tx->content, ipc_take_fd(in));
+	transaction_not_large(s->tx);
 	go_on(s);
 	return 0;
 }

@@ -31,6 +31,7 @@ struct server {
 	struct upstream auth, queue;
 	struct session_list by_id[SERVER_BUCKETS];
 	size_t	 sessions;
+	size_t	 large_bodies;		/* in memory, smtpd/message.c */
 	struct proxied_list proxied;	/* not yet sessions, smtpd/proxied.h */
 	size_t	 proxied_n;
 	uint64_t last_id;

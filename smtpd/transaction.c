@@ -15,6 +15,14 @@ transaction_new(const char *return_path)
 }
 
 void
+transaction_not_large(struct transaction *tx)
+{
+	if (tx->large != NULL)
+		--*tx->large;
+	tx->large = NULL;
+}
+
+void
 transaction_free(struct transaction **txp)
 {
 	struct transaction *tx = *txp;
@@ -22,6 +30,7 @@ transaction_free(struct transaction **txp)
 	if (tx == NULL)
 		return;
 	*txp = NULL;
+	transaction_not_large(tx);
 	envelope_clear(&tx->env);
 	content_clear(&tx->content);
 	free(tx->hostname);

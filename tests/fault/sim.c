@@ -9,7 +9,8 @@
 
 #define RELAYS		2
 #define ACCOUNTS	4
-#define SIM_TEXT_MAX	(STORE_INLINE_MAX * 2)
+#define SPOOLED_ABOVE	(64 * 1024)	/* by its clients */
+#define SIM_TEXT_MAX	(SPOOLED_ABOVE * 2)
 #define DAY_MS		(86400 * 1000ULL)
 #define EXPIRE_SEC	(5 * 86400)
 #define DRAIN_DAYS	40
@@ -118,7 +119,7 @@ letter_new(void)
 	l->n = (uint8_t)(one_in(3) ? 1 + sim_dice(SIM_RCPTS) : 1);
 	l->notify = one_in(12) ? NOTIFY_NEVER : one_in(8) ? NOTIFY_SUCCESS |
 	    NOTIFY_FAILURE : 0;
-	l->size = (uint32_t)(one_in(12) ? STORE_INLINE_MAX + 1 +
+	l->size = (uint32_t)(one_in(12) ? SPOOLED_ABOVE + 1 +
 	    sim_dice(20000) : 64 + sim_dice(4000));
 	l->began_ms = ev_now_ms();
 	for (i = 0; i < l->n; i++)
@@ -534,7 +535,7 @@ new_letter(void)
 
 	if (l == NULL)
 		return;
-	if (l->size > STORE_INLINE_MAX) {
+	if (l->size > SPOOLED_ABOVE) {
 		char account[64];
 
 		snprintf(account, sizeof(account), "a%u@acct.test",

@@ -12,6 +12,7 @@
 #include "tests/fault/world.h"
 
 #define MB		(1024 * 1024)
+#define SPOOLED_ABOVE	(64 * 1024)	/* by this worker */
 #define AT_ONCE		24	/* letters that the worker holds */
 #define HANG_SEC	120	/* sanitizers on a busy machine are slow */
 #define REFUSED		20	/* exit codes of a worker */
@@ -270,13 +271,13 @@ some_size(void)
 {
 	switch (dice(&rng, 16)) {
 	case 0:
-		return STORE_INLINE_MAX + 1 + dice(&rng, 60000);
+		return SPOOLED_ABOVE + 1 + dice(&rng, 60000);
 	case 1:
 		return 20000 + dice(&rng, 40000);
 	case 2:
 		return 0;
 	default:
-		return dice(&rng, session->heavy ? STORE_INLINE_MAX : 4000);
+		return dice(&rng, session->heavy ? SPOOLED_ABOVE : 4000);
 	}
 }
 
@@ -303,7 +304,7 @@ accept_one(struct work *w)
 	int fd = -1;
 
 	w->letter = fill(&w->m, size, "alice@example.org");
-	if (size > STORE_INLINE_MAX) {
+	if (size > SPOOLED_ABOVE) {
 		fd = store_spool_open(store);
 		if (fd == -1 || !write_body(fd, &w->m)) {
 			if (fd != -1)

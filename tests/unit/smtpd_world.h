@@ -216,7 +216,7 @@ world_keep_body(struct ipc_in *in, uint64_t size)
 	const uint8_t *p;
 	size_t n;
 
-	p = ipc_get_bytes(in, CONTENT_INLINE_MAX, &n);
+	p = ipc_get_bytes(in, ENVELOPE_BODY_MAX, &n);
 	buf_reset(&world.body);
 	if (!spooled) {
 		if (n != size)

@@ -524,21 +524,21 @@ test_large_chunks(void)
 	world.spools = 0;
 	say(&c, ENV "BDAT 14\r\nSubject: x\r\n\r\n");
 	for (i = 0; i < 10; i++)
-		send_chunk(7200, (uint8_t)('a' + i), "");
-	send_chunk(7200, 'z', " LAST");
+		send_chunk(25200, (uint8_t)('a' + i), "");
+	send_chunk(25200, 'z', " LAST");
 	is_str(codes(&c), ENV_OK "250 2.0.0,250 2.0.0,250 2.0.0,250 2.0.0,"
 	    "250 2.0.0,250 2.0.0,250 2.0.0,250 2.0.0,250 2.0.0,250 2.0.0,"
-	    "250 2.0.0,250 2.0.0", "79 KB in chunks");
+	    "250 2.0.0,250 2.0.0", "277 KB in chunks");
 	is_int(world.spools, 1, "went to the spool");
-	is_int(strlen(body_behind_header()), 11 * 7200, "whole");
-	is_int(body_behind_header()[5 * 7200], 'f', "and in order");
+	is_int(strlen(body_behind_header()), 11 * 25200, "whole");
+	is_int(body_behind_header()[5 * 25200], 'f', "and in order");
 
 	say(&c, ENV);
 	send_chunk(72000, 'a', " LAST");
 	is_str(codes(&c), ENV_OK "250 2.0.0", "72 KB in one");
 	world.no_spool = 452;
 	say(&c, ENV);
-	send_chunk(72000, 'a', "");
+	send_chunk(266400, 'a', "");
 	send_chunk(72, 'a', " LAST");
 	is_str(codes(&c), ENV_OK "452 4.7.1,503 5.5.1", "no spool file to be had");
 	world.no_spool = 0;
@@ -563,7 +563,7 @@ test_chunks_without_queue(void)
 {
 	begin();
 	say(&c, ENV);
-	send_chunk(72000, 'a', "");
+	send_chunk(266400, 'a', "");
 	world_connect(&world.srv.queue, &world.queue, &world_queue_ops);
 	world_settle();
 	send_chunk(72, 'b', " LAST");

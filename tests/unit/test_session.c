@@ -284,17 +284,50 @@ test_message(void)
 }
 
 static void
-send_large(struct client *c, size_t bytes)
+send_part(struct client *c, size_t bytes)
 {
 	struct buf b;
 
 	buf_init(&b, 8 << 20);
-	buf_adds(&b, "Subject: large\r\n\r\n");
 	while (b.len < bytes)
 		buf_adds(&b, "one line of a message that is large\r\n");
-	buf_adds(&b, ".\r\n");
 	client_send(c, b.data, b.len);
 	buf_clear(&b);
+}
+
+static void
+send_large(struct client *c, size_t bytes)
+{
+	say(c, "Subject: large\r\n\r\n");
+	send_part(c, bytes);
+	say(c, ".\r\n");
+}
+
+/* Memory is lent to so many at a time; whoever comes then gets a file. */
+static void
+test_many_large(void)
+{
+	struct client c[65];
+	size_t i, n = nitems(c);
+
+	world.spools = 0;
+	for (i = 0; i < n; i++) {
+		client_open(&c[i], true);
+		say(&c[i], AUTH MAIL RCPT "DATA\r\nSubject: x\r\n\r\n");
+		codes(&c[i]);
+		send_part(&c[i], 70000);
+	}
+	is_int(world.srv.large_bodies, n - 1, "so many in memory");
+	is_int(world.spools, 1, "one in a file");
+	for (i = 0; i < n; i++) {
+		say(&c[i], "RSET is no command here\r\n.\r\n");
+		if (strcmp(codes(&c[i]), "250 2.0.0") != 0)
+			break;
+	}
+	is_int(i, n, "all are taken");
+	is_int(world.srv.large_bodies, 0, "none is in memory");
+	for (i = 0; i < n; i++)
+		client_close(&c[i]);
 }
 
 static void
@@ -308,21 +341,30 @@ test_large(void)
 	say(&c, start);
 	codes(&c);
 	send_large(&c, 200000);
+	is_str(codes(&c), "250 2.0.0", "a message of middling size");
+	is_int(world.spools, 0, "is handed over as it is");
+	ok(world.body.len > 200000, "whole");
+	is_int(world.srv.large_bodies, 0, "and no longer counted");
+	say(&c, MAIL RCPT "DATA\r\n");
+	codes(&c);
+	send_large(&c, 280000);
 	is_str(codes(&c), "250 2.0.0", "a large message");
 	is_int(world.spools, 1, "went through one spool file");
-	ok(world.body.len > 200000, "whole");
+	ok(world.body.len > 280000, "whole");
+	is_int(world.srv.large_bodies, 0, "and is in no memory");
 	say(&c, MAIL RCPT "DATA\r\n");
 	codes(&c);
 	send_large(&c, 310000);
 	is_str(codes(&c), "552 5.3.4", "too large a message");
-	is_int(world.submits, 1, "is not submitted");
+	is_int(world.submits, 2, "is not submitted");
+	is_int(world.srv.large_bodies, 0, "nor counted");
 	say(&c, "NOOP\r\n");
 	is_str(codes(&c), "250 2.0.0", "and the session is in step");
 
 	world.no_spool = 452;
 	say(&c, MAIL RCPT "DATA\r\n");
 	codes(&c);
-	send_large(&c, 200000);
+	send_large(&c, 280000);
 	is_str(codes(&c), "452 4.7.1", "no spool file: queue's own words");
 	world.no_spool = 0;
 	say(&c, "QUIT\r\n");
@@ -418,7 +460,7 @@ test_queue_gone(void)
 	say(&c, start);
 	codes(&c);
 	world.queue_silent = true;
-	send_large(&c, 70000);
+	send_large(&c, 280000);
 	is_str(codes(&c), "", "waits for a spool file");
 	queue_again();
 	client_read(&c);
@@ -737,6 +779,7 @@ main(void)
 	test_dialogs();
 	test_message();
 	test_large();
+	test_many_large();
 	test_queue_says_no();
 	test_queue_gone();
 	test_auth_gone();
