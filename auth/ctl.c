@@ -224,6 +224,6 @@ ctl_request(uint64_t id, size_t argc, const char *const *argv,
 		ctl_free(r);
 		return;
 	}
-	r->job.lane = worker_lane(true);
+	r->job.lane = worker_lane(WORK_LONG, true);
 	worker_submit(&r->job);
 }

@@ -160,6 +160,6 @@ ctl_look_over(void)
 	l->hashes = password_hashes(&conf->mechanisms);
 	l->job.run = run_look;
 	l->job.done = done_look;
-	l->job.lane = worker_lane(true);
+	l->job.lane = worker_lane(WORK_LONG, true);
 	worker_submit(&l->job);
 }

@@ -514,6 +514,14 @@ offered(const char *mechanism)
 	return false;
 }
 
+/* Those that show the password have it hashed here, others by the client. */
+static enum work
+work_of(const char *mechanism)
+{
+	return strcasecmp(mechanism, "PLAIN") == 0 ||
+	    strcasecmp(mechanism, "LOGIN") == 0 ? WORK_LONG : WORK_SHORT;
+}
+
 /* Whether its -PLUS was offered beside it: there is something to bind to. */
 static bool
 offered_plus(const char *mechanism, const struct sasl_binding *bindings)
@@ -573,7 +581,7 @@ on_start(struct peer *peer, struct ipc_in *in)
 		return 0;
 	}
 	e = exchange_new(peer, in->id);
-	e->job.lane = worker_lane(watch_is_known(from));
+	e->job.lane = worker_lane(work_of(mechanism), watch_is_known(from));
 	snprintf(e->params.mechanism, sizeof(e->params.mechanism), "%s",
 	    mechanism);
 	snprintf(e->params.peer, sizeof(e->params.peer), "%s", from);

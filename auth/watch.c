@@ -118,7 +118,7 @@ timer_cb(void *arg)
 	saving.bytes = guard_pack(guard, &saving.len);
 	saving.job.run = save_run;
 	saving.job.done = save_done;
-	saving.job.lane = worker_lane(false);
+	saving.job.lane = worker_lane(WORK_SHORT, true);
 	worker_submit(&saving.job);
 }
 

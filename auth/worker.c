@@ -19,7 +19,9 @@ struct lane {
 	size_t	 load;		/* main thread's: submitted and not yet done */
 };
 
-static struct lane *lanes;
+#define SHORT_LANES	2	/* one for strangers, and both for whom we know */
+
+static struct lane *lanes;	/* the short ones first */
 static unsigned int nlanes;
 static struct ev_wake wake;
 static pthread_mutex_t finished_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -81,7 +83,7 @@ worker_start(unsigned int n)
 	sigset_t all, old;
 	unsigned int i;
 
-	nlanes = n == 0 ? 1 : n;
+	nlanes = SHORT_LANES + (n == 0 ? 1 : n);
 	lanes = xcalloc(nlanes, sizeof(*lanes));
 	ev_wake_init(&wake, wake_cb, NULL);
 	sigfillset(&all);		/* signals are the main thread's */
@@ -121,14 +123,23 @@ worker_stop(void)
 }
 
 unsigned int
-worker_lane(bool known)
+worker_lanes(void)
+{
+	return nlanes;
+}
+
+unsigned int
+worker_lane(enum work work, bool known)
 {
 	static unsigned int turn;
-	unsigned int i, first = known || nlanes == 1 ? 0 : 1;
-	unsigned int best = first + turn++ % (nlanes - first);
+	unsigned int first = work == WORK_SHORT ? 0 : SHORT_LANES;
+	unsigned int i, best, end = work == WORK_SHORT ? SHORT_LANES : nlanes;
 
+	if (!known && end - first > 1)
+		first++;
+	best = first + turn++ % (end - first);
 	/* All idle: they take turns. */
-	for (i = first; i < nlanes; i++)
+	for (i = first; i < end; i++)
 		if (lanes[i].load < lanes[best].load)
 			best = i;
 	return best;

@@ -41,3 +41,8 @@ bench: all
 EXTRA_PROGRAMS += %D%/bench_relay
 %C%_bench_relay_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %C%_bench_relay_LDADD = $(LIBPOSTERN) $(SSL_LIBS)
+
+# What a login costs; see its first lines.
+EXTRA_PROGRAMS += %D%/bench_login
+%C%_bench_login_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+%C%_bench_login_LDADD = $(LIBAUTH)

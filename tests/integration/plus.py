@@ -8,6 +8,7 @@ import base64
 import contextlib
 import hashlib
 import os
+import select
 import socket
 import ssl
 import subprocess
@@ -185,16 +186,17 @@ class Middle:
         server = socket.create_connection(("127.0.0.1", self.p.port))
         client.settimeout(PATIENCE)
         server.settimeout(PATIENCE)
-        client, server = self.under_tls(client, server)
-        threading.Thread(target=self.pump, args=(client, server),
-                         daemon=True).start()
-        self.pump(server, client)
+        with contextlib.suppress(OSError):
+            self.pump(*self.under_tls(client, server))
 
     def under_tls(self, client, server):
         def until(s, good):
             text = b""
             while not (text.endswith(b"\n") and good(text)):
-                text += s.recv(4096)
+                piece = s.recv(4096)
+                if not piece:
+                    raise OSError("gone")
+                text += piece
             return text
 
         def answer():
@@ -209,12 +211,23 @@ class Middle:
         return (mine.wrap_socket(client, server_side=True),
                 self.p.context().wrap_socket(server))
 
-    def pump(self, source, sink):
-        with contextlib.suppress(OSError):
-            for line in source.makefile("rb"):
-                self.seen += line
-                sink.sendall(line)
-            sink.shutdown(socket.SHUT_RDWR)
+    def pump(self, client, server):
+        """One thread for both ways: OpenSSL's objects are not for two."""
+        other = {client: server, server: client}
+        for s in other:
+            s.setblocking(False)
+        while True:
+            for s in select.select(list(other), [], [], PATIENCE)[0]:
+                try:
+                    piece = s.recv(65536)           # a whole record
+                except ssl.SSLWantReadError:        # a session ticket
+                    continue
+                self.seen += piece
+                if not piece:
+                    client.close()
+                    server.close()
+                    return
+                other[s].sendall(piece)
 
     def close(self):
         self.listener.close()

@@ -51,7 +51,7 @@ struct rig_reply {
 static char rig_dir[64];
 static struct accounts *rig_accounts;
 static int rig_fd = -1;
-static unsigned int rig_threads, rig_passing;
+static unsigned int rig_passing;
 static uint8_t rig_key[TICKET_KEY_LEN] = "a key of thirty-two bytes length";
 static char *rig_mechanisms[16];
 /* Of the next logins; none at first. */
@@ -155,7 +155,6 @@ rig_start(unsigned int threads)
 	}
 	sasl_login_accounts(rig_accounts);
 	exchange_conf(&rig_conf);
-	rig_threads = threads;
 	worker_start(threads);
 	rig_connect(0);
 }
@@ -183,11 +182,11 @@ rig_passed(struct job *job)
 static void
 rig_drain(void)
 {
-	struct job *jobs = xcalloc(rig_threads, sizeof(*jobs));
+	struct job *jobs = xcalloc(worker_lanes(), sizeof(*jobs));
 	unsigned int i;
 
-	rig_passing = rig_threads;
-	for (i = 0; i < rig_threads; i++) {
+	rig_passing = worker_lanes();
+	for (i = 0; i < worker_lanes(); i++) {
 		jobs[i].lane = i;
 		jobs[i].run = rig_pass;
 		jobs[i].done = rig_passed;

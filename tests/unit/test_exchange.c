@@ -8,7 +8,7 @@
 
 #include "auth/watch.h"
 #include "tests/tap.h"
-#include "tests/unit/auth_rig.h"
+#include "tests/unit/scram_client.h"
 
 #define S(s) s, sizeof(s) - 1
 #define NO_CRED	(1 << AUTH_NO_CREDENTIALS)
@@ -167,8 +167,13 @@ test_limits(void)
 	    M_AUTH_OK, "and make room");
 }
 
+/* --- threads that are busy ------------------------------------------------------- */
+
+#define LANES_MAX 8
+
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-static unsigned int passed;
+static unsigned int passed, held;
+static struct job holding[LANES_MAX];
 
 static void
 wait_at_gate(struct job *job)
@@ -183,19 +188,68 @@ pass_gate(struct job *job)
 	passed++;
 }
 
+/* Every lane that long work may have is busy until the gate opens. */
+static void
+close_gate(enum work work)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&gate);
+	passed = held = 0;
+	memset(holding, 0, sizeof(holding));
+	for (i = 0; i < worker_lanes() && i < LANES_MAX; i++) {
+		holding[held].lane = worker_lane(work, true);
+		holding[held].run = wait_at_gate;
+		holding[held].done = pass_gate;
+		worker_submit(&holding[held++]);
+	}
+}
+
+static void
+open_gate(void)
+{
+	pthread_mutex_unlock(&gate);
+	while (passed < held)
+		ev_loop_once(10);
+	rig_drain();
+}
+
+/*
+ * Passwords that are being hashed, however many and for however long, hold up
+ * nobody who comes by SCRAM; and the other way round.
+ */
+static void
+test_no_starving(void)
+{
+	struct scram_client s;
+	const struct rig_reply *r;
+	uint64_t waits;
+
+	close_gate(WORK_LONG);
+	waits = ++id;
+	rig_start_login(waits, "PLAIN", S("\0bob\0correct horse"), 256);
+	if (ok(scram_begin(&s, ++id, "SCRAM-SHA-256", "n,,", "bob")->type ==
+	    M_AUTH_CHALLENGE, "SCRAM while all threads for long work are "
+	    "busy"))
+		ok(scram_in(&s, id, scram_finish(&s, id, RIG_PASSWORD, NULL,
+		    0)), "and in");
+	open_gate();
+	r = rig_answer();
+	ok(r->id == waits && r->type == M_AUTH_OK, "PLAIN had to wait");
+
+	close_gate(WORK_SHORT);
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "in by PLAIN while those for short work are");
+	open_gate();
+}
+
 /* A captured worker gives up what it has begun, again and again. */
 static void
 test_given_up(void)
 {
-	struct job jobs[2] = { { .lane = 0 }, { .lane = 1 } };
 	int i, turn, refused = 0;
 
-	pthread_mutex_lock(&gate);
-	for (i = 0; i < 2; i++) {
-		jobs[i].run = wait_at_gate;
-		jobs[i].done = pass_gate;
-		worker_submit(&jobs[i]);
-	}
+	close_gate(WORK_LONG);
 	for (i = 0; i < 2100; i++) {
 		if (i == 1000) {
 			for (turn = 0; turn < 50; turn++)
@@ -209,10 +263,7 @@ test_given_up(void)
 		refused += rig_answer()->type == M_AUTH_NO;
 	is_int(refused, 52, "what was given up counts while it waits, also "
 	    "when the worker was replaced");
-	pthread_mutex_unlock(&gate);
-	while (passed < 2)
-		ev_loop_once(10);
-	rig_drain();
+	open_gate();
 	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
 	    M_AUTH_OK, "and no longer");
 }
@@ -304,6 +355,7 @@ main(void)
 	test_delay();
 	test_locks();
 	test_limits();
+	test_no_starving();
 	test_given_up();
 	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
 	    M_AUTH_OK, "after all this: in");
