@@ -112,7 +112,7 @@ write_behind(void)
 	gather();
 	writing.job.run = write_run;
 	writing.job.done = write_done;
-	writing.job.lane = worker_lane(true);
+	writing.job.lane = worker_lane(WORK_LONG, true);
 	worker_submit(&writing.job);
 }
 
