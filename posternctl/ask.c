@@ -3,6 +3,7 @@
 #include "lib/buf.h"
 #include "lib/xalloc.h"
 #include "posternctl/ask.h"
+#include "posternctl/json.h"
 #include "posternctl/password.h"
 #include "posternctl/row.h"
 
@@ -27,6 +28,24 @@ part_cb(uint64_t id, struct ipc_in *in, void *arg)
 	    render_text(arg, in);
 }
 
+/*
+ * The sentence at the end. A program hears it where there is nothing else; in
+ * front of it stand rows, which say the same.
+ */
+static void
+say(const struct ask *a, const char *text)
+{
+	if (*text == '\0')
+		return;
+	if (!a->json)
+		puts(text);
+	else if (a->verb->view == VIEW_WORD && !ask_has(a, "dry-run")) {
+		fputs("{\"done\":", stdout);
+		json_put(stdout, text, strlen(text));
+		puts("}");
+	}
+}
+
 static int
 ask(struct ask *a, const struct talk_request *r)
 {
@@ -42,8 +61,7 @@ ask(struct ask *a, const struct talk_request *r)
 	render_free(&out);
 	if (code != CTL_OK)
 		return complain(code, "%s", text);
-	if (*text != '\0' && !a->json)
-		puts(text);
+	say(a, text);
 	return CTL_OK;
 }
 
@@ -169,8 +187,7 @@ ask_bulk(struct ask *a)
 	if (code != CTL_OK)
 		return code;
 	if (c.messages == 0) {
-		if (!a->json)
-			puts("No message is like that.");
+		say(a, "No message is like that.");
 		return CTL_OK;
 	}
 	/* What came while we asked was not counted, and is not meant. */

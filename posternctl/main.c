@@ -143,6 +143,23 @@ find(int argc, char **argv, int *used)
 	return NULL;
 }
 
+/* "queue show --help", or "queue --help" for all about queues. */
+static bool
+wants_help(const struct verb *v, int argc, char **argv, int used)
+{
+	int i;
+
+	for (i = used; i < argc; i++)
+		if (strcmp(argv[i], "--help") == 0)
+			break;
+	if (i == argc)
+		return false;
+	if (used == 1 && print_verbs(stdout, argv[0]) > 0)
+		return true;
+	printf("usage: posternctl %s %s\n%s\n", v->words, v->args, v->help);
+	return true;
+}
+
 static int
 run(int argc, char **argv)
 {
@@ -169,7 +186,9 @@ run(int argc, char **argv)
 		a.verb = find(argc, argv, &used);
 	if (a.verb == NULL)
 		return CTL_USAGE;
-	if (translate(&a, argc - used, argv + used))
+	if (wants_help(a.verb, argc, argv, used))
+		code = CTL_OK;
+	else if (translate(&a, argc - used, argv + used))
 		code = carry_out(&a);
 	else
 		code = complain(CTL_USAGE, "usage: posternctl %s %s",

@@ -13,7 +13,10 @@
 
 #include "lib/ipc.h"
 
-enum view { VIEW_TABLE, VIEW_CARD };
+enum view {
+	VIEW_TABLE, VIEW_CARD,
+	VIEW_WORD		/* a sentence; rows, if any, as a table */
+};
 
 struct render;
 

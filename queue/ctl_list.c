@@ -35,17 +35,30 @@ pending(const struct store_msg *m)
 	return n;
 }
 
+/* Of several recipients, the first that has not got it; "" when there is none. */
+static const char *
+first_pending(const struct store_msg *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->env.nrcpts; i++)
+		if (m->rcpts[i].state == RCPT_PENDING)
+			return m->env.rcpts[i].addr;
+	return "";
+}
+
 void
 ctl_row(struct asked *a, const struct store_msg *m)
 {
 	char id[STORE_ID_LEN + 1];
 
 	store_id_text(m->id, id);
-	child_ctl_row(a->id, 11);
+	child_ctl_row(a->id, 12);
 	child_ctl_str("id", id);
 	child_ctl_time("arrived", m->arrived_ms);
 	child_ctl_str("account", m->account);
 	child_ctl_str("from", m->env.return_path);
+	child_ctl_str("to", first_pending(m));
 	child_ctl_num("recipients", pending(m));
 	child_ctl_num("size", m->size);
 	child_ctl_str("state", state_words(a->q, m));

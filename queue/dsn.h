@@ -22,7 +22,11 @@
 /* No report is larger: recipients that do not fit are counted, not listed. */
 #define DSN_MAX		(64 * 1024)
 
-enum dsn_action {			/* RFC 3464 2.3.3, worst first */
+/*
+ * RFC 3464 2.3.3, worst first. "delivered" and "expanded" are for who has
+ * mailboxes and lists: we hand mail on, and never know.
+ */
+enum dsn_action {
 	DSN_NONE, DSN_FAILED, DSN_DELAYED,
 	DSN_RELAYED,			/* to a server that sends no reports */
 	DSN_ACTIONS

@@ -70,6 +70,7 @@ def test_list(p, sink):
         return len(p.rows("queue", "list", *options))
 
     rows = p.rows("queue", "--account", ALICE)
+    tap.ok(all("@example" in r["to"] for r in rows), "for whom it is")
     tap.equal(len(rows), 2, "by account")
     tap.equal(rows[0]["next_hop"], "out", "the next hop is named")
     tap.ok("mailbox of <bob@example.net> is full" in rows[0]["reason"],
@@ -148,6 +149,12 @@ def test_hold(p, sink):
     r = people(p, "queue", "hold", "--account", ALICE)
     tap.ok(r.returncode == 2 and "--yes" in r.stderr,
            "a script must say --yes")
+    for words, says in ((("queue", "--help"), "queue redirect ROUTE|-"),
+                        (("queue", "hold", "--help"), "[--dry-run]"),
+                        (("queue", "show", "x", "--help"), "ID [--body]")):
+        r = people(p, *words)
+        tap.ok(r.returncode == 0 and says in r.stdout,
+               " ".join(words) + ": how it is used")
     r = people(p, "queue", "hold")
     tap.ok(r.returncode == 2 and "--all" in r.stderr, "or --all for all")
     r = people(p, "queue", "hold", "--account", ALICE, input="n\n", tty=True)
@@ -264,7 +271,8 @@ def test_long_list(p, sink):
             s.sendmail(ALICE, ["r%d@example.net" % n for n in range(3)],
                        "Subject: %d\r\n\r\nx\r\n" % i)
     tap.ok(defer(p, 40), "forty messages wait")
-    p.ctl("queue", "hold", "--all", "--yes")
+    tap.ok(p.rows("queue", "hold", "--all", "--yes")[0]["done"].endswith(
+        " held."), "programs hear what was done")
     folder = tempfile.mkdtemp(prefix="postern-test-")
     try:
         p.ctl("queue", "export", folder)

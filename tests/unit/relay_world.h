@@ -222,6 +222,9 @@ struct world_route {
 	uint32_t sec;			/* all limits; 0: 10 */
 };
 
+/* Where a second route of the same kind, "two", goes; 0: there is none. */
+static uint32_t world_second_port;
+
 static char *
 world_dup(const char *s)
 {
@@ -231,7 +234,8 @@ world_dup(const char *s)
 static struct pool_conf *
 world_conf(const struct world_route *w)
 {
-	static char name[] = "out", me[] = "relay.test", none[] = "";
+	static char name[] = "out", two[] = "two", me[] = "relay.test",
+	    none[] = "";
 	uint32_t sec = w->sec > 0 ? w->sec : 10;
 	struct conf_relay_route r = { .name = name,
 	    .host = world_dup(world_str(w->host, "127.0.0.1")),
@@ -240,12 +244,16 @@ world_conf(const struct world_route *w)
 	    .connections = w->connections > 0 ? w->connections : 2,
 	    .messages = w->messages > 0 ? w->messages : 10,
 	    .idle_sec = w->idle_sec > 0 ? w->idle_sec : 1 };
-	struct relay_conf c = { .hostname = me, .routes = { &r, 1 },
+	struct conf_relay_route routes[2] = { r, r };
+	struct relay_conf c = { .hostname = me, .routes = { routes,
+	    world_second_port == 0 ? 1 : 2 },
 	    .trust_anchor = none, .source_address = none,
 	    .connect_sec = sec, .command_sec = sec, .data_sec = sec };
 	struct pool_conf *made;
 	const char *err = NULL;
 
+	routes[1].name = two;
+	routes[1].port = world_second_port;
 	made = pool_conf_new(&c, &err);
 	if (made == NULL)
 		ok(false, "the route: %s", err);

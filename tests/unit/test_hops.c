@@ -212,6 +212,7 @@ static struct {
 	unsigned int n, open, most;	/* connections: ever, now, at once */
 	unsigned int quits, messages, waiting;
 	unsigned int per[64];		/* messages of each, in order */
+	bool	 dripping;		/* the test answers by itself */
 } house;
 
 static void
@@ -232,6 +233,8 @@ leave(struct guest *g)
 static void
 take_line(struct guest *g)
 {
+	if (house.dripping)
+		return;
 	if (g->data) {
 		if (strcmp(g->line, ".") != 0)
 			return;
@@ -456,6 +459,67 @@ test_idle(void)
 	}
 }
 
+/* --- slow ones -------------------------------------------------------------------------- */
+
+/*
+ * A byte a second is no answer, however long it goes on: the limit is on the
+ * whole of it. Meanwhile another next hop gets its mail.
+ */
+static void
+test_drip(void)
+{
+	static const char drip[] = "250-and on and on and on and on and on";
+	static const struct world_msg slow = { .route = "out" },
+	    other = { .route = "two" };
+	struct world_route route = { .connections = 1, .sec = 10 };
+	struct hop good = { .steps = (const char *const []){ PIPED, "G",
+	    NULL } };
+	struct guest *g = &house.guests[0];
+	unsigned int sec = 0, turns;
+	struct pool *pool;
+	pthread_t thread;
+
+	world_second_port = hop_listen(&good.listener);
+	pool = open_house(&route);
+	world_second_port = 0;
+	pthread_create(&thread, NULL, hop_serve, &good);
+	pool_deliver(pool, world_message(&slow));
+	while (house.n == 0) {
+		ev_clock_step(0);
+		turn();
+	}
+	/* It says hello and then drips. */
+	house.dripping = true;
+	pool_deliver(pool, world_message(&other));
+	while (heard.ended == 0) {
+		ev_clock_step(0);
+		turn();
+	}
+	is_str(heard.outcomes, "OO", "others' mail goes meanwhile");
+	while (heard.ended < 2 && sec < 100) {
+		if (g->fd != -1 && send(g->fd, &drip[sec % (sizeof(drip) - 1)],
+		    1, MSG_NOSIGNAL) == -1)
+			leave(g);
+		ev_clock_step(1000);
+		for (turns = 0; turns < 10; turns++)
+			turn();
+		sec++;
+	}
+	ok(sec >= 10 && sec <= 12, "given up after %u s", sec);
+	is_str(heard.outcomes, "DD", "and tried later");
+	house.dripping = false;
+	pool_stop(pool, world_stopped_cb);
+	while (!heard.stopped) {
+		ev_clock_step(0);
+		turn();
+	}
+	pthread_join(thread, NULL);
+	pool_use(pool, NULL);
+	free(pool);
+	close(good.listener);
+	close(house.listener);
+}
+
 int
 main(void)
 {
@@ -465,5 +529,6 @@ main(void)
 	test_memory();
 	test_limits();
 	test_idle();
+	test_drip();
 	return world_end();
 }

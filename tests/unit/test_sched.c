@@ -352,6 +352,56 @@ test_priority(void)
 	is_int(next(0), -1, "and what was taken out does not come");
 }
 
+/* A host that stays dead is asked by one job at a time, more and more rarely. */
+static void
+test_dead_host(void)
+{
+	static const uint64_t want_sec[] = { 300, 600, 1200, 2400, 4800, 9600,
+	    14400, 14400, 14400 };
+	struct sched_job *j;
+	uint64_t now = 0, until, sec;
+	size_t n;
+
+	fresh();
+	for (n = 0; n < nitems(want_sec); n++) {
+		add(0, "dead", 10, "alice");
+		is_int(next(now), 0, "probe %zu", n + 1);
+		add(1, "dead", 10, "alice");
+		add(2, "dead", 10, "bob");
+		if (n > 0)
+			is_int(next(now), -1, "by itself");
+		else
+			is_int(next(now), 1, "with one beside it");
+		done(0, SCHED_UNREACHED, now);
+		if (n == 0)
+			done(1, SCHED_UNREACHED, now);
+		is_int(sched_next(s, now, &j, &until), SCHED_BLOCKED,
+		    "what waits comes out");
+		while (next(now) != -1)
+			;
+		sec = (until - now) / 1000;
+		ok(sec >= want_sec[n] * 4 / 5 && sec <= want_sec[n] * 6 / 5,
+		    "for about %llu s (%llu)",
+		    (unsigned long long)want_sec[n], (unsigned long long)sec);
+		add(3, "dead", 10, "alice");
+		is_int(sched_next(s, until - 1, &j, &until), SCHED_BLOCKED,
+		    "until then not even one");
+		now = until;
+	}
+	add(0, "dead", 10, "alice");
+	is_int(next(now), 0, "it answers");
+	done(0, SCHED_REACHED, now);
+	add(0, "dead", 10, "alice");
+	add(1, "dead", 10, "alice");
+	ok(next(now) == 0 && next(now) == 1, "all is forgiven");
+	done(0, SCHED_UNREACHED, now);
+	done(1, SCHED_REACHED, now);
+	add(0, "dead", 10, "alice");
+	is_int(next(now), 0, "one that gets through opens it for all");
+	done(0, SCHED_REACHED, now);
+	tap_inputs("hostile or failing next hop, retry", nitems(want_sec) + 2);
+}
+
 /* A hop is left alone for as long as its route's times say. */
 static void
 test_retry_of_route(void)
@@ -505,6 +555,7 @@ main(void)
 	test_expiry();
 	test_pace();
 	test_priority();
+	test_dead_host();
 	test_retry_of_route();
 	test_shares();
 	sched_free(&s);
