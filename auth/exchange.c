@@ -14,6 +14,7 @@
 #include "auth/worker.h"
 #include "lib/child.h"
 #include "lib/ev.h"
+#include "lib/flood.h"
 #include "lib/log.h"
 #include "lib/ticket.h"
 #include "lib/xalloc.h"
@@ -36,6 +37,9 @@
  * of a millisecond than making up who is not.
  */
 #define CHALLENGE_MS	3
+
+/* A botnet makes a hundred a second; whoever bans addresses needs fewer. */
+static struct flood failures_told = FLOOD("logins that failed", 600);
 
 enum exchange_state {
 	EXCHANGE_RUNNING,	/* a thread has it; the client may only go */
@@ -325,12 +329,13 @@ locked(struct exchange *e, const char *name)
 	return true;
 }
 
+/* Each failure is told to the admin, up to so many a minute. */
 static void
-failed(struct exchange *e)
+tell(const struct exchange *e)
 {
 	/* A lock is told as one, whoever it is. */
-	bool barred;
-	uint32_t failures = 1;
+	bool barred = e->result.barred != NULL &&
+	    e->result.no == AUTH_NO_CREDENTIALS;
 	static const char *const reasons[AUTH_NO_REASONS] = {
 		[AUTH_NO_CREDENTIALS] = "credentials",
 		[AUTH_NO_MECHANISM] = "mechanism",
@@ -342,12 +347,8 @@ failed(struct exchange *e)
 		[AUTH_NO_BINDING] = "binding",
 	};
 
-	if (e->result.no == AUTH_NO_CREDENTIALS && *e->result.tried != '\0' &&
-	    !locked(e, e->result.tried) && !e->result.harmless)
-		failures = watch_failed(e->result.tried, e->params.peer,
-		    e->result.wrong);
-	barred = e->result.barred != NULL &&
-	    e->result.no == AUTH_NO_CREDENTIALS;
+	if (!flood_log(&failures_told))
+		return;
 	log_info("%s login=failed account=\"%s\" mechanism=%s peer=%s why=%s%s%s"
 	    "%s%s%s", log_session(e->id), log_escs(e->result.tried),
 	    log_escs(e->params.mechanism), log_escs(e->params.peer),
@@ -360,6 +361,18 @@ failed(struct exchange *e)
 		    "log in by it; set its password anew (posternctl account "
 		    "passwd), or let it log in once by PLAIN",
 		    log_escs(e->result.tried), log_escs(e->params.mechanism));
+}
+
+static void
+failed(struct exchange *e)
+{
+	uint32_t failures = 1;
+
+	if (e->result.no == AUTH_NO_CREDENTIALS && *e->result.tried != '\0' &&
+	    !locked(e, e->result.tried) && !e->result.harmless)
+		failures = watch_failed(e->result.tried, e->params.peer,
+		    e->result.wrong);
+	tell(e);
 	delay(e, failures);
 }
 

@@ -7,7 +7,7 @@ LOG_DRIVER = $(TAP_DRIVER)
 SH_LOG_DRIVER = $(TAP_DRIVER)
 PY_LOG_DRIVER = $(TAP_DRIVER)
 PY_LOG_COMPILER = /usr/bin/python3
-EXTRA_DIST += %D%/tap.h %D%/show.h %D%/run %D%/inputs %D%/tsan.supp
+EXTRA_DIST += %D%/tap.h %D%/show.h %D%/run %D%/tsan.supp
 
 # Fragments add to these: tests of what has threads, for ThreadSanitizer, and
 # tests that take longer than check may.
@@ -17,6 +17,7 @@ LONG_TESTS =
 include %D%/unit/local.mk
 include %D%/fuzz/local.mk
 include %D%/dialog/local.mk
+include %D%/protocol/local.mk
 include %D%/integration/local.mk
 include %D%/fault/local.mk
 include %D%/bench/local.mk

@@ -50,7 +50,7 @@ tap_ok(bool good, const char *file, int line, const char *fmt, ...)
 
 /*
  * So many different inputs of this class, as TESTING's table of bad input has
- * them; tests/inputs adds them up.
+ * them; tests/protocol/classes.py adds them up.
  */
 __attribute__((unused)) static void
 tap_inputs(const char *name, size_t n)

@@ -8,5 +8,6 @@ EXTRA_DIST += \
 	%D%/provider.mjs \
 	%D%/scram.py \
 	%D%/sink.py \
+	%D%/talk.py \
 	%D%/tap.py \
 	%D%/worker.py

@@ -77,13 +77,14 @@ def wait_for(what, seconds=PATIENCE, every=0.02):
         time.sleep(every)
 
 
-def make_certificate(directory, name, kind="ec"):
+def make_certificate(directory, name, kind="ec", days=30):
     """A self-signed pair; returns (certificate, key)."""
     cert = os.path.join(directory, name + ".crt")
     key = os.path.join(directory, name + ".key")
     new = (["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
            if kind == "ec" else ["-newkey", "rsa:2048"])
-    subprocess.run(["openssl", "req", "-x509", "-nodes", "-days", "30"] + new +
+    subprocess.run(["openssl", "req", "-x509", "-nodes", "-days", str(days)] +
+                   new +
                    ["-subj", "/CN=" + name, "-addext",
                     "subjectAltName=DNS:%s,IP:127.0.0.1" % name,
                     "-keyout", key, "-out", cert],

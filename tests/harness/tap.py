@@ -8,6 +8,7 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 _count = 0
 _failed = 0
+_cases = {}
 
 
 def ok(good, name):
@@ -36,8 +37,16 @@ def note(text):
 
 
 def inputs(name, n):
-    """So many different inputs of this class; tests/inputs adds them up."""
+    """So many different inputs of this class; protocol/classes.py adds them up."""
     note("class: %s inputs: %d" % (name, n))
+
+
+def case(kind, what):
+    """
+    Notes an input of one of the classes in protocol/classes.py; the same one again
+    counts once.
+    """
+    _cases.setdefault(kind, set()).add(what)
 
 
 def skip_all(why):
@@ -46,5 +55,7 @@ def skip_all(why):
 
 
 def done():
+    for kind, inputs in sorted(_cases.items()):
+        note("class: %s inputs: %d" % (kind, len(inputs)))
     print("1..%d" % _count, flush=True)
     sys.exit(1 if _failed else 0)

@@ -11,6 +11,8 @@ TESTS += %D%/one_worker.py
 TESTS += %D%/crowd.py
 TESTS += %D%/captured.py
 TESTS += %D%/strangers.py
+TESTS += %D%/stuffing.py
+TESTS += %D%/scanners.py
 TESTS += %D%/proxy.py
 TESTS += %D%/plus.py
 TESTS += %D%/faithful.py
@@ -33,6 +35,8 @@ EXTRA_DIST += \
 	%D%/crowd.py \
 	%D%/captured.py \
 	%D%/strangers.py \
+	%D%/stuffing.py \
+	%D%/scanners.py \
 	%D%/proxy.py \
 	%D%/plus.py \
 	%D%/faithful.py \
@@ -41,3 +45,7 @@ EXTRA_DIST += \
 	%D%/reports.py \
 	%D%/deliverby.py \
 	%D%/tokens.py
+
+INTEGRATION_LONG_TESTS = %D%/long_scanners.sh %D%/long_stuffing.sh
+LONG_TESTS += $(INTEGRATION_LONG_TESTS)
+EXTRA_DIST += $(INTEGRATION_LONG_TESTS)
