@@ -20,8 +20,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
 from oidc import ALGS, SECRET, Provider                          # noqa: E402
-from postern import (PATIENCE, Postern, free_port, make_certificate,  # noqa: E402
-                     need_npm, need_root, wait_for)
+from postern import (PATIENCE, USERS, Postern, free_port,         # noqa: E402
+                     make_certificate, need_npm, need_root, wait_for)
 from sink import Sink                                            # noqa: E402
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
@@ -148,7 +148,17 @@ def test_clients(p, idp, sink):
         tap.equal(code, 553, "an account's own addresses alone")
 
 
-def test_growth(p, idp):
+def test_confined(p):
+    """A process of its own, with nothing of root's."""
+    pid = [r["pid"] for r in p.processes() if r["name"] == "fetch"][0]
+    with open("/proc/%d/status" % pid) as f:
+        status = dict(line.split(":", 1) for line in f)
+    tap.equal((status["Uid"].split()[1], status["CapEff"].strip("\t\n0"),
+               status["NoNewPrivs"].strip(), status["Seccomp"].strip()),
+              (str(USERS["fetch"]), "", "1", "2"), "fetch is confined")
+
+
+def test_crowd(p, idp):
     """Many logins at once, on connections that are already open."""
     token = idp.token("alice", "ES256")
     open_ones = [p.client() for _ in range(40)]
@@ -459,7 +469,8 @@ def main():
             accounts(p)
             test_by_hand(p, idp)
             test_clients(p, idp, sink)
-            test_growth(p, idp)
+            test_confined(p)
+            test_crowd(p, idp)
             test_bad_tokens(p, idp)
             test_rotation(p, idp)
             hang(p, idp, "it hangs")

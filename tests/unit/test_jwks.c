@@ -338,9 +338,15 @@ test_odd_signatures(void)
 	static const unsigned char zeros[1024];
 	unsigned char ones[96];
 	struct jwks *set = one(keys[JWT_ES256], "k");
+	struct verdict v;
 	int a;
 
 	memset(ones, 0xff, sizeof(ones));
+	sign_token(&token, header("ES256", "k", ""), CLAIMS, keys[JWT_ES256],
+	    JWT_ES256);
+	buf_adds(&token, "AA");
+	is_int(verify(set, buf_str(&token), &v), JWKS_FORGED,
+	    "a good one and a byte more");
 	with_signature(set, "ES256", zeros, 64, "r = s = 0");
 	with_signature(set, "ES256", ones, 64, "r and s above the order");
 	with_signature(set, "ES256", zeros, 63, "a byte short");
