@@ -2,6 +2,7 @@
 
 #include "auth/accounts.h"
 #include "auth/auth.h"
+#include "auth/client_cert.h"
 #include "auth/ctl.h"
 #include "auth/exchange.h"
 #include "auth/lanes.h"
@@ -29,6 +30,7 @@ conf_check(const void *slice, void **prepared)
 	const char *bad;
 	size_t i;
 
+	*prepared = NULL;
 	/* The plugins are files: the first slice comes before confinement. */
 	if (!begun && (bad = sasl_login_init()) != NULL)
 		return bad;
@@ -50,13 +52,29 @@ conf_check(const void *slice, void **prepared)
 		    log_escs(c->mechanisms.v[i]));
 		return why;
 	}
-	return NULL;
+	if (*c->client_ca_pem == '\0')
+		return NULL;
+	*prepared = client_ca_new(c->client_ca_pem, &bad);
+	if (*prepared != NULL)
+		return NULL;
+	snprintf(why, sizeof(why), "accounts: client-ca-file %s %s",
+	    c->client_ca_file, bad);
+	return why;
+}
+
+static void
+conf_drop(void *prepared)
+{
+	struct client_ca *ca = prepared;
+
+	client_ca_free(&ca);
 }
 
 static void
 conf_use(const void *slice, void *prepared)
 {
 	conf = slice;
+	client_ca_use(prepared);
 	exchange_conf(conf);
 	tokens_conf(conf);
 	watch_conf(conf);
@@ -137,6 +155,7 @@ const struct child_ops auth_ops = {
 	.conf_size = sizeof(struct auth_conf),
 	.conf_check = conf_check,
 	.conf_use = conf_use,
+	.conf_drop = conf_drop,
 	.peer = peer,
 	.before_confine = before_confine,
 	.start = start,

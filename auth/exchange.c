@@ -71,6 +71,7 @@ struct exchange {
 	bool	 named;		/* the client has said who it is */
 	bool	 has_input;
 	struct buf input;
+	struct buf certs;	/* of a client that comes by EXTERNAL */
 	uint64_t now_ms;	/* when the client moved */
 	uint64_t wait_ms;	/* of a lock */
 	struct sasl_login *login; /* the thread's */
@@ -141,6 +142,7 @@ exchange_new(struct peer *peer, uint64_t id)
 	atomic_init(&e->given_up, false);
 	e->begun_ms = ev_now_ms();
 	buf_init(&e->input, RESPONSE_MAX);
+	buf_init(&e->certs, CLIENT_CERTS_LEN);
 	sasl_result_init(&e->result);
 	ev_timer_init(&e->timer, timer_cb, e);
 	LIST_INSERT_HEAD(&buckets[id % BUCKETS], e, bucket);
@@ -169,11 +171,22 @@ exchange_free(struct exchange *e)
 	detach(e);
 	(*burden(e->index))--;
 	buf_wipe(&e->input);
+	buf_clear(&e->certs);
 	sasl_result_clear(&e->result);
 	free(e);
 }
 
 /* --- in the thread ------------------------------------------------------------------------- */
+
+/* The one thing that libsasl2 does not ask for by itself. */
+static void
+know_certificate(struct exchange *e)
+{
+	if (e->certs.len > 0)
+		client_cert_name(e->certs.data, e->certs.len,
+		    e->params.wall_ms, e->params.external,
+		    e->params.external_why);
+}
 
 static void
 run_step(struct job *job)
@@ -189,7 +202,8 @@ run_step(struct job *job)
 	else if (e->login != NULL)
 		sasl_login_step(e->login, e->input.data, e->input.len,
 		    e->now_ms, &e->result);
-	else if ((e->login = sasl_login_new(&e->params)) != NULL)
+	else if (know_certificate(e), (e->login = sasl_login_new(&e->params))
+	    != NULL)
 		sasl_login_start(e->login, !e->has_input ? NULL :
 		    (const uint8_t *)buf_str(&e->input), e->input.len,
 		    e->now_ms, &e->result);
@@ -566,6 +580,8 @@ static int
 on_start(struct peer *peer, struct ipc_in *in)
 {
 	struct sasl_binding bindings[AUTH_BINDINGS] = { 0 };
+	const uint8_t *certs;
+	size_t certs_len;
 	const char *mechanism = ipc_get_str(in, 64), *from;
 	bool has_input = ipc_get_bool(in);
 	size_t len;
@@ -577,6 +593,7 @@ on_start(struct peer *peer, struct ipc_in *in)
 	from = ipc_get_str(in, SASL_LOGIN_PEER_MAX);
 	bits = ipc_get_u32(in);
 	get_bindings(in, bindings);
+	certs = ipc_get_bytes(in, CLIENT_CERTS_LEN, &certs_len);
 	if (!ipc_in_end(in) || find(peer, in->id) != NULL ||
 	    (!has_input && len > 0))
 		return -1;
@@ -611,6 +628,9 @@ on_start(struct peer *peer, struct ipc_in *in)
 	    conf->token_issuer);
 	snprintf(e->params.token_scope, sizeof(e->params.token_scope), "%s",
 	    conf->token_scope);
+	snprintf(e->params.external_why, sizeof(e->params.external_why),
+	    "no certificate was shown");
+	buf_add(&e->certs, certs, certs_len);
 	e->has_input = has_input;
 	buf_add(&e->input, input, len);
 	submit(e);

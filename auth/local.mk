@@ -8,6 +8,7 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/auth.c %D%/auth.h \
 	%D%/cache.c %D%/cache.h \
 	%D%/census.c %D%/census.h \
+	%D%/client_cert.c %D%/client_cert.h \
 	%D%/ctl.c %D%/ctl.h %D%/ctl_private.h \
 	%D%/ctl_account.c %D%/ctl_device.c %D%/ctl_list.c %D%/ctl_sender.c \
 	%D%/device.c %D%/device.h \

@@ -154,6 +154,26 @@ answer(struct sasl_login *l, int r, const char *out, unsigned int len,
 	result->no = r == SASL_OK ? AUTH_NO_CREDENTIALS : reason(l, r);
 }
 
+/* RFC 4422 app. A: who it is was found out before; the client may ask for it. */
+static int
+external(struct sasl_login *l)
+{
+	char name[ACCOUNT_MAX + 1];
+
+	l->harmless = true;	/* no secret was guessed at */
+	if (*l->p.external == '\0') {
+		snprintf(l->why, sizeof(l->why), "%s", l->p.external_why);
+		return SASL_BADAUTH;
+	}
+	sasl_canonical(l->p.external, strlen(l->p.external), name);
+	sasl_look_up(l, name);
+	if (!l->known && !l->trouble)
+		snprintf(l->why, sizeof(l->why), "there is no such account "
+		    "here");
+	return l->trouble ? SASL_UNAVAIL : !l->known ? SASL_NOUSER :
+	    sasl_setprop(l->conn, SASL_AUTH_EXTERNAL, name);
+}
+
 /* NUL has its place in PLAIN alone; libsasl2's LOGIN would stop to read there. */
 static int
 check(struct sasl_login *l, const uint8_t *in, size_t len)
@@ -182,6 +202,8 @@ sasl_login_start(struct sasl_login *l, const uint8_t *in, size_t len,
 	sasl_current = l;
 	l->now_ms = now_ms;
 	r = check(l, in, len);
+	if (r == SASL_OK && strcasecmp(l->p.mechanism, "EXTERNAL") == 0)
+		r = external(l);
 	if (r == SASL_OK)
 		r = sasl_server_start(l->conn, l->p.mechanism,
 		    (const char *)in, (unsigned int)len, &out, &out_len);

@@ -8,6 +8,7 @@
 #define AUTH_SASL_H
 
 #include "auth/account.h"
+#include "auth/client_cert.h"
 #include "auth/oauth.h"
 #include "lib/ipc_msgs.h"
 
@@ -28,6 +29,8 @@ struct sasl_login_params {
 		size_t	 n;	/* 0: this TLS session has none of this kind */
 	} bindings[AUTH_BINDINGS];
 	bool	 plus;		/* this mechanism was offered with -PLUS, too */
+	char	 external[ACCOUNT_MAX + 1]; /* whose certificate it is, or "" */
+	char	 external_why[CLIENT_CERT_WHY_MAX]; /* "": for the log */
 	uint32_t iterations;	/* that those without account seem to have */
 	uint32_t hashes;	/* of further verifiers, auth/password.h */
 	uint32_t cache_sec;

@@ -187,9 +187,10 @@ sasl_login_has(const char *mechanism)
 	size_t len = strlen(mechanism);
 	bool has = false;
 
-	/* Without something to bind to it lists no -PLUS. */
+	/* Without something to bind to it lists no -PLUS, and so on. */
 	if (l != NULL && sasl_setprop(l->conn, SASL_CHANNEL_BINDING, &binding)
-	    == SASL_OK && sasl_listmech(l->conn, NULL, " ", " ", " ", &list,
+	    == SASL_OK && sasl_setprop(l->conn, SASL_AUTH_EXTERNAL, "any") ==
+	    SASL_OK && sasl_listmech(l->conn, NULL, " ", " ", " ", &list,
 	    NULL, NULL) == SASL_OK)
 		for (; !has && list != NULL && *list != '\0';
 		    list = strchr(list + 1, ' '))

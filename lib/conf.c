@@ -29,6 +29,7 @@ static const struct conf_field lane_fields[] = {
 static const struct conf_field listener_fields[] = {
 	F(STR, conf_listener, name),
 	F(U32, conf_listener, tls),
+	F(BOOL, conf_listener, certificates),
 	F(STRS, conf_listener, proxies),
 	F(STRS, conf_listener, devices),
 	END
@@ -99,6 +100,8 @@ const struct conf_field auth_conf_fields[] = {
 	F(U32, auth_conf, source_sec),
 	F(STR, auth_conf, plus),
 	L(auth_conf, groups, group_fields, conf_group),
+	F(STR, auth_conf, client_ca_file),
+	F(STR, auth_conf, client_ca_pem),
 	END
 };
 

@@ -78,6 +78,7 @@ enum conf_tls {
 struct conf_listener {
 	char	*name;
 	uint32_t tls;			/* enum conf_tls */
+	bool	 certificates;		/* clients are asked for theirs */
 	struct conf_strs proxies;	/* lib/net.h: they speak lib/proxy.h first,
 					   and nobody else may come; or none */
 	struct conf_strs devices;	/* addresses: a lane, they alone may
@@ -134,6 +135,8 @@ struct auth_conf {
 	char	*plus;			/* "a" may send as "a+b" where this is
 					   "+"; "" for nowhere */
 	struct conf_list groups;	/* struct conf_group */
+	char	*client_ca_file;	/* for messages only; "": none */
+	char	*client_ca_pem;		/* certificates, perhaps CRLs */
 };
 
 /* A "group" section: what its members may send as, and their cap. */

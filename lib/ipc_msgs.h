@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 6
+#define IPC_VERSION 7
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
@@ -73,7 +73,9 @@ enum msg {
 			   initial response (decoded), str peer address, u32 TLS
 			   strength in bits, AUTH_BINDINGS x bytes: what binds
 			   to this TLS session, by enum auth_binding; empty
-			   where the session has none, or SCRAM is not asked */
+			   where the session has none, or SCRAM is not asked;
+			   bytes: with EXTERNAL the client's certificates in
+			   DER, one behind the other, its own first */
 	M_AUTH_STEP,	/* bytes client response (decoded) */
 	M_AUTH_CANCEL,	/* the client gave up or went away; no answer */
 	/* auth to smtpd */
@@ -193,6 +195,8 @@ enum deliver_flag {
 
 #define TLS_KEY_LEN	80	/* name, HMAC and AES keys, as OpenSSL wants */
 #define BINDING_MAX	64	/* bytes of one */
+#define CLIENT_CERTS_MAX 8	/* of a client, */
+#define CLIENT_CERTS_LEN 16384	/* in DER */
 #define TOKEN_MAX	8192	/* what RFC 4954's longest AUTH line can hold */
 #define CTL_WINDOW	(256 * 1024)
 #define CTL_ARGS_MAX	1100	/* an envelope of 1,000 recipients fits */

@@ -208,5 +208,6 @@ config_free(struct config **cfgp)
 	free(cfg->jwks_file);
 	free(cfg->client_secret_file);
 	free(cfg->tokens_ca_file);
+	free(cfg->client_ca_file);
 	free(cfg);
 }

@@ -19,6 +19,7 @@ struct config_listen {			/* a "listen" section */
 	uint32_t port;
 	uint32_t tls;			/* enum config_listen_tls */
 	struct conf_strs proxies;
+	bool	 certificates;		/* clients are asked for theirs */
 };
 
 enum config_listen_tls { LISTEN_TLS_BY_PORT, LISTEN_TLS_STARTTLS,
@@ -97,6 +98,7 @@ struct config {
 	struct conf_list sources;	/* struct config_source */
 	struct conf_list places;	/* struct config_place */
 	char	*jwks_file, *client_secret_file, *tokens_ca_file;
+	char	*client_ca_file;
 
 	struct smtpd_conf smtpd;
 	struct auth_conf auth;

@@ -52,6 +52,8 @@ const struct setting settings[] = {
 	{ "listen", "port", SET_NUM, NULL, 1, 65535, NULL, LI(port) },
 	{ "listen", "tls", SET_WORD, NULL, 0, 0, " starttls implicit may none",
 	    LI(tls) },
+	{ "listen", "client-certificates", SET_BOOL, "off", 0, 0, NULL,
+	    LI(certificates) },
 	{ "listen", "proxy", SET_STRS, NULL, 1, 64, NULL, LI(proxies) },
 
 	{ "device", "listeners", SET_STRS, NULL, 1, 64, NULL, DE(listeners) },
@@ -71,6 +73,8 @@ const struct setting settings[] = {
 	{ "accounts", "mechanisms", SET_STRS,
 	    "SCRAM-SHA-256-PLUS,SCRAM-SHA-256,PLAIN,LOGIN", 1, 64, NULL,
 	    C(smtpd.mechanisms) },
+	{ "accounts", "client-ca-file", SET_STR, NULL, 0, 1024, NULL,
+	    C(client_ca_file) },
 	{ "accounts", "iterations", SET_NUM, "4096", 4096, 65536, NULL,
 	    C(auth.iterations) },
 	{ "accounts", "lock-after", SET_NUM, "10", 0, 16, NULL,

@@ -263,6 +263,7 @@ fill_listeners(struct config *cfg)
 
 			cl->name = xstrdup(names[j]);
 			cl->tls = listen_tls(l);
+			cl->certificates = l->certificates;
 			copy_strs(&cl->proxies, &l->proxies);
 		}
 	}
@@ -428,13 +429,29 @@ fill_tokens(struct config *cfg, struct buf *problems, struct buf *warnings)
 	buf_clear(&text);
 }
 
+/* EXTERNAL is a mechanism where there is somebody to believe. */
 static void
-fill_auth_and_queue(struct config *cfg)
+fill_client_ca(struct config *cfg, struct buf *problems)
+{
+	struct conf_strs *m = &cfg->smtpd.mechanisms;
+
+	cfg->auth.client_ca_file = xstrdup(cfg->client_ca_file);
+	cfg->auth.client_ca_pem = read_ca(cfg, "accounts.client-ca-file",
+	    cfg->client_ca_file, problems);
+	if (*cfg->client_ca_file == '\0')
+		return;
+	m->v = xreallocarray(m->v, m->n + 1, sizeof(*m->v));
+	m->v[m->n++] = xstrdup("EXTERNAL");
+}
+
+static void
+fill_auth_and_queue(struct config *cfg, struct buf *problems)
 {
 	size_t i;
 
 	cfg->auth.state_dir = xasprintf("%s/auth", cfg->state_dir);
 	cfg->auth.hostname = xstrdup(cfg->hostname);
+	fill_client_ca(cfg, problems);
 	copy_strs(&cfg->auth.mechanisms, &cfg->smtpd.mechanisms);
 	/* A message may begin just before the session's time is over. */
 	cfg->auth.ticket_sec = cfg->smtpd.session_sec +
@@ -480,7 +497,7 @@ slices_fill(struct config *cfg, struct buf *problems, struct buf *warnings)
 	fill_listeners(cfg);
 	devices_fill(cfg);
 	fill_certificate(cfg, problems, warnings);
-	fill_auth_and_queue(cfg);
+	fill_auth_and_queue(cfg, problems);
 	fill_relay(cfg, problems, warnings);
 	fill_sources(cfg, problems, warnings);
 	fill_tokens(cfg, problems, warnings);

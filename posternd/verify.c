@@ -150,6 +150,11 @@ verify_listen(struct config *cfg, size_t i)
 	if (l->tls == LISTEN_TLS_BY_PORT)
 		l->tls = l->port == 465 ? LISTEN_TLS_IMPLICIT :
 		    LISTEN_TLS_STARTTLS;
+	if (l->certificates && *cfg->client_ca_file == '\0')
+		FAULT(config_key("listen", l->name, "client-certificates"),
+		    "clients are asked for certificates, but whose are good "
+		    "is not said; name the CA's in accounts { client-ca-file "
+		    "= \"FILE\" }");
 	if (l->port == 25)
 		DOUBT(config_key("listen", l->name, "port"), "port 25 is for "
 		    "mail from strangers, which Postern does not take; "
@@ -168,13 +173,21 @@ verify_listen(struct config *cfg, size_t i)
 static void
 verify_listens(struct config *cfg)
 {
+	bool asked = false;
 	size_t i;
 
 	if (cfg->listens.n == 0)
 		FAULT(NULL, "nothing is listened on; add: listen submissions "
 		    "{ port = 465 }");
-	for (i = 0; i < cfg->listens.n; i++)
+	for (i = 0; i < cfg->listens.n; i++) {
 		verify_listen(cfg, i);
+		asked |= CONF_AT(cfg->listens, struct config_listen, i)
+		    ->certificates;
+	}
+	if (*cfg->client_ca_file != '\0' && !asked)
+		FAULT("accounts.client-ca-file", "no client is asked for a "
+		    "certificate; write client-certificates = on in a listen "
+		    "section");
 }
 
 static bool

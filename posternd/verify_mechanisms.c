@@ -4,6 +4,7 @@
 #include "posternd/verify.h"
 
 #define KEY "accounts.mechanisms"
+#define EXTERNAL "EXTERNAL"
 
 #define OUTDATED "SCRAM-SHA-1 is outdated, and its verifiers are the easiest " \
 	"to guess passwords from for whoever steals the accounts; keep it only " \
@@ -66,7 +67,12 @@ verify_mechanisms(const struct config *cfg, struct buf *problems,
 		m = find(given->v[i]);
 		for (j = 0; j < i && strcmp(given->v[i], given->v[j]) != 0; j++)
 			;
-		if (m == NULL)
+		if (strcmp(given->v[i], EXTERNAL) == 0)
+			config_problem(problems, cfg, KEY, EXTERNAL " does not "
+			    "stand here: it is offered to clients that have "
+			    "shown a certificate (listen { client-certificates "
+			    "= on } and accounts { client-ca-file })");
+		else if (m == NULL)
 			put_unknown(cfg, given->v[i], problems);
 		else if (j < i)
 			config_problem(problems, cfg, KEY, "%s is there twice",

@@ -82,6 +82,19 @@ put_bindings(const struct session *s, const char *mechanism)
 }
 
 static void
+put_certificates(const struct session *s, const char *mechanism)
+{
+	struct buf certs;
+
+	buf_init(&certs, CLIENT_CERTS_LEN);
+	if (strcmp(mechanism, "EXTERNAL") != 0 ||
+	    tls_put_client(stream_ssl(s->stream), &certs) == -1)
+		buf_reset(&certs);
+	ipc_put_bytes(certs.data, certs.len);
+	buf_clear(&certs);
+}
+
+static void
 start(struct session *s, struct span mechanism, bool has_initial,
     const struct buf *initial)
 {
@@ -98,6 +111,7 @@ start(struct session *s, struct span mechanism, bool has_initial,
 	ipc_put_str(s->peer);
 	ipc_put_u32(tls_bits(stream_ssl(s->stream)));
 	put_bindings(s, name);
+	put_certificates(s, name);
 	upstream_send(&s->server->auth);
 	ipc_forget();
 	snprintf(s->mechanism, sizeof(s->mechanism), "%s", name);

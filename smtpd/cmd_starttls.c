@@ -43,7 +43,7 @@ cmd_starttls(struct session *s, struct span arg)
 		session_end(s, "plaintext behind STARTTLS");
 		return;
 	}
-	ssl = tls_accept(s->server->tls);
+	ssl = tls_accept(s->server->tls, s->certificates);
 	if (ssl == NULL) {
 		session_refuse(s, "STARTTLS", REPLY_TLS_TROUBLE, NULL, NULL);
 		return;

@@ -89,6 +89,8 @@ extensions_mechanism(const struct session *s, const char *name)
 {
 	size_t n = strlen(name), tail = sizeof(PLUS) - 1;
 
+	if (strcmp(name, "EXTERNAL") == 0)
+		return tls_has_client(stream_ssl(s->stream));
 	return n < tail || strcmp(name + n - tail, PLUS) != 0 ||
 	    tls_binds(stream_ssl(s->stream));
 }

@@ -23,7 +23,8 @@
 struct listener {
 	struct server *server;
 	char	*name;		/* owned */
-	bool	 tls_first, no_tls;
+	unsigned int how;	/* enum session_how */
+	bool	 no_tls;
 	struct net *devices;	/* owned; none: clients log in */
 	size_t	 ndevices;
 	struct net *proxies;	/* owned; none: clients come by themselves */
@@ -105,7 +106,8 @@ take_nets(const struct conf_strs *from, struct net **to, size_t *n)
 void
 listener_configure(struct listener *l, const struct conf_listener *conf)
 {
-	l->tls_first = conf->tls == CONF_TLS_IMPLICIT;
+	l->how = (conf->tls == CONF_TLS_IMPLICIT ? SESSION_TLS_FIRST : 0u) |
+	    (conf->certificates ? SESSION_CERTIFICATES : 0u);
 	l->no_tls = conf->tls == CONF_TLS_NONE;
 	take_nets(&conf->proxies, &l->proxies, &l->nproxies);
 	take_nets(&conf->devices, &l->devices, &l->ndevices);
@@ -118,12 +120,12 @@ listener_configure(struct listener *l, const struct conf_listener *conf)
  * client learns as much from the close. Under TLS there is nobody to tell yet.
  */
 static void
-turn_away(const struct server *srv, int fd, bool tls_first, enum reply r)
+turn_away(const struct server *srv, int fd, unsigned int how, enum reply r)
 {
 	struct buf space;
 	const char *line;
 
-	if (!tls_first) {
+	if ((how & SESSION_TLS_FIRST) == 0) {
 		buf_init(&space, REPLY_MAX);
 		line = reply_line(r, srv->conf->hostname, NULL, &space);
 		if (send(fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -138,27 +140,27 @@ turn_away(const struct server *srv, int fd, bool tls_first, enum reply r)
 
 /* Whether there is room; if not the client is told, and fd is closed. */
 static bool
-has_room(struct server *srv, int fd, bool tls_first,
+has_room(struct server *srv, int fd, unsigned int how,
     const struct sockaddr *peer)
 {
 	struct crowd_key key = crowd_key_of(peer);
 
 	if (srv->sessions + srv->proxied_n >= srv->conf->max_sessions)
-		turn_away(srv, fd, tls_first, REPLY_CROWDED);
+		turn_away(srv, fd, how, REPLY_CROWDED);
 	else if (!crowd_enter(srv->crowd, key,
 	    srv->conf->max_sessions_per_address))
-		turn_away(srv, fd, tls_first, REPLY_CROWDED_ADDRESS);
+		turn_away(srv, fd, how, REPLY_CROWDED_ADDRESS);
 	else
 		return true;
 	return false;
 }
 
 void
-listener_admit(struct server *srv, int fd, bool tls_first,
+listener_admit(struct server *srv, int fd, unsigned int how,
     const struct sockaddr *peer)
 {
-	if (has_room(srv, fd, tls_first, peer))
-		session_new(srv, fd, tls_first, peer);
+	if (has_room(srv, fd, how, peer))
+		session_new(srv, fd, how, peer);
 }
 
 static bool
@@ -181,8 +183,8 @@ admit_device(struct listener *l, int fd, const struct sockaddr *peer)
 		if (flood_log(&strangers))
 			log_info("device=unknown peer=%s listener=%s",
 			    net_text(peer, text), l->name);
-		turn_away(l->server, fd, false, REPLY_NOT_A_DEVICE);
-	} else if (has_room(l->server, fd, false, peer))
+		turn_away(l->server, fd, 0, REPLY_NOT_A_DEVICE);
+	} else if (has_room(l->server, fd, 0, peer))
 		session_new_lane(l->server, fd, l->no_tls, l->name, peer);
 }
 
@@ -199,16 +201,16 @@ admit(struct listener *l, int fd, const struct sockaddr *peer)
 	if (l->ndevices > 0)
 		admit_device(l, fd, peer);
 	else if (l->nproxies == 0)
-		listener_admit(srv, fd, l->tls_first, peer);
+		listener_admit(srv, fd, l->how, peer);
 	else if (!among(l->proxies, l->nproxies, peer)) {
 		if (flood_log(&untrusted))
 			log_info("proxy=untrusted peer=%s listener=%s",
 			    net_text(peer, text), l->name);
-		turn_away(srv, fd, l->tls_first, REPLY_NOT_A_PROXY);
+		turn_away(srv, fd, l->how, REPLY_NOT_A_PROXY);
 	} else if (srv->sessions + srv->proxied_n >= srv->conf->max_sessions)
-		turn_away(srv, fd, l->tls_first, REPLY_CROWDED);
+		turn_away(srv, fd, l->how, REPLY_CROWDED);
 	else
-		proxied_new(srv, fd, l->tls_first, peer);
+		proxied_new(srv, fd, l->how, peer);
 }
 
 /* --- accepting ------------------------------------------------------------------------ */

@@ -22,7 +22,7 @@ const char *listener_name(const struct listener *);
 /* What a new configuration says of it; for clients that come from now on. */
 void	 listener_configure(struct listener *, const struct conf_listener *);
 /* Takes fd: a client, to whom the limits apply; by way of a proxy or not. */
-void	 listener_admit(struct server *, int fd, bool tls_first,
+void	 listener_admit(struct server *, int fd, unsigned int how,
 	    const struct sockaddr *peer);
 
 #endif

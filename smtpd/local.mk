@@ -23,6 +23,7 @@ LIBKEYPROV = %D%/libkeyprov.a $(CRYPTO_LIBS)
 	%D%/session.c %D%/session.h %D%/session_input.c %D%/session_private.h \
 	%D%/smtpd.c %D%/smtpd.h \
 	%D%/tls.c %D%/tls.h %D%/tls_binding.c %D%/tls_binding.h \
+	%D%/tls_client.c %D%/tls_client.h \
 	%D%/transaction.c %D%/transaction.h \
 	%D%/tx_no.c %D%/tx_no.h \
 	%D%/upstream.c %D%/upstream.h \

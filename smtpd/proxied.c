@@ -16,7 +16,7 @@ struct proxied {
 	LIST_ENTRY(proxied) link;
 	struct server *server;
 	int	 fd;
-	bool	 tls_first;
+	unsigned int how;
 	struct sockaddr_storage balancer;
 	struct ev_fd ev;
 	struct ev_timer timer;
@@ -62,11 +62,11 @@ done(struct proxied *px, const struct proxy *found)
 	struct server *srv = px->server;
 	struct proxy source = *found;
 	struct sockaddr_storage balancer = px->balancer;
-	bool tls_first = px->tls_first;
+	unsigned int how = px->how;
 	int fd = px->fd;
 
 	let_go(px);
-	listener_admit(srv, fd, tls_first, source.has_source ?
+	listener_admit(srv, fd, how, source.has_source ?
 	    &source.source.sa : (struct sockaddr *)&balancer);
 }
 
@@ -112,14 +112,14 @@ readable_cb(void *arg, int what)
 }
 
 void
-proxied_new(struct server *srv, int fd, bool tls_first,
+proxied_new(struct server *srv, int fd, unsigned int how,
     const struct sockaddr *balancer)
 {
 	struct proxied *px = xcalloc(1, sizeof(*px));
 
 	px->server = srv;
 	px->fd = fd;
-	px->tls_first = tls_first;
+	px->how = how;
 	memcpy(&px->balancer, balancer, balancer->sa_family == AF_INET6 ?
 	    sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
 	LIST_INSERT_HEAD(&srv->proxied, px, link);

@@ -12,7 +12,7 @@ struct server;
 struct sockaddr;
 
 /* Takes fd; it becomes a session (listener_admit()), or is closed. */
-void	 proxied_new(struct server *, int fd, bool tls_first,
+void	 proxied_new(struct server *, int fd, unsigned int how,
 	    const struct sockaddr *balancer);
 /* Closes all that still wait. */
 void	 proxied_clear(struct server *);

@@ -97,15 +97,17 @@ born(struct server *srv, int fd, const struct sockaddr *peer)
 }
 
 struct session *
-session_new(struct server *srv, int fd, bool tls_first,
+session_new(struct server *srv, int fd, unsigned int how,
     const struct sockaddr *peer)
 {
 	struct session *s = born(srv, fd, peer);
 
-	s->tls_first = tls_first;
-	if (tls_first) {
+	s->tls_first = (how & SESSION_TLS_FIRST) != 0;
+	s->certificates = (how & SESSION_CERTIFICATES) != 0;
+	if (s->tls_first) {
 		session_set_state(s, SESSION_HANDSHAKE);
-		stream_start_tls(s->stream, tls_accept(srv->tls), true);
+		stream_start_tls(s->stream, tls_accept(srv->tls,
+		    s->certificates), true);
 	} else {
 		session_set_state(s, SESSION_COMMAND);
 		session_reply(s, REPLY_GREETING);

@@ -14,12 +14,18 @@
 struct sockaddr;
 struct session;
 
+/* What a listener wants of its sessions. */
+enum session_how {
+	SESSION_TLS_FIRST = 1,	/* the TLS handshake comes before the greeting
+				   (RFC 8314 3.3) */
+	SESSION_CERTIFICATES = 2 /* clients are asked for theirs */
+};
+
 /*
- * Takes over a connected socket and greets. tls_first: the TLS handshake comes
- * before the greeting (RFC 8314 3.3). peer is the other end's address; its
+ * Takes over a connected socket and greets. how is of session_how. peer is the other end's address; its
  * place in the crowd, already entered, goes to the session.
  */
-struct session *session_new(struct server *, int fd, bool tls_first,
+struct session *session_new(struct server *, int fd, unsigned int how,
 	    const struct sockaddr *peer);
 /*
  * The same for a device that cannot log in and came to this listener

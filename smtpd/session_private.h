@@ -79,6 +79,7 @@ struct session {
 	enum session_state state;
 	bool	 tls;		/* every byte now comes through TLS */
 	bool	 tls_first;
+	bool	 certificates;	/* the client is asked for them */
 	bool	 lane;		/* a device that does not log in: no AUTH */
 	bool	 no_tls;	/* STARTTLS is not offered to it */
 	bool	 ehlo, helo;	/* said since the session or TLS began */

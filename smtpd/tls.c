@@ -12,6 +12,7 @@
 #include "smtpd/keyprov.h"
 #include "smtpd/tls.h"
 #include "smtpd/tls_binding.h"
+#include "smtpd/tls_client.h"
 
 /* TLS 1.2: forward secrecy and AEAD, nothing else. TLS 1.3 has only such. */
 #define CIPHERS		"ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -161,6 +162,7 @@ set_up(SSL_CTX *ctx, const struct smtpd_conf *conf)
 		return explain("cannot set up TLS", "");
 	SSL_CTX_set_client_hello_cb(ctx, hello_cb, NULL);
 	tls_binding_remember(ctx);
+	tls_client_prepare(ctx);
 	for (i = 0; i < conf->certs.n; i++) {
 		why = add_cert(ctx, CONF_AT(conf->certs, struct conf_cert, i),
 		    (uint32_t)i);
@@ -211,12 +213,14 @@ tls_free(struct tls **tlsp)
 /* --- sessions -------------------------------------------------------------------------- */
 
 struct ssl_st *
-tls_accept(struct tls *tls)
+tls_accept(struct tls *tls, bool ask_certificate)
 {
 	SSL *ssl = SSL_new(tls->ctx);
 
 	if (ssl == NULL)
 		log_warnx("cannot begin a TLS session: %s", openssl_error());
+	else if (ask_certificate)
+		tls_client_ask(ssl);
 	return ssl;
 }
 

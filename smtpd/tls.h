@@ -13,6 +13,7 @@
 
 #include "lib/ipc_msgs.h"
 
+struct buf;
 struct smtpd_conf;
 struct ssl_st;
 struct tls;
@@ -30,8 +31,11 @@ void	 tls_set_ticket_key(struct tls *, const uint8_t key[TLS_KEY_LEN]);
 /* Sessions that use it go on with it. */
 void	 tls_free(struct tls **);
 
-/* For one connection, to be given to a stream; NULL when out of memory. */
-struct ssl_st *tls_accept(struct tls *);
+/*
+ * For one connection, to be given to a stream; NULL when out of memory. A client
+ * that is asked for its certificate need not have one; whose it is, auth says.
+ */
+struct ssl_st *tls_accept(struct tls *, bool ask_certificate);
 
 /*
  * A ticket, before what is written next. To make one costs a fifth of the
@@ -55,5 +59,13 @@ bool	 tls_binds(struct ssl_st *);
  */
 size_t	 tls_binding(struct ssl_st *, enum auth_binding,
 	    uint8_t data[BINDING_MAX]);
+
+/* Whether the client has shown a certificate that EXTERNAL could go by now. */
+bool	 tls_has_client(struct ssl_st *);
+/*
+ * Appends the client's certificates in DER, its own first, to a buffer with room
+ * for CLIENT_CERTS_LEN. -1: there are none, or too many.
+ */
+int	 tls_put_client(struct ssl_st *, struct buf *);
 
 #endif

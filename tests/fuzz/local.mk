@@ -38,6 +38,11 @@ FUZZ_TARGETS += %D%/fuzz_client
 %C%_fuzz_client_LDADD = $(LIBRELAY)
 EXTRA_DIST += %D%/client.dict
 
+FUZZ_TARGETS += %D%/fuzz_client_cert
+%C%_fuzz_client_cert_SOURCES = %D%/fuzz_client_cert.c $(FUZZ_MAIN)
+%C%_fuzz_client_cert_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_client_cert_LDADD = $(LIBAUTH)
+
 FUZZ_TARGETS += %D%/fuzz_conf
 %C%_fuzz_conf_SOURCES = %D%/fuzz_conf.c $(FUZZ_MAIN)
 %C%_fuzz_conf_LDFLAGS = $(FUZZ_LINK)

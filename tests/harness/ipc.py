@@ -297,7 +297,8 @@ class House:
         n.update(limits)
         return b"".join([
             string(HOSTNAME),
-            items([string(name) + u32(tls) + strings([]) + strings([])
+            items([string(name) + u32(tls) + boolean(False) +
+                   strings([]) + strings([])
                    for name, tls in listeners]),
             items([string(self.cert) + string(self.read(self.cert))]),
             strings(mechanisms), u64(n["message"])] + [
@@ -318,7 +319,8 @@ class House:
             blob(self.ticket_key), u32(14400), u32(2), u32(4096), u32(60),
             strings(["default"]), items(self.lanes), u32(10), u32(900),
             string(""), string(""), u32(5), items([]), u32(2),
-            string(""), items([])])
+            string(""), items([]),
+            string(""), string("")])
 
     def lane(self, name, listeners, addresses, account, sender, recipients,
              cap="", rewrite=True):

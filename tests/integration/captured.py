@@ -26,7 +26,7 @@ from ipc import (HEADER, M, SIGN, VERSION, Channel, House, blob,  # noqa: E402
 from postern import need_root, wait_for                          # noqa: E402
 
 ALICE, MALLORY = "alice@example.org", "mallory@example.org"
-UNBOUND = blob(b"") * 3      # no channel binding
+UNBOUND = blob(b"") * 4      # no channel binding, no certificate
 BODY = b"Subject: bait\r\n\r\nclick here\r\n"
 SEED = int(os.environ.get("POSTERN_TEST_SEED", "2"))
 

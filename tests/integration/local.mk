@@ -15,6 +15,7 @@ TESTS += %D%/stuffing.py
 TESTS += %D%/scanners.py
 TESTS += %D%/proxy.py
 TESTS += %D%/plus.py
+TESTS += %D%/external.py
 TESTS += %D%/faithful.py
 TESTS += %D%/admin.py
 TESTS += %D%/backup.py
@@ -39,6 +40,7 @@ EXTRA_DIST += \
 	%D%/scanners.py \
 	%D%/proxy.py \
 	%D%/plus.py \
+	%D%/external.py \
 	%D%/faithful.py \
 	%D%/admin.py \
 	%D%/backup.py \

@@ -56,6 +56,8 @@ static uint8_t rig_key[TICKET_KEY_LEN] = "a key of thirty-two bytes length";
 static char *rig_mechanisms[16];
 /* Of the next logins; none at first. */
 static struct sasl_binding rig_bindings[AUTH_BINDINGS];
+static const uint8_t *rig_certs;
+static size_t rig_certs_len;
 static struct auth_conf rig_conf = {
 	.hostname = (char *)(uintptr_t)"relay.example.org",
 	.mechanisms = { rig_mechanisms, 0 },
@@ -285,6 +287,7 @@ rig_start_login(uint64_t id, const char *mechanism, const void *first,
 	ipc_put_u32(tls_bits);
 	for (kind = 0; kind < AUTH_BINDINGS; kind++)
 		ipc_put_bytes(rig_bindings[kind].data, rig_bindings[kind].n);
+	ipc_put_bytes(rig_certs, rig_certs_len);
 	rig_send();
 }
 

@@ -92,6 +92,7 @@ test_order(void)
 	ipc_put_bytes("", 0);
 	ipc_put_bytes("", 0);
 	ipc_put_bytes("", 0);
+	ipc_put_bytes("", 0);
 	rig_send();
 	expect_end("an initial response that is none");
 

@@ -1,0 +1,252 @@
+#!/usr/bin/python3
+"""
+Logins by TLS client certificate (EXTERNAL) with what people have: curl, msmtp,
+Python. Who has no certificate that the configured CA made for him as a client
+is not let in, and is not even offered it where that can be seen.
+"""
+import contextlib
+import os
+import smtplib
+import socket
+import ssl
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "harness"))
+import tap                                                       # noqa: E402
+from postern import (HOSTNAME, PATIENCE, Postern, free_port,      # noqa: E402
+                     need_root, wait_for)
+from sink import Sink                                            # noqa: E402
+
+ALICE, BOB = "alice@example.org", "bob@example.org"
+CLIENT = "extendedKeyUsage=clientAuth"
+
+
+class CA:
+    def __init__(self, directory, name):
+        self.dir, self.name = directory, os.path.join(directory, name)
+        self.run("req", "-x509", "-nodes", *self.key(self.name), "-subj",
+                 "/CN=" + name, "-days", "30", "-out", self.name + ".crt")
+
+    @staticmethod
+    def key(path):
+        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                "-keyout", path + ".key"]
+
+    @staticmethod
+    def run(*words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True)
+
+    def issue(self, name, address, usage=CLIENT, dates=("-days", "30")):
+        """(certificate, key) of a client; address None names nobody."""
+        path = os.path.join(self.dir, name)
+        ext = path + ".ext"
+        with open(ext, "w") as f:
+            f.write("basicConstraints=CA:FALSE\n")
+            if usage:
+                f.write(usage + "\n")
+            if address:
+                f.write("subjectAltName=email:%s\n" % address)
+        self.run("req", "-new", "-nodes", *self.key(path), "-subj",
+                 "/CN=" + (address or BOB), "-out", path + ".csr")
+        self.run("x509", "-req", "-in", path + ".csr", "-CA",
+                 self.name + ".crt", "-CAkey", self.name + ".key",
+                 "-CAcreateserial", "-extfile", ext, *dates, "-out",
+                 path + ".crt")
+        return path + ".crt", path + ".key"
+
+
+@contextlib.contextmanager
+def client(p, pair=None, version=None, port=None):
+    context = p.context()
+    if version:
+        context.maximum_version = version
+    if pair:
+        context.load_cert_chain(*pair)
+    s = smtplib.SMTP_SSL("127.0.0.1", port or p.asks, timeout=PATIENCE,
+                         context=context)
+    try:
+        s.ehlo()
+        yield s
+    finally:
+        s.close()
+
+
+def offered(s):
+    return "EXTERNAL" in s.esmtp_features.get("auth", "").split()
+
+
+def external(s, authzid="="):
+    return s.docmd("AUTH", "EXTERNAL " + authzid)
+
+
+def test_programs(p, sink, pair):
+    mail = os.path.join(p.dir, "mail.txt")
+    with open(mail, "w") as f:
+        f.write("From: %s\nTo: %s\nSubject: x\n\nhello\n" % (ALICE, BOB))
+    at = ["--resolve", "%s:%d:127.0.0.1" % (HOSTNAME, p.asks), "--resolve",
+          "%s:%d:127.0.0.1" % (HOSTNAME, p.asks_clear), "--cacert", p.cert, "--cert",
+          pair[0], "--key", pair[1], "--login-options", "AUTH=EXTERNAL", "-u",
+          ALICE + ":", "--mail-from", ALICE, "--mail-rcpt", BOB, "-T", mail]
+    curl = ["curl", "-sS", "--crlf"]
+    programs = [
+        ("curl", curl + at + ["smtps://%s:%d" % (HOSTNAME, p.asks)]),
+        ("curl, STARTTLS", curl + at + ["--ssl-reqd", "smtp://%s:%d" %
+                                        (HOSTNAME, p.asks_clear)]),
+        ("curl, TLS 1.2", curl + at + ["--tls-max", "1.2", "smtps://%s:%d" %
+                                       (HOSTNAME, p.asks)]),
+        ("msmtp", ["msmtp", "--host=127.0.0.1", "--port=%d" % p.asks,
+                   "--tls=on", "--tls-starttls=off",
+                   "--tls-trust-file=" + p.cert, "--tls-cert-file=" + pair[0],
+                   "--tls-key-file=" + pair[1], "--auth=external",
+                   "--user=" + ALICE, "--from=" + ALICE, BOB]),
+    ]
+    for name, command in programs:
+        before = len(sink.messages)
+        with open(mail) as stdin:
+            r = subprocess.run(command, stdin=stdin, capture_output=True,
+                               text=True, timeout=PATIENCE * 2)
+        if not tap.ok(r.returncode == 0 and wait_for(
+                lambda: len(sink.messages) > before), name):
+            tap.note(r.stdout + r.stderr)
+
+
+def test_good(p, pair):
+    for version in ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2:
+        with client(p, pair, version) as s:
+            tap.ok(offered(s), "offered to who shows one, %s" % version.name)
+            tap.equal(external(s)[0], 235, "in")
+    with client(p, pair) as s:
+        tap.equal(external(s, "YWxpY2VAZXhhbXBsZS5vcmc=")[0], 235, "as oneself")
+    with client(p, pair) as s:
+        tap.equal(external(s, "Ym9iQGV4YW1wbGUub3Jn")[0], 535,
+                  "not as somebody else")
+        s.login(ALICE, "open-sesame")
+        tap.ok(True, "a password does as well")
+    with client(p) as s:
+        tap.ok(not offered(s), "not offered without a certificate")
+        tap.equal(external(s)[0], 504, "nor taken")
+        s.login(ALICE, "open-sesame")
+    with client(p, pair, port=p.tls_port) as s:
+        tap.ok(not offered(s), "nor where nobody is asked for one")
+
+
+def test_resumed(p, pair):
+    """A session with a certificate leaves no ticket behind."""
+    context = p.context()
+    context.load_cert_chain(*pair)
+
+    def connect(session=None):
+        s = context.wrap_socket(socket.create_connection(
+            ("127.0.0.1", p.asks), PATIENCE), session=session)
+        f = s.makefile("rb")
+        f.readline()
+        s.sendall(b"EHLO c\r\n")
+        lines = b""
+        while not lines.splitlines()[-1:] or \
+                lines.splitlines()[-1][3:4] != b" ":
+            lines += f.readline()
+        return s, lines
+    first, lines = connect()
+    tap.ok(b"EXTERNAL" in lines, "a first session")
+    second, lines = connect(first.session)
+    tap.ok(not second.session_reused and b"EXTERNAL" in lines,
+           "the next shows the certificate again")
+    first.close()
+    second.close()
+
+
+def test_bad(p, ca, other):
+    for name, pair, seen, reply in (
+            ("another CA", other.issue("forged", ALICE), True, 535),
+            ("for servers", ca.issue("server", ALICE,
+                                     "extendedKeyUsage=serverAuth"), False,
+             504),
+            ("expired", ca.issue("old", ALICE, dates=("-days", "-1")), False,
+             504),
+            ("no address but in the subject", ca.issue("unnamed", None), True,
+             535),
+            ("no such account", ca.issue("nobody", "nobody@example.org"), True,
+             535)):
+        with client(p, pair) as s:
+            tap.equal(offered(s), seen, "%s: offered or not" % name)
+            tap.equal(external(s)[0], reply, name)
+
+
+def test_revoked(p, ca, pair):
+    """A CRL in the CA's file."""
+    lost = ca.issue("lost", ALICE)
+    db = os.path.join(p.dir, "index.txt")
+    conf = os.path.join(p.dir, "ca.cnf")
+    open(db, "w").close()
+    with open(conf, "w") as f:
+        f.write("[ca]\ndefault_ca=d\n[d]\ndatabase=%s\ndefault_md=sha256\n"
+                "default_crl_days=5\n" % db)
+    words = ["ca", "-config", conf, "-cert", ca.name + ".crt", "-keyfile",
+             ca.name + ".key"]
+    ca.run(*words, "-revoke", lost[0])
+    ca.run(*words, "-gencrl", "-out", ca.name + ".crl")
+    with client(p, lost) as s:
+        tap.equal(external(s)[0], 235, "before it is known")
+    with open(p.ca_file, "a") as f, open(ca.name + ".crl") as crl:
+        f.write(crl.read())
+    p.ctl("reload")
+    with client(p, lost) as s:
+        tap.equal(external(s)[0], 535, "revoked")
+    with client(p, pair) as s:
+        tap.equal(external(s)[0], 235, "others are not")
+    tap.ok("certificate revoked" in p.log(), "the log says why")
+
+
+def test_configuration(p, ca):
+    keep = p.settings["sections"]
+    for name, sections, said in (
+            ("EXTERNAL by name", keep.replace(
+                "accounts {", 'accounts { mechanisms = {"EXTERNAL"}'),
+             "does not stand here"),
+            ("no CA", "listen more { address = \"127.0.0.1\" port = 9 "
+             "client-certificates = on }", "client-ca-file"),
+            ("nobody is asked", 'accounts { client-ca-file = "%s" }' %
+             p.ca_file, "no client is asked"),
+            ("a CA's file without one", keep.replace(p.ca_file, p.key),
+             "holds no certificate")):
+        p.configure(sections=sections)
+        r = p.ctl("reload", check=False)
+        if not tap.ok(r.returncode != 0 and said in r.stdout + r.stderr +
+                      p.log(), name):
+            tap.note(r.stdout + r.stderr)
+    p.configure(sections=keep)
+    p.ctl("reload")
+
+
+def main():
+    need_root()
+    with Sink() as sink:
+        p = Postern(sink.url, route_options="tls = none")
+        p.asks, p.asks_clear = free_port(), free_port()
+        ca, other = CA(p.dir, "ca"), CA(p.dir, "other")
+        p.ca_file = os.path.join(p.dir, "clients.pem")
+        with open(p.ca_file, "w") as f, open(ca.name + ".crt") as crt:
+            f.write(crt.read())
+        p.configure(sections="""
+accounts { client-ca-file = "%s" }
+listen asks { address = "127.0.0.1" port = %d tls = implicit
+    client-certificates = on }
+listen asks-too { address = "127.0.0.1" port = %d tls = starttls
+    client-certificates = on }
+""" % (p.ca_file, p.asks, p.asks_clear))
+        with p:
+            p.account(ALICE, "open-sesame")
+            pair = ca.issue("alice", ALICE)
+            test_programs(p, sink, pair)
+            test_good(p, pair)
+            test_resumed(p, pair)
+            test_bad(p, ca, other)
+            test_revoked(p, ca, pair)
+            test_configuration(p, ca)
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
