@@ -59,6 +59,14 @@ account_own_address(const struct account *a)
 	return NULL;
 }
 
+const char *
+account_rewrite(const struct account *a)
+{
+	const char *own = a->rewrite ? account_own_address(a) : NULL;
+
+	return own == NULL ? "" : own;
+}
+
 /* --- devices -------------------------------------------------------------------------- */
 
 struct device *

@@ -56,6 +56,8 @@ bool	 account_drop_sender(struct account *, const char *pattern);
  * sender that is one. NULL: it has none. Borrowed from the account.
  */
 const char *account_own_address(const struct account *);
+/* What takes the place of others' addresses, or "": they are refused. */
+const char *account_rewrite(const struct account *);
 
 /* NULL: it has none of that label. */
 struct device *account_device(struct account *, const char *label);

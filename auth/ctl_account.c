@@ -129,8 +129,7 @@ sending_cells(const struct account *a)
 
 	child_ctl_str("groups", groups);
 	child_ctl_str("tags", plus);
-	child_ctl_str("others_become", a->rewrite ? account_own_address(a) :
-	    "");
+	child_ctl_str("others_become", account_rewrite(a));
 	child_ctl_str("devices", devices);
 	free(groups);
 	free(devices);

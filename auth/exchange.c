@@ -9,6 +9,7 @@
 #include "auth/lanes.h"
 #include "auth/lastuse.h"
 #include "auth/password.h"
+#include "auth/revoke.h"
 #include "auth/sasl.h"
 #include "auth/watch.h"
 #include "auth/worker.h"
@@ -140,7 +141,7 @@ exchange_new(struct peer *peer, uint64_t id)
 	e->peer = peer;
 	e->index = peer->index;
 	atomic_init(&e->given_up, false);
-	e->begun_ms = ev_now_ms();
+	e->begun_ms = revoke_begun_ms();
 	buf_init(&e->input, RESPONSE_MAX);
 	buf_init(&e->certs, CLIENT_CERTS_LEN);
 	sasl_result_init(&e->result);
@@ -294,7 +295,7 @@ send_ok(const struct exchange *e)
 	ticket_seal(&conf->ticket_key, e->peer->index, &t);
 	ipc_begin(M_AUTH_OK, e->id);
 	ticket_put(&t);
-	ipc_put_str(a->rewrite ? account_own_address(a) : "");
+	ipc_put_str(account_rewrite(a));
 	ipc_put_u32((uint32_t)n);
 	for (i = 0; i < n; i++) {
 		ticket_seal_sender(&conf->ticket_key, &t, senders[i], seal);

@@ -2,6 +2,7 @@
 
 #include "auth/accounts.h"
 #include "auth/lanes.h"
+#include "auth/revoke.h"
 #include "lib/conf.h"
 #include "lib/ev.h"
 #include "lib/flood.h"
@@ -90,7 +91,7 @@ send_ok(struct ipc *ipc, uint32_t worker, uint64_t session,
 	memset(&t, 0, sizeof(t));
 	t.session = session;
 	t.expires_ms = ev_wall_ms() + (uint64_t)conf->ticket_sec * 1000;
-	t.begun_ms = ev_now_ms();
+	t.begun_ms = revoke_begun_ms();
 	snprintf(t.account, sizeof(t.account), "%s", a->name);
 	snprintf(t.cap, sizeof(t.cap), "%s", a->cap);
 	/* Counted as a device of the account, beside what that may in all. */

@@ -7,6 +7,7 @@
 #include "lib/revoked.h"
 
 static struct revoked revoked;
+static uint64_t last_before_ms, last_begun_ms;
 static struct ipc *queue;	/* NULL: absent, the parent is replacing it */
 
 static int
@@ -40,9 +41,24 @@ revoke_account(const char *whose, uint32_t ticket_sec)
 {
 	uint64_t now = ev_now_ms(), until = now + ticket_sec * 1000ULL;
 
+	if (now < last_begun_ms)
+		now = last_begun_ms;
+	last_before_ms = now;
 	revoked_add(&revoked, whose, now, until);
 	if (queue != NULL)
 		revoked_send(queue, whose, now, until);
+}
+
+uint64_t
+revoke_begun_ms(void)
+{
+	uint64_t now = ev_now_ms();
+
+	if (now <= last_before_ms)
+		now = last_before_ms + 1;
+	if (now > last_begun_ms)
+		last_begun_ms = now;
+	return now;
 }
 
 void

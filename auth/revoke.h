@@ -15,6 +15,11 @@ void	 revoke_peer(int fd);
  * long a ticket may live.
  */
 void	 revoke_account(const char *whose, uint32_t ticket_sec);
+/*
+ * ev_now_ms(), for a login that begins now: behind all that was revoked so far,
+ * and not behind what is revoked later, also within one millisecond.
+ */
+uint64_t revoke_begun_ms(void);
 void	 revoke_stop(void);
 
 #endif

@@ -5,12 +5,14 @@ is refused, and what is rewritten for those who chose so. The verbs that change
 it, and what they mean for sessions that are open.
 """
 import os
+import smtplib
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
-from postern import Postern, need_root, wait_for                  # noqa: E402
+from postern import PATIENCE, Postern, free_port, need_root       # noqa: E402
+from postern import wait_for                                      # noqa: E402
 from sink import Sink                                             # noqa: E402
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
@@ -200,6 +202,34 @@ def test_rewrite(p, sink):
     may(p, "scan", "root@localhost")
 
 
+LANE = '''
+listen devices {{ address = "127.0.0.1" port = {port} tls = none }}
+device scanner1 {{
+    listeners = {{"devices"}}
+    addresses = {{"127.0.0.1"}}
+    account = "scanner"
+    sender = "scanner@example.org"
+    recipients = {{"@example.net"}}
+}}'''
+
+
+def test_lane(sink):
+    """A scanner without a login, which names itself as its maker liked."""
+    port = free_port()
+    with Postern("smtp://127.0.0.1:%d" % sink.port, sections=LANE.format(
+            port=port), route_options="tls = none") as p:
+        p.account("scanner", "open-sesame")
+        n = len(sink.messages)
+        with smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE) as s:
+            s.sendmail("noreply@maker.example", [TO],
+                       "From: Scan to Mail <noreply@maker.example>\n"
+                       "Subject: x\n\nx\n")
+        m = sent(sink, n + 1)
+        tap.equal(m and m.sender, "scanner@example.org", "its sender")
+        tap.ok(m and "From: Scan to Mail <scanner@example.org>\r\n" in
+               m.header(), "and From are the configured ones")
+
+
 def main():
     need_root()
     with Sink() as sink, Postern(
@@ -210,6 +240,7 @@ def main():
         test_tags(p)
         test_groups(p)
         test_rewrite(p, sink)
+        test_lane(sink)
     tap.done()
 
 

@@ -234,12 +234,17 @@ test_own_address(void)
 	is_str(account_own_address(&a), NULL, "which may be none");
 	account_add_sender(&a, "@example.org");
 	is_str(account_own_address(&a), NULL, "a domain is none");
+	a.rewrite = true;
+	is_str(account_rewrite(&a), "", "nothing to rewrite to");
 	account_add_sender(&a, "b@example.org");
 	account_add_sender(&a, "c@example.org");
 	is_str(account_own_address(&a), "b@example.org", "the first that is");
 	ok(account_drop_sender(&a, "b@example.org") &&
 	    !account_drop_sender(&a, "b@example.org"), "dropped once");
 	is_str(account_own_address(&a), "c@example.org", "then the next");
+	is_str(account_rewrite(&a), "c@example.org", "that takes others' place");
+	a.rewrite = false;
+	is_str(account_rewrite(&a), "", "if it was chosen");
 	is_int(a.nsenders, 2, "two are left");
 	account_clear(&a);
 }

@@ -5,6 +5,7 @@
 #include "lib/prelude.h"
 
 #include "auth/lanes.h"
+#include "auth/revoke.h"
 #include "tests/tap.h"
 #include "tests/unit/auth_rig.h"
 
@@ -125,6 +126,51 @@ test_malformed(void)
 	is_int(ask(doors[0], homes[0]), M_LANE_OK, "the next one works");
 }
 
+/* Until when logins of the account were revoked; queue hears it. */
+static uint64_t
+revoke_now(int queue)
+{
+	struct pollfd p = { .fd = queue, .events = POLLIN };
+	struct ipc_in in;
+	uint64_t before;
+	int turns;
+
+	revoke_account("scanner", 60);
+	for (turns = 0; turns < 50 && poll(&p, 1, 0) == 0; turns++)
+		ev_loop_once(1);
+	if (ipc_recv_sync(queue, 1000, &in) != 1 || in.type != M_REVOKE)
+		return 0;
+	ipc_get_str(&in, LOGIN_MAX);
+	before = ipc_get_u64(&in);
+	ipc_get_u64(&in);
+	return before;
+}
+
+/* Time stands still here: what comes first is told by nothing but order. */
+static void
+test_revoked(void)
+{
+	uint64_t before, begun, again;
+	int fd[2];
+
+	if (ipc_pair(fd) == -1)
+		abort();
+	revoke_peer(fd[1]);
+	ask(doors[0], homes[0]);
+	begun = ticket.begun_ms;
+	before = revoke_now(fd[0]);
+	ok(begun > 0 && begun <= before, "who came before a change is out");
+	ask(doors[0], homes[0]);
+	begun = ticket.begun_ms;
+	ok(begun > before, "who comes behind it is in, in the same millisecond");
+	again = revoke_now(fd[0]);
+	ok(begun <= again, "until the next change");
+	ask(doors[0], homes[0]);
+	ok(ticket.begun_ms > again, "and so on");
+	revoke_stop();
+	close(fd[0]);
+}
+
 int
 main(void)
 {
@@ -135,6 +181,7 @@ main(void)
 	test_known();
 	test_unknown();
 	test_malformed();
+	test_revoked();
 	rig_stop();
 	return tap_done();
 }
