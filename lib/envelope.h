@@ -29,7 +29,7 @@
 #define ENVELOPE_HOLD_MAX_SEC	(30 * 86400)
 /* RFC 2852 4: a by-time has nine digits at most. */
 #define ENVELOPE_BY_MAX_SEC	999999999
-#define ENVELOPE_PRIORITY_MAX	9	/* RFC 6710 4: and -9 */
+#define ENVELOPE_PRIORITY_MAX	9	/* RFC 6710: and -9 */
 #define ENVELOPE_RCPT_COST	11	/* beside the strings, in lib/ipc */
 
 enum notify {			/* RFC 3461 4.1; 0: the default */

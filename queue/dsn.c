@@ -386,7 +386,7 @@ dsn_put_recipient(const struct dsn *d, const struct store_msg *m, size_t i,
 	dsn_put_field(out, "Final-Recipient", utf8 ? "utf-8;" : "rfc822;",
 	    m->env.rcpts[i].addr, utf8);
 	buf_addf(out, "Action: %s\r\n", actions[action].word);
-	/* RFC 2852 4.1.2 */
+	/* RFC 2852 4.1 */
 	dsn_put_field(out, "Status", "", action == DSN_DELAYED && d->late ?
 	    "4.4.7" : r->status != NULL ? r->status : actions[action].status,
 	    false);
@@ -418,7 +418,7 @@ put_programs(const struct dsn *d, struct buf *out)
 	dsn_put_field(out, "X-Postern-Id", "", d->msg_id, false);
 	buf_addf(out, "Arrival-Date: %s\r\n",
 	    date_rfc5322(m->arrived_ms, date));
-	if (m->env.by != BY_NONE)	/* RFC 2852 5 */
+	if (m->env.by != BY_NONE)	/* RFC 2852 */
 		buf_addf(out, "Deliver-By-Date: %s\r\n",
 		    date_rfc5322(m->env.by_ms, date));
 	for (i = 0; i < m->env.nrcpts; i++)

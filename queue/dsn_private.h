@@ -32,7 +32,7 @@ void	 dsn_begin(struct dsn_report *, const struct dsn *, const char *to,
 /*
  * Adds a part, quoted-printable (RFC 2045 6.7) where it has bytes above 127, may
  * be encoded, and fits then; as it is for a sender whose address needs next hops
- * that take anything (RFC 6533 4). The content is freed.
+ * that take anything (RFC 6533). The content is freed.
  */
 void	 dsn_put_part(struct dsn_report *, const char *type,
 	    const char *description, bool encode, struct buf *content);

@@ -16,8 +16,6 @@
 #define PROGRESS_AT_ONCE 32
 #define PROGRESS_EVERY_MS 1000
 
-static void	settle(struct live_msg *, const uint8_t *, size_t, bool whole);
-
 void
 life_count(struct queue *q)
 {
@@ -142,9 +140,8 @@ keep(char **to, const char *from, size_t max)
 	*to = *from == '\0' ? NULL : xstrndup(from, max);
 }
 
-/* Writes a word down in memory, without counting or logging it. */
-static void
-set_word(struct live_msg *lm, uint32_t i, enum live_word word,
+void
+life_set_word(struct live_msg *lm, uint32_t i, enum live_word word,
     const char *status, const char *diag, const char *remote)
 {
 	struct store_rcpt *r = &lm->m.rcpts[i];
@@ -174,7 +171,7 @@ no_route(struct live_msg *lm, uint32_t i)
 	    "without senders to postern.conf", life_name(lm),
 	    log_escs(lm->m.env.rcpts[i].addr), log_escs(diag));
 	stats_add(STAT_DEFERRED, 1);
-	set_word(lm, i, WORD_DEFERRED, "4.4.4", diag, "");
+	life_set_word(lm, i, WORD_DEFERRED, "4.4.4", diag, "");
 }
 
 /* Adds recipient i to the job for its next hop. */
@@ -291,7 +288,7 @@ life_result(struct live_job *j, uint32_t i, enum outcome o, const char *status,
 	    *remote == '\0' ? "none" : log_escs(remote), log_escs(status),
 	    (unsigned long long)(now > lm->m.arrived_ms ?
 	    now - lm->m.arrived_ms : 0), log_escs(diag));
-	set_word(lm, i, outcomes[o].word, status, diag, remote);
+	life_set_word(lm, i, outcomes[o].word, status, diag, remote);
 	if (o != OUTCOME_DELIVERED)
 		life_note(lm, "%s %s%s%s: %s", outcomes[o].name, status,
 		    *remote == '\0' ? "" : " by ", remote, diag);
@@ -448,220 +445,7 @@ life_blocked(struct live_job *j, uint64_t until_ms)
 	life_note(lm, "not tried, %s%s%s was not reached lately: %s", j->route,
 	    *j->domain == '\0' ? "" : "/", j->domain, why);
 	for (k = 0; k < j->n; k++)
-		set_word(lm, j->rcpts[k], WORD_DEFERRED, "4.4.1", why, "");
+		life_set_word(lm, j->rcpts[k], WORD_DEFERRED, "4.4.1", why, "");
 	lm->not_before_ms = not_before < until_ms ? not_before : until_ms;
 	job_end(j);
-}
-
-/* --- the end of a round --------------------------------------------------------------------- */
-
-static bool
-any_pending(const struct live_msg *lm)
-{
-	size_t i;
-
-	for (i = 0; i < lm->m.env.nrcpts; i++)
-		if (lm->m.rcpts[i].state == RCPT_PENDING)
-			return true;
-	return false;
-}
-
-/* How long it had, and with which status it goes back when that is over. */
-static bool
-time_over(const struct live_msg *lm, char had[NUM_TEXT_LEN],
-    const char **status)
-{
-	const struct store_msg *m = &lm->m;
-	struct sched_retry retry = life_retry(lm->q, m);
-	uint64_t end;
-
-	if (life_by_over(lm)) {
-		end = m->env.by_ms;
-		*status = "5.4.7";	/* RFC 2852 4.1.1 */
-	} else if (sched_expired(&retry, m->attempts, m->arrived_ms,
-	    m->expires_ms, ev_wall_ms())) {
-		end = m->expires_ms;
-		*status = "4.4.7";	/* RFC 3463 3.5, X.4.7 */
-	} else
-		return false;
-	num_print_wait(end > m->arrived_ms ? (end - m->arrived_ms) / 1000 : 0,
-	    had);
-	return true;
-}
-
-static void
-expire(struct live_msg *lm)
-{
-	char diag[LIFE_DIAG_MAX + 64], had[NUM_TEXT_LEN];
-	const char *status;
-	struct store_rcpt *r;
-	uint32_t i;
-
-	if (!time_over(lm, had, &status))
-		return;
-	for (i = 0; i < lm->m.env.nrcpts; i++) {
-		r = &lm->m.rcpts[i];
-		if (r->state != RCPT_PENDING)
-			continue;
-		snprintf(diag, sizeof(diag), "not delivered within %s%s; the "
-		    "last try ended with: %s", had, *status == '5' ?
-		    ", as its sender has asked" : "",
-		    r->diag != NULL ? r->diag : "no answer");
-		log_info("%s failed to=<%s> status=%s why=\"%s\"",
-		    life_name(lm), log_escs(lm->m.env.rcpts[i].addr), status,
-		    log_escs(diag));
-		stats_add(STAT_FAILED, 1);
-		/* The words are ours, not a remote MTA's. */
-		set_word(lm, i, WORD_FAILED, status, diag, "");
-	}
-}
-
-static void
-log_unreported(const struct live_msg *lm)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < lm->m.env.nrcpts; i++)
-		n += lm->words[i] == WORD_FAILED &&
-		    lm->m.rcpts[i].state == RCPT_FAILED;
-	if (n > 0)
-		log_info("%s unreported recipients=%zu why=\"%s\"", life_name(lm),
-		    n, *lm->m.env.return_path == '\0' ?
-		    "a bounce is never bounced" : "NOTIFY asks for none");
-}
-
-/*
- * For a report the beginning of a large body is read here, in the loop: one
- * read of some kilobytes that were written or sent not long ago, on the rare
- * way of a failure, is cheaper than a thread for it.
- */
-static void
-body_cb(const uint8_t *body, size_t len, int fd, const char *errstr, void *arg)
-{
-	struct live_msg *lm = arg;
-	uint8_t *head;
-	ssize_t n;
-
-	if (errstr != NULL)
-		log_warnx("%s body=unreadable why=\"%s\"; the report goes "
-		    "without it", life_name(lm), errstr);
-	if (fd == -1) {
-		settle(lm, body, body == NULL ? 0 : len, true);
-		return;
-	}
-	head = xmalloc(DSN_FULL_MAX);
-	n = pread(fd, head, DSN_FULL_MAX, 0);
-	close(fd);
-	settle(lm, head, n == -1 ? 0 : (size_t)n,
-	    n != -1 && (uint64_t)n == lm->m.size);
-	free(head);
-}
-
-void
-life_round_over(struct live_msg *lm)
-{
-	if (lm->removing) {
-		life_remove(lm);
-		return;
-	}
-	ev_timer_cancel(&lm->due);
-	lm->m.attempts++;
-	expire(lm);
-	log_unreported(lm);
-	lm->warn = life_warning_due(lm);
-	lm->late = life_by_late(lm);
-	if (life_report_due(lm) && lm->m.body.v == NULL) {
-		live_set_state(lm, LIVE_SETTLING);
-		store_body(lm->q->store, lm->m.id, body_cb, lm);
-	} else
-		settle(lm, lm->m.body.v, lm->m.body.n, true);
-}
-
-static void
-bounce_stored_cb(void *arg)
-{
-	life_stored(arg);
-}
-
-static uint64_t
-not_past(uint64_t in_ms, uint64_t wall, uint64_t end)
-{
-	return wall < end && wall + in_ms > end ? end - wall : in_ms;
-}
-
-/*
- * Nothing is due after the expiry but the last try, and a warning of delay
- * comes with a try of its own; so does the end of a by-time.
- */
-static void
-set_due(struct live_msg *lm)
-{
-	struct sched_retry retry = life_retry(lm->q, &lm->m);
-	uint64_t wall = ev_wall_ms(), now = ev_now_ms();
-	uint64_t in_ms = sched_backoff_ms(lm->q->sched, &retry,
-	    lm->m.attempts);
-
-	if (lm->not_before_ms != UINT64_MAX && lm->not_before_ms > now + in_ms)
-		in_ms = lm->not_before_ms - now;
-	in_ms = not_past(in_ms, wall, lm->m.expires_ms);
-	in_ms = not_past(in_ms, wall, life_warning_at(lm));
-	in_ms = not_past(in_ms, wall, lm->m.env.by_ms);
-	lm->m.due_ms = clock_due_ms() + in_ms;
-	ev_timer_set(&lm->due, in_ms);
-}
-
-/* Until it is due, or for good when the admin has meanwhile put it on hold. */
-static void
-rest(struct live_msg *lm, struct live_msg *bounce)
-{
-	char wait[NUM_TEXT_LEN];
-
-	if (lm->m.hold == HOLD_NONE) {
-		set_due(lm);
-		log_info("%s waits attempts=%u next_try=\"in %s\"",
-		    life_name(lm), lm->m.attempts,
-		    num_print_wait((lm->m.due_ms - clock_due_ms() + 999) /
-		    1000, wait));
-	}
-	live_set_state(lm, LIVE_RESTING);
-	live_drop_body(lm);
-	live_set_indexed(lm, false);
-	store_update(lm->q->store, &lm->m, bounce == NULL ? NULL : &bounce->m,
-	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
-	if (lm->m.hold != HOLD_NONE)
-		live_drop(lm);
-}
-
-void
-life_finish(struct live_msg *lm, struct live_msg *bounce)
-{
-	struct queue *q = lm->q;
-
-	store_remove(q->store, &lm->m, bounce == NULL ? NULL : &bounce->m,
-	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
-	life_count(q);
-	live_drop(lm);
-}
-
-static void
-settle(struct live_msg *lm, const uint8_t *original, size_t len, bool whole)
-{
-	struct live_msg *bounce = NULL;
-
-	live_set_state(lm, LIVE_TRYING);
-	if (lm->removing) {
-		life_remove(lm);
-		return;
-	}
-	if (life_report_due(lm)) {
-		if (life_gather(lm, original, len))
-			return;
-		bounce = life_make_bounce(lm, original, len, whole);
-	}
-	if (any_pending(lm))
-		rest(lm, bounce);
-	else
-		life_finish(lm, bounce);
-	if (bounce != NULL)
-		life_keep_bounce(bounce);
 }

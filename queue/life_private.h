@@ -1,4 +1,7 @@
-/* life_private: what life.c, life_admin.c and life_report.c share. */
+/*
+ * life_private: what life.c (attempts), life_round.c (the end of a round of
+ * them), life_report.c and life_admin.c share.
+ */
 #ifndef QUEUE_LIFE_PRIVATE_H
 #define QUEUE_LIFE_PRIVATE_H
 
@@ -9,16 +12,19 @@
 const char *life_name(const struct live_msg *);
 /* Adds a line to its history; it is written down with the next change. */
 void	 life_note(struct live_msg *, const char *fmt, ...) PRINTFLIKE(2, 3);
+/* Writes a word down in memory, without counting or logging it. */
+void	 life_set_word(struct live_msg *, uint32_t i, enum live_word,
+	    const char *status, const char *diag, const char *remote);
 /* How many are queued, for the counters. */
 void	 life_count(struct queue *);
 /* Those of the route by which it goes, else the queue's. */
 struct sched_retry life_retry(const struct queue *, const struct store_msg *);
 /*
- * RFC 2852 4.1.1: its sender wants it back when its time is over, and it is.
+ * RFC 2852 4.1: its sender wants it back when its time is over, and it is.
  * An hour that a sender has set is one on the wall clock, whoever sets that.
  */
 bool	 life_by_over(const struct live_msg *);
-/* RFC 2852 4.1.2: ... wants to hear of it, and has not. */
+/* RFC 2852 4.1: ... wants to hear of it, and has not. */
 bool	 life_by_late(const struct live_msg *);
 /* Takes what no relay has yet out of line. */
 void	 life_cancel_waiting(struct live_msg *);

@@ -1,7 +1,8 @@
 /*
- * client_private: one SMTP connection from the inside, shared by the three
+ * client_private: one SMTP connection from the inside, shared by the four
  * files that make it up: client.c (its life, what it reads), client_open.c
- * (from the greeting to the login), client_mail.c (envelope and content).
+ * (from the greeting to the login), client_mail.c (envelope and content),
+ * client_terms.c (what the server takes).
  */
 #ifndef RELAY_CLIENT_PRIVATE_H
 #define RELAY_CLIENT_PRIVATE_H
@@ -88,6 +89,13 @@ void	 client_open_greeting(struct client *);
 void	 client_open_ehlo(struct client *);
 void	 client_open_starttls(struct client *);
 void	 client_open_auth(struct client *);
+
+/* --- client_terms.c -------------------------------------------------------------- */
+
+/* " BY=..." and " MT-PRIORITY=...", for those who know them. */
+void	 client_terms_wishes(struct client *, char *out, size_t size);
+/* The server need not be asked: the delivery's recipients have had their word. */
+bool	 client_terms_refused(struct client *);
 
 /* --- client_mail.c --------------------------------------------------------------- */
 

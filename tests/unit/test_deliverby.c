@@ -200,6 +200,7 @@ test_return_under_way(void)
 
 	by(BY_RETURN, 60);
 	ok(world_job(&relay, &j), "under way");
+	free(j.body);
 	world_disconnect(&relay);
 	world_step(2 * MINUTE);
 	world_connect(&relay, ROLE_RELAY, 0);

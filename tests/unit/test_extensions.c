@@ -283,7 +283,7 @@ test_wishes(void)
 		{ " BY=-5;NT", "250 2.1.0", BY_NOTIFY, -5000, true, true, 0 },
 		{ " BY=0;R", "501 5.5.4", 0, 0, false, false, 0 },
 		{ " BY=-5;R", "501 5.5.4", 0, 0, false, false, 0 },
-		/* RFC 4865 4.1 */
+		/* RFC 4865 */
 		{ " BY=120;R HOLDFOR=121", "501 5.5.4", 0, 0, false, false, 0 },
 		{ " BY=120;N HOLDFOR=121", "501 5.5.4", 0, 0, false, false, 0 },
 		{ " BY=120;R HOLDFOR=60", "250 2.1.0", BY_RETURN, 120000, false,
@@ -316,7 +316,7 @@ test_wishes(void)
 		    BY_NONE ? 0 : (uint64_t)((int64_t)ev_wall_ms() +
 		    rows[i].in_ms)), "queue hears of the by-time");
 		is_int(e->priority, rows[i].priority, "and the priority");
-		/* RFC 6710 6 */
+		/* RFC 6710 */
 		snprintf(clause, sizeof(clause), "\r\n\tPRIORITY %d;",
 		    rows[i].priority);
 		is_int(strstr(buf_str(&world.body), clause) != NULL,
