@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <sys/random.h>
 
+#include "fetch/ctl.h"
 #include "fetch/fetch.h"
 #include "fetch/http.h"
 #include "fetch/jwks.h"
@@ -144,6 +145,7 @@ conf_use(const void *slice, void *prepared)
 	if (left_out > 0)
 		log_warnx("tokens.jwks-file: %zu of its keys cannot be used; "
 		    "%s", left_out, jwks_left_out(prepared));
+	ctl_conf(conf);
 	http_trust(conf->ca_pem);
 	questions_conf(conf, prepared, answered);
 }
@@ -206,4 +208,5 @@ const struct child_ops fetch_ops = {
 	.before_confine = before_confine,
 	.start = start,
 	.stop = stop,
+	.ctl = ctl_request,
 };

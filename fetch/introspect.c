@@ -38,6 +38,7 @@ static const struct fetch_conf *conf;
 static void (*answered)(const uint8_t *, const struct verdict *);
 static struct memory good, bad;
 static LIST_HEAD(, ask) asks = LIST_HEAD_INITIALIZER(asks);
+static char trouble[VERDICT_WHY_MAX];
 static struct flood troubles = FLOOD("failed introspections", 6);
 
 /* --- what is remembered ------------------------------------------------------------------- */
@@ -93,6 +94,7 @@ static void
 unavailable(struct verdict *v, const char *why)
 {
 	verdict_no(v, TOKEN_NO_UNAVAILABLE, "introspection: %s", why);
+	snprintf(trouble, sizeof(trouble), "%s", why);
 	if (flood_log(&troubles))
 		log_warnx("introspection=failed url=%s why=\"%s\"",
 		    log_escs(conf->introspection), why);
@@ -157,11 +159,19 @@ answer_cb(const struct http_answer *answer, void *arg)
 		read_status(answer->status, &v);
 	else
 		introspect_read(answer->body, answer->len, &v, &end);
-	if (v.good || v.no != TOKEN_NO_UNAVAILABLE)
+	if (v.good || v.no != TOKEN_NO_UNAVAILABLE) {
+		*trouble = '\0';
 		remember(a->hash, &v, end);
+	}
 	memcpy(hash, a->hash, sizeof(hash));
 	ask_free(a);
 	answered(hash, &v);
+}
+
+const char *
+introspect_trouble(void)
+{
+	return trouble;
 }
 
 /* --- the question ------------------------------------------------------------------------------ */
@@ -233,4 +243,5 @@ introspect_stop(void)
 		ask_free(LIST_FIRST(&asks));
 	forget_all(&good, 0);
 	forget_all(&bad, 0);
+	*trouble = '\0';
 }

@@ -24,6 +24,8 @@ void	 introspect_conf(const struct fetch_conf *,
 void	 introspect_stop(void);
 /* Whether the verdict is remembered. */
 bool	 introspect_known(const uint8_t *hash, struct verdict *);
+/* What went wrong the last time; "" when it went well. */
+const char *introspect_trouble(void);
 void	 introspect_ask(const char *token, size_t len, const uint8_t *hash);
 /* For the fuzzer: what an answer of the provider's says. */
 void	 introspect_read(const char *body, size_t len, struct verdict *,

@@ -5,6 +5,7 @@ noinst_LIBRARIES += %D%/libfetch.a
 %C%_libfetch_a_SOURCES = \
 	%D%/b64url.c %D%/b64url.h \
 	%D%/claims.c %D%/claims.h \
+	%D%/ctl.c %D%/ctl.h \
 	%D%/fetch.c %D%/fetch.h \
 	%D%/http.c %D%/http.h \
 	%D%/introspect.c %D%/introspect.h \

@@ -203,6 +203,13 @@ provider_keys(void)
 	    ev_now_ms() - keys_ms < PROVIDER_KEPT_MS) ? keys : NULL;
 }
 
+uint64_t
+provider_fetched_ms(void)
+{
+	return fixed || provider_keys() == NULL ? 0 : ev_wall_ms() -
+	    (ev_now_ms() - keys_ms);
+}
+
 const char *
 provider_trouble(void)
 {

@@ -28,6 +28,8 @@ void	 provider_stop(void);
 
 /* What counts now; NULL: nothing does, provider_trouble() says why. */
 const struct jwks *provider_keys(void);
+/* When they came, on the wall clock; 0: from a file, or there are none. */
+uint64_t provider_fetched_ms(void);
 /* "" when the last look went well. */
 const char *provider_trouble(void);
 /* Whether one looks now; else it was just done, or there is a file. */

@@ -205,6 +205,12 @@ questions_conf(const struct fetch_conf *c, struct jwks *fixed,
 	}
 }
 
+size_t
+questions_waiting(void)
+{
+	return count;
+}
+
 void
 questions_start(void)
 {

@@ -27,6 +27,8 @@ void	 questions_conf(const struct fetch_conf *, struct jwks *fixed,
 void	 questions_start(void);
 void	 questions_stop(void);
 void	 questions_ask(uint64_t id, const char *token, size_t len);
+/* How many wait. */
+size_t	 questions_waiting(void);
 /* Nobody wants to know any more. */
 void	 questions_forget(void);
 

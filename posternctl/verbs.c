@@ -78,6 +78,8 @@ static const struct verb verbs[] = {
 	    0, 1, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "cap list", "", "the caps and their limits", 0, 0, VIEW_TABLE,
 	    WAY_PLAIN, "" },
+	{ "tokens", "", "is the token provider well, and has it keys", 0, 0,
+	    VIEW_CARD, WAY_PLAIN, "" },
 };
 
 const struct verb *

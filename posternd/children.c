@@ -573,7 +573,8 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	case M_CTL_ROW:
 	case M_CTL_TEXT:
 	case M_CTL_END:
-		if (c->role != ROLE_AUTH && c->role != ROLE_QUEUE)
+		if (c->role != ROLE_AUTH && c->role != ROLE_QUEUE &&
+		    c->role != ROLE_FETCH)
 			return -1;
 		children_hooks->answer(c->role, in);
 		return 0;

@@ -243,6 +243,7 @@ static const struct {
 	{ "queue", ROLE_QUEUE, NULL, false, false },
 	{ "usage", ROLE_QUEUE, NULL, false, false },
 	{ "cap", ROLE_QUEUE, NULL, false, false },
+	{ "tokens", ROLE_FETCH, NULL, false, false },
 };
 
 static struct asked *
@@ -290,8 +291,10 @@ do_verb(struct client *c, const struct ipc_in *in, const char *word)
 	else if (a->stop)
 		ops->stop();
 	else if (children_ask(a->role, a->id, in) == -1)
-		asked_end(a, CTL_TEMPORARY, "the process that knows is not "
-		    "serving now; try again");
+		asked_end(a, CTL_TEMPORARY, a->role == ROLE_FETCH ? "no "
+		    "process serves tokens: postern.conf has no tokens { ... },"
+		    " or it is just being started" : "the process that knows "
+		    "is not serving now; try again");
 }
 
 static int

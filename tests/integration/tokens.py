@@ -275,10 +275,16 @@ def test_down(p, idp):
     tap.ok("454" in p.log()[before:], "the admin is told what that means")
     rows = [r["state"] for r in p.processes() if r["name"] == "fetch"]
     tap.equal(rows, ["serving"], "posternctl status has fetch")
+    row = p.rows("tokens")[0]
+    tap.ok(row["keys"] == 0 and row["issuer"] == idp.issuer and
+           "connect" in row["trouble"], "posternctl tokens says what is wrong")
     idp.start()
     p.ctl("reload")
     tap.ok(wait_for(lambda: login(p, token)[0] == 235),
            "back, and so are the logins")
+    row = p.rows("tokens")[0]
+    tap.equal((row["keys"], row["trouble"], row["judged_by"]),
+              (5, "", "the issuer's keys"), "and posternctl tokens is content")
 
 
 # --- keys in a file, introspection --------------------------------------------------------
@@ -340,6 +346,9 @@ def test_introspection(p, idp):
     p.ctl("reload")
     refused(p, idp.token("alice", "opaque"), "refuses our client-id",
             "a wrong secret of ours: 454", code=454)
+    row = p.rows("tokens")[0]
+    tap.ok(row["judged_by"] == "introspection" and "refuses our client-id" in
+           row["trouble"], "posternctl tokens knows it, too")
 
 
 # --- a hostile provider ---------------------------------------------------------------------

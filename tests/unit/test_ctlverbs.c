@@ -45,6 +45,7 @@ main(void)
 	check("account device", NULL, 0, NULL);
 	check("queue redirect other", "queue redirect", 2, NULL);
 	check("queue relese", NULL, 0, "queue release");
+	check("tokens", "tokens", 1, NULL);
 	check("frobnicate", NULL, 0, NULL);
 	check("statusx", NULL, 0, "status");
 	check("", NULL, 0, NULL);
