@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include <malloc.h>
 #include <signal.h>
 
 #include "lib/child.h"
@@ -9,6 +10,8 @@
 #include "lib/xalloc.h"
 
 #define NAME_LEN_MAX	256
+#define BIG		(1024 * 1024)	/* allocations of their own */
+#define KEPT		(4 * 1024 * 1024)	/* unused, by a process */
 
 static const struct child_ops *ops;
 static struct ipc *control;
@@ -368,6 +371,18 @@ on_gone(struct ipc *ipc, const char *why, void *arg)
 	    why == NULL ? "" : why);
 }
 
+/*
+ * What a body took is kept for the next: to give it back to the kernel and to
+ * get it again, page by page, costs more than what is done with it.
+ */
+static void
+keep_memory(void)
+{
+	if (mallopt(M_MMAP_THRESHOLD, BIG) != 1 ||
+	    mallopt(M_TRIM_THRESHOLD, KEPT) != 1)
+		log_debug("child", "malloc keeps its own thresholds");
+}
+
 int
 child_main(const struct child_ops *child_ops, int argc, char **argv)
 {
@@ -383,6 +398,7 @@ child_main(const struct child_ops *child_ops, int argc, char **argv)
 	signal(SIGHUP, SIG_IGN);	/* the parent decides about these */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
+	keep_memory();
 	ev_init();
 	control = ipc_new(CHILD_CONTROL_FD, &control_ops, NULL);
 	ev_loop();
