@@ -153,6 +153,7 @@ worker_submit(struct job *job)
 	lane->load++;
 	pthread_mutex_lock(&lane->lock);
 	STAILQ_INSERT_TAIL(&lane->todo, job, link);
-	pthread_cond_signal(&lane->more);
 	pthread_mutex_unlock(&lane->lock);
+	/* Behind the lock: who wakes up would find it taken, and sleep again. */
+	pthread_cond_signal(&lane->more);
 }

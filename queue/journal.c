@@ -225,6 +225,21 @@ wait_for_next(struct journal *j)
 	return fd;
 }
 
+/*
+ * Past the page cache, where the file system can: batches are whole blocks that
+ * nobody reads soon, and their way through the cache costs more than all else
+ * about them.
+ */
+static void
+go_direct(int fd)
+{
+	int fl = fcntl(fd, F_GETFL);
+
+	if (fl == -1 || fcntl(fd, F_SETFL, fl | O_DIRECT) == -1)
+		log_debug("journal", "no direct writes: %s",
+		    strerrordesc_np(errno));
+}
+
 /* "next" becomes the segment of this generation, which is written to. */
 static void
 roll(struct journal *j, uint64_t generation, uint64_t before_end)
@@ -240,6 +255,7 @@ roll(struct journal *j, uint64_t generation, uint64_t before_end)
 	    segment_write_header(fd, &j->header) == -1)
 		journal_die("cannot begin a journal segment");
 	sync_dir(j->dir);
+	go_direct(fd);
 	free(next);
 	free(path);
 	if (j->fd != -1)
@@ -260,12 +276,21 @@ roll(struct journal *j, uint64_t generation, uint64_t before_end)
 static void
 batch_reserve(struct journal *j, size_t n)
 {
+	uint8_t *larger;
+
 	if (n <= j->batch_size)
 		return;
 	while (j->batch_size < n)
 		j->batch_size = j->batch_size == 0 ? 256 * 1024 :
 		    j->batch_size * 2;
-	j->batch = xreallocarray(j->batch, j->batch_size, 1);
+	/* As O_DIRECT wants it. */
+	larger = aligned_alloc(SEGMENT_BLOCK, j->batch_size);
+	if (larger == NULL)
+		fatalx("out of memory");
+	if (j->batch != NULL)
+		memcpy(larger, j->batch, j->batch_len);
+	free(j->batch);
+	j->batch = larger;
 }
 
 static void
@@ -277,6 +302,17 @@ batch_begin(struct journal *j)
 	j->batch_records = 0;
 }
 
+/* A file system may know of O_DIRECT and mean blocks larger than ours. */
+static bool
+direct_is_amiss(int fd)
+{
+	int fl = errno == EINVAL ? fcntl(fd, F_GETFL) : -1;
+
+	if (fl == -1 || (fl & O_DIRECT) == 0)
+		return false;
+	return fcntl(fd, F_SETFL, fl & ~O_DIRECT) == 0;
+}
+
 static void
 pwrite_batch(struct journal *j, size_t n)
 {
@@ -286,7 +322,7 @@ pwrite_batch(struct journal *j, size_t n)
 	while (done < n) {
 		put = pwrite(j->fd, j->batch + done, n - done,
 		    (off_t)(j->offset + done));
-		if (put == -1 && errno != EINTR)
+		if (put == -1 && errno != EINTR && !direct_is_amiss(j->fd))
 			journal_die("cannot write the journal");
 		if (put > 0)
 			done += (size_t)put;
@@ -404,8 +440,9 @@ journal_add(struct journal *j, struct journal_op *op)
 {
 	pthread_mutex_lock(&j->lock);
 	STAILQ_INSERT_TAIL(&j->list, &op->task, link);
-	pthread_cond_signal(&j->given);
 	pthread_mutex_unlock(&j->lock);
+	/* Behind the lock: who wakes up would find it taken, and sleep again. */
+	pthread_cond_signal(&j->given);
 }
 
 void

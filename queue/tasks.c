@@ -145,8 +145,9 @@ task_crew_give(struct task_crew *c, struct task *t)
 {
 	pthread_mutex_lock(&c->lock);
 	STAILQ_INSERT_TAIL(&c->list, t, link);
-	pthread_cond_signal(&c->given);
 	pthread_mutex_unlock(&c->lock);
+	/* Behind the lock: who wakes up would find it taken, and sleep again. */
+	pthread_cond_signal(&c->given);
 }
 
 void
