@@ -9,6 +9,7 @@
 
 #include "auth/guard_private.h"
 #include "lib/buf.h"
+#include "lib/le.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
@@ -157,10 +158,8 @@ static void
 put(struct buf *b, uint64_t v)
 {
 	uint8_t le[8];
-	size_t i;
 
-	for (i = 0; i < sizeof(le); i++)
-		le[i] = (uint8_t)(v >> i * 8);
+	put_u64le(le, v);
 	buf_add(b, le, sizeof(le));
 }
 
@@ -215,15 +214,13 @@ guard_pack(struct guard *g, size_t *len)
 static uint64_t
 take(const uint8_t **p, const uint8_t *end)
 {
-	uint64_t v = 0;
-	size_t i;
+	uint64_t v;
 
 	if (end - *p < 8) {
 		*p = end;
 		return 0;
 	}
-	for (i = 0; i < 8; i++)
-		v |= (uint64_t)(*p)[i] << i * 8;
+	v = get_u64le(*p);
 	*p += 8;
 	return v;
 }

@@ -10,6 +10,7 @@
 #include "lib/conf.h"
 #include "lib/ev.h"
 #include "lib/log.h"
+#include "lib/whole.h"
 #include "lib/xalloc.h"
 
 #define FILE_NAME	"guard"
@@ -54,23 +55,6 @@ outside(const char *peer)
 
 /* --- disk --------------------------------------------------------------------------- */
 
-static int
-write_out(int fd, const uint8_t *p, size_t n)
-{
-	ssize_t put;
-
-	while (n > 0) {
-		put = write(fd, p, n);
-		if (put == -1 && errno == EINTR)
-			continue;
-		if (put == -1)
-			return -1;
-		p += put;
-		n -= (size_t)put;
-	}
-	return fsync(fd);
-}
-
 /* 0 or errno. A copy that is not whole never takes the old one's place. */
 static int
 save(const uint8_t *p, size_t n)
@@ -81,7 +65,7 @@ save(const uint8_t *p, size_t n)
 
 	if (fd == -1)
 		return errno;
-	r = write_out(fd, p, n) == -1 ? errno : 0;
+	r = whole_write(fd, p, n) == -1 || fsync(fd) == -1 ? errno : 0;
 	if (close(fd) == -1 && r == 0)
 		r = errno;
 	if (r == 0 && rename(new_path, path) == -1)

@@ -14,6 +14,8 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libverifier.a \
 	%D%/mailboxes.c %D%/mailboxes.h \
 	%D%/net.c %D%/net.h \
 	%D%/num.c %D%/num.h \
+	%D%/le.c %D%/le.h \
+	%D%/whole.c %D%/whole.h \
 	%D%/fill.c %D%/fill.h \
 	%D%/proxy.c %D%/proxy.h \
 	%D%/smtp_cmd.c %D%/smtp_cmd.h \

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 
 #include "lib/log.h"
+#include "lib/whole.h"
 #include "lib/xalloc.h"
 #include "queue/ctl_private.h"
 #include "queue/tasks.h"
@@ -56,16 +57,9 @@ static void	go_on(struct asked *);
 static void
 write_out(struct backup *b)
 {
-	size_t done = 0;
-	ssize_t n;
-
-	while (b->error == 0 && done < b->buf.len) {
-		n = write(b->fd, b->buf.data + done, b->buf.len - done);
-		if (n == -1 && errno != EINTR)
-			b->error = errno;
-		else if (n > 0)
-			done += (size_t)n;
-	}
+	if (b->error == 0 &&
+	    whole_write(b->fd, b->buf.data, b->buf.len) == -1)
+		b->error = errno;
 	b->written += b->buf.len;
 	b->unsynced += b->buf.len;
 	buf_reset(&b->buf);

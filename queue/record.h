@@ -13,6 +13,7 @@
 #define QUEUE_RECORD_H
 
 #include "lib/buf.h"
+#include "lib/le.h"
 #include "queue/store.h"
 
 enum record_type { REC_MSG = 1, REC_STATE, REC_DEL, REC_TYPES };
@@ -47,12 +48,5 @@ void	 record_put_meta(struct buf *, const struct store_msg *);
 /* Fills a fresh *m; false, and *m cleared, when it does not parse. */
 bool	 record_get_meta(const uint8_t *, size_t, uint64_t id,
 	    struct store_msg *m);
-
-/* --- little-endian fields ---------------------------------------------------- */
-
-void	 put_u32le(uint8_t *, uint32_t);
-void	 put_u64le(uint8_t *, uint64_t);
-uint32_t get_u32le(const uint8_t *);
-uint64_t get_u64le(const uint8_t *);
 
 #endif

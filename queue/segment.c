@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include "lib/whole.h"
 #include "lib/xalloc.h"
 #include "queue/crc32c.h"
 #include "queue/record.h"
@@ -34,24 +35,6 @@ read_all(int fd, uint8_t *p, size_t n, uint64_t offset)
 	return 1;
 }
 
-static int
-write_all(int fd, const uint8_t *p, size_t n, uint64_t offset)
-{
-	ssize_t put;
-
-	while (n > 0) {
-		put = pwrite(fd, p, n, (off_t)offset);
-		if (put == -1 && errno == EINTR)
-			continue;
-		if (put == -1)
-			return -1;
-		p += put;
-		n -= (size_t)put;
-		offset += (uint64_t)put;
-	}
-	return 0;
-}
-
 int
 segment_write_header(int fd, const struct segment_header *h)
 {
@@ -64,7 +47,7 @@ segment_write_header(int fd, const struct segment_header *h)
 	put_u32le(blocks + 24, h->salt);
 	put_u32le(blocks + 28, crc32c(0, blocks, 28));
 	memcpy(blocks + SEGMENT_BLOCK, blocks, HEADER_BYTES);
-	return write_all(fd, blocks, sizeof(blocks), 0);
+	return whole_pwrite(fd, blocks, sizeof(blocks), 0);
 }
 
 static int
@@ -118,7 +101,7 @@ segment_write_again(int fd, uint64_t offset, uint64_t n)
 {
 	uint8_t *p = xmalloc(n);
 	int r = read_all(fd, p, n, offset) == 1 &&
-	    write_all(fd, p, n, offset) == 0 ? fdatasync(fd) : -1;
+	    whole_pwrite(fd, p, n, offset) == 0 ? fdatasync(fd) : -1;
 
 	free(p);
 	return r;
@@ -133,7 +116,7 @@ segment_fill(int fd, uint64_t bytes)
 
 	for (at = 0; r == 0 && at < bytes; at += n) {
 		n = bytes - at < FILL_BYTES ? bytes - at : FILL_BYTES;
-		r = write_all(fd, zeros, n, at);
+		r = whole_pwrite(fd, zeros, n, at);
 	}
 	free(zeros);
 	return r == -1 ? -1 : fsync(fd);

@@ -407,4 +407,29 @@ world_answer(struct world_peer *p, struct world_job *j, enum outcome o,
 	world_end(p, j, true);
 }
 
+/* The process ends without a word; another one opens the store. relay may be NULL. */
+__attribute__((unused)) static void
+world_crash(struct world_peer *smtpd, struct world_peer *relay)
+{
+	struct store *kept = world_store;
+
+	world_disconnect(smtpd);
+	if (relay != NULL)
+		world_disconnect(relay);
+	world.store = store_open_memory(&queue_store_ops, &world);
+	queue_close(&world);
+	store_memory_reopen(kept, &queue_store_ops, &world);
+	ok(queue_open(&world, &world_conf, world_open_store) == NULL,
+	    "a new process opens the store");
+	world_connect(smtpd, ROLE_SMTPD, 0);
+	if (relay != NULL)
+		world_connect(relay, ROLE_RELAY, 0);
+}
+
+__attribute__((unused)) static uint64_t
+world_queued(void)
+{
+	return store_count(world.store);
+}
+
 #endif

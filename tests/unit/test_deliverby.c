@@ -113,22 +113,6 @@ pass(uint64_t ms)
 	world_step(ms);
 }
 
-static void
-crash(void)
-{
-	struct store *kept = world_store;
-
-	world_disconnect(&smtpd);
-	world_disconnect(&relay);
-	world.store = store_open_memory(&queue_store_ops, &world);
-	queue_close(&world);
-	store_memory_reopen(kept, &queue_store_ops, &world);
-	ok(queue_open(&world, &world_conf, world_open_store) == NULL,
-	    "a new process opens the store");
-	world_connect(&smtpd, ROLE_SMTPD, 0);
-	world_connect(&relay, ROLE_RELAY, 0);
-}
-
 /* --- by-mode R --------------------------------------------------------------------- */
 
 static void
@@ -213,7 +197,7 @@ test_return_after_restart(void)
 {
 	by(BY_RETURN, 200);
 	defer("before");
-	crash();
+	world_crash(&smtpd, &relay);
 	pass(4 * MINUTE);
 	REPORT("after a restart", "Status: 5.4.7\r\n");
 	empty("after a restart");
@@ -267,7 +251,7 @@ test_notify(void)
 		pass(13 * MINUTE);
 		defer("it is tried on");
 		nothing("once and no more");
-		crash();
+		world_crash(&smtpd, &relay);
 		pass(60 * MINUTE);
 		deliver("to the end");
 		empty(rows[i].name);

@@ -29,23 +29,6 @@ submit(const char *account, const char *rcpt, int n)
 	}
 }
 
-/* The process ends without a word; all that it had is due. */
-static void
-crash(void)
-{
-	struct store *kept = world_store;
-
-	world_disconnect(&smtpd);
-	world_disconnect(&relay);
-	world.store = store_open_memory(&queue_store_ops, &world);
-	queue_close(&world);
-	store_memory_reopen(kept, &queue_store_ops, &world);
-	ok(queue_open(&world, &world_conf, world_open_store) == NULL,
-	    "a new process opens the store");
-	world_connect(&smtpd, ROLE_SMTPD, 0);
-	world_connect(&relay, ROLE_RELAY, 0);
-}
-
 /* A job for this domain among those that come; others stay unanswered. */
 static bool
 comes(const char *domain, int turns)
@@ -72,14 +55,14 @@ test_accounts(void)
 	submit("hog@example.org", "x@dead.example", MANY);
 	submit("mouse@example.org", "y@fine.example", 1);
 	is_int(store_count(world.store), MANY + 1, "a long queue");
-	crash();
+	world_crash(&smtpd, &relay);
 	ok(comes("fine.example", 60), "one mail is not behind all of it");
 	ok(live_share(world.live, LIVE_BY_ACCOUNT, "hog@example.org") <=
 	    FEED_LIVE_MAX / 2 + FEED_PAGE, "whose owner has half the room");
 	is_int(live_share(world.live, LIVE_BY_ACCOUNT, "mouse@example.org"), 0,
 	    "who is gone has none");
 	submit("mouse@example.org", "y@late.example", 1);
-	crash();
+	world_crash(&smtpd, &relay);
 	ok(comes("late.example", 60), "neither is the next");
 	submit("mouse@example.org", "y@later.example", 1);
 	ok(comes("later.example", 60), "nor what is fresh");
@@ -97,7 +80,7 @@ test_hops(void)
 		submit(account, "x@dead.example", 250);
 	}
 	submit("u0@example.org", "y@fine.example", 1);
-	crash();
+	world_crash(&smtpd, &relay);
 	ok(comes("fine.example", 100), "a dead place does not fill the room");
 	ok(live_share(world.live, LIVE_BY_HOP, "up/dead.example") <=
 	    FEED_LIVE_MAX * 2 / 3 + FEED_PAGE, "it has two thirds at most");
@@ -112,7 +95,7 @@ test_drain(void)
 	size_t most = 0;
 	int idle = 0;
 
-	crash();
+	world_crash(&smtpd, &relay);
 	while (store_count(world.store) > 0 && idle < 100) {
 		if (live_count(world.live) > most)
 			most = live_count(world.live);

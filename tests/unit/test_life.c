@@ -13,7 +13,6 @@
 
 static struct world_peer smtpd, relay;
 
-static void	crash(void);
 static uint64_t session = 1000;
 
 static void
@@ -24,12 +23,6 @@ submit(const char *rcpts)
 	world_submit(&smtpd, session++, "alice@example.org", rcpts);
 	if (!world_submitted(&smtpd, &no, NULL))
 		ok(false, "submission of %s: %u %s", rcpts, no.code, no.text);
-}
-
-static uint64_t
-queued(void)
-{
-	return store_count(world.store);
 }
 
 static void
@@ -46,7 +39,7 @@ test_delivered(void)
 	is_str(j.body, WORLD_BODY, "with its body");
 	is_int(j.size, strlen(WORLD_BODY), "of its size");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "250 ok");
-	is_int(queued(), 0, "delivered and gone");
+	is_int(world_queued(), 0, "delivered and gone");
 	is_int(live_count(world.live), 0, "from memory too");
 }
 
@@ -69,7 +62,7 @@ test_deferred(void)
 	}
 	is_int(tries, 4, "again and again, ever more slowly");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "250 ok");
-	is_int(queued(), 0, "delivered in the end");
+	is_int(world_queued(), 0, "delivered in the end");
 }
 
 /* FUTURERELEASE: nothing before its time, over restarts too; then at once. */
@@ -90,17 +83,17 @@ test_released(void)
 	ok(!world_job(&relay, &j), "nothing is tried");
 	world_step(9 * DAY);
 	ok(!world_job(&relay, &j), "for nine");
-	crash();
+	world_crash(&smtpd, &relay);
 	world_step(20 * HOUR);
 	ok(!world_job(&relay, &j), "nor after a restart");
 	world_step(4 * HOUR + 61000);
 	ok(world_job(&relay, &j), "then it goes");
 	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2", "452 full");
-	is_int(queued(), 1, "and has not expired");
+	is_int(world_queued(), 1, "and has not expired");
 	world_step(6 * 60000);
 	ok(world_job(&relay, &j), "it is tried again as all others");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "250 ok");
-	is_int(queued(), 0, "and delivered");
+	is_int(world_queued(), 0, "and delivered");
 	e.hold_until_ms = ev_wall_ms() + 31 * DAY;
 	t = world_ticket(0, session++, "alice@example.org");
 	world_submit_env(&smtpd, &t, &e, WORLD_BODY);
@@ -122,12 +115,12 @@ test_partial(void)
 	world_say(&relay, &j, 1, OUTCOME_DEFERRED, "4.0.0", "later");
 	world_say(&relay, &j, 2, OUTCOME_DELIVERED, "2.0.0", "ok");
 	world_end(&relay, &j, true);
-	is_int(queued(), 1, "one is left");
+	is_int(world_queued(), 1, "one is left");
 	world_step(10 * 60000);
 	ok(world_job(&relay, &j) && j.n == 1 && j.rcpts[0].index == 1,
 	    "and only that is tried again");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
-	is_int(queued(), 0, "gone");
+	is_int(world_queued(), 0, "gone");
 }
 
 static void
@@ -139,7 +132,7 @@ test_wordless_end(void)
 	ok(world_job(&relay, &j), "a job");
 	world_say(&relay, &j, 0, OUTCOME_DELIVERED, "2.0.0", "ok");
 	world_end(&relay, &j, true);
-	is_int(queued(), 1, "a recipient without a word is not lost");
+	is_int(world_queued(), 1, "a recipient without a word is not lost");
 	world_step(10 * 60000);
 	ok(world_job(&relay, &j) && j.n == 1 && j.rcpts[0].index == 1,
 	    "but tried later");
@@ -156,7 +149,7 @@ test_bounce(void)
 	world_say(&relay, &j, 0, OUTCOME_FAILED, "5.1.1", "550 no such user");
 	world_say(&relay, &j, 1, OUTCOME_DELIVERED, "2.0.0", "ok");
 	world_end(&relay, &j, true);
-	is_int(queued(), 1, "the bounce takes the message's place");
+	is_int(world_queued(), 1, "the bounce takes the message's place");
 	ok(world_job(&relay, &b), "it is delivered like all mail");
 	is_str(b.return_path, "", "from the null return path");
 	is_str(b.rcpts[0].addr, "alice@example.org", "to the sender");
@@ -165,7 +158,7 @@ test_bounce(void)
 	ok(strstr(b.body, "b@example.net") == NULL, "and about nobody else");
 	ok(strstr(b.body, "Subject: hello\r\n") != NULL, "with the header");
 	world_answer(&relay, &b, OUTCOME_FAILED, "5.1.1", "550 nobody");
-	is_int(queued(), 0, "a bounce is never bounced");
+	is_int(world_queued(), 0, "a bounce is never bounced");
 	ok(strstr(world_log, "a bounce is never bounced") != NULL,
 	    "which is logged");
 }
@@ -197,7 +190,7 @@ test_notify(void)
 			break;
 		is_int(j.rcpts[0].notify, cases[i].notify, "NOTIFY travels");
 		world_answer(&relay, &j, OUTCOME_FAILED, "5.0.0", "no");
-		is_int(queued(), cases[i].bounce, "NOTIFY %u bounces: %d",
+		is_int(world_queued(), cases[i].bounce, "NOTIFY %u bounces: %d",
 		    cases[i].notify, cases[i].bounce);
 		if (world_job(&relay, &j))
 			world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0",
@@ -229,7 +222,7 @@ test_expiry(void)
 	ok(strstr(j.body, "no name server answers") != NULL,
 	    "with the last reason");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
-	is_int(queued(), 0, "nothing is left");
+	is_int(world_queued(), 0, "nothing is left");
 }
 
 /* --- relays ------------------------------------------------------------------ */
@@ -247,13 +240,13 @@ test_relay_dies(void)
 	free(j.body);
 	world_disconnect(&relay);
 	world_turn(10);
-	is_int(queued(), 1, "the relay died: nothing is lost");
+	is_int(world_queued(), 1, "the relay died: nothing is lost");
 	world_connect(&relay, ROLE_RELAY, 0);
 	ok(world_job(&relay, &j), "its successor gets the job");
 	ok(j.n == 1 && j.rcpts[0].index == 1, "without what had its word");
 	is_str(j.body, WORLD_BODY, "and with its body, read again");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
-	is_int(queued(), 0, "delivered");
+	is_int(world_queued(), 0, "delivered");
 
 	submit("poison@example.net");
 	for (i = 0; i < 10 && world_job(&relay, &j); i++) {
@@ -263,7 +256,7 @@ test_relay_dies(void)
 		world_connect(&relay, ROLE_RELAY, 0);
 	}
 	is_int(i, 3, "what kills three relays waits like what failed");
-	is_int(queued(), 1, "it is still there");
+	is_int(world_queued(), 1, "it is still there");
 	world_step(10 * 60000);
 	ok(world_job(&relay, &j), "and tried later");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
@@ -278,7 +271,7 @@ test_no_relay(void)
 	world_turn(5);
 	submit("a@example.net");
 	world_turn(10);
-	is_int(queued(), 1, "without a relay mail is taken");
+	is_int(world_queued(), 1, "without a relay mail is taken");
 	world_connect(&relay, ROLE_RELAY, 0);
 	ok(world_job(&relay, &j), "and goes when one comes");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
@@ -314,7 +307,7 @@ test_two_relays(void)
 		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
 	}
 	is_int(at_first, 40, "one takes over what the other leaves");
-	is_int(queued(), 0, "all delivered");
+	is_int(world_queued(), 0, "all delivered");
 	world_routes[0].by_domain = false;
 }
 
@@ -365,7 +358,7 @@ test_lying_relay(void)
 	world_step(HOUR);
 	ok(world_job(&relay, &j), "the message is still there");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
-	is_int(queued(), 0, "and is delivered");
+	is_int(world_queued(), 0, "and is delivered");
 }
 
 /* --- next hops ------------------------------------------------------------------ */
@@ -385,7 +378,7 @@ test_unreached(void)
 		world_end(&relay, &j, false);
 	}
 	ok(jobs <= 4, "a dead hop is tried by a few (%d), not by all", jobs);
-	is_int(queued(), 50, "all wait");
+	is_int(world_queued(), 50, "all wait");
 	ok(strstr(world_log, "connection refused") != NULL, "with the reason");
 	submit("a@example.net");
 	ok(!world_job(&relay, &j), "new mail does not try either");
@@ -399,7 +392,7 @@ test_unreached(void)
 		}
 	}
 	is_int(jobs, 51, "when it is back, all of it goes");
-	is_int(queued(), 0, "delivered");
+	is_int(world_queued(), 0, "delivered");
 }
 
 static void
@@ -415,7 +408,7 @@ test_domains(void)
 	is_str(b.domain, "two.example", "and the other");
 	world_answer(&relay, &a, OUTCOME_DELIVERED, "2.0.0", "ok");
 	world_answer(&relay, &b, OUTCOME_FAILED, "5.0.0", "no");
-	is_int(queued(), 1, "the bounce alone is left");
+	is_int(world_queued(), 1, "the bounce alone is left");
 	ok(world_job(&relay, &a), "a bounce");
 	world_answer(&relay, &a, OUTCOME_DELIVERED, "2.0.0", "ok");
 	world_routes[0].by_domain = false;
@@ -465,7 +458,7 @@ test_progress(void)
 		}
 		world_answer(&relay, &j[0], OUTCOME_DELIVERED, "2.0.0", "ok");
 	}
-	crash();
+	world_crash(&smtpd, &relay);
 	for (n = 0; world_job(&relay, &j[0]); n++)
 		world_answer(&relay, &j[0], OUTCOME_DEFERRED, "4.0.0", "later");
 	ok(n > 20 && n <= 59, "within a second a crash repeats some (%d)", n);
@@ -475,11 +468,11 @@ test_progress(void)
 		world_answer(&relay, &j[0], OUTCOME_DELIVERED, "2.0.0", "ok");
 	}
 	world_step(1500);
-	crash();
+	world_crash(&smtpd, &relay);
 	for (i = 0; world_job(&relay, &j[0]); i++)
 		world_answer(&relay, &j[0], OUTCOME_DELIVERED, "2.0.0", "ok");
 	is_int(i, n - 5, "after a second none");
-	is_int(queued(), 0, "delivered");
+	is_int(world_queued(), 0, "delivered");
 	free(rcpts);
 	world_routes[0].by_domain = false;
 	world_caps[0].recipients_per_message = 100;
@@ -494,7 +487,7 @@ test_no_route(void)
 	world_routes[0].senders = (struct conf_strs){ senders, 1 };
 	submit("a@example.net");
 	ok(!world_job(&relay, &j), "without a route nothing is sent");
-	is_int(queued(), 1, "and nothing is lost");
+	is_int(world_queued(), 1, "and nothing is lost");
 	ok(strstr(world_log, "add a route without senders") != NULL,
 	    "the log says what to do");
 	world_routes[0].senders = (struct conf_strs){ NULL, 0 };
@@ -545,9 +538,9 @@ test_admin(void)
 	ok(world_job(&relay, &j), "and the other");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
 	ok(!world_job(&relay, &j), "once each");
-	is_int(queued(), 1, "one is left");
+	is_int(world_queued(), 1, "one is left");
 	ask("queue", "remove", id);
-	is_int(queued(), 0, "until it is removed");
+	is_int(world_queued(), 0, "until it is removed");
 	ask("queue", "remove", id);
 	ask("queue", "retry", id);
 	world_step(DAY);
@@ -557,29 +550,12 @@ test_admin(void)
 	ok(world_submitted(&smtpd, &no, id) && world_job(&relay, &j),
 	    "a message at a relay");
 	ask("queue", "remove", id);
-	is_int(queued(), 1, "is removed when the relay has done");
+	is_int(world_queued(), 1, "is removed when the relay has done");
 	world_answer(&relay, &j, OUTCOME_FAILED, "5.0.0", "no");
-	is_int(queued(), 0, "and nobody is told");
+	is_int(world_queued(), 0, "and nobody is told");
 }
 
 /* --- restart ------------------------------------------------------------------------- */
-
-/* The process ends without a word; its store stays. */
-static void
-crash(void)
-{
-	struct store *kept = world_store;
-
-	world_disconnect(&smtpd);
-	world_disconnect(&relay);
-	world.store = store_open_memory(&queue_store_ops, &world);
-	queue_close(&world);
-	store_memory_reopen(kept, &queue_store_ops, &world);
-	ok(queue_open(&world, &world_conf, world_open_store) == NULL,
-	    "a new process opens the store");
-	world_connect(&smtpd, ROLE_SMTPD, 0);
-	world_connect(&relay, ROLE_RELAY, 0);
-}
 
 static void
 test_restart(void)
@@ -600,7 +576,7 @@ test_restart(void)
 			world_end(&relay, &j, true);
 		}
 	}
-	crash();
+	world_crash(&smtpd, &relay);
 	while (world_job(&relay, &j)) {
 		got += (int)j.n;
 		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
@@ -610,7 +586,7 @@ test_restart(void)
 	ok(world_job(&relay, &j) && j.n == 1 && j.rcpts[0].index == 1,
 	    "and comes in its time, without what was delivered");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
-	is_int(queued(), 0, "nothing is left");
+	is_int(world_queued(), 0, "nothing is left");
 	for (i = 0; i < 40; i++) {
 		world_submit(&smtpd, session++, "alice@example.org",
 		    "a@example.net b@example.net");
@@ -643,8 +619,8 @@ test_backlog(void)
 		}
 	}
 	world_turn(30);
-	is_int(queued(), FEED_LIVE_MAX + 700, "a long queue");
-	crash();
+	is_int(world_queued(), FEED_LIVE_MAX + 700, "a long queue");
+	world_crash(&smtpd, &relay);
 	for (;;) {
 		if (live_count(world.live) > most)
 			most = live_count(world.live);
@@ -659,7 +635,7 @@ test_backlog(void)
 	}
 	is_int(got, FEED_LIVE_MAX + 700, "all of it is delivered");
 	ok(most <= FEED_LIVE_MAX + FEED_PAGE, "and never all in memory");
-	is_int(queued(), 0, "nothing is left");
+	is_int(world_queued(), 0, "nothing is left");
 }
 
 static void
@@ -679,11 +655,11 @@ test_clock_leap(void)
 	world_step(15 * 60000);
 	ok(world_job(&relay, &j), "a clock set back holds nothing up");
 	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
-	crash();
+	world_crash(&smtpd, &relay);
 	ok(world_job(&relay, &j), "nor does a restart in the right year");
 	ev_clock_jump_wall(365 * (int64_t)DAY);
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
-	is_int(queued(), 0, "delivered");
+	is_int(world_queued(), 0, "delivered");
 }
 
 int

@@ -11,12 +11,6 @@
 static struct world_peer smtpd, relay;
 static uint64_t session = 1;
 
-static uint64_t
-queued(void)
-{
-	return store_count(world.store);
-}
-
 static void
 submit(const char *rcpts, uint8_t notify, const char *envid)
 {
@@ -35,22 +29,6 @@ submit(const char *rcpts, uint8_t notify, const char *envid)
 	envelope_clear(&e);
 	ok(world_submitted(&smtpd, &no, NULL), "%s", rcpts);
 	free(copy);
-}
-
-static void
-crash(void)
-{
-	struct store *kept = world_store;
-
-	world_disconnect(&smtpd);
-	world_disconnect(&relay);
-	world.store = store_open_memory(&queue_store_ops, &world);
-	queue_close(&world);
-	store_memory_reopen(kept, &queue_store_ops, &world);
-	ok(queue_open(&world, &world_conf, world_open_store) == NULL,
-	    "a new process opens the store");
-	world_connect(&smtpd, ROLE_SMTPD, 0);
-	world_connect(&relay, ROLE_RELAY, 0);
 }
 
 /* The next job must be a report; its text, the caller's; NULL if it is none. */
@@ -125,7 +103,7 @@ test_warning(void)
 	    count(text, "Will-Retry-Until: ") == 1 &&
 	    count(text, "452 full") == 2, "of delay");
 	free(text);
-	crash();
+	world_crash(&smtpd, &relay);
 	text = hours(48, &n);
 	is_int(n, 0, "and no more, not after a restart either");
 	free(text);
@@ -133,7 +111,7 @@ test_warning(void)
 	ok(n == 1 && count(text, "Action: failed\r\nStatus: 4.4.7") == 1,
 	    "until it has expired");
 	free(text);
-	is_int(queued(), 0, "nothing is left");
+	is_int(world_queued(), 0, "nothing is left");
 }
 
 static void
@@ -163,7 +141,7 @@ test_warning_wanted(void)
 	is_int(n, 0, "warn = 0: no warning");
 	free(hours(144, &n));
 	world_routes[0].warn_sec = 4 * 3600;
-	is_int(queued(), 0, "nothing is left");
+	is_int(world_queued(), 0, "nothing is left");
 }
 
 static void
@@ -199,7 +177,7 @@ test_success(void)
 		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "250 k");
 		world_dsn = false;
 		ok(!world_job(&relay, &j), "and that is that");
-		is_int(queued(), 0, "gone");
+		is_int(world_queued(), 0, "gone");
 	}
 	submit("bob@example.net", 0, NULL);
 	ok(world_job(&relay, &j), "a job");
@@ -233,7 +211,7 @@ test_crash(void)
 			    "250 k");
 		world_end(&relay, &a, true);
 	}
-	crash();
+	world_crash(&smtpd, &relay);
 	while (world_job(&relay, &b)) {
 		if (*b.return_path == '\0')
 			break;
@@ -311,7 +289,7 @@ test_digest(void)
 	ok(count(last, "Subject: news\r\n") > 10 &&
 	    count(last, "X-Original-Message-ID: <7@example.org>\r\n") > 10,
 	    "with what tells them apart");
-	is_int(queued(), 0, "nothing is left");
+	is_int(world_queued(), 0, "nothing is left");
 	free(last);
 	last = NULL;
 
@@ -320,12 +298,12 @@ test_digest(void)
 	failures = 0;
 	n = refuse_all(&last, &failures);
 	ok(n == 10 && failures == 10, "who names envelopes is told of each");
-	crash();
+	world_crash(&smtpd, &relay);
 	n = refuse_all(&last, &failures);
 	world_step(LIFE_DIGEST_MS + 60000);
 	n += refuse_all(&last, &failures);
 	ok(n > 0 && failures == 20, "a crash loses none of the others");
-	is_int(queued(), 0, "nothing is left");
+	is_int(world_queued(), 0, "nothing is left");
 	free(last);
 }
 
@@ -358,7 +336,7 @@ test_digest_orders(void)
 	world_step(LIFE_DIGEST_MS + 1000);
 	is_int(refuse_all(&last, &failures), 1, "one digest");
 	is_int(failures, 3, "about the others");
-	is_int(queued(), 0, "nothing is left");
+	is_int(world_queued(), 0, "nothing is left");
 	free(last);
 }
 

@@ -416,21 +416,6 @@ from_device(int n, const char *device, const char *cap, struct world_no *no)
 	return taken;
 }
 
-/* The process ends without a word; its store stays. */
-static void
-crash(void)
-{
-	struct store *kept = world_store;
-
-	world_disconnect(&smtpd);
-	world.store = store_open_memory(&queue_store_ops, &world);
-	queue_close(&world);
-	store_memory_reopen(kept, &queue_store_ops, &world);
-	ok(queue_open(&world, &world_conf, world_open_store) == NULL,
-	    "a new process opens the store");
-	world_connect(&smtpd, ROLE_SMTPD, 0);
-}
-
 /* The account allows seven messages, this device's own cap three of them. */
 static void
 test_devices(void)
@@ -453,7 +438,7 @@ test_devices(void)
 	    "together they send no more than the account may");
 	ok(no.code == 451 && strstr(no.text, "your limit of 7") != NULL,
 	    "which is said: %s", no.text);
-	crash();
+	world_crash(&smtpd, NULL);
 	is_int(from_device(1, "phone", "small", &no), 0,
 	    "a restart forgets neither");
 	is_int(from_device(1, "laptop", "", &no), 0, "nor the account's use");
