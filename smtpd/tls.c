@@ -227,8 +227,10 @@ tls_accept(struct tls *tls, bool ask_certificate)
 void
 tls_give_ticket(struct ssl_st *ssl)
 {
+	if (ssl == NULL || SSL_get0_peer_certificate(ssl) != NULL)
+		return;
 	/* TLS 1.2 gives none, and says so by failing. */
-	if (ssl != NULL && SSL_new_session_ticket(ssl) != 1)
+	if (SSL_new_session_ticket(ssl) != 1)
 		ERR_clear_error();
 }
 

@@ -40,6 +40,9 @@ struct ssl_st *tls_accept(struct tls *, bool ask_certificate);
 /*
  * A ticket, before what is written next. To make one costs a fifth of the
  * handshake, so only those get one who have shown that they will come again.
+ * One of a client with a certificate would keep the identity for hours,
+ * whatever became of certificate or CA meanwhile: it gets none, and shows its
+ * certificate each time.
  */
 void	 tls_give_ticket(struct ssl_st *);
 

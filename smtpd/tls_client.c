@@ -9,20 +9,11 @@
 
 #define SESSION_CONTEXT	"postern certificates"
 
-/*
- * A ticket would keep the identity for hours, whatever became of certificate or
- * CA meanwhile: who shows a certificate gets none, and shows it each time.
- */
 static int
 verify_cb(X509_STORE_CTX *ctx, void *arg)
 {
-	SSL *ssl = X509_STORE_CTX_get_ex_data(ctx,
-	    SSL_get_ex_data_X509_STORE_CTX_idx());
-
-	if (ssl != NULL)
-		SSL_set_num_tickets(ssl, 0);
 	X509_STORE_CTX_set_error(ctx, X509_V_OK);	/* auth's to judge */
-	return ssl != NULL;
+	return 1;
 }
 
 void

@@ -147,6 +147,8 @@ def test_resumed(p, pair):
         while not lines.splitlines()[-1:] or \
                 lines.splitlines()[-1][3:4] != b" ":
             lines += f.readline()
+        s.sendall(b"AUTH EXTERNAL =\r\n")
+        tap.ok(f.readline().startswith(b"235"), "logged in")
         return s, lines
     first, lines = connect()
     tap.ok(b"EXTERNAL" in lines, "a first session")
