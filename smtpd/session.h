@@ -22,8 +22,9 @@ enum session_how {
 };
 
 /*
- * Takes over a connected socket and greets. how is of session_how. peer is the other end's address; its
- * place in the crowd, already entered, goes to the session.
+ * Takes over a connected socket and greets. how is of session_how. peer is the
+ * other end's address; its place in the crowd, already entered, goes to the
+ * session.
  */
 struct session *session_new(struct server *, int fd, unsigned int how,
 	    const struct sockaddr *peer);
