@@ -1,6 +1,7 @@
 /*
  * One B-tree. Keys are a letter and a name: 'a' for accounts, 'm' for what the
- * installation itself must remember, 'u' for the last use of "account/label". Writers take turns on a mutex; readers may
+ * installation itself must remember, 'u' for the last use of "account/label", 'c'
+ * for whose a certificate's key is. Writers take turns on a mutex; readers may
  * meet a writer and lose a deadlock, and then try again.
  */
 #include "lib/prelude.h"
@@ -514,6 +515,137 @@ drop_uses(struct accounts *a, const struct account *acc)
 	}
 }
 
+/* --- pins --------------------------------------------------------------------------------- */
+
+static enum accounts_result
+pin_of(struct accounts *a, struct key *k, char name[ACCOUNT_MAX + 1])
+{
+	DBT key = { .data = k->v, .size = k->n };
+	DBT val = { .data = name, .ulen = ACCOUNT_MAX,
+	    .flags = DB_DBT_USERMEM };
+	int r, tries = 0;
+
+	do
+		r = a->db->get(a->db, NULL, &key, &val, 0);
+	while (r == DB_LOCK_DEADLOCK && ++tries < TRIES);
+	name[r == 0 ? val.size : 0] = '\0';
+	if (r == DB_NOTFOUND)
+		return ACCOUNTS_NONE;
+	return r == 0 ? ACCOUNTS_OK : failed(a, "read", r);
+}
+
+enum accounts_result
+accounts_pin(struct accounts *a, const char *pin, char name[ACCOUNT_MAX + 1])
+{
+	struct key k;
+
+	*name = '\0';
+	return !key_with(&k, 'c', pin, CLIENT_CERT_PIN_LEN) ? ACCOUNTS_NONE :
+	    pin_of(a, &k, name);
+}
+
+enum accounts_result
+accounts_add_pin(struct accounts *a, const char *pin,
+    char name[ACCOUNT_MAX + 1])
+{
+	DBT val = { .data = name, .size = (uint32_t)strlen(name) };
+	enum accounts_result r;
+	struct account acc;
+	struct key k;
+	int err;
+
+	if (!key_with(&k, 'c', pin, CLIENT_CERT_PIN_LEN))
+		return ACCOUNTS_ERROR;
+	pthread_mutex_lock(&a->writing);
+	r = accounts_get(a, name, &acc);
+	if (r == ACCOUNTS_OK) {
+		account_clear(&acc);
+		err = change(a, &k, &val, DB_NOOVERWRITE);
+		if (err == DB_KEYEXIST)
+			r = pin_of(a, &k, name) == ACCOUNTS_OK ?
+			    ACCOUNTS_EXISTS : ACCOUNTS_ERROR;
+		else if (err != 0)
+			r = failed(a, "write", err);
+	}
+	pthread_mutex_unlock(&a->writing);
+	return r;
+}
+
+/* Under writing. */
+static enum accounts_result
+drop_pin(struct accounts *a, const char *pin, const char *name)
+{
+	char whose[ACCOUNT_MAX + 1];
+	enum accounts_result r;
+	struct key k;
+	int err;
+
+	if (!key_with(&k, 'c', pin, CLIENT_CERT_PIN_LEN))
+		return ACCOUNTS_NONE;
+	r = pin_of(a, &k, whose);
+	if (r != ACCOUNTS_OK)
+		return r;
+	if (strcmp(whose, name) != 0)
+		return ACCOUNTS_NONE;
+	err = change(a, &k, NULL, 0);
+	return err == 0 ? ACCOUNTS_OK : failed(a, "write", err);
+}
+
+enum accounts_result
+accounts_drop_pin(struct accounts *a, const char *pin, const char *name)
+{
+	enum accounts_result r;
+
+	pthread_mutex_lock(&a->writing);
+	r = drop_pin(a, pin, name);
+	pthread_mutex_unlock(&a->writing);
+	return r;
+}
+
+enum accounts_result
+accounts_next_pin(struct accounts *a, char pin[CLIENT_CERT_PIN_LEN + 1],
+    char name[ACCOUNT_MAX + 1])
+{
+	DBT key, val;
+	struct key k;
+	int r;
+
+	if (!key_with(&k, 'c', pin, CLIENT_CERT_PIN_LEN))
+		return ACCOUNTS_NONE;
+	if (*pin != '\0')
+		k.v[k.n++] = '\0';	/* the least key behind it */
+	r = seek(a, &k, &key, &val);
+	if (r == DB_NOTFOUND)
+		return ACCOUNTS_NONE;
+	if (r != 0)
+		return failed(a, "read", r);
+	if (k.v[0] != 'c' || key.size != 1 + CLIENT_CERT_PIN_LEN ||
+	    val.size > ACCOUNT_MAX) {
+		free(val.data);
+		return ACCOUNTS_NONE;
+	}
+	memcpy(pin, k.v + 1, CLIENT_CERT_PIN_LEN);
+	pin[CLIENT_CERT_PIN_LEN] = '\0';
+	memcpy(name, val.data, val.size);
+	name[val.size] = '\0';
+	free(val.data);
+	return ACCOUNTS_OK;
+}
+
+/* Before the account itself: a new one of its name must find none of them. */
+static enum accounts_result
+drop_pins(struct accounts *a, const char *name)
+{
+	char pin[CLIENT_CERT_PIN_LEN + 1] = "", whose[ACCOUNT_MAX + 1];
+	enum accounts_result r;
+
+	while ((r = accounts_next_pin(a, pin, whose)) == ACCOUNTS_OK)
+		if (strcmp(whose, name) == 0 &&
+		    drop_pin(a, pin, name) != ACCOUNTS_OK)
+			return ACCOUNTS_ERROR;
+	return r == ACCOUNTS_NONE ? ACCOUNTS_OK : r;
+}
+
 enum accounts_result
 accounts_remove(struct accounts *a, const char *name)
 {
@@ -527,6 +659,12 @@ accounts_remove(struct accounts *a, const char *name)
 		return ACCOUNTS_NONE;
 	pthread_mutex_lock(&a->writing);
 	was = accounts_get(a, name, &acc);
+	if (drop_pins(a, name) != ACCOUNTS_OK) {
+		if (was == ACCOUNTS_OK)
+			account_clear(&acc);
+		pthread_mutex_unlock(&a->writing);
+		return ACCOUNTS_ERROR;
+	}
 	r = change(a, &k, NULL, 0);
 	if (was == ACCOUNTS_OK) {
 		counts_of(&acc, &before);

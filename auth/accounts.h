@@ -8,6 +8,7 @@
 #define AUTH_ACCOUNTS_H
 
 #include "auth/account.h"
+#include "auth/client_cert.h"
 
 enum accounts_result {
 	ACCOUNTS_OK,
@@ -68,6 +69,21 @@ enum accounts_result accounts_set_further(struct accounts *,
 typedef enum accounts_result accounts_changer(struct account *, void *arg);
 enum accounts_result accounts_change(struct accounts *, const char *name,
 	    accounts_changer *, void *arg);
+/*
+ * Public keys of TLS client certificates (auth/client_cert.h), each of one
+ * account at most; they go when it goes. ACCOUNTS_EXISTS: it is pinned already,
+ * and *name says to whom.
+ */
+enum accounts_result accounts_pin(struct accounts *, const char *pin,
+	    char name[ACCOUNT_MAX + 1]);
+enum accounts_result accounts_add_pin(struct accounts *, const char *pin,
+	    char name[ACCOUNT_MAX + 1]);
+/* Only from the account of that name. */
+enum accounts_result accounts_drop_pin(struct accounts *, const char *pin,
+	    const char *name);
+/* The first that comes after this; "" begins. */
+enum accounts_result accounts_next_pin(struct accounts *,
+	    char pin[CLIENT_CERT_PIN_LEN + 1], char name[ACCOUNT_MAX + 1]);
 enum accounts_result accounts_remove(struct accounts *, const char *name);
 
 /* When a device has logged in last. */

@@ -12,6 +12,7 @@
 
 #define LEVEL	2		/* of OpenSSL: no SHA-1, no RSA below 2048 bits */
 #define DEPTH	4
+#define KEY_BITS 112		/* what that level asks of keys */
 
 struct client_ca {
 	X509_STORE *store;
@@ -210,6 +211,57 @@ client_cert_name(const uint8_t *p, size_t len, uint64_t now_ms,
 		*name = '\0';
 	sk_X509_pop_free(chain, X509_free);
 	X509_STORE_free(store);
+	ERR_clear_error();
+	return bad == NULL;
+}
+
+/* --- pins ------------------------------------------------------------------------- */
+
+/* Of the key alone: a renewed certificate of the same key is as good. */
+static bool
+hash_key(const X509 *cert, char pin[CLIENT_CERT_PIN_LEN + 1])
+{
+	uint8_t *der = NULL, hash[EVP_MAX_MD_SIZE];
+	int i, n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+	bool made = n > 0 && EVP_Digest(der, (size_t)n, hash, NULL,
+	    EVP_sha256(), NULL) == 1;
+
+	OPENSSL_free(der);
+	for (i = 0; made && i < CLIENT_CERT_PIN_LEN / 2; i++)
+		snprintf(pin + 2 * i, 3, "%02x", hash[i]);
+	return made;
+}
+
+/* NULL: it can be used by a TLS client now. */
+static const char *
+unfit(X509 *cert, uint64_t now_ms)
+{
+	time_t now = (time_t)(now_ms / 1000);
+	const EVP_PKEY *key = X509_get0_pubkey(cert);
+
+	if (X509_cmp_time(X509_get0_notBefore(cert), &now) >= 0)
+		return "the certificate is not yet valid";
+	if (X509_cmp_time(X509_get0_notAfter(cert), &now) <= 0)
+		return "the certificate has expired";
+	if (X509_check_purpose(cert, X509_PURPOSE_SSL_CLIENT, 0) != 1)
+		return "the certificate is not for TLS clients";
+	if (key == NULL || EVP_PKEY_get_security_bits(key) < KEY_BITS)
+		return "the certificate's key is too weak";
+	return NULL;
+}
+
+bool
+client_cert_pin(const uint8_t *p, size_t len, uint64_t now_ms,
+    char pin[CLIENT_CERT_PIN_LEN + 1], char why[CLIENT_CERT_WHY_MAX])
+{
+	STACK_OF(X509) *chain = parse(p, len);
+	const char *bad = "the certificate cannot be read";
+
+	*pin = '\0';
+	if (chain != NULL && hash_key(sk_X509_value(chain, 0), pin))
+		bad = unfit(sk_X509_value(chain, 0), now_ms);
+	snprintf(why, CLIENT_CERT_WHY_MAX, "%s", bad == NULL ? "" : bad);
+	sk_X509_pop_free(chain, X509_free);
 	ERR_clear_error();
 	return bad == NULL;
 }

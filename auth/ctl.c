@@ -10,7 +10,7 @@ static const struct auth_conf *conf;
 
 /* A line for each room. */
 static const struct verb *const rooms[] = {
-	ctl_account_verbs, ctl_device_verbs, ctl_list_verbs, ctl_sender_verbs,
+	ctl_account_verbs, ctl_cert_verbs, ctl_device_verbs, ctl_list_verbs, ctl_sender_verbs,
 };
 
 /* --- life ----------------------------------------------------------------------- */
@@ -42,6 +42,7 @@ ctl_free(struct request *r)
 	explicit_bzero(&r->device, sizeof(r->device));
 	account_clear(&r->account);
 	buf_wipe(&r->password);
+	free(r->pins);
 	free(r);
 }
 

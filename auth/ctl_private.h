@@ -24,6 +24,9 @@ struct request {
 	unsigned int sets;	/* enum request_set: what of it was given */
 	char	 label[DEVICE_MAX + 1]; /* of a device, if the verb wants one */
 	struct device device;	/* that is added */
+	char	 pin[CLIENT_CERT_PIN_LEN + 1]; /* of a certificate, or its start */
+	char	(*pins)[CLIENT_CERT_PIN_LEN + 1]; /* all of the account's */
+	size_t	 npins;
 	struct buf password;
 	enum accounts_result result;
 	const char *refusal;	/* with ACCOUNTS_REFUSED, a sentence */
@@ -44,8 +47,8 @@ struct verb {
 	void	(*done)(struct job *);
 };
 
-extern const struct verb ctl_account_verbs[], ctl_device_verbs[],
-    ctl_list_verbs[], ctl_sender_verbs[];
+extern const struct verb ctl_account_verbs[], ctl_cert_verbs[],
+    ctl_device_verbs[], ctl_list_verbs[], ctl_sender_verbs[];
 
 /* What ctl_conf() was told last. */
 struct accounts *ctl_accounts(void);

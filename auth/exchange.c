@@ -183,7 +183,11 @@ exchange_free(struct exchange *e)
 static void
 know_certificate(struct exchange *e)
 {
-	if (e->certs.len > 0)
+	if (e->certs.len == 0)
+		return;
+	if (client_cert_pin(e->certs.data, e->certs.len, e->params.wall_ms,
+	    e->params.external_pin, e->params.external_unfit) ||
+	    *e->params.external_pin != '\0')
 		client_cert_name(e->certs.data, e->certs.len,
 		    e->params.wall_ms, e->params.external,
 		    e->params.external_why);

@@ -10,7 +10,7 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/census.c %D%/census.h \
 	%D%/client_cert.c %D%/client_cert.h \
 	%D%/ctl.c %D%/ctl.h %D%/ctl_private.h \
-	%D%/ctl_account.c %D%/ctl_device.c %D%/ctl_list.c %D%/ctl_sender.c \
+	%D%/ctl_account.c %D%/ctl_cert.c %D%/ctl_device.c %D%/ctl_list.c %D%/ctl_sender.c \
 	%D%/device.c %D%/device.h \
 	%D%/exchange.c %D%/exchange.h \
 	%D%/groups.c %D%/groups.h \

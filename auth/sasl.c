@@ -160,12 +160,21 @@ external(struct sasl_login *l)
 {
 	char name[ACCOUNT_MAX + 1];
 
+	const char *bad = "";
+
 	l->harmless = true;	/* no secret was guessed at */
-	if (*l->p.external == '\0') {
-		snprintf(l->why, sizeof(l->why), "%s", l->p.external_why);
+	if (sasl_pinned(l, name))
+		bad = l->p.external_unfit;
+	else if (*l->p.external == '\0')
+		bad = l->p.external_why;
+	else
+		sasl_canonical(l->p.external, strlen(l->p.external), name);
+	if (l->trouble)
+		return SASL_UNAVAIL;
+	if (*bad != '\0') {
+		snprintf(l->why, sizeof(l->why), "%s", bad);
 		return SASL_BADAUTH;
 	}
-	sasl_canonical(l->p.external, strlen(l->p.external), name);
 	sasl_look_up(l, name);
 	if (!l->known && !l->trouble)
 		snprintf(l->why, sizeof(l->why), "there is no such account "

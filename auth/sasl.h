@@ -29,7 +29,10 @@ struct sasl_login_params {
 		size_t	 n;	/* 0: this TLS session has none of this kind */
 	} bindings[AUTH_BINDINGS];
 	bool	 plus;		/* this mechanism was offered with -PLUS, too */
-	char	 external[ACCOUNT_MAX + 1]; /* whose certificate it is, or "" */
+	char	 external[ACCOUNT_MAX + 1]; /* whose certificate it is by the CA,
+					or "" */
+	char	 external_pin[CLIENT_CERT_PIN_LEN + 1]; /* "": none was shown */
+	char	 external_unfit[CLIENT_CERT_WHY_MAX]; /* for a pin; "": fit */
 	char	 external_why[CLIENT_CERT_WHY_MAX]; /* "": for the log */
 	uint32_t iterations;	/* that those without account seem to have */
 	uint32_t hashes;	/* of further verifiers, auth/password.h */

@@ -20,6 +20,16 @@ sasl_login_accounts(struct accounts *a)
 	accounts = a;
 }
 
+bool
+sasl_pinned(struct sasl_login *l, char name[ACCOUNT_MAX + 1])
+{
+	enum accounts_result r = accounts == NULL ? ACCOUNTS_ERROR :
+	    accounts_pin(accounts, l->p.external_pin, name);
+
+	l->trouble = r == ACCOUNTS_ERROR;
+	return r == ACCOUNTS_OK;
+}
+
 uint64_t
 sasl_hash(const char *secret, size_t len)
 {

@@ -50,6 +50,8 @@ extern __thread struct sasl_login *sasl_current;
 void	 sasl_look_up(struct sasl_login *, const char *name);
 /* A name as accounts are stored; what can be none becomes nobody's. */
 void	 sasl_canonical(const char *, size_t, char out[ACCOUNT_MAX + 1]);
+/* Whether the certificate's key is pinned to an account, and to which. */
+bool	 sasl_pinned(struct sasl_login *, char name[ACCOUNT_MAX + 1]);
 /* A keyed hash, to tell wrong secrets apart. */
 uint64_t sasl_hash(const char *secret, size_t);
 

@@ -22,6 +22,8 @@ int	 ask_plain(struct ask *, const void *secret, size_t secret_len);
 /* The same with a file, but without the first argument, which named it. */
 int	 ask_file(struct ask *, int fd);
 int	 ask_password(struct ask *);
+/* Reads the certificate in the file named second. */
+int	 ask_certificate(struct ask *);
 int	 ask_bulk(struct ask *);
 int	 ask_export(struct ask *);
 int	 ask_import(struct ask *);

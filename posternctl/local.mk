@@ -6,6 +6,7 @@ noinst_LIBRARIES += %D%/libposternctl.a
 	%D%/ask.c %D%/ask.h \
 	%D%/backup.c %D%/export.c %D%/import.c \
 	%D%/json.c %D%/json.h \
+	%D%/certificate.c \
 	%D%/password.c %D%/password.h \
 	%D%/render.c %D%/render.h \
 	%D%/row.c %D%/row.h \

@@ -107,6 +107,8 @@ carry_out(struct ask *a)
 	switch (a->verb->way) {
 	case WAY_PASSWORD:
 		return ask_password(a);
+	case WAY_CERTIFICATE:
+		return ask_certificate(a);
 	case WAY_BULK:
 		return ask_bulk(a);
 	case WAY_EXPORT:

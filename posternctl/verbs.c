@@ -35,6 +35,13 @@ static const struct verb verbs[] = {
 	{ "account device remove", "NAME LABEL",
 	    "that device does not log in any more; others do", 2, 2,
 	    VIEW_TABLE, WAY_PLAIN, "" },
+	{ "account cert add", "NAME FILE", "let an account in by a TLS client "
+	    "certificate", 2, 2, VIEW_CARD, WAY_CERTIFICATE, "" },
+	{ "account cert list", "NAME", "the keys of its certificates", 1, 1,
+	    VIEW_TABLE, WAY_PLAIN, "" },
+	{ "account cert remove", "NAME CERTIFICATE",
+	    "that certificate does not let in any more", 2, 2, VIEW_TABLE,
+	    WAY_PLAIN, "" },
 	{ "account passwd", "NAME", "give an account a new password",
 	    1, 1, VIEW_TABLE, WAY_PASSWORD, "" },
 	{ "account list", "", "all accounts", 0, 0, VIEW_TABLE, WAY_PLAIN, "" },

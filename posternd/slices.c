@@ -429,16 +429,21 @@ fill_tokens(struct config *cfg, struct buf *problems, struct buf *warnings)
 	buf_clear(&text);
 }
 
-/* EXTERNAL is a mechanism where there is somebody to believe. */
+/* EXTERNAL is a mechanism where clients are asked for certificates. */
 static void
 fill_client_ca(struct config *cfg, struct buf *problems)
 {
 	struct conf_strs *m = &cfg->smtpd.mechanisms;
+	bool asked = false;
+	size_t i;
 
 	cfg->auth.client_ca_file = xstrdup(cfg->client_ca_file);
 	cfg->auth.client_ca_pem = read_ca(cfg, "accounts.client-ca-file",
 	    cfg->client_ca_file, problems);
-	if (*cfg->client_ca_file == '\0')
+	for (i = 0; i < cfg->listens.n && !asked; i++)
+		asked = CONF_AT(cfg->listens, struct config_listen, i)
+		    ->certificates;
+	if (!asked)
 		return;
 	m->v = xreallocarray(m->v, m->n + 1, sizeof(*m->v));
 	m->v[m->n++] = xstrdup("EXTERNAL");

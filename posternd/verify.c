@@ -150,11 +150,6 @@ verify_listen(struct config *cfg, size_t i)
 	if (l->tls == LISTEN_TLS_BY_PORT)
 		l->tls = l->port == 465 ? LISTEN_TLS_IMPLICIT :
 		    LISTEN_TLS_STARTTLS;
-	if (l->certificates && *cfg->client_ca_file == '\0')
-		FAULT(config_key("listen", l->name, "client-certificates"),
-		    "clients are asked for certificates, but whose are good "
-		    "is not said; name the CA's in accounts { client-ca-file "
-		    "= \"FILE\" }");
 	if (l->port == 25)
 		DOUBT(config_key("listen", l->name, "port"), "port 25 is for "
 		    "mail from strangers, which Postern does not take; "

@@ -71,7 +71,7 @@ verify_mechanisms(const struct config *cfg, struct buf *problems,
 			config_problem(problems, cfg, KEY, EXTERNAL " does not "
 			    "stand here: it is offered to clients that have "
 			    "shown a certificate (listen { client-certificates "
-			    "= on } and accounts { client-ca-file })");
+			    "= on })");
 		else if (m == NULL)
 			put_unknown(cfg, given->v[i], problems);
 		else if (j < i)

@@ -201,14 +201,72 @@ def test_revoked(p, ca, pair):
     tap.ok("certificate revoked" in p.log(), "the log says why")
 
 
+def test_pins(p, ca, pair):
+    """Certificates that no CA need have made: an admin says whose they are."""
+    def make(name, *words):
+        path = os.path.join(p.dir, name)
+        CA.run("req", "-x509", "-nodes", *CA.key(path), "-subj", "/CN=x",
+               "-out", path + ".crt", *words)
+        return path + ".crt", path + ".key"
+
+    def verb(*words):
+        return p.ctl("account", "cert", *words, check=False)
+
+    def reply(pair, authzid="="):
+        with client(p, pair) as s:
+            return external(s, authzid)[0] if offered(s) else 504
+    own = make("own")
+    old = ca.issue("old-own", ALICE, dates=("-days", "-1"))
+    server = make("own-server", "-addext", "extendedKeyUsage=serverAuth")
+    p.account(BOB, "open-sesame")
+    tap.equal(reply(own), 535, "unknown so far")
+    tap.equal(verb("add", BOB, own[0]).returncode, 0, "cert add")
+    tap.equal(reply(own), 235, "in by a certificate of one's own")
+    tap.equal(reply(own, "Ym9iQGV4YW1wbGUub3Jn"), 235, "as bob")
+    tap.equal(reply(own, "YWxpY2VAZXhhbXBsZS5vcmc="), 535, "not as alice")
+    renewed = own[0] + ".new"
+    CA.run("req", "-x509", "-key", own[1], "-subj", "/CN=y", "-out", renewed)
+    tap.equal(reply((renewed, own[1])), 235, "renewed, with the same key")
+    for words, said in (
+            (("add", ALICE, own[0]), "bob@example.org's already"),
+            (("add", "nobody@example.org", pair[0]), "no account"),
+            (("add", ALICE, own[1]), "no certificate"),
+            (("add", ALICE, "/nonesuch"), "No such file"),
+            (("add", ALICE, old[0]), "expired"),
+            (("add", ALICE, server[0]), "not for TLS clients"),
+            (("remove", BOB, "00000000"), "no such certificate"),
+            (("remove", BOB, "x"), "eight at least")):
+        r = verb(*words)
+        tap.ok(r.returncode != 0 and said in r.stdout + r.stderr,
+               "%s %s: %s" % (words[0], os.path.basename(words[2]), said))
+    # A pin goes before what the CA says.
+    tap.equal(reply(pair), 235, "alice, by the CA")
+    verb("add", BOB, pair[0])
+    tap.equal(reply(pair, "YWxpY2VAZXhhbXBsZS5vcmc="), 535, "it is bob's now")
+    tap.equal(reply(pair, "Ym9iQGV4YW1wbGUub3Jn"), 235, "it is")
+    rows = p.rows("account", "cert", "list", BOB)
+    tap.equal(len(rows), 2, "two are listed")
+    p.kill("auth")
+    tap.ok(wait_for(lambda: p.ctl("account", "show", BOB,
+                                  check=False).returncode == 0), "auth again")
+    tap.equal(wait_for(lambda: reply(own) == 235), True, "pins survive")
+    for row in rows:
+        tap.equal(verb("remove", BOB, row["certificate"][:12]).returncode, 0,
+                  "cert remove")
+    tap.equal(reply(own), 535, "revoked at once")
+    tap.equal(reply(pair), 235, "the CA's word counts again")
+    verb("add", BOB, own[0])
+    p.ctl("account", "remove", BOB)
+    p.account(BOB, "another-one")
+    tap.equal(reply(own), 535, "a new account of the name has none of them")
+
+
 def test_configuration(p, ca):
     keep = p.settings["sections"]
     for name, sections, said in (
             ("EXTERNAL by name", keep.replace(
                 "accounts {", 'accounts { mechanisms = {"EXTERNAL"}'),
              "does not stand here"),
-            ("no CA", "listen more { address = \"127.0.0.1\" port = 9 "
-             "client-certificates = on }", "client-ca-file"),
             ("nobody is asked", 'accounts { client-ca-file = "%s" }' %
              p.ca_file, "no client is asked"),
             ("a CA's file without one", keep.replace(p.ca_file, p.key),
@@ -245,6 +303,7 @@ listen asks-too { address = "127.0.0.1" port = %d tls = starttls
             test_good(p, pair)
             test_resumed(p, pair)
             test_bad(p, ca, other)
+            test_pins(p, ca, pair)
             test_revoked(p, ca, pair)
             test_configuration(p, ca)
     tap.done()

@@ -362,6 +362,74 @@ test_logins(void)
 	    "nor with nonsense");
 }
 
+/* What an admin has pinned needs no CA, and goes before what it says. */
+static void
+test_pins(void)
+{
+	static const struct {
+		size_t wish;
+		int no;
+	} rows[] = {
+		{ 0, -1 }, { 3, AUTH_NO_CREDENTIALS }, { 4, AUTH_NO_CREDENTIALS },
+		{ 5, -1 }, { 6, -1 }, { 7, AUTH_NO_CREDENTIALS }, { 10, -1 },
+	};
+	char pin[CLIENT_CERT_PIN_LEN + 1], again[CLIENT_CERT_PIN_LEN + 1],
+	    why[CLIENT_CERT_WHY_MAX], name[ACCOUNT_MAX + 1] = "carol";
+	const struct rig_reply *r;
+	uint8_t chain[8192];
+	uint64_t id = 1000;
+	X509 *cert;
+	size_t i, n;
+
+	rig_add("carol", NULL);
+	cert = make_leaf(&wishes[6]);
+	n = der(cert, chain);
+	ok(client_cert_pin(chain, n, RIG_WALL_MS, pin, why) && strlen(pin) ==
+	    CLIENT_CERT_PIN_LEN, "a pin: %s", pin);
+	X509_free(cert);
+	cert = make_leaf(&wishes[5]);
+	ok(client_cert_pin(chain, der(cert, chain), RIG_WALL_MS, again, why) &&
+	    strcmp(pin, again) == 0, "it is the key's, whoever has signed");
+	X509_free(cert);
+	ok(!client_cert_pin(chain, 5, RIG_WALL_MS, again, why) &&
+	    *again == '\0', "nonsense has none: %s", why);
+
+	is_int(accounts_pin(rig_accounts, pin, name), ACCOUNTS_NONE, "nobody's");
+	snprintf(name, sizeof(name), "nobody");
+	is_int(accounts_add_pin(rig_accounts, pin, name), ACCOUNTS_NONE,
+	    "no such account");
+	snprintf(name, sizeof(name), "carol");
+	is_int(accounts_add_pin(rig_accounts, pin, name), ACCOUNTS_OK,
+	    "carol's");
+	snprintf(name, sizeof(name), "bob@example.org");
+	ok(accounts_add_pin(rig_accounts, pin, name) == ACCOUNTS_EXISTS &&
+	    strcmp(name, "carol") == 0, "not bob's as well");
+	rig_certs = chain;
+	for (i = 0; i < nitems(rows); i++) {
+		cert = make_leaf(&wishes[rows[i].wish]);
+		rig_certs_len = der(cert, chain);
+		r = rig_begin(++id, "EXTERNAL", "", 0);
+		if (rows[i].no == -1)
+			ok(r->type == M_AUTH_OK && strcmp(r->ticket.account,
+			    "carol") == 0, "%s, pinned: in",
+			    wishes[rows[i].wish].what);
+		else
+			ok(r->type == M_AUTH_NO && r->no == rows[i].no,
+			    "%s, pinned: no", wishes[rows[i].wish].what);
+		X509_free(cert);
+	}
+	is_int(accounts_drop_pin(rig_accounts, pin, "bob@example.org"),
+	    ACCOUNTS_NONE, "bob has none to lose");
+	*again = '\0';
+	ok(accounts_next_pin(rig_accounts, again, name) == ACCOUNTS_OK &&
+	    strcmp(again, pin) == 0 && strcmp(name, "carol") == 0, "listed");
+	is_int(accounts_next_pin(rig_accounts, again, name), ACCOUNTS_NONE,
+	    "the only one");
+	is_int(accounts_remove(rig_accounts, "carol"), ACCOUNTS_OK, "removed");
+	is_int(accounts_pin(rig_accounts, pin, name), ACCOUNTS_NONE,
+	    "and her pins with her");
+}
+
 int
 main(void)
 {
@@ -383,6 +451,7 @@ main(void)
 	ok(sasl_login_has("EXTERNAL"), "libsasl2 has it");
 	rig_add("bob@example.org", NULL);
 	test_logins();
+	test_pins();
 	rig_stop();
 	client_ca_use(NULL);
 	X509_free(ca);

@@ -38,6 +38,7 @@ main(void)
 	check("account", NULL, 0, NULL);
 	check("acount add", NULL, 0, "account add");
 	check("account device add alice phone", "account device add", 3, NULL);
+	check("account cert add alice a.pem", "account cert add", 3, NULL);
 	check("account sender remove alice x", "account sender remove", 3,
 	    NULL);
 	check("account device ad alice", NULL, 0, "account device add");
