@@ -135,6 +135,42 @@ def test_deaf(w):
     s.close()
 
 
+def test_floods(w):
+    """Commands without end from peers that read nothing, all at once."""
+    kind = "floods, parallel sessions, memory"
+    before = rss_kb(w.smtpd_child)
+    kept = []
+    commands = (b"NOOP", b"RSET", b"EHLO c", b"HELO c", b"HELP", b"VRFY a", b"X",
+                b"", b"AUTH PLAIN", b"AUTH LOGIN", b"STARTTLS x", b"QUIT x",
+                b"MAIL FROM:<a@b>", b"RCPT TO:<a@b>", b"DATA", b"BDAT 1",
+                b"NOOP " + b"x" * 500, b"\0")
+    for tls in (False, True):
+        for command in commands:
+            s = connect(w.tls_port if tls else w.port)
+            if tls:
+                s = w.context().wrap_socket(s)
+            s.setblocking(False)
+            line, sent, stuck = command + b"\r\n", 0, 0
+            while sent < 1 << 20 and stuck < 3:
+                try:
+                    sent += s.send(line * (16384 // len(line)))
+                except (BlockingIOError, ssl.SSLWantWriteError):
+                    stuck += 1
+                    time.sleep(0.01)
+                except OSError:
+                    break               # it was let go
+            tap.case(kind, (tls, command))
+            kept.append(s)
+    grown = rss_kb(w.smtpd_child) - before
+    tap.note("%d KB for %d floods" % (grown, len(kept)))
+    tap.ok(SANITIZED or grown < 4000, "floods do not fill our memory")
+    with w.client() as s:
+        tap.equal(s.sendmail(ALICE, ["b@example.net"], "x: y\r\n\r\nx\r\n"),
+                  {}, "and a user gets through")
+    for s in kept:
+        s.close()
+
+
 def test_slow(w):
     """One byte at a time through a whole dialog, many at once."""
     import base64
@@ -188,6 +224,7 @@ def main():
         test_idle_thousand(w)
         test_garbage(w)
         test_deaf(w)
+        test_floods(w)
         test_slow(w)
         tap.equal(w.smtpd_child.process.poll(), None, "the worker has lived")
     test_no_descriptors()

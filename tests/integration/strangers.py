@@ -112,6 +112,7 @@ def attempts(p, implicit, before=()):
     """Every form; the replies that were neither 530 nor another refusal."""
     n, wrong, talk = 0, [], None
     for sender, recipient, parameters in forms():
+        tap.case("relay forms", (sender, recipient, parameters))
         if talk is None or n % PER_SESSION == 0:
             if talk is not None:
                 talk.close()

@@ -16,6 +16,19 @@ import tap                                                       # noqa: E402
 from postern import BUILD                                        # noqa: E402
 
 WANTED = {
+    "relay forms": 200,
+    "other ways round the login": 60,
+    "credentials in the clear, downgrade": 40,
+    "STARTTLS injection, TLS state, garbage handshakes, cross-protocol": 80,
+    "weak TLS": 60,
+    "SCRAM misuse": 150,
+    "guessing, enumeration, timing": 40,
+    "SASL syntax and state": 250,
+    "greeting, EHLO truth, plain commands": 120,
+    "connection cut at each state": 300,
+    "slow clients, timeouts": 60,
+    "rate caps": 60,
+    "floods, parallel sessions, memory": 30,
     "bad addresses": 600,
     "ESMTP parameters": 300,
     "command order, recipient count": 150,

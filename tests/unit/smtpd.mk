@@ -17,9 +17,10 @@ UNIT_TESTS += %D%/test_params
 UNIT_TESTS += %D%/test_lane
 %C%_test_lane_LDADD = $(LIBSMTPD)
 
-UNIT_TESTS += %D%/test_session %D%/test_extensions
+UNIT_TESTS += %D%/test_session %D%/test_extensions %D%/test_slow
 EXTRA_DIST += %D%/smtpd_world.h
 %C%_test_session_LDADD = $(LIBSMTPD)
+%C%_test_slow_LDADD = $(LIBSMTPD)
 %C%_test_extensions_LDADD = $(LIBSMTPD)
 
 UNIT_TESTS += %D%/test_binding

@@ -114,6 +114,45 @@ test_several(void)
 	    "one byte is too much");
 }
 
+/*
+ * Each kind of limit over windows of each size, counted in seconds and in
+ * minutes: full to the last one, one more is refused, free again when the first
+ * has left the window, and not a moment before.
+ */
+static void
+test_edges(void)
+{
+	static const uint32_t kinds[] = { LIMIT_MESSAGES, LIMIT_RECIPIENTS,
+	    LIMIT_BYTES }, windows[] = { 1, 10, 60, 3599, 3600, 7200, 86400 };
+	static const uint64_t counts[] = { 1, 2, 7 };
+	uint64_t count, slot, free_ms, n;
+	size_t k, w, i;
+	bool good;
+
+	for (k = 0; k < nitems(kinds); k++)
+		for (w = 0; w < nitems(windows); w++)
+			for (i = 0; i < nitems(counts); i++) {
+				count = counts[i];
+				slot = windows[w] < 3600 ? 1000 : 60000;
+				free_ms = T0 + windows[w] * 1000ULL + slot;
+				limits[0] = (struct conf_limit){ kinds[k],
+				    count, windows[w] };
+				fresh(1);
+				good = true;
+				for (n = 0; n < count; n++)
+					good &= send("a", 1, 1, T0) == CAPS_OK;
+				good &= send("a", 1, 1, T0) == CAPS_LATER &&
+				    send("a", 1, 1, free_ms - 1) ==
+				    CAPS_LATER && send("b", 1, 1, T0) ==
+				    CAPS_OK && send("a", 1, 1, free_ms) ==
+				    CAPS_OK;
+				ok(good, "kind %u: %u in %u s, to the edge",
+				    kinds[k], (unsigned int)count, windows[w]);
+			}
+	tap_inputs("rate caps", nitems(kinds) * nitems(windows) *
+	    nitems(counts));
+}
+
 static void
 test_zero(void)
 {
@@ -252,6 +291,7 @@ main(void)
 	test_short_window();
 	test_long_window();
 	test_several();
+	test_edges();
 	test_zero();
 	test_never_exceeded(1, 2, 1500);
 	test_never_exceeded(60, 30, 2500);
