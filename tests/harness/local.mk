@@ -2,6 +2,7 @@ EXTRA_DIST += \
 	%D%/arrived.py \
 	%D%/ipc.py \
 	%D%/net_smtp.pl \
+	%D%/nodemailer.js \
 	%D%/oidc.py \
 	%D%/postern.py \
 	%D%/programs.py \

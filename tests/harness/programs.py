@@ -14,6 +14,8 @@ import ssl
 import subprocess
 import urllib.parse
 
+from postern import NODE_MODULES
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Programs may wait for a login that is delayed, on a busy machine.
 LONG = 120
@@ -59,7 +61,7 @@ class Program:
                     self.command(job), stdin=f, stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT, timeout=LONG,
                     env=dict(os.environ, HOME=job.home, LC_ALL="C.UTF-8",
-                             MAILRC="/dev/null"))
+                             MAILRC="/dev/null", NODE_PATH=NODE_MODULES))
             except subprocess.TimeoutExpired as e:
                 return 124, "it did not end; %r" % e.output
         return r.returncode, r.stdout.decode(errors="replace")
@@ -117,6 +119,13 @@ set_from_header off
 
 def perl(job):
     return ["perl", os.path.join(HERE, "net_smtp.pl"), str(job.port),
+            "implicit" if job.implicit else "starttls", job.cert,
+            job.mechanism, job.user, job.password, job.sender,
+            job.recipient, job.path]
+
+
+def nodemailer(job):
+    return ["node", os.path.join(HERE, "nodemailer.js"), str(job.port),
             "implicit" if job.implicit else "starttls", job.cert,
             job.mechanism, job.user, job.password, job.sender,
             job.recipient, job.path]
@@ -187,6 +196,7 @@ VERBATIM = [
     Program("swaks", ["PLAIN"], swaks_pipelined),
     Program("msmtp", ["PLAIN", "LOGIN"] + SCRAM, msmtp, stdin=True),
     Program("perl", ["PLAIN", "LOGIN"] + SCRAM + ["SCRAM-SHA-512"], perl),
+    Program("nodemailer", ["PLAIN", "LOGIN"], nodemailer),
     Smtplib("smtplib", ["PLAIN", "LOGIN"], None),
 ]
 WRITERS = [

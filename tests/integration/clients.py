@@ -20,8 +20,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import programs                                                  # noqa: E402
 import tap                                                       # noqa: E402
 from arrived import difference                                   # noqa: E402
-from postern import (Postern, make_certificate, need_root,       # noqa: E402
-                     wait_for)
+from postern import (Postern, make_certificate, need_npm,        # noqa: E402
+                     need_root, wait_for)
 from programs import Job                                         # noqa: E402
 from sink import Sink                                            # noqa: E402
 
@@ -154,7 +154,7 @@ def test_smtputf8(h):
     cases = [(program, h.job(True, "PLAIN", lambda run: small(run, JUERG),
                              JUERG))
              for program in programs.VERBATIM
-             if program.name in ("smtplib", "curl") and
+             if program.name in ("smtplib", "curl", "nodemailer") and
              program.command is not programs.curl_sasl_ir]
 
     def judge(program, job, status, output):
@@ -250,6 +250,7 @@ def test_not_offered(h):
 
 def main():
     need_root()
+    need_npm("nodemailer")
     top = tempfile.mkdtemp(prefix="postern-clients-")
     os.chmod(top, 0o755)
     accounts = "accounts { mechanisms = {%s} lock-after = 0 }" % ", ".join(

@@ -174,6 +174,7 @@ def test_logged_in(p, sink):
     taken = []
     for recipient in RECIPIENTS:
         recipient = recipient.format(host=HOSTNAME)
+        tap.case("relay forms", ("logged in", recipient))
         talk = Talk(p, True)
         talk.say("AUTH PLAIN " + plain(ALICE, "open-sesame"))
         talk.say("MAIL FROM:<%s>" % ALICE)

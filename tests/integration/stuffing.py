@@ -14,6 +14,7 @@ import base64
 import multiprocessing
 import os
 import random
+import resource
 import socket
 import struct
 import sys
@@ -158,7 +159,9 @@ def attack(kind, out, *args):
     b = kind(*args)
     started = time.monotonic()
     asyncio.run(b.run())
-    out.send((b.replies, b.heard, b.errors, time.monotonic() - started))
+    cpu = resource.getrusage(resource.RUSAGE_SELF)
+    out.send((b.replies, b.heard, b.errors, time.monotonic() - started,
+              cpu.ru_utime + cpu.ru_stime))
 
 
 def let_loose(kind, *args):
@@ -239,6 +242,18 @@ def rss_kb(p, name):
     return best
 
 
+def cpu_sec(p):
+    """What each kind of process has used until now."""
+    used = {}
+    for row in p.processes():
+        with open("/proc/%d/stat" % row["pid"]) as f:
+            ticks = f.read().rsplit(")", 1)[1].split()[11:13]
+        name = row["name"].split("/")[0]
+        used[name] = used.get(name, 0) + sum(map(int, ticks)) / os.sysconf(
+            "SC_CLK_TCK")
+    return used
+
+
 def test_attack(p, port):
     context = p.context()
     quiet = Honest(port, context)
@@ -247,6 +262,7 @@ def test_attack(p, port):
     tap.note("before: " + quiet.stop())
     tap.equal(quiet.failed, [], "all log in at home before it begins")
     before = {name: rss_kb(p, name) for name in ("auth", "smtpd")}
+    used = cpu_sec(p)
     process, result = let_loose(Botnet, port, context, ATTEMPTS, ADDRESSES,
                                 AT_ONCE)
     busy = Honest(port, context)
@@ -256,7 +272,10 @@ def test_attack(p, port):
             break
         for name in most:
             most[name] = max(most[name], rss_kb(p, name))
-    replies, heard, errors, took = result.recv()
+    replies, heard, errors, took, its_cpu = result.recv()
+    tap.note("seconds of CPU: the botnet %.1f, %s" % (its_cpu, ", ".join(
+        "%s %.1f" % (name, sec - used.get(name, 0))
+        for name, sec in sorted(cpu_sec(p).items()))))
     tap.note("during: " + busy.stop())
     tap.note("%d attempts from %d addresses in %.0f s, %d broken connections: "
              "%s" % (sum(replies.values()), ADDRESSES, took, errors, replies))
