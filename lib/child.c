@@ -11,7 +11,7 @@
 
 #define NAME_LEN_MAX	256
 #define BIG		(1024 * 1024)	/* allocations of their own */
-#define KEPT		(4 * 1024 * 1024)	/* unused, by a process */
+#define KEPT		(1024 * 1024)	/* unused, by a process */
 
 static const struct child_ops *ops;
 static struct ipc *control;

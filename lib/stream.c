@@ -559,6 +559,9 @@ flush(struct stream *st)
 	if (stream_unsent(st) > 0 || st->deaf != NULL)
 		return true;
 	ours = st->out.len > 0;	/* not OpenSSL's alone */
+	/* A ticket has made it ready to read; an idle session is not. */
+	if (st->secure)
+		SSL_free_buffers(st->ssl);
 	buf_wipe(&st->out);
 	st->out_off = 0;
 	return !ours || st->ops == NULL || tell(st, st->ops->drained);
