@@ -9,6 +9,7 @@
 #include "auth/lastuse.h"
 #include "auth/revoke.h"
 #include "auth/sasl.h"
+#include "auth/sources.h"
 #include "auth/tokens.h"
 #include "auth/watch.h"
 #include "auth/worker.h"
@@ -77,6 +78,7 @@ conf_use(const void *slice, void *prepared)
 	client_ca_use(prepared);
 	exchange_conf(conf);
 	tokens_conf(conf);
+	sources_conf(conf);
 	watch_conf(conf);
 	lanes_conf(accounts, conf);
 	ctl_conf(accounts, conf);
@@ -95,6 +97,8 @@ peer(enum role role, uint32_t index, int fd)
 		revoke_peer(fd);
 	else if (role == ROLE_FETCH)
 		tokens_peer(fd);
+	else if (role == ROLE_SOURCE)
+		sources_peer(fd);
 	else if (close(fd) == -1)
 		log_warn("close");
 }
@@ -136,6 +140,7 @@ stop(void)
 	lastuse_stop();
 	revoke_stop();
 	tokens_stop();
+	sources_stop();
 	sasl_login_accounts(NULL);
 	lanes_conf(NULL, conf);
 	accounts_close(&accounts);

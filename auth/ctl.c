@@ -10,7 +10,8 @@ static const struct auth_conf *conf;
 
 /* A line for each room. */
 static const struct verb *const rooms[] = {
-	ctl_account_verbs, ctl_cert_verbs, ctl_device_verbs, ctl_list_verbs, ctl_sender_verbs,
+	ctl_account_verbs, ctl_cert_verbs, ctl_device_verbs, ctl_list_verbs,
+	ctl_sender_verbs, ctl_test_verbs,
 };
 
 /* --- life ----------------------------------------------------------------------- */
@@ -140,10 +141,13 @@ parse(struct request *r, size_t argc, const char *const *argv,
 	    ACCOUNT_CAP_DEFAULT);
 	for (i = v->args; why == NULL && i < argc; i++)
 		why = v->option(r, argv[i]);
-	if (why == NULL && v->password)
+	if (why == NULL && v->password == CTL_NEW_PASSWORD)
 		why = account_password(secret, secret_len);
-	if (why == NULL && v->password && buf_add(&r->password, secret,
-	    secret_len) == -1)
+	if (why == NULL && v->password == CTL_ANY_PASSWORD &&
+	    (secret_len == 0 || memchr(secret, '\0', secret_len) != NULL))
+		why = "a password is wanted";
+	if (why == NULL && v->password != CTL_NO_PASSWORD &&
+	    buf_add(&r->password, secret, secret_len) == -1)
 		why = "the password is too long";
 	r->account.created_ms = r->account.changed_ms = ev_wall_ms();
 	return why;

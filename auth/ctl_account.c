@@ -194,10 +194,10 @@ take_option(struct request *r, const char *option)
 }
 
 const struct verb ctl_account_verbs[] = {
-	{ "account add", 1, true, take_option, run_add, done_change },
-	{ "account passwd", 1, true, NULL, run_passwd, done_passwd },
-	{ "account remove", 1, false, NULL, run_remove, done_change },
-	{ "account unlock", 1, false, NULL, ctl_run_get, done_unlock },
-	{ "account show", 1, false, NULL, ctl_run_get, done_show },
-	{ NULL, 0, false, NULL, NULL, NULL }
+	{ "account add", 1, CTL_NEW_PASSWORD, take_option, run_add, done_change },
+	{ "account passwd", 1, CTL_NEW_PASSWORD, NULL, run_passwd, done_passwd },
+	{ "account remove", 1, CTL_NO_PASSWORD, NULL, run_remove, done_change },
+	{ "account unlock", 1, CTL_NO_PASSWORD, NULL, ctl_run_get, done_unlock },
+	{ "account show", 1, CTL_NO_PASSWORD, NULL, ctl_run_get, done_show },
+	{ NULL, 0, CTL_NO_PASSWORD, NULL, NULL, NULL }
 };

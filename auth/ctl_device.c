@@ -260,8 +260,8 @@ done_remove(struct job *job)
 }
 
 const struct verb ctl_device_verbs[] = {
-	{ "account device add", 2, false, take_option, run_add, done_add },
-	{ "account device list", 1, false, NULL, run_list, done_list },
-	{ "account device remove", 2, false, NULL, run_remove, done_remove },
-	{ NULL, 0, false, NULL, NULL, NULL }
+	{ "account device add", 2, CTL_NO_PASSWORD, take_option, run_add, done_add },
+	{ "account device list", 1, CTL_NO_PASSWORD, NULL, run_list, done_list },
+	{ "account device remove", 2, CTL_NO_PASSWORD, NULL, run_remove, done_remove },
+	{ NULL, 0, CTL_NO_PASSWORD, NULL, NULL, NULL }
 };

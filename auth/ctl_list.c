@@ -73,8 +73,8 @@ done_list(struct job *job)
 }
 
 const struct verb ctl_list_verbs[] = {
-	{ "account list", 0, false, NULL, run_list, done_list },
-	{ NULL, 0, false, NULL, NULL, NULL }
+	{ "account list", 0, CTL_NO_PASSWORD, NULL, run_list, done_list },
+	{ NULL, 0, CTL_NO_PASSWORD, NULL, NULL, NULL }
 };
 
 /* --- what does not fit the configuration ------------------------------------------------------------------ */

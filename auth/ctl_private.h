@@ -31,16 +31,23 @@ struct request {
 	enum accounts_result result;
 	const char *refusal;	/* with ACCOUNTS_REFUSED, a sentence */
 	enum ctl_exit refusal_code;
+	bool	 right;		/* the password that was tested */
 	struct account *listed;	/* of one batch; damaged ones have no cap */
 	size_t	 nlisted;
 	struct accounts_use *uses; /* of the account's devices, one each */
 	struct ev_timer timer;
 };
 
+enum ctl_password {
+	CTL_NO_PASSWORD,
+	CTL_NEW_PASSWORD,	/* it has to be good enough for one */
+	CTL_ANY_PASSWORD
+};
+
 struct verb {
 	const char *words;	/* "account add"; NULL ends a table */
 	size_t	 args;		/* behind the words: a name, then a label */
-	bool	 password;
+	enum ctl_password password;
 	/* Each further argument, "key=value"; NULL when none is taken. */
 	const char *(*option)(struct request *, const char *);
 	void	(*run)(struct job *);
@@ -48,7 +55,8 @@ struct verb {
 };
 
 extern const struct verb ctl_account_verbs[], ctl_cert_verbs[],
-    ctl_device_verbs[], ctl_list_verbs[], ctl_sender_verbs[];
+    ctl_device_verbs[], ctl_list_verbs[], ctl_sender_verbs[],
+    ctl_test_verbs[];
 
 /* What ctl_conf() was told last. */
 struct accounts *ctl_accounts(void);

@@ -172,8 +172,8 @@ done(struct job *job)
 }
 
 const struct verb ctl_sender_verbs[] = {
-	{ "account set", 1, false, ctl_take_sending, run_set, done },
-	{ "account sender add", 1, false, ctl_take_sender, run_add, done },
-	{ "account sender remove", 1, false, ctl_take_sender, run_drop, done },
-	{ NULL, 0, false, NULL, NULL, NULL }
+	{ "account set", 1, CTL_NO_PASSWORD, ctl_take_sending, run_set, done },
+	{ "account sender add", 1, CTL_NO_PASSWORD, ctl_take_sender, run_add, done },
+	{ "account sender remove", 1, CTL_NO_PASSWORD, ctl_take_sender, run_drop, done },
+	{ NULL, 0, CTL_NO_PASSWORD, NULL, NULL, NULL }
 };

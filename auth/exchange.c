@@ -73,7 +73,8 @@ struct exchange {
 	bool	 has_input;
 	struct buf input;
 	struct buf certs;	/* of a client that comes by EXTERNAL */
-	uint64_t now_ms;	/* when the client moved */
+	uint64_t now_ms;	/* when the last step began */
+	uint64_t moved_ms;	/* when the client said its last word */
 	uint64_t wait_ms;	/* of a lock */
 	struct sasl_login *login; /* the thread's */
 	bool	 has_verdict;
@@ -173,6 +174,7 @@ exchange_free(struct exchange *e)
 	(*burden(e->index))--;
 	buf_wipe(&e->input);
 	buf_clear(&e->certs);
+	account_clear(&e->verdict.account);
 	sasl_result_clear(&e->result);
 	free(e);
 }
@@ -217,6 +219,7 @@ run_step(struct job *job)
 		e->result.no = AUTH_NO_TEMPORARY;
 	}
 	e->has_verdict = false;
+	account_clear(&e->verdict.account);
 	buf_wipe(&e->input);
 	if (e->result.answer != SASL_ANSWER_CHALLENGE &&
 	    e->result.answer != SASL_ANSWER_ASK)
@@ -320,17 +323,25 @@ note_use(const struct exchange *e)
 		    ev_wall_ms());
 }
 
-/* Guessing costs time, but no thread; the jitter hides what the work took. */
+/*
+ * Guessing costs time, but no thread. Counted from the client's last word, and
+ * in whole steps: whether there is an account, whether another process was
+ * asked, and how much that one had to do, shows in none of it.
+ */
 static void
 delay(struct exchange *e, uint32_t failures)
 {
 	uint32_t r, times = failures < 1 ? 1 : failures > DELAYS_MAX ?
 	    DELAYS_MAX : failures;
+	uint64_t took = ev_now_ms() - e->moved_ms;
+	uint64_t whole = (uint64_t)times * DELAY_MS;
 
 	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
 		r = 0;
 	set_state(e, EXCHANGE_DELAYED);
-	ev_timer_set(&e->timer, times * DELAY_MS + r % (DELAY_MS / 2));
+	while (whole < took)
+		whole += DELAY_MS;
+	ev_timer_set(&e->timer, whole - took + r % (DELAY_MS / 2));
 }
 
 /*
@@ -427,7 +438,7 @@ challenge_later(struct exchange *e)
 static void
 ask(struct exchange *e)
 {
-	static const struct sasl_verdict nobody = { .temporary = true };
+	struct sasl_verdict nobody = { .temporary = true };
 	static uint64_t last;
 	exchange_asker *asker = askers[e->result.ask];
 	uint64_t wait_ms;
@@ -446,17 +457,20 @@ ask(struct exchange *e)
 }
 
 void
-exchange_answered(uint64_t question, const struct sasl_verdict *verdict)
+exchange_answered(uint64_t question, struct sasl_verdict *verdict)
 {
 	struct exchange *e;
 
 	LIST_FOREACH(e, &questions[question % BUCKETS], of_questions)
 		if (e->question == question)
 			break;
-	if (e == NULL)
+	if (e == NULL) {
+		account_clear(&verdict->account);
 		return;
+	}
 	LIST_REMOVE(e, of_questions);
 	e->verdict = *verdict;
+	memset(&verdict->account, 0, sizeof(verdict->account));
 	e->has_verdict = true;
 	submit(e);
 }
@@ -496,6 +510,10 @@ exchange_done(struct job *job)
 			break;
 		}
 		watch_succeeded(e->result.tried, e->params.peer);
+		if (*e->result.why != '\0')
+			log_info("%s account=\"%s\" source=%s",
+			    log_session(e->id), log_escs(e->result.tried),
+			    log_escs(e->result.why));
 		note_use(e);
 		send_ok(e);
 		exchange_free(e);
@@ -507,7 +525,11 @@ exchange_done(struct job *job)
 			failed(e);
 		break;
 	case SASL_ANSWER_ASK:
-		ask(e);
+		/* Nobody is asked about a name that is locked. */
+		if (*e->result.tried != '\0' && locked(e, e->result.tried))
+			failed(e);
+		else
+			ask(e);
 		break;
 	}
 }
@@ -515,7 +537,7 @@ exchange_done(struct job *job)
 static void
 timer_cb(void *arg)
 {
-	static const struct sasl_verdict silence = { .temporary = true,
+	struct sasl_verdict silence = { .temporary = true,
 	    .why = "no answer in time" };
 	struct exchange *e = arg;
 	bool late = e->state == EXCHANGE_WAITING;
@@ -629,6 +651,7 @@ on_start(struct peer *peer, struct ipc_in *in)
 	e->params.cache_sec = conf->cache_sec;
 	e->params.wall_ms = ev_wall_ms();
 	e->params.hashes = hashes;
+	e->params.sources = conf->grants.n > 0;
 	snprintf(e->params.token_issuer, sizeof(e->params.token_issuer), "%s",
 	    conf->token_issuer);
 	snprintf(e->params.token_scope, sizeof(e->params.token_scope), "%s",
@@ -638,6 +661,7 @@ on_start(struct peer *peer, struct ipc_in *in)
 	buf_add(&e->certs, certs, certs_len);
 	e->has_input = has_input;
 	buf_add(&e->input, input, len);
+	e->moved_ms = ev_now_ms();
 	submit(e);
 	return 0;
 }
@@ -655,6 +679,7 @@ on_step(struct peer *peer, struct ipc_in *in)
 	if (e == NULL)
 		return 0;
 	buf_add(&e->input, input, len);
+	e->moved_ms = ev_now_ms();
 	submit(e);
 	return 0;
 }

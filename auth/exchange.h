@@ -26,7 +26,10 @@ void	 exchange_stop(void);
  */
 typedef uint64_t exchange_asker(uint64_t question, const struct sasl_result *);
 void	 exchange_ask_by(enum sasl_ask, exchange_asker *);
-/* The answer; one that nobody waits for any more is dropped. */
-void	 exchange_answered(uint64_t question, const struct sasl_verdict *);
+/*
+ * The answer, whose account is taken over; one that nobody waits for any more
+ * is dropped.
+ */
+void	 exchange_answered(uint64_t question, struct sasl_verdict *);
 
 #endif

@@ -10,7 +10,8 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/census.c %D%/census.h \
 	%D%/client_cert.c %D%/client_cert.h \
 	%D%/ctl.c %D%/ctl.h %D%/ctl_private.h \
-	%D%/ctl_account.c %D%/ctl_cert.c %D%/ctl_device.c %D%/ctl_list.c %D%/ctl_sender.c \
+	%D%/ctl_account.c %D%/ctl_cert.c %D%/ctl_device.c %D%/ctl_list.c \
+	%D%/ctl_sender.c %D%/ctl_test.c \
 	%D%/device.c %D%/device.h \
 	%D%/exchange.c %D%/exchange.h \
 	%D%/groups.c %D%/groups.h \
@@ -23,6 +24,7 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/sasl.c %D%/sasl.h %D%/sasl_private.h \
 	%D%/sasl_ask.c %D%/sasl_library.c %D%/sasl_oauth.c \
 	%D%/sasl_scram.c \
+	%D%/sources.c %D%/sources.h \
 	%D%/tokens.c %D%/tokens.h \
 	%D%/watch.c %D%/watch.h \
 	%D%/worker.c %D%/worker.h

@@ -12,6 +12,8 @@
 
 #define CHALLENGE_MAX	8192	/* RFC 4954 4: 12288 as base64, at most */
 #define QUESTION_MAX	CHALLENGE_MAX
+#define HEARD_MAX	(4 * 12300)	/* LOGIN has three messages */
+#define NOT_SAID	UINT32_MAX	/* instead of a length */
 
 __thread struct sasl_login *sasl_current;
 
@@ -31,24 +33,34 @@ sasl_result_clear(struct sasl_result *r)
 	account_clear(&r->account);
 }
 
-struct sasl_login *
-sasl_login_new(const struct sasl_login_params *p)
+static int
+open_conn(struct sasl_login *l)
 {
 	sasl_security_properties_t props = {
 		.security_flags = SASL_SEC_NOANONYMOUS |
-		    (p->tls_bits == 0 ? SASL_SEC_NOPLAINTEXT : 0)
+		    (l->p.tls_bits == 0 ? SASL_SEC_NOPLAINTEXT : 0)
 	};
-	struct sasl_login *l = xcalloc(1, sizeof(*l));
-	sasl_ssf_t ssf = p->tls_bits;
+	sasl_ssf_t ssf = l->p.tls_bits;
 
-	l->p = *p;
-	buf_init(&l->final, CHALLENGE_MAX);
-	buf_init(&l->question, QUESTION_MAX);
-	sasl_current = l;
 	if (sasl_server_new("smtp", l->p.hostname, NULL, NULL, NULL, NULL, 0,
 	    &l->conn) != SASL_OK ||
 	    sasl_setprop(l->conn, SASL_SSF_EXTERNAL, &ssf) != SASL_OK ||
 	    sasl_setprop(l->conn, SASL_SEC_PROPS, &props) != SASL_OK)
+		return -1;
+	return 0;
+}
+
+struct sasl_login *
+sasl_login_new(const struct sasl_login_params *p)
+{
+	struct sasl_login *l = xcalloc(1, sizeof(*l));
+
+	l->p = *p;
+	buf_init(&l->final, CHALLENGE_MAX);
+	buf_init(&l->question, QUESTION_MAX);
+	buf_init(&l->heard, HEARD_MAX);
+	sasl_current = l;
+	if (open_conn(l) == -1)
 		sasl_login_free(&l);
 	sasl_current = NULL;
 	return l;
@@ -67,6 +79,7 @@ sasl_login_free(struct sasl_login **lp)
 	account_clear(&l->account);
 	buf_clear(&l->final);
 	buf_wipe(&l->question);
+	buf_wipe(&l->heard);
 	free(l);
 }
 
@@ -200,6 +213,21 @@ check(struct sasl_login *l, const uint8_t *in, size_t len)
 	return r;
 }
 
+/* Of a mechanism with a password in it, which others may have to judge. */
+static void
+keep_heard(struct sasl_login *l, const uint8_t *in, size_t len)
+{
+	uint32_t n = in == NULL ? NOT_SAID : (uint32_t)len;
+
+	if (!l->p.sources || (strcasecmp(l->p.mechanism, "PLAIN") != 0 &&
+	    strcasecmp(l->p.mechanism, "LOGIN") != 0))
+		return;
+	/* What does not fit is no login, and will not be asked about. */
+	if (buf_add(&l->heard, &n, sizeof(n)) == -1 ||
+	    (in != NULL && buf_add(&l->heard, in, len) == -1))
+		l->p.sources = false;
+}
+
 void
 sasl_login_start(struct sasl_login *l, const uint8_t *in, size_t len,
     uint64_t now_ms, struct sasl_result *result)
@@ -210,6 +238,7 @@ sasl_login_start(struct sasl_login *l, const uint8_t *in, size_t len,
 
 	sasl_current = l;
 	l->now_ms = now_ms;
+	keep_heard(l, in, len);
 	r = check(l, in, len);
 	if (r == SASL_OK && strcasecmp(l->p.mechanism, "EXTERNAL") == 0)
 		r = external(l);
@@ -230,6 +259,7 @@ sasl_login_step(struct sasl_login *l, const uint8_t *in, size_t len,
 
 	sasl_current = l;
 	l->now_ms = now_ms;
+	keep_heard(l, in == NULL ? (const uint8_t *)"" : in, len);
 	r = check(l, in, len);
 	if (r == SASL_OK)
 		r = sasl_server_step(l->conn, in == NULL ? "" :
@@ -238,9 +268,36 @@ sasl_login_step(struct sasl_login *l, const uint8_t *in, size_t len,
 	answer(l, r, out, out_len, result);
 }
 
+/*
+ * libsasl2 has refused the password, as it had to have an answer. It hears all
+ * once more, and our callback knows this time.
+ */
+static int
+say_again(struct sasl_login *l, const char **out, unsigned int *out_len)
+{
+	const uint8_t *at = l->heard.data, *end = at + l->heard.len;
+	bool first = true;
+	int r = SASL_FAIL;
+	uint32_t n;
+
+	sasl_dispose(&l->conn);
+	if (open_conn(l) == -1)
+		return SASL_FAIL;
+	for (; at < end && (first || r == SASL_CONTINUE); first = false) {
+		memcpy(&n, at, sizeof(n));
+		at += sizeof(n);
+		r = !first ? sasl_server_step(l->conn, (const char *)at, n,
+		    out, out_len) : sasl_server_start(l->conn, l->p.mechanism,
+		    n == NOT_SAID ? NULL : (const char *)at, n == NOT_SAID ?
+		    0 : n, out, out_len);
+		at += n == NOT_SAID ? 0 : n;
+	}
+	return r;
+}
+
 /* What the library waits for is the client's next word; this stands for it. */
 void
-sasl_login_answered(struct sasl_login *l, const struct sasl_verdict *v,
+sasl_login_answered(struct sasl_login *l, struct sasl_verdict *v,
     uint64_t now_ms, struct sasl_result *result)
 {
 	const char *out = NULL;
@@ -250,7 +307,8 @@ sasl_login_answered(struct sasl_login *l, const struct sasl_verdict *v,
 	sasl_current = l;
 	l->now_ms = now_ms;
 	l->verdict = v;
-	r = sasl_server_step(l->conn, "", 0, &out, &out_len);
+	r = l->ask == SASL_ASK_SOURCE ? say_again(l, &out, &out_len) :
+	    sasl_server_step(l->conn, "", 0, &out, &out_len);
 	l->verdict = NULL;
 	sasl_current = NULL;
 	answer(l, r, out, out_len, result);

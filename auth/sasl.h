@@ -40,6 +40,7 @@ struct sasl_login_params {
 	uint64_t wall_ms;	/* when it began: what has expired by then */
 	char	 token_issuer[OAUTH_ISSUER_MAX + 1]; /* that clients may ask, or "" */
 	char	 token_scope[OAUTH_SCOPE_MAX + 1]; /* that is wanted, or "" */
+	bool	 sources;	/* others know names that have no account */
 };
 
 enum sasl_answer {
@@ -48,8 +49,11 @@ enum sasl_answer {
 				   sasl_login_answered() */
 };
 
-/* What is asked, of whom: a token, of postern-fetch. */
-enum sasl_ask { SASL_ASK_TOKEN, SASL_ASKS };
+/*
+ * What is asked, of whom: a token, of postern-fetch; a name, NUL and a password,
+ * of postern-source.
+ */
+enum sasl_ask { SASL_ASK_TOKEN, SASL_ASK_SOURCE, SASL_ASKS };
 
 #define SASL_WHY_MAX	200
 
@@ -58,7 +62,8 @@ struct sasl_verdict {
 	bool	 good;
 	bool	 temporary;		/* else: nobody could tell */
 	bool	 harmless;		/* else: what failed was no guess */
-	char	 name[ACCOUNT_MAX + 1];	/* good: whose it is */
+	char	 name[ACCOUNT_MAX + 1];	/* good: whose a token is */
+	struct account account;	/* good: what a source's user may; owned */
 	char	 why[SASL_WHY_MAX];	/* else: for the log; may hold a
 					   stranger's words */
 };
@@ -83,7 +88,8 @@ struct sasl_result {
 	bool	 refused;		/* the challenge tells of a failure, what
 					   the client says to it is its last */
 	bool	 harmless;		/* a failure that was no guess */
-	char	 why[SASL_WHY_MAX];	/* of a failure, or "": for the log */
+	char	 why[SASL_WHY_MAX];	/* of a failure, or which source let him
+					   in, or "": for the log */
 };
 
 /*
@@ -113,7 +119,8 @@ void	 sasl_login_start(struct sasl_login *, const uint8_t *, size_t,
 	    uint64_t now_ms, struct sasl_result *);
 void	 sasl_login_step(struct sasl_login *, const uint8_t *, size_t,
 	    uint64_t now_ms, struct sasl_result *);
-void	 sasl_login_answered(struct sasl_login *, const struct sasl_verdict *,
+/* May take the verdict's account out of it. */
+void	 sasl_login_answered(struct sasl_login *, struct sasl_verdict *,
 	    uint64_t now_ms, struct sasl_result *);
 
 #endif

@@ -182,6 +182,48 @@ may_come(struct sasl_login *l)
 	return false;
 }
 
+/* What cannot be an account's name and password is asked nobody. */
+static bool
+may_ask(const struct sasl_login *l, const char *name, const char *pass,
+    size_t len)
+{
+	char proper[ACCOUNT_MAX + 1];
+
+	return l->p.sources && len > 0 && len <= ACCOUNT_PASSWORD_MAX &&
+	    memchr(pass, '\0', len) == NULL &&
+	    account_name(name, proper) == NULL && strcmp(name, proper) == 0;
+}
+
+/*
+ * A name without an account here: others are asked, and then this comes once
+ * more.
+ */
+static int
+check_elsewhere(struct sasl_login *l, const char *name, const char *pass,
+    size_t len)
+{
+	struct sasl_verdict *v = l->verdict;
+
+	if (v == NULL) {
+		l->ask = SASL_ASK_SOURCE;
+		l->asks = buf_add(&l->question, name, strlen(name) + 1) == 0 &&
+		    buf_add(&l->question, pass, len) == 0;
+		return SASL_BADAUTH;
+	}
+	snprintf(l->why, sizeof(l->why), "%s", v->why);
+	if (v->good) {
+		account_clear(&l->account);
+		l->account = v->account;
+		memset(&v->account, 0, sizeof(v->account));
+		l->known = true;
+		return SASL_OK;
+	}
+	l->trouble = v->temporary;
+	l->judged = true;
+	l->wrong = sasl_hash(pass, len);
+	return v->temporary ? SASL_UNAVAIL : SASL_BADAUTH;
+}
+
 int
 sasl_checkpass_cb(sasl_conn_t *conn, void *context, const char *user,
     const char *pass, unsigned int len, struct propctx *propctx)
@@ -194,6 +236,8 @@ sasl_checkpass_cb(sasl_conn_t *conn, void *context, const char *user,
 	sasl_look_up(l, name);
 	if (l->trouble)
 		return SASL_UNAVAIL;
+	if (!l->known && may_ask(l, name, pass, len))
+		return check_elsewhere(l, name, pass, len);
 	if (device_typed(pass, len, typed))
 		find_device(l, typed);
 	if (l->device != NULL && device_typed(pass, len, typed)) {

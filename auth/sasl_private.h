@@ -36,7 +36,9 @@ struct sasl_login {
 				   process */
 	enum sasl_ask ask;
 	struct buf question;	/* a secret */
-	const struct sasl_verdict *verdict; /* in the step behind it, else NULL */
+	struct sasl_verdict *verdict; /* in the step behind it, else NULL */
+	struct buf heard;	/* what the client said so far, to be said again
+				   when the sources have answered; a secret */
 	bool	 refused, harmless; /* as in struct sasl_result */
 	char	 why[SASL_WHY_MAX];
 	bool	 claims_name;	/* a token's client said whose it is */

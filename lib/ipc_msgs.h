@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 7
+#define IPC_VERSION 9
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
@@ -142,6 +142,18 @@ enum msg {
 			   RFC 2852), result (mostly the only one; n may be
 			   0): no more results for this attempt */
 
+	/* auth to source; id is the question's */
+	M_SOURCE_ASK = 144, /* str name, bytes password, bool tell, too: which
+			   source lets him in? */
+	/* source to auth */
+	M_SOURCE_SAID,	/* str source, u8 enum source_said, str why, u32 ms
+			   that it took: one source, in their order, where
+			   that was to be told */
+	M_SOURCE_OK,	/* str source, u32 n, n x str address that he may send
+			   as by what it says */
+	M_SOURCE_NO,	/* bool temporary, str why, for the log; it may hold
+			   others' words */
+
 	/* auth to fetch; id is the question's */
 	M_TOKEN = 160,	/* bytes token: whose is it? */
 	/* fetch to auth */
@@ -177,6 +189,17 @@ enum token_no {
 	TOKEN_NOS
 };
 
+/* What a source says of a name and a password. */
+enum source_said {
+	SAID_NOTHING,		/* no answer */
+	SAID_YES,
+	SAID_WRONG,		/* it knows the name, not with this password */
+	SAID_UNKNOWN,		/* it does not know the name */
+	SAID_NO,		/* one of these two; it does not tell which */
+	SAID_NOT_ASKED,		/* it is for other domains, or not its turn */
+	SAIDS
+};
+
 /* The only signatures that keys makes. */
 enum sign_as {
 	SIGN_ECDSA_SHA256, SIGN_ECDSA_SHA384, SIGN_RSA_PSS_SHA256,
@@ -197,6 +220,8 @@ enum deliver_flag {
 #define BINDING_MAX	64	/* bytes of one */
 #define CLIENT_CERTS_MAX 8	/* of a client, */
 #define CLIENT_CERTS_LEN 16384	/* in DER */
+#define SOURCE_WHY_MAX	200	/* with its NUL */
+#define SOURCE_PASSWORD_MAX 1024
 #define TOKEN_MAX	8192	/* what RFC 4954's longest AUTH line can hold */
 #define CTL_WINDOW	(256 * 1024)
 #define CTL_ARGS_MAX	1100	/* an envelope of 1,000 recipients fits */

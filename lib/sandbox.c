@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <time.h>
@@ -353,12 +354,19 @@ enter_landlock(int ruleset)
 
 /* --- all of it -------------------------------------------------------------------- */
 
-static void
-drop_root(uint32_t uid, uint32_t gid)
+/* A number that is nobody's name has no groups. */
+static int
+join_groups(const struct sandbox *sb, uint32_t uid, gid_t gid)
 {
-	gid_t group = gid;
+	const struct passwd *pw = sb->groups ? getpwuid(uid) : NULL;
 
-	if (setgroups(1, &group) == -1 || setresgid(gid, gid, gid) == -1 ||
+	return pw != NULL ? initgroups(pw->pw_name, gid) : setgroups(1, &gid);
+}
+
+static void
+drop_root(const struct sandbox *sb, uint32_t uid, uint32_t gid)
+{
+	if (join_groups(sb, uid, gid) == -1 || setresgid(gid, gid, gid) == -1 ||
 	    setresuid(uid, uid, uid) == -1)
 		fatal("cannot become user %u, group %u", uid, gid);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
@@ -380,7 +388,7 @@ sandbox_confine(const struct sandbox *sb, uint32_t uid, uint32_t gid,
 		fatal("cannot change the root directory to %s", chroot_dir);
 	if (enforce)
 		landlock = make_landlock(sb);
-	drop_root(uid, gid);
+	drop_root(sb, uid, gid);
 	if (!enforce) {
 		log_warnx("sandbox off: no seccomp, no Landlock");
 		return;

@@ -24,6 +24,8 @@ struct sandbox {
 				are left out */
 	bool	 connects;	/* without a table: may open connections; takes
 				none all the same */
+	bool	 groups;	/* keeps what the user is a member of, beside its
+					own group */
 	uint32_t max_files;	/* RLIMIT_NOFILE */
 	bool	 no_processes;	/* RLIMIT_NPROC 0: for single-threaded children */
 };

@@ -89,7 +89,7 @@ ask_password(struct ask *a)
 	int code;
 
 	buf_init(&secret, PASSWORD_MAX);
-	why = password_read(a->args[0], &secret);
+	why = password_read(a->args[0], a->verb->way == WAY_PASSWORD, &secret);
 	if (why == NULL)
 		code = ask_plain(a, secret.data, secret.len);
 	else

@@ -106,6 +106,7 @@ carry_out(struct ask *a)
 		return code;
 	switch (a->verb->way) {
 	case WAY_PASSWORD:
+	case WAY_TRY_PASSWORD:
 		return ask_password(a);
 	case WAY_CERTIFICATE:
 		return ask_certificate(a);

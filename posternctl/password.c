@@ -64,7 +64,7 @@ ask(const char *prompt, const char *account, struct buf *line)
 }
 
 const char *
-password_read(const char *account, struct buf *out)
+password_read(const char *account, bool is_new, struct buf *out)
 {
 	struct buf again;
 	const char *err;
@@ -73,7 +73,7 @@ password_read(const char *account, struct buf *out)
 	if (!isatty(STDIN_FILENO))
 		return read_line(out);
 	err = ask("Password for", account, out);
-	if (err != NULL)
+	if (err != NULL || !is_new)
 		return err;
 	buf_init(&again, PASSWORD_MAX);
 	err = ask("Once more for", account, &again);

@@ -46,6 +46,8 @@ static const struct verb verbs[] = {
 	    1, 1, VIEW_TABLE, WAY_PASSWORD, "" },
 	{ "account list", "", "all accounts", 0, 0, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "account show", "NAME", "one account", 1, 1, VIEW_CARD, WAY_PLAIN, "" },
+	{ "account test", "NAME", "would a login get in, and by which source; "
+	    "asks for the password", 1, 1, VIEW_TABLE, WAY_TRY_PASSWORD, "" },
 	{ "account unlock", "NAME", "forget what was guessed wrong", 1, 1,
 	    VIEW_TABLE, WAY_PLAIN, "" },
 	{ "account remove", "NAME", "nobody logs in as this any more",

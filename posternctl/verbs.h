@@ -13,6 +13,7 @@
 enum verb_way {
 	WAY_PLAIN,		/* one request, one answer */
 	WAY_PASSWORD,		/* with one of the account named first */
+	WAY_TRY_PASSWORD,	/* the same, one that there is already */
 	WAY_CERTIFICATE,	/* a file of one, behind the account */
 	WAY_BULK,		/* many messages at once: asks first */
 	WAY_EXPORT, WAY_IMPORT,	/* a folder of messages */

@@ -61,6 +61,12 @@ FUZZ_TARGETS += %D%/fuzz_dsn
 %C%_fuzz_dsn_LDADD = $(LIBQUEUE)
 EXTRA_DIST += %D%/dsn.dict
 
+FUZZ_TARGETS += %D%/fuzz_fill
+%C%_fuzz_fill_SOURCES = %D%/fuzz_fill.c $(FUZZ_MAIN)
+%C%_fuzz_fill_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_fill_LDADD = $(LIBSOURCE)
+EXTRA_DIST += %D%/fill.dict
+
 FUZZ_TARGETS += %D%/fuzz_guard
 %C%_fuzz_guard_SOURCES = %D%/fuzz_guard.c $(FUZZ_MAIN)
 %C%_fuzz_guard_LDFLAGS = $(FUZZ_LINK)
@@ -148,6 +154,11 @@ FUZZ_TARGETS += %D%/fuzz_reply
 %C%_fuzz_reply_LDADD = $(LIBPOSTERN)
 EXTRA_DIST += %D%/reply.dict
 
+FUZZ_TARGETS += %D%/fuzz_saslauthd
+%C%_fuzz_saslauthd_SOURCES = %D%/fuzz_saslauthd.c $(FUZZ_MAIN)
+%C%_fuzz_saslauthd_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_saslauthd_LDADD = $(LIBSOURCE)
+
 FUZZ_TARGETS += %D%/fuzz_session
 %C%_fuzz_session_SOURCES = %D%/fuzz_session.c $(FUZZ_MAIN)
 %C%_fuzz_session_LDFLAGS = $(FUZZ_LINK)
@@ -159,6 +170,12 @@ FUZZ_TARGETS += %D%/fuzz_smtp_line
 %C%_fuzz_smtp_line_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_smtp_line_LDADD = $(LIBPOSTERN)
 EXTRA_DIST += %D%/smtp_line.dict
+
+FUZZ_TARGETS += %D%/fuzz_stored
+%C%_fuzz_stored_SOURCES = %D%/fuzz_stored.c $(FUZZ_MAIN)
+%C%_fuzz_stored_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_stored_LDADD = $(LIBSOURCE)
+EXTRA_DIST += %D%/stored.dict
 
 FUZZ_TARGETS += %D%/fuzz_vault
 %C%_fuzz_vault_SOURCES = %D%/fuzz_vault.c $(FUZZ_MAIN)

@@ -1,5 +1,6 @@
 EXTRA_DIST += \
 	%D%/arrived.py \
+	%D%/backends.py \
 	%D%/ipc.py \
 	%D%/net_smtp.pl \
 	%D%/nodemailer.js \

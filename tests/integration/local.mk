@@ -4,6 +4,7 @@ TESTS += %D%/clients.py
 TESTS += %D%/accounts.py
 TESTS += %D%/devices.py
 TESTS += %D%/senders.py
+TESTS += %D%/sources.py
 TESTS += %D%/dns.py
 TESTS += %D%/dns_hostile.py
 TESTS += %D%/parent.py
@@ -29,6 +30,7 @@ EXTRA_DIST += \
 	%D%/accounts.py \
 	%D%/devices.py \
 	%D%/senders.py \
+	%D%/sources.py \
 	%D%/dns.py \
 	%D%/dns_hostile.py \
 	%D%/parent.py \

@@ -14,7 +14,8 @@ UNIT_TESTS += %D%/test_sasl %D%/test_scram %D%/test_exchange %D%/test_oauth
 %C%_test_exchange_LDADD = $(LIBAUTH)
 %C%_test_sasl_LDADD = $(LIBAUTH)
 
-UNIT_TESTS += %D%/test_lanes
+UNIT_TESTS += %D%/test_lanes %D%/test_sources
+%C%_test_sources_LDADD = $(LIBAUTH)
 %C%_test_lanes_LDADD = $(LIBAUTH)
 
 UNIT_TESTS += %D%/test_devlogin %D%/test_device %D%/test_account %D%/test_accounts %D%/test_guard
@@ -24,7 +25,7 @@ UNIT_TESTS += %D%/test_devlogin %D%/test_device %D%/test_account %D%/test_accoun
 %C%_test_devlogin_LDADD = $(LIBAUTH)
 %C%_test_accounts_LDADD = $(LIBAUTH)
 
-THREAD_TESTS += %D%/test_client_cert %D%/test_devlogin %D%/test_login %D%/test_sasl %D%/test_scram %D%/test_exchange %D%/test_oauth
+THREAD_TESTS += %D%/test_client_cert %D%/test_sources %D%/test_devlogin %D%/test_login %D%/test_sasl %D%/test_scram %D%/test_exchange %D%/test_oauth
 
 UNIT_TESTS += %D%/test_client_cert
 %C%_test_client_cert_LDADD = $(LIBAUTH)

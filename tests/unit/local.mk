@@ -14,5 +14,6 @@ include %D%/bench.mk
 include %D%/queue.mk
 include %D%/relay.mk
 include %D%/fetch.mk
+include %D%/source.mk
 include %D%/posternd.mk
 include %D%/posternctl.mk

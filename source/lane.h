@@ -1,0 +1,45 @@
+/*
+ * lane: the threads that ask one source, as many as its connections. Others
+ * than the main thread never see more than the question in their hands. An ask
+ * is submitted, and comes back once, in the main loop, by done(); or it is
+ * withdrawn before a thread has begun with it.
+ */
+#ifndef SOURCE_LANE_H
+#define SOURCE_LANE_H
+
+#include <sys/queue.h>
+
+#include "lib/ticket.h"
+#include "source/backend.h"
+
+struct lanes;
+
+struct ask {
+	STAILQ_ENTRY(ask) link;
+	char	 name[ACCOUNT_MAX + 1];
+	char	 password[SOURCE_PASSWORD_MAX + 1];
+	uint64_t deadline_ms;	/* by wait_clock() */
+	struct answer answer;
+	void	(*done)(struct ask *);
+	void	*arg;		/* the main thread's */
+};
+
+/* Once, before the others. */
+void	 lanes_begin(void);
+/* Copies the settings. Threads begin when they are needed. */
+struct lanes *lanes_new(const struct conf_source *, const struct backend *);
+/*
+ * From now on nothing may be submitted; what is under way comes back as before.
+ * Threads end by themselves, and what they have with them.
+ */
+void	 lanes_free(struct lanes **);
+/* The copy. */
+const struct conf_source *lanes_conf(const struct lanes *);
+
+struct ask *ask_new(const char *name, const void *password, size_t len);
+void	 ask_free(struct ask **);
+void	 lanes_submit(struct lanes *, struct ask *);
+/* False: a thread has it, or had; done() will be called. */
+bool	 lanes_withdraw(struct lanes *, struct ask *);
+
+#endif
