@@ -171,8 +171,8 @@ done_remove(struct job *job)
 }
 
 const struct verb ctl_cert_verbs[] = {
-	{ "account cert add", 1, false, take_certificate, run_add, done_add },
-	{ "account cert list", 1, false, NULL, run_list, done_list },
-	{ "account cert remove", 1, false, take_pin, run_remove, done_remove },
-	{ NULL, 0, false, NULL, NULL, NULL }
+	{ "account cert add", 1, CTL_NO_PASSWORD, take_certificate, run_add, done_add },
+	{ "account cert list", 1, CTL_NO_PASSWORD, NULL, run_list, done_list },
+	{ "account cert remove", 1, CTL_NO_PASSWORD, take_pin, run_remove, done_remove },
+	{ NULL, 0, CTL_NO_PASSWORD, NULL, NULL, NULL }
 };

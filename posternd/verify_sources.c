@@ -271,7 +271,7 @@ static void
 verify_order(void)
 {
 	const struct conf_strs *names = &cfg->source_names;
-	bool passwords = false;
+	bool passwords = false, scram = false;
 	size_t i, j;
 
 	if (names->n == 0 || strcmp(names->v[0], "local") != 0)
@@ -287,13 +287,21 @@ verify_order(void)
 			FAULT("accounts.sources", "there is no section: source "
 			    "%s { ... }", names->v[i]);
 	}
-	for (i = 0; i < cfg->smtpd.mechanisms.n; i++)
-		passwords = passwords ||
-		    strcmp(cfg->smtpd.mechanisms.v[i], "PLAIN") == 0 ||
-		    strcmp(cfg->smtpd.mechanisms.v[i], "LOGIN") == 0;
+	for (i = 0; i < cfg->smtpd.mechanisms.n; i++) {
+		const char *mechanism = cfg->smtpd.mechanisms.v[i];
+
+		passwords = passwords || strcmp(mechanism, "PLAIN") == 0 ||
+		    strcmp(mechanism, "LOGIN") == 0;
+		scram = scram || strncmp(mechanism, "SCRAM-", 6) == 0;
+	}
 	if (names->n > 1 && !passwords)
 		FAULT("accounts.mechanisms", "sources beside \"local\" know "
 		    "only passwords; add PLAIN and LOGIN to mechanisms");
+	else if (names->n > 1 && scram)
+		DOUBT("accounts.mechanisms", "programs that choose SCRAM, as "
+		    "most do where they see it, get in to local accounts "
+		    "alone; for the others: mechanisms = {\"PLAIN\", "
+		    "\"LOGIN\"}");
 }
 
 void

@@ -5,3 +5,6 @@ UNIT_TESTS += %D%/test_sandbox
 UNIT_TESTS += %D%/test_settings
 %C%_test_settings_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_SRCDIR='"$(abs_top_srcdir)"'
 %C%_test_settings_LDADD = $(LIBPOSTERND)
+
+UNIT_TESTS += %D%/test_source_settings
+%C%_test_source_settings_LDADD = $(LIBPOSTERND)
