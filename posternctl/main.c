@@ -128,13 +128,16 @@ carry_out(struct ask *a)
 static const struct verb *
 find(int argc, char **argv, int *used)
 {
+	char noun[64];
 	const char *nearest;
 	const struct verb *v = verbs_find(argc, argv, used, &nearest);
 
 	if (v != NULL)
 		return v;
-	/* "account" alone: what there is to say about accounts. */
-	if (argc == 1 && print_verbs(stderr, argv[0]) > 0)
+	/* "account" alone, or "account device": what there is to say of it. */
+	snprintf(noun, sizeof(noun), "%s%s%s", argv[0], argc == 2 ? " " : "",
+	    argc == 2 ? argv[1] : "");
+	if (argc <= 2 && print_verbs(stderr, noun) > 0)
 		return NULL;
 	if (nearest != NULL)
 		complain(0, "there is no verb \"%s%s%s\"; did you mean "

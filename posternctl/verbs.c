@@ -27,7 +27,7 @@ static const struct verb verbs[] = {
 	    "what it may not send as any more", 2, -1, VIEW_TABLE,
 	    WAY_PLAIN, "" },
 	{ "account device add", "NAME LABEL [--cap CAP] [--network NETWORK]...\n"
-	    "      [--expires AGE]", "make a password for one device, and show "
+	    "      [--expires TIME]", "make a password for one device, and show "
 	    "it this once", 2, 2, VIEW_CARD, WAY_PLAIN,
 	    "cap network expires" },
 	{ "account device list", "NAME", "its devices, and when they were used",

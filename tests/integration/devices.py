@@ -108,6 +108,8 @@ def test_verbs(p):
     tap.equal(len(p.rows("account", "device", "list", ALICE)), 1,
               "nothing was added by that")
     verb(p, OK, "removed", "remove", ALICE, "phone")
+    tap.ok("account device remove" in verb(p, USAGE, "no verb"),
+           "lists those that there are")
     tap.equal(listed(p, "phone"), None, "and gone")
 
 
