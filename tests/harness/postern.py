@@ -12,6 +12,7 @@ import ctypes
 import json
 import os
 import random
+import re
 import select
 import shutil
 import signal
@@ -130,6 +131,7 @@ class Postern:
         self.cert, self.key = certificate or make_certificate(
             self.dir, HOSTNAME, kind)
         self.process = None
+        self.secrets = []
         self.settings = dict(next_hop=next_hop or "smtp://127.0.0.1:1",
                              sections=sections, limits=limits, workers=workers,
                              caps=caps, queue=queue, sandbox=sandbox,
@@ -177,6 +179,7 @@ route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}
         if kind is not None:
             tap.note(self.log()[-6000:])
         self.stop()
+        self.judge_log()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def start(self):
@@ -266,7 +269,27 @@ route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}
         return [dict(row, name=row.get("name", row.get("process")))
                 for row in rows if row.get("pid")]
 
+    def judge_log(self):
+        """
+        Holds for every test: no password of an account is in the log, in no
+        form in which a client may have said it (but some say it where a name
+        belongs), and no byte that could be taken for something else.
+        """
+        with open(self.log_path, "rb") as f:
+            log = f.read()
+        told = re.sub(rb'(account|actor|device|user)="[^"\n]*"', b"", log)
+        for name, password in self.secrets:
+            for form in (password, plain(name, password),
+                         base64.b64encode(password.encode()).decode()):
+                if form.encode() in told:
+                    tap.ok(False, "a password is in the log: %s" % form)
+        if not SANITIZED and re.search(rb"[^\n -~]", log):
+            tap.ok(False, "a raw byte is in the log: %r" % re.search(
+                rb".*[^\n -~].*", log).group()[:300])
+
     def account(self, name, password, *options):
+        if len(password) >= 8:
+            self.secrets.append((name, password))
         self.ctl("account", "add", name, *options, input=password + "\n")
 
     def log(self):

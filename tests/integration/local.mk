@@ -12,6 +12,7 @@ TESTS += %D%/one_worker.py
 TESTS += %D%/crowd.py
 TESTS += %D%/captured.py
 TESTS += %D%/strangers.py
+TESTS += %D%/privilege.py
 TESTS += %D%/stuffing.py
 TESTS += %D%/scanners.py
 TESTS += %D%/proxy.py
@@ -38,6 +39,7 @@ EXTRA_DIST += \
 	%D%/crowd.py \
 	%D%/captured.py \
 	%D%/strangers.py \
+	%D%/privilege.py \
 	%D%/stuffing.py \
 	%D%/scanners.py \
 	%D%/proxy.py \
