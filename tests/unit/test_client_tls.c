@@ -311,6 +311,7 @@ main(void)
 			ok(strstr(buf_str(&heard.log), s.says) != NULL,
 			    "%s: is logged", s.name);
 	}
+	tap_inputs("hostile or failing next hop, retry", nitems(scripts));
 	for (i = 0; i < SERVERS; i++)
 		SSL_CTX_free(servers[i]);
 	free(trusted);
