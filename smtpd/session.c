@@ -101,13 +101,17 @@ session_new(struct server *srv, int fd, unsigned int how,
     const struct sockaddr *peer)
 {
 	struct session *s = born(srv, fd, peer);
+	struct ssl_st *ssl;
 
 	s->tls_first = (how & SESSION_TLS_FIRST) != 0;
 	s->certificates = (how & SESSION_CERTIFICATES) != 0;
 	if (s->tls_first) {
 		session_set_state(s, SESSION_HANDSHAKE);
-		stream_start_tls(s->stream, tls_accept(srv->tls,
-		    s->certificates), true);
+		ssl = tls_accept(srv->tls, s->certificates);
+		if (ssl != NULL)
+			stream_start_tls(s->stream, ssl, true);
+		else
+			session_end(s, "no memory for TLS");
 	} else {
 		session_set_state(s, SESSION_COMMAND);
 		session_reply(s, REPLY_GREETING);
