@@ -45,6 +45,8 @@ struct stream {
 	struct ev_fd ev;
 	struct ev_timer kick;		/* work to do at the end of the turn */
 	struct ev_timer linger;
+	void	(*closed)(void *);	/* while draining; or NULL */
+	void	*closed_arg;
 	size_t	 in_max, in_off, out_off;
 	struct buf in, out;
 	struct wire wire;		/* under TLS, behind out */
@@ -185,10 +187,13 @@ void
 stream_free(struct stream **stp)
 {
 	struct stream *st = *stp;
+	void (*closed)(void *), *arg;
 
 	if (st == NULL)
 		return;
 	*stp = NULL;
+	closed = st->closed;
+	arg = st->closed_arg;
 	if (st->freed != NULL)
 		*st->freed = true;
 	ev_timer_cancel(&st->kick);
@@ -206,6 +211,8 @@ stream_free(struct stream **stp)
 	buf_wipe(&st->out);
 	wire_clear(&st->wire);
 	free(st);
+	if (closed != NULL)
+		closed(arg);
 }
 
 /*
@@ -228,12 +235,15 @@ shut_when_drained(struct stream *st)
 }
 
 void
-stream_free_drained(struct stream **stp, uint64_t linger_ms)
+stream_free_drained(struct stream **stp, uint64_t linger_ms,
+    void (*closed)(void *), void *arg)
 {
 	struct stream *st = *stp;
 
 	if (st == NULL)
 		return;
+	st->closed = closed;
+	st->closed_arg = arg;
 	if (st->ended || st->connecting || st->handshaking || linger_ms == 0) {
 		stream_free(stp);
 		return;

@@ -42,8 +42,12 @@ struct stream *stream_new(int fd, bool connecting, size_t in_max,
 	    const struct stream_ops *, void *arg);
 /* Closes at once (close_notify is tried under TLS). */
 void	 stream_free(struct stream **);
-/* Closes once the output has left or linger_ms have passed; no callbacks. */
-void	 stream_free_drained(struct stream **, uint64_t linger_ms);
+/*
+ * Closes once the output has left or linger_ms have passed. No callbacks but
+ * closed (may be NULL), when the descriptor is closed: perhaps from this call.
+ */
+void	 stream_free_drained(struct stream **, uint64_t linger_ms,
+	    void (*closed)(void *), void *arg);
 
 /*
  * For servers: from now on STREAM_EOF ends the input alone. A peer that has

@@ -21,6 +21,7 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/queue.c %D%/queue.h \
 	%D%/route.c %D%/route.h \
 	%D%/sched.c %D%/sched.h \
+	%D%/spools.c %D%/spools.h \
 	%D%/submit.c %D%/submit.h
 
 noinst_LIBRARIES += %D%/libstore.a

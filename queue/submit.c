@@ -14,8 +14,8 @@
 #include "queue/charge.h"
 #include "queue/lane.h"
 #include "queue/life.h"
+#include "queue/spools.h"
 #include "queue/submit.h"
-#include "queue/table.h"
 
 /* A refusal that holds for so long names its end by the clock, too. */
 #define CLOCK_FROM_SEC	300
@@ -37,14 +37,7 @@ struct worker {
 	struct ipc *ipc;	/* NULL: absent, the parent is replacing it */
 	uint64_t channel;	/* counts the channels that it has had */
 	const char *fault;	/* why it is about to be dropped */
-	struct table spools;	/* struct spool by session */
-};
-
-/* Where the worker writes the large body of a session's transaction. */
-struct spool {
-	struct table_node node;	/* first */
-	uint64_t session;
-	int	 fd;
+	struct spools spools;
 };
 
 /*
@@ -64,8 +57,11 @@ struct submit {
 	struct worker **workers; /* by index; never shrinks */
 	size_t	 nworkers;
 	TAILQ_HEAD(, pending) pending;
+	struct ev_timer look;	/* at what they write, while they do */
+	uint64_t most;		/* bytes, by any configuration so far */
 };
 
+static void	look_cb(void *);
 static int	on_msg(struct ipc *, struct ipc_in *, void *);
 static void	on_gone(struct ipc *, const char *, void *);
 
@@ -78,25 +74,15 @@ submit_new(struct queue *q)
 
 	s->q = q;
 	TAILQ_INIT(&s->pending);
+	ev_timer_init(&s->look, look_cb, s);
 	return s;
-}
-
-static void
-spool_free(struct worker *w, struct spool *sp)
-{
-	table_remove(&w->spools, &sp->node);
-	store_spool_close(w->s->q->store, sp->fd);
-	free(sp);
 }
 
 static void
 worker_lost(struct worker *w)
 {
-	struct table_node *n;
-
 	ipc_free(&w->ipc);
-	while ((n = table_next(&w->spools, NULL)) != NULL)
-		spool_free(w, (struct spool *)n);
+	spools_clear(&w->spools);
 	w->fault = NULL;
 }
 
@@ -110,9 +96,9 @@ submit_free(struct submit **sp)
 	if (s == NULL)
 		return;
 	*sp = NULL;
+	ev_timer_cancel(&s->look);
 	for (i = 0; i < s->nworkers; i++) {
 		worker_lost(s->workers[i]);
-		table_clear(&s->workers[i]->spools);
 		free(s->workers[i]);
 	}
 	free(s->workers);
@@ -137,7 +123,7 @@ worker_at(struct submit *s, uint32_t index)
 
 		w->s = s;
 		w->index = (uint32_t)s->nworkers;
-		table_init(&w->spools);
+		spools_init(&w->spools, s->q);
 		s->workers = xreallocarray(s->workers, s->nworkers + 1,
 		    sizeof(*s->workers));
 		s->workers[s->nworkers++] = w;
@@ -392,27 +378,29 @@ on_begin(struct worker *w, struct ipc_in *in)
 	return 0;
 }
 
-static struct spool *
-spool_find(const struct worker *w, uint64_t session)
-{
-	return (struct spool *)table_find(&w->spools, &session,
-	    sizeof(session));
-}
-
+/* A sound worker stops at the largest message. */
 static void
-spool_drop(struct worker *w, uint64_t session)
+look_cb(void *arg)
 {
-	struct spool *sp = spool_find(w, session);
+	struct submit *s = arg;
+	struct worker *w;
+	size_t i, open = 0;
 
-	if (sp != NULL)
-		spool_free(w, sp);
+	for (i = 0; i < s->nworkers; i++) {
+		w = s->workers[i];
+		if (!spools_within(&w->spools, s->most + FIXUPS_MAX))
+			on_gone(w->ipc, "more in a spool file than any message "
+			    "may have", w);
+		open += w->spools.by_session.n;
+	}
+	if (open > 0)
+		ev_timer_set(&s->look, SPOOLS_LOOK_MS);
 }
 
 static int
 on_spool(struct worker *w, struct ipc_in *in)
 {
 	static struct seldom told;
-	struct spool *sp;
 	struct ticket t;
 	enum admit a;
 	int fd;
@@ -423,8 +411,7 @@ on_spool(struct worker *w, struct ipc_in *in)
 	a = admit(w, in->id, &t);
 	if (a != ADMIT_YES)
 		return a == ADMIT_FAULT ? -1 : 0;
-	spool_drop(w, in->id);
-	fd = store_spool_open(w->s->q->store);
+	fd = spools_open(&w->spools, in->id);
 	if (fd == -1) {
 		if (seldom_due(&told))
 			log_warn("cannot make a spool file%s",
@@ -433,10 +420,10 @@ on_spool(struct worker *w, struct ipc_in *in)
 		    "large message now; please try again later");
 		return 0;
 	}
-	sp = xcalloc(1, sizeof(*sp));
-	sp->session = in->id;
-	sp->fd = fd;
-	table_add(&w->spools, &sp->node, &sp->session, sizeof(sp->session));
+	if (w->s->most < w->s->q->conf->max_message_bytes)
+		w->s->most = w->s->q->conf->max_message_bytes;
+	if (!ev_timer_armed(&w->s->look))
+		ev_timer_set(&w->s->look, SPOOLS_LOOK_MS);
 	ipc_begin(M_TX_SPOOL_HERE, in->id);
 	ipc_send(w->ipc, fd);
 	return 0;
@@ -447,7 +434,7 @@ on_end(struct worker *w, struct ipc_in *in)
 {
 	if (!ipc_in_end(in))
 		return fault(w, "a malformed M_TX_END");
-	spool_drop(w, in->id);
+	spools_drop(&w->spools, in->id);
 	return 0;
 }
 
@@ -503,8 +490,8 @@ struct request {
 static bool
 read_request(struct worker *w, struct ipc_in *in, struct request *r)
 {
-	struct spool *sp;
 	struct stat st;
+	int fd;
 
 	ticket_get(in, &r->ticket);
 	envelope_get(in, &r->m.env);
@@ -522,11 +509,11 @@ read_request(struct worker *w, struct ipc_in *in, struct request *r)
 	if (!r->m.in_spool)
 		return r->len == r->m.size &&
 		    r->len <= envelope_body_max(&r->m.env);
-	sp = spool_find(w, in->id);
-	if (sp == NULL || r->len != 0 || fstat(sp->fd, &st) == -1 ||
+	fd = spools_fd(&w->spools, in->id);
+	if (fd == -1 || r->len != 0 || fstat(fd, &st) == -1 ||
 	    (uint64_t)st.st_size != r->m.size)
 		return false;
-	r->spool_fd = sp->fd;
+	r->spool_fd = fd;
 	return true;
 }
 
@@ -628,7 +615,7 @@ on_submit(struct worker *w, struct ipc_in *in)
 		take(w, &r);
 	store_msg_clear(&r.m);
 	if (a != ADMIT_FAULT)
-		spool_drop(w, in->id);
+		spools_drop(&w->spools, in->id);
 	return a == ADMIT_FAULT ? -1 : 0;
 }
 

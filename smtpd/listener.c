@@ -145,7 +145,7 @@ has_room(struct server *srv, int fd, unsigned int how,
 {
 	struct crowd_key key = crowd_key_of(peer);
 
-	if (srv->sessions + srv->proxied_n >= srv->conf->max_sessions)
+	if (server_full(srv))
 		turn_away(srv, fd, how, REPLY_CROWDED);
 	else if (!crowd_enter(srv->crowd, key,
 	    srv->conf->max_sessions_per_address))
@@ -207,7 +207,7 @@ admit(struct listener *l, int fd, const struct sockaddr *peer)
 			log_info("proxy=untrusted peer=%s listener=%s",
 			    net_text(peer, text), l->name);
 		turn_away(srv, fd, l->how, REPLY_NOT_A_PROXY);
-	} else if (srv->sessions + srv->proxied_n >= srv->conf->max_sessions)
+	} else if (server_full(srv))
 		turn_away(srv, fd, l->how, REPLY_CROWDED);
 	else
 		proxied_new(srv, fd, l->how, peer);

@@ -14,6 +14,7 @@ LIBKEYPROV = %D%/libkeyprov.a $(CRYPTO_LIBS)
 	%D%/fixup.c %D%/fixup.h \
 	%D%/identity.c %D%/identity.h \
 	%D%/lane.c %D%/lane.h \
+	%D%/leaving.c %D%/leaving.h \
 	%D%/listener.c %D%/listener.h \
 	%D%/message.c %D%/message.h \
 	%D%/params.c %D%/params.h \

@@ -2,6 +2,7 @@
 
 #include "smtpd/crowd.h"
 #include "smtpd/extensions.h"
+#include "smtpd/leaving.h"
 #include "smtpd/proxied.h"
 #include "smtpd/server.h"
 #include "smtpd/session_private.h"
@@ -20,6 +21,7 @@ server_init(struct server *srv, const struct smtpd_conf *conf)
 	srv->crowd = crowd_new();
 	srv->last_id = (uint64_t)getpid() << ID_COUNTER_BITS;
 	LIST_INIT(&srv->proxied);
+	LIST_INIT(&srv->leaving);
 	upstream_init(&srv->auth, srv, ROLE_AUTH);
 	upstream_init(&srv->queue, srv, ROLE_QUEUE);
 	for (i = 0; i < SERVER_BUCKETS; i++)
@@ -38,10 +40,18 @@ server_clear(struct server *srv)
 	srv->empty = NULL;
 	server_each(srv, end_quietly, NULL);
 	proxied_clear(srv);
+	leaving_forget(srv);
 	upstream_clear(&srv->auth);
 	upstream_clear(&srv->queue);
 	crowd_free(&srv->crowd);
 	tls_free(&srv->tls);
+}
+
+bool
+server_full(const struct server *srv)
+{
+	return srv->sessions + srv->proxied_n + srv->leaving_n >=
+	    srv->conf->max_sessions;
 }
 
 uint64_t

@@ -22,6 +22,7 @@ struct crowd;
 
 LIST_HEAD(session_list, session);
 LIST_HEAD(proxied_list, proxied);
+LIST_HEAD(leaving_list, leaving);
 
 struct server {
 	const struct smtpd_conf *conf;	/* borrowed; may change between turns */
@@ -34,6 +35,8 @@ struct server {
 	size_t	 large_bodies;		/* in memory, smtpd/message.c */
 	struct proxied_list proxied;	/* not yet sessions, smtpd/proxied.h */
 	size_t	 proxied_n;
+	struct leaving_list leaving;	/* no more sessions, smtpd/leaving.h */
+	size_t	 leaving_n;
 	uint64_t last_id;
 	void	(*empty)(struct server *);	/* the last session has ended */
 };
@@ -45,6 +48,8 @@ void	 server_clear(struct server *);
 /* A number that no other session of any worker has for a long time. */
 uint64_t server_next_id(struct server *);
 struct session *server_find(struct server *, uint64_t id);
+/* Whether it has as many connections as it may. */
+bool	 server_full(const struct server *);
 /* Calls fn with every session; fn may end that session, but no other. */
 void	 server_each(struct server *, void (*fn)(struct session *, void *),
 	    void *arg);

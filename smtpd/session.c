@@ -13,6 +13,7 @@
 #include "lib/stats.h"
 #include "lib/xalloc.h"
 #include "smtpd/lane.h"
+#include "smtpd/leaving.h"
 #include "smtpd/session_private.h"
 #include "smtpd/tls.h"
 #include "smtpd/verbs.h"
@@ -29,8 +30,6 @@
  * have left: a client that does not read costs no more than this.
  */
 #define OUTPUT_MARK	(16 * 1024)
-/* For a last reply to leave. */
-#define LINGER_MS	2000
 
 /* What those cause who are not logged in: enough to see what they are up to. */
 static struct flood handshakes = FLOOD("TLS handshakes that failed", 60);
@@ -169,9 +168,8 @@ session_free(struct session *s)
 
 	let_go(s);
 	ev_timer_cancel(&s->timer);
-	stream_free_drained(&s->stream, LINGER_MS);
+	leaving_add(srv, &s->stream, s->crowd_key);
 	LIST_REMOVE(s, by_id);
-	crowd_leave(srv->crowd, s->crowd_key);
 	srv->sessions--;
 	stats_add(STAT_SESSIONS_NOW, -1);
 	session_login_free(&s->login);

@@ -75,7 +75,7 @@ session_free(struct session *s)
 {
 	struct load *l = s->load;
 
-	stream_free_drained(&s->stream, LINGER_MS);
+	stream_free_drained(&s->stream, LINGER_MS, NULL, NULL);
 	smtp_reply_clear(&s->reply);
 	free(s);
 	l->over();

@@ -45,7 +45,7 @@ forget_mail(struct session *s)
 static void
 session_free(struct session *s)
 {
-	stream_free_drained(&s->stream, LINGER_MS);
+	stream_free_drained(&s->stream, LINGER_MS, NULL, NULL);
 	buf_clear(&s->head);
 	free(s->rcpts);
 	free(s);

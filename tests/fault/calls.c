@@ -124,6 +124,13 @@ calls_watch(const char *dir, struct calls_plan *plan, struct tape *tape)
 	memset(watch.fd, 0, sizeof(watch.fd));
 }
 
+void
+calls_adopt(int fd, enum area area)
+{
+	if (watch.dir != NULL && fd >= 0 && fd < FDS)
+		watch.fd[fd] = (uint8_t)(area + 1);
+}
+
 static bool
 is_ours(const char *path)
 {

@@ -79,6 +79,8 @@ struct tape {				/* shared */
 
 /* Watches what is below dir from now on; either may be NULL. */
 void	 calls_watch(const char *dir, struct calls_plan *, struct tape *);
+/* One that came from elsewhere than open(), a channel, is watched as well. */
+void	 calls_adopt(int fd, enum area);
 /* How many operations are on the tape; 0 without one. */
 size_t	 calls_now(void);
 

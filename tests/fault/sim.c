@@ -555,8 +555,10 @@ static void
 into_spool(struct sim_letter *l, int fd)
 {
 	char *text = text_of(l);
-	bool written = write(fd, text, l->size) == (ssize_t)l->size;
+	bool written;
 
+	calls_adopt(fd, AREA_SPOOL);
+	written = write(fd, text, l->size) == (ssize_t)l->size;
 	if (written && !one_in(10))
 		submit_letter(l, NULL);
 	else {

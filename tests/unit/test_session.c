@@ -1,6 +1,8 @@
 /* Whole dialogs with a session, without processes or TLS. */
 #include "lib/prelude.h"
 
+#include <sys/resource.h>
+
 #include "tests/tap.h"
 #include "tests/unit/smtpd_world.h"
 
@@ -772,6 +774,68 @@ test_offers(void)
 	client_close(&c);
 }
 
+/* Whose session is over and who does not close counts until he is closed. */
+static void
+test_leaving(void)
+{
+	size_t max = world.conf.max_sessions;
+	struct client c;
+
+	world.conf.max_sessions = 1;
+	client_open(&c, false);
+	ok(server_full(&world.srv), "one session of one");
+	say(&c, "QUIT\r\n");
+	is_str(codes(&c), "220,221 2.0.0!", "it ends");
+	is_int(world.srv.sessions, 0, "no session is left");
+	ok(server_full(&world.srv), "but its connection is");
+	ev_clock_step(1999);
+	world_settle();
+	ok(server_full(&world.srv), "for two seconds");
+	ev_clock_step(1);
+	world_settle();
+	ok(!server_full(&world.srv), "and then not");
+	client_close(&c);
+
+	client_open(&c, false);
+	say(&c, "QUIT\r\n");
+	ok(server_full(&world.srv), "another");
+	client_close(&c);
+	ok(!server_full(&world.srv), "who closes it is gone at once");
+	world.conf.max_sessions = max;
+}
+
+/* All descriptors are taken when queue sends one for a large message. */
+static void
+test_no_descriptor(void)
+{
+	struct rlimit old, none;
+	struct client c;
+	int lowest;
+
+	client_open(&c, true);
+	say(&c, AUTH MAIL RCPT "DATA\r\n");
+	codes(&c);
+	if (world.spool_fd != -1)
+		close(world.spool_fd);
+	world.spool_fd = -1;
+	lowest = dup(0);
+	close(lowest);
+	if (getrlimit(RLIMIT_NOFILE, &old) == -1)
+		abort();
+	none = old;
+	/* One for the file itself, which queue has in life. */
+	none.rlim_cur = (rlim_t)lowest + 1;
+	ok(setrlimit(RLIMIT_NOFILE, &none) == 0, "no descriptor free");
+	send_large(&c, 200000);
+	ok(setrlimit(RLIMIT_NOFILE, &old) == 0, "free again");
+	is_str(codes(&c), "452 4.3.1", "a large message is refused");
+	say(&c, MAIL RCPT "DATA\r\n");
+	codes(&c);
+	send_large(&c, 200000);
+	is_str(codes(&c), "250 2.0.0", "and the next one is not");
+	client_close(&c);
+}
+
 int
 main(void)
 {
@@ -790,6 +854,8 @@ main(void)
 	test_half_closed();
 	test_long_lines();
 	test_offers();
+	test_leaving();
+	test_no_descriptor();
 	world_clear();
 	return tap_done();
 }

@@ -104,11 +104,17 @@ start_tls(struct side *a, struct side *b, SSL_CTX *server, SSL_CTX *client)
 }
 
 static void
+count_cb(void *arg)
+{
+	(*(int *)arg)++;
+}
+
+static void
 test_talk(const char *name, bool tls, SSL_CTX *server, SSL_CTX *client)
 {
 	struct side a, b;
 	struct buf big;
-	int i;
+	int i, closed = 0;
 
 	make_pair(&a, &b, 1000);
 	if (tls) {
@@ -164,11 +170,13 @@ test_talk(const char *name, bool tls, SSL_CTX *server, SSL_CTX *client)
 	stream_write(a.st, "last words", 10);
 	buf_reset(&b.got);
 	stream_write(b.st, "unread", 6);
-	stream_free_drained(&a.st, 1000);
+	stream_free_drained(&a.st, 1000, count_cb, &closed);
+	is_int(closed, 0, "%s: not yet closed", name);
 	turns(10);
 	is_str(buf_str(&b.got), "last words", "%s: freed when drained", name);
 	ok(b.ends == 1 && b.end == STREAM_EOF, "%s: end of file", name);
 	buf_clear(&big);
+	is_int(closed, 1, "%s: told that it is closed", name);
 	free_pair(&a, &b);
 }
 
@@ -192,7 +200,7 @@ test_half_closed(bool tls, SSL_CTX *server, SSL_CTX *client)
 	is_str(buf_str(&b.got), "question", "%s: what it said", name);
 	ok(b.ends == 1 && b.end == STREAM_EOF, "%s: seen", name);
 	stream_write(b.st, "answer", 6);
-	stream_free_drained(&b.st, 1000);
+	stream_free_drained(&b.st, 1000, NULL, NULL);
 	turns(10);
 	is_str(buf_str(&a.got), "answer", "%s: and what it gets", name);
 	free_pair(&a, &b);

@@ -4,6 +4,7 @@
  */
 #include "lib/prelude.h"
 
+#include "queue/spools.h"
 #include "tests/unit/queue_world.h"
 
 static struct world_peer smtpd;
@@ -623,6 +624,36 @@ test_lane(void)
 	    "no devices at all");
 }
 
+/* A captured worker writes and writes. */
+static void
+test_endless_spool(void)
+{
+	uint64_t most = world_conf.max_message_bytes;
+	struct ticket t = world_ticket(0, 9, "alice@example.org");
+	struct world_msg *m;
+	struct ipc_in in;
+
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	send_spool(&t);
+	m = world_next(&smtpd, &in);
+	ok(m != NULL && in.type == M_TX_SPOOL_HERE, "a spool file");
+	if (m == NULL)
+		return;
+	ok(pwrite(m->fd, "x", 1, (off_t)most) == 1, "with all it may have");
+	world_conf.max_message_bytes /= 2;
+	world_step(SPOOLS_LOOK_MS);
+	ok(!smtpd.gone, "is borne, though a reload now allows less");
+	ok(pwrite(m->fd, "x", 1, (off_t)most + 16 * 1024) == 1, "and more");
+	world_step(SPOOLS_LOOK_MS);
+	ok(smtpd.gone, "is not");
+	ok(strstr(world_log, "smtpd=0 broke the protocol: more in a spool "
+	    "file than any message may have") != NULL, "the log says so");
+	world_conf.max_message_bytes = most;
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+}
+
 int
 main(void)
 {
@@ -642,6 +673,7 @@ main(void)
 	test_interleaved();
 	test_worker_dies();
 	test_lane();
+	test_endless_spool();
 	world_disconnect(&smtpd);
 	world_close();
 	return tap_done();
