@@ -29,6 +29,16 @@ struct import {
 };
 
 static void
+spool_over(struct asked *a)
+{
+	struct import *im = a->own;
+
+	if (im->spool_fd != -1)
+		store_spool_close(a->q->store, im->spool_fd);
+	im->spool_fd = -1;
+}
+
+static void
 import_clear(struct asked *a)
 {
 	struct import *im = a->own;
@@ -36,8 +46,7 @@ import_clear(struct asked *a)
 	store_msg_clear(&im->m);
 	if (im->fd != -1)
 		close(im->fd);
-	if (im->spool_fd != -1)
-		store_spool_close(a->q->store, im->spool_fd);
+	spool_over(a);
 	free(im);
 }
 
@@ -228,6 +237,7 @@ take(struct asked *a, size_t len)
 	store_id_text(m->id, im->id);
 	im->lm = life_accept(a->q, m, im->piece, len, im->spool_fd, stored_cb,
 	    a);
+	spool_over(a);
 }
 
 static void

@@ -291,7 +291,7 @@ struct spool_file {			/* open for smtpd */
 	struct table_node node;		/* first */
 	int	 fd;
 	uint64_t n;
-	bool	 accepted;		/* the accept has its name now */
+	bool	 accepted;		/* name and descriptor are the accept's */
 };
 
 int
@@ -324,7 +324,8 @@ disk_spool_close(struct store *s, int fd)
 		spool_abandon(d->spool_dir, f->n);
 	}
 	table_remove(&d->spools, &f->node);
-	close(f->fd);
+	if (!f->accepted)
+		close(f->fd);
 	free(f);
 }
 
@@ -390,9 +391,7 @@ accept_spooled(struct disk *d, const struct store_msg *m, int spool_fd,
 	k->task.done = keep_done;
 	k->d = d;
 	store_msg_copy(&k->m, m);
-	k->fd = fcntl(spool_fd, F_DUPFD_CLOEXEC, 0);
-	if (k->fd == -1)
-		journal_die("cannot duplicate a descriptor");
+	k->fd = spool_fd;
 	k->n = f->n;
 	f->accepted = true;
 	k->done = done;

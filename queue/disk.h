@@ -62,7 +62,7 @@ struct disk {
 	void	*arg;
 	char	*dir, *journal_dir, *index_dir, *spool_dir;
 	struct journal_conf journal_conf;
-	uint64_t min_free_bytes;
+	uint64_t min_free_bytes, ballast_bytes;
 	struct task_home *home;
 	struct task_crew *index_crew;	/* one thread: the index's only user */
 	struct task_crew *workers;	/* spool files, bodies */
@@ -83,6 +83,8 @@ struct disk {
 	uint64_t last_checkpoint_ms, last_forget_ms;
 	uint64_t checkpoint_generation;	/* newest segment at the last one */
 	bool	 checkpointing, dirty, room, closing;
+	bool	 loading;		/* ballast is being taken aboard */
+	uint64_t looks;			/* of the timer */
 	/* moving mail out of old segments, disk_move.c */
 	uint64_t live_bytes;
 	uint64_t move_generation, move_after;

@@ -6,12 +6,14 @@
 #include "lib/log.h"
 #include "lib/seldom.h"
 #include "lib/xalloc.h"
+#include "queue/ballast.h"
 #include "queue/disk.h"
 
 #define EVERY_MS	5000
 #define SEGMENTS	4		/* or when so many have been begun */
 #define ENTRIES		20000		/* or memory holds so many messages */
 #define LOOK_MS		1000
+#define BALLAST_LOOKS	30	/* one in so many looks is at the ballast */
 #define FORGET_EVERY_MS	(3600 * 1000ULL)
 #define USAGE_KEPT_MS	(32 * 86400 * 1000ULL)
 
@@ -230,6 +232,7 @@ static void
 look_for_room(struct disk *d)
 {
 	static struct seldom told;
+	uint64_t floor = d->min_free_bytes;
 	struct statvfs v;
 	bool room;
 
@@ -239,12 +242,54 @@ look_for_room(struct disk *d)
 			    d->dir, seldom_more(&told));
 		return;
 	}
-	room = (uint64_t)v.f_bavail * v.f_frsize >= d->min_free_bytes;
+	if (ballast_thrown(d->dir))
+		floor += d->ballast_bytes;
+	room = (uint64_t)v.f_bavail * v.f_frsize >= floor;
 	if (room != d->room)
 		log_warnx("disk=%s: %s", d->dir, room ? "there is room again" :
 		    "less than min-free is left; mail is refused with 452 "
 		    "until there is room");
 	d->room = room;
+}
+
+struct loading {
+	struct task task;		/* first */
+	struct disk *d;
+};
+
+static void
+load_work(struct task *t)
+{
+	const struct disk *d = ((struct loading *)t)->d;
+
+	ballast_take(d->dir, d->ballast_bytes);
+}
+
+static void
+load_done(struct task *t)
+{
+	struct loading *l = (struct loading *)t;
+
+	l->d->loading = false;
+	free(l);
+}
+
+/* With room for it and as much again above the floor. */
+static void
+look_at_ballast(struct disk *d)
+{
+	struct loading *l;
+
+	if (d->loading || d->looks++ % BALLAST_LOOKS != 0 ||
+	    !ballast_wanted(d->dir, d->ballast_bytes, d->min_free_bytes +
+	    d->ballast_bytes))
+		return;
+	l = xcalloc(1, sizeof(*l));
+	l->task.work = load_work;
+	l->task.done = load_done;
+	l->d = d;
+	d->loading = true;
+	task_crew_give(d->workers, &l->task);
 }
 
 void
@@ -255,6 +300,7 @@ disk_look(void *arg)
 	    d->segments[d->nsegments - 1].generation;
 
 	look_for_room(d);
+	look_at_ballast(d);
 	if (d->dirty && (d->hurry ||
 	    ev_now_ms() - d->last_checkpoint_ms >= EVERY_MS ||
 	    newest >= d->checkpoint_generation + SEGMENTS ||

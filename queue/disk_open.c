@@ -7,10 +7,13 @@
 
 #include "lib/log.h"
 #include "lib/xalloc.h"
+#include "queue/ballast.h"
 #include "queue/disk.h"
 #include "queue/spool.h"
 
 #define SEGMENT_LEAST	(1024 * 1024)
+/* As ballast: a start fills up to two segments, and the index needs room. */
+#define BALLAST_SEGMENTS 3ULL
 #define WORKERS		3	/* sync spool files, read bodies */
 
 /* --- recovery --------------------------------------------------------------------- */
@@ -270,6 +273,7 @@ disk_new(const struct store_conf *conf, const struct store_ops *ops, void *arg)
 	d->journal_conf.segment_bytes = conf->segment_bytes < SEGMENT_LEAST ?
 	    SEGMENT_LEAST : conf->segment_bytes;
 	d->min_free_bytes = conf->min_free_bytes;
+	d->ballast_bytes = d->journal_conf.segment_bytes * BALLAST_SEGMENTS;
 	d->room = true;
 	d->opened_ms = ev_now_ms();
 	d->opened_wall_ms = ev_wall_ms();
@@ -311,6 +315,7 @@ open_all(struct disk *d, const struct store_conf *conf)
 	    (why = make_dir(d->index_dir)) != NULL ||
 	    (why = make_dir(d->spool_dir)) != NULL)
 		return why;
+	ballast_throw(d->dir, d->ballast_bytes);
 	read_identity(d);
 	if ((why = sync_dir(d->dir)) != NULL ||
 	    (why = open_index(d, conf->cache_bytes)) != NULL ||

@@ -26,6 +26,7 @@ noinst_LIBRARIES += %D%/libqueue.a
 
 noinst_LIBRARIES += %D%/libstore.a
 %C%_libstore_a_SOURCES = \
+	%D%/ballast.c %D%/ballast.h \
 	%D%/crc32c.c %D%/crc32c.h \
 	%D%/disk.c %D%/disk.h \
 	%D%/disk_checkpoint.c %D%/disk_move.c %D%/disk_open.c \

@@ -150,7 +150,8 @@ typedef void store_done(void *arg);
 
 /*
  * A small body is in msg->body. For a large one spool_fd is the descriptor of
- * store_spool_open(), duplicated by the call: the file is synced and named
+ * store_spool_open(), of no more use to the caller than to be given to
+ * store_spool_close() before another is opened: the file is synced and named
  * before its record is written. bounce may be NULL.
  */
 void	 store_accept(struct store *, const struct store_msg *, int spool_fd,

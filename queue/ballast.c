@@ -1,0 +1,96 @@
+#include "lib/prelude.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <fcntl.h>
+
+#include "lib/log.h"
+#include "lib/xalloc.h"
+#include "queue/ballast.h"
+
+static char *
+path_in(const char *dir)
+{
+	return xasprintf("%s/ballast", dir);
+}
+
+static uint64_t
+free_bytes(const char *dir)
+{
+	struct statvfs v;
+
+	/* Not seen: as if it were empty, so that nothing is done. */
+	return statvfs(dir, &v) == -1 ? UINT64_MAX :
+	    (uint64_t)v.f_bavail * v.f_frsize;
+}
+
+/* Of the file; -1: there is none. */
+static int64_t
+size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == -1 ? -1 : (int64_t)st.st_size;
+}
+
+void
+ballast_throw(const char *dir, uint64_t bytes)
+{
+	char *path = path_in(dir);
+
+	if (size_of(path) > 0 && free_bytes(dir) < bytes) {
+		if (truncate(path, 0) == 0)
+			log_warnx("disk=%s is full: the ballast of %llu bytes "
+			    "is thrown off, so that the queue can start; "
+			    "please make room", dir,
+			    (unsigned long long)bytes);
+		else
+			log_warn("cannot empty %s", path);
+	}
+	free(path);
+}
+
+bool
+ballast_thrown(const char *dir)
+{
+	char *path = path_in(dir);
+	bool thrown = size_of(path) == 0;
+
+	free(path);
+	return thrown;
+}
+
+bool
+ballast_wanted(const char *dir, uint64_t bytes, uint64_t keep_free)
+{
+	char *path = path_in(dir);
+	uint64_t left = free_bytes(dir);
+	bool wanted;
+
+	wanted = left != UINT64_MAX && left >= bytes &&
+	    left - bytes >= keep_free && size_of(path) <= 0;
+	free(path);
+	return wanted;
+}
+
+void
+ballast_take(const char *dir, uint64_t bytes)
+{
+	static bool told;
+	char *path = path_in(dir);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	/* Where a file system cannot reserve room there is none to give back. */
+	if (fd == -1 || fallocate(fd, 0, 0, (off_t)bytes) == -1) {
+		if (!told)
+			log_warn("no ballast of %llu bytes in %s, so a start "
+			    "with a full disk will have to wait for room",
+			    (unsigned long long)bytes, dir);
+		told = true;
+		if (fd != -1 && unlink(path) == -1)
+			log_warn("cannot remove %s", path);
+	}
+	if (fd != -1)
+		close(fd);
+	free(path);
+}

@@ -1,0 +1,22 @@
+/*
+ * ballast: a file that does nothing but take room. When the disk is full at a
+ * start it is thrown off before recovery, which needs room for a segment of the
+ * journal and for the index, so that mail can leave and make more. It is taken
+ * aboard again when there is plenty; until then it is an empty file, and what
+ * it has made free is not for new mail.
+ */
+#ifndef QUEUE_BALLAST_H
+#define QUEUE_BALLAST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Before recovery: thrown off if fewer bytes are free. */
+void	 ballast_throw(const char *dir, uint64_t bytes);
+bool	 ballast_thrown(const char *dir);
+/* Whether it is to be taken aboard, which would leave at least keep_free. */
+bool	 ballast_wanted(const char *dir, uint64_t bytes, uint64_t keep_free);
+/* Takes it aboard; in a thread. Not having it is worth one line in the log. */
+void	 ballast_take(const char *dir, uint64_t bytes);
+
+#endif
