@@ -298,7 +298,7 @@ def test_descriptors(sink, p):
         mark = len(p.log())
         before = cpu(pid)
         old = limit(pid, "nofile", descriptors(pid))
-        load = Load(p, size=100_000)    # a spool file each
+        load = Load(p, size=300_000)    # a spool file each
         time.sleep(1.5)
         limit(pid_of(p, name), "nofile", old)
         spent = cpu(pid_of(p, name)) - before

@@ -345,7 +345,7 @@ world_read_job(struct ipc_in *in, struct world_job *j)
 		j->rcpts[i].notify = ipc_get_u8(in);
 	}
 	j->size = ipc_get_u64(in);
-	body = ipc_get_bytes(in, 128 * 1024, &len);
+	body = ipc_get_bytes(in, ENVELOPE_BODY_MAX, &len);
 	j->body = xstrndup(body == NULL ? "" : (const char *)body, len);
 	j->fd = in->fd;
 	return ipc_in_end(in);

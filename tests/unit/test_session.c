@@ -826,12 +826,12 @@ test_no_descriptor(void)
 	/* One for the file itself, which queue has in life. */
 	none.rlim_cur = (rlim_t)lowest + 1;
 	ok(setrlimit(RLIMIT_NOFILE, &none) == 0, "no descriptor free");
-	send_large(&c, 200000);
+	send_large(&c, 280000);
 	ok(setrlimit(RLIMIT_NOFILE, &old) == 0, "free again");
 	is_str(codes(&c), "452 4.3.1", "a large message is refused");
 	say(&c, MAIL RCPT "DATA\r\n");
 	codes(&c);
-	send_large(&c, 200000);
+	send_large(&c, 280000);
 	is_str(codes(&c), "250 2.0.0", "and the next one is not");
 	client_close(&c);
 }
