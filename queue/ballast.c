@@ -78,7 +78,8 @@ ballast_take(const char *dir, uint64_t bytes)
 {
 	static bool told;
 	char *path = path_in(dir);
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK, 0600);
 
 	/* Where a file system cannot reserve room there is none to give back. */
 	if (fd == -1 || fallocate(fd, 0, 0, (off_t)bytes) == -1) {

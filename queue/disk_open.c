@@ -239,7 +239,7 @@ static void
 read_identity(struct disk *d)
 {
 	char *path = xasprintf("%s/identity", d->dir), text[17] = "";
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
 	unsigned long long id;
 
 	if (fd != -1 && read(fd, text, 16) == 16 &&

@@ -473,7 +473,7 @@ reader_for(struct journal *j, uint64_t generation)
 		close(r->fd);
 	r->generation = 0;
 	path = journal_path(j->dir, generation);
-	r->fd = open(path, O_RDONLY | O_CLOEXEC);
+	r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	free(path);
 	if (r->fd == -1)
 		return NULL;

@@ -188,7 +188,7 @@ open_segment(struct replay *r, uint64_t generation)
 	struct stat st;
 	int got = -1;
 
-	r->fd = open(path, O_RDONLY | O_CLOEXEC);
+	r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	free(path);
 	if (r->fd == -1)
 		return -1;

@@ -99,7 +99,8 @@ spool_open(const char *dir, uint64_t id, uint64_t size, uint32_t crc,
     const char **errstr)
 {
 	char *path = id_path(dir, id);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	/* O_NONBLOCK: a FIFO, which nobody should have put there, is no wait. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	uint64_t got_size;
 	uint32_t got_crc;
 
