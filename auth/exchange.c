@@ -453,16 +453,17 @@ ask(struct exchange *e)
 	if (wait_ms > 0)
 		ev_timer_set(&e->timer, wait_ms);
 	else
-		exchange_answered(e->question, &nobody);
+		exchange_answered(e->result.ask, e->question, &nobody);
 }
 
 void
-exchange_answered(uint64_t question, struct sasl_verdict *verdict)
+exchange_answered(enum sasl_ask what, uint64_t question,
+    struct sasl_verdict *verdict)
 {
 	struct exchange *e;
 
 	LIST_FOREACH(e, &questions[question % BUCKETS], of_questions)
-		if (e->question == question)
+		if (e->question == question && e->result.ask == what)
 			break;
 	if (e == NULL) {
 		account_clear(&verdict->account);
@@ -543,7 +544,7 @@ timer_cb(void *arg)
 	bool late = e->state == EXCHANGE_WAITING;
 
 	if (e->state == EXCHANGE_ASKING) {
-		exchange_answered(e->question, &silence);
+		exchange_answered(e->result.ask, e->question, &silence);
 		return;
 	}
 	if (!late && e->result.answer == SASL_ANSWER_CHALLENGE) {

@@ -28,8 +28,9 @@ typedef uint64_t exchange_asker(uint64_t question, const struct sasl_result *);
 void	 exchange_ask_by(enum sasl_ask, exchange_asker *);
 /*
  * The answer, whose account is taken over; one that nobody waits for any more
- * is dropped.
+ * is dropped, and so is one of another process than was asked.
  */
-void	 exchange_answered(uint64_t question, struct sasl_verdict *);
+void	 exchange_answered(enum sasl_ask, uint64_t question,
+	    struct sasl_verdict *);
 
 #endif

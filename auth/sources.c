@@ -153,7 +153,7 @@ end(struct asked *a, struct sasl_verdict *v)
 	} else {
 		if (v->good)
 			remember(a, v);
-		exchange_answered(a->question, v);
+		exchange_answered(SASL_ASK_SOURCE, a->question, v);
 	}
 	free(a);
 }
@@ -332,7 +332,7 @@ ask(uint64_t question, const struct sasl_result *r)
 
 	mac_of(name, password, len, mac);
 	if (remembers(mac, &v)) {
-		exchange_answered(question, &v);
+		exchange_answered(SASL_ASK_SOURCE, question, &v);
 		return 0;
 	}
 	if (source == NULL || nasked >= ASKED_MAX)

@@ -47,7 +47,7 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	if (!ipc_in_end(in) || asked == 0)
 		return -1;
 	asked--;
-	exchange_answered(in->id, &v);
+	exchange_answered(SASL_ASK_TOKEN, in->id, &v);
 	return 0;
 }
 

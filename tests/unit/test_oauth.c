@@ -130,7 +130,7 @@ ask(uint64_t q, const struct sasl_result *r)
 	question = q;
 	snprintf(asked, sizeof(asked), "%s", buf_str(&r->question));
 	if (patience > 0 && !silent)
-		exchange_answered(q, &verdict);
+		exchange_answered(SASL_ASK_TOKEN, q, &verdict);
 	return patience;
 }
 
@@ -228,8 +228,8 @@ test_trouble(void)
 	ok(r.type == M_AUTH_NO && r.no == AUTH_NO_TEMPORARY,
 	    "no answer in time");
 	says(true, false, false, "bob");
-	exchange_answered(question, &verdict);
-	exchange_answered(question + 1, &verdict);
+	exchange_answered(SASL_ASK_TOKEN, question, &verdict);
+	exchange_answered(SASL_ASK_TOKEN, question + 1, &verdict);
 	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
 	    M_AUTH_OK, "a late answer is nobody's");
 
@@ -241,13 +241,13 @@ test_trouble(void)
 	id++;
 	ok(rig_begin(id, "PLAIN", S("\0bob\0correct horse"))->id == id,
 	    "cancelled while asking: others go on");
-	exchange_answered(question, &verdict);
+	exchange_answered(SASL_ASK_TOKEN, question, &verdict);
 	rig_start_login(++id, "XOAUTH2", S("user=bob\1auth=Bearer t\1\1"), 256);
 	question = 0;
 	while (question == 0)
 		ev_loop_once(1);
 	rig_connect(0);
-	exchange_answered(question, &verdict);
+	exchange_answered(SASL_ASK_TOKEN, question, &verdict);
 	silent = false;
 	expect_ok("OAUTHBEARER", S(GOOD), "after a worker that died asking");
 }

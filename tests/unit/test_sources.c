@@ -6,6 +6,7 @@
 #include "lib/prelude.h"
 
 #include "auth/sources.h"
+#include "auth/tokens.h"
 #include "auth/watch.h"
 #include "tests/tap.h"
 #include "tests/unit/auth_rig.h"
@@ -403,6 +404,46 @@ test_test(void)
 	ok(!ending.good && ending.temporary, "it ends with postern-source");
 }
 
+/* Whoever has captured postern-fetch answers no question about a password. */
+static void
+test_other_process(void)
+{
+	static const char token[] = "n,a=bob,\001auth=Bearer abc\001\001";
+	struct pollfd p = { .events = POLLIN };
+	uint64_t q = 0;
+	struct rig_reply *r;
+	int fd[2];
+
+	rig_connect(0);		/* nothing of before is under way */
+	rig_drain();
+	source_connect();
+	if (ipc_pair(fd) == -1)
+		abort();
+	rig_offer("OAUTHBEARER");
+	rig_conf.token_sec = 86400;	/* it is not the first to end */
+	tokens_conf(&rig_conf);
+	tokens_peer(fd[1]);
+	p.fd = fd[0];
+	rig_start_login(++id, "OAUTHBEARER", token, sizeof(token) - 1, 256);
+	while (poll(&p, 1, 0) == 0)	/* it has something to answer */
+		ev_loop_once(5);
+	rig_start_login(++id, "PLAIN", S("\0erin\0pa55word"), 256);
+	is_str(question(&q), "erin pa55word", "a password is asked about");
+	ipc_begin(M_TOKEN_OK, q);
+	ipc_put_str("erin");
+	if (ipc_send_sync(fd[0], -1) == -1)
+		abort();
+	ev_loop_once(50);
+	ev_loop_once(50);
+	answer_no(q, false);
+	r = rig_answer();
+	ok(r->type == M_AUTH_NO && r->id == id && r->no ==
+	    AUTH_NO_CREDENTIALS, "postern-fetch's answer to it counts for "
+	    "nothing (type %u)", r->type);
+	tokens_stop();
+	close(fd[0]);
+}
+
 int
 main(void)
 {
@@ -421,6 +462,7 @@ main(void)
 	test_time();
 	test_trouble();
 	test_test();
+	test_other_process();
 	exchange_stop();
 	sources_stop();
 	rig_stop();
