@@ -189,6 +189,9 @@ external(struct sasl_login *l)
 		return SASL_BADAUTH;
 	}
 	sasl_look_up(l, name);
+	/* A device comes with its password, from its networks, or not at all. */
+	if (l->device != NULL)
+		l->known = false;
 	if (!l->known && !l->trouble)
 		snprintf(l->why, sizeof(l->why), "there is no such account "
 		    "here");

@@ -302,6 +302,33 @@ test_files(void)
 
 /* --- logins --------------------------------------------------------------------- */
 
+static enum accounts_result
+put_device(struct account *a, void *arg)
+{
+	return account_add_device(a, arg) ? ACCOUNTS_OK : ACCOUNTS_REFUSED;
+}
+
+/* One whose time is over, named in a certificate that the CA has made. */
+static void
+test_device(void)
+{
+	const struct wish phone = { "a device", "email:bob@example.org/phone",
+	    FOR_CLIENTS, -1, 1, 0, 0, NULL, NULL };
+	struct device d = { .label = "phone", .expires_ms = 1 };
+	X509 *cert = make_leaf(&phone);
+	uint8_t chain[8192];
+
+	verifier_make(&d.verifier, RIG_PASSWORD, strlen(RIG_PASSWORD),
+	    VERIFIER_ITERATIONS_MIN);
+	is_int(accounts_change(rig_accounts, "bob@example.org", put_device,
+	    &d), ACCOUNTS_OK, "bob has a device");
+	rig_certs = chain;
+	rig_certs_len = der(cert, chain);
+	is_int(rig_begin(900, "EXTERNAL", "", 0)->no, AUTH_NO_CREDENTIALS,
+	    "which no certificate stands for");
+	X509_free(cert);
+}
+
 static void
 test_logins(void)
 {
@@ -451,6 +478,7 @@ main(void)
 	ok(sasl_login_has("EXTERNAL"), "libsasl2 has it");
 	rig_add("bob@example.org", NULL);
 	test_logins();
+	test_device();
 	test_pins();
 	rig_stop();
 	client_ca_use(NULL);
