@@ -288,8 +288,8 @@ send_ok(const struct exchange *e)
 
 	memset(&t, 0, sizeof(t));
 	t.session = e->id;
-	t.expires_ms = ev_wall_ms() + (uint64_t)conf->ticket_sec * 1000;
 	t.begun_ms = e->begun_ms;
+	t.expires_ms = t.begun_ms + (uint64_t)conf->ticket_sec * 1000;
 	snprintf(t.account, sizeof(t.account), "%s", a->name);
 	snprintf(t.cap, sizeof(t.cap), "%s", groups_cap(conf, a));
 	t.plus = groups_plus(conf, a);

@@ -90,8 +90,8 @@ send_ok(struct ipc *ipc, uint32_t worker, uint64_t session,
 
 	memset(&t, 0, sizeof(t));
 	t.session = session;
-	t.expires_ms = ev_wall_ms() + (uint64_t)conf->ticket_sec * 1000;
 	t.begun_ms = revoke_begun_ms();
+	t.expires_ms = t.begun_ms + (uint64_t)conf->ticket_sec * 1000;
 	snprintf(t.account, sizeof(t.account), "%s", a->name);
 	snprintf(t.cap, sizeof(t.cap), "%s", a->cap);
 	/* Counted as a device of the account, beside what that may in all. */

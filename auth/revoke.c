@@ -39,11 +39,12 @@ revoke_peer(int fd)
 void
 revoke_account(const char *whose, uint32_t ticket_sec)
 {
-	uint64_t now = ev_now_ms(), until = now + ticket_sec * 1000ULL;
+	uint64_t now = ev_now_ms(), until;
 
 	if (now < last_begun_ms)
 		now = last_begun_ms;
 	last_before_ms = now;
+	until = now + ticket_sec * 1000ULL;
 	revoked_add(&revoked, whose, now, until);
 	if (queue != NULL)
 		revoked_send(queue, whose, now, until);

@@ -79,13 +79,13 @@ ticket_may_send(const struct conf_bytes *key, const struct ticket *t,
 
 bool
 ticket_valid(const struct conf_bytes *key, uint32_t worker,
-    const struct ticket *t, uint64_t wall_ms)
+    const struct ticket *t, uint64_t now_ms)
 {
 	uint8_t mac[TICKET_MAC_LEN];
 
 	mac_of(key, worker, t, mac);
 	return CRYPTO_memcmp(mac, t->mac, sizeof(mac)) == 0 &&
-	    wall_ms < t->expires_ms;
+	    now_ms < t->expires_ms;
 }
 
 const char *

@@ -26,7 +26,9 @@
 
 struct ticket {
 	uint64_t session;
-	uint64_t expires_ms;	/* wall clock */
+	uint64_t expires_ms;	/* as begun_ms, a ticket's life later: no clock
+				   that is set, and no login that takes its
+				   time, outlives what revokes it */
 	uint64_t begun_ms;	/* the login; ev_now_ms() (lib/revoked.h) */
 	char	 account[ACCOUNT_MAX + 1];
 	char	 cap[CAP_NAME_MAX + 1];
@@ -45,7 +47,7 @@ void	 ticket_seal(const struct conf_bytes *key, uint32_t worker,
 	    struct ticket *);
 /* True when the seal is right and the ticket has not expired. */
 bool	 ticket_valid(const struct conf_bytes *key, uint32_t worker,
-	    const struct ticket *, uint64_t wall_ms);
+	    const struct ticket *, uint64_t now_ms);
 
 /* The seal of a pattern, for a ticket that is sealed itself. */
 void	 ticket_seal_sender(const struct conf_bytes *key, const struct ticket *,

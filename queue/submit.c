@@ -218,7 +218,7 @@ admit(struct worker *w, uint64_t session, const struct ticket *t)
 		return ADMIT_FAULT;
 	}
 	/* RFC 5321 3.8: 421 ends the session; a new one logs in anew. */
-	if (t->expires_ms <= ev_wall_ms()) {
+	if (t->expires_ms <= ev_now_ms()) {
 		say_no(w, session, 421, "4.7.0", "Your login has expired; "
 		    "please connect and log in again");
 		return ADMIT_ANSWERED;

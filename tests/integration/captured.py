@@ -108,6 +108,11 @@ class Captured(House):
                 found.append(f.string())
 
 
+def now_ms():
+    """By the clock that tickets go by."""
+    return int(time.monotonic() * 1000)
+
+
 def read_ticket(f):
     return dict(session=f.u64(), expires=f.u64(), begun=f.u64(),
                 account=f.string(), cap=f.string(), device=f.string(),
@@ -149,7 +154,7 @@ def seal(key, worker, t):
 
 def forgeries(real):
     """(what it is, session of the packet, ticket): none of them is auth's."""
-    later = int(time.time() * 1000) + 3600000
+    later = now_ms() + 3600000
     invented = dict(session=7, expires=later, begun=1, account=ALICE,
                     cap="default", mac=os.urandom(32))
     yield "an invented ticket", 7, invented
@@ -199,15 +204,15 @@ def test_forged(h):
     tap.ok(end.ended() and h.reported("QUEUE"),
            "another worker's ticket is none here")
     expired = seal(h.ticket_key, 0, dict(
-        session=5, expires=int(time.time() * 1000) - 1, begun=1,
-        account=ALICE, cap="default"))
+        session=5, expires=now_ms() - 1, begun=1, account=ALICE,
+        cap="default"))
     end = h.channel("QUEUE", 0)
     got = end.ask("M_SUBMIT", 5, submission(expired))
     tap.equal(got[0], "M_TX_NO", "an expired ticket of auth's is refused")
     tap.equal(got[2].u32(), 421, "with 421")
     # The forger above seals as auth does: else his failures would prove little.
-    good = seal(h.ticket_key, 0, dict(expired, session=11, expires=int(
-        time.time() * 1000) + 60000))
+    good = seal(h.ticket_key, 0, dict(expired, session=11,
+                                      expires=now_ms() + 60000))
     got = end.ask("M_TX_BEGIN", 11, ticket(good), string(ALICE), u64(0))
     tap.equal(got[0], "M_TX_OK", "only the key was missing")
     tap.equal(h.handed_out(), [], "nothing of all this went out")

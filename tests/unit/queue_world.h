@@ -215,7 +215,7 @@ world_ticket(uint32_t worker, uint64_t session, const char *account)
 
 	memset(&t, 0, sizeof(t));
 	t.session = session;
-	t.expires_ms = ev_wall_ms() + 4 * 3600 * 1000;
+	t.expires_ms = ev_now_ms() + 4 * 3600 * 1000;
 	snprintf(t.account, sizeof(t.account), "%s", account);
 	snprintf(t.cap, sizeof(t.cap), "default");
 	ticket_seal(&world_conf.ticket_key, worker, &t);

@@ -117,7 +117,7 @@ is_in(const struct rig_reply *r, const char *device, const char *cap,
 	is_str(r->ticket.device, device, "with its label");
 	is_str(r->ticket.device_cap, cap, "and its cap");
 	is_str(r->ticket.cap, "staff", "beside the account's");
-	ok(ticket_valid(&rig_conf.ticket_key, 0, &r->ticket, ev_wall_ms()),
+	ok(ticket_valid(&rig_conf.ticket_key, 0, &r->ticket, ev_now_ms()),
 	    "sealed");
 }
 

@@ -108,6 +108,21 @@ test_order(void)
 	expect_end("a cancel with something in it");
 }
 
+/* Who begins, and says his password when it has been changed meanwhile. */
+static void
+test_slow(void)
+{
+	struct rig_reply *r;
+
+	(void)rig_begin(++id, "LOGIN", NULL, 0);
+	(void)rig_step(id, S("bob"));
+	ev_clock_step(5 * 60 * 1000);
+	r = rig_step(id, S("correct horse"));
+	ok(r->type == M_AUTH_OK && r->ticket.expires_ms ==
+	    r->ticket.begun_ms + rig_conf.ticket_sec * 1000ULL,
+	    "a ticket's life begins with the login, not with its end");
+}
+
 static void
 test_cancel(void)
 {
@@ -356,6 +371,7 @@ main(void)
 	rig_add("bob", NULL);
 	test_mechanisms();
 	test_order();
+	test_slow();
 	test_cancel();
 	test_challenge_delay();
 	test_delay();
