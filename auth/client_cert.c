@@ -42,8 +42,9 @@ fill(X509_STORE *store, const STACK_OF(X509_INFO) *infos)
 	}
 	if (certs == 0)
 		return "holds no certificate; it wants those of the CA in PEM";
-	if (crls > 0 && X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK)
-	    != 1)
+	/* A CA between may be on the list, too. */
+	if (crls > 0 && X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK |
+	    X509_V_FLAG_CRL_CHECK_ALL) != 1)
 		return "cannot be used: out of memory";
 	return NULL;
 }

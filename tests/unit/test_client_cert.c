@@ -100,7 +100,7 @@ der(X509 *cert, uint8_t *out)
 }
 
 static void
-use_ca(X509 *cert, X509_CRL *crl)
+use_lists(X509 *cert, X509_CRL *crl, X509_CRL *another)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	struct client_ca *loaded;
@@ -110,12 +110,20 @@ use_ca(X509 *cert, X509_CRL *crl)
 	PEM_write_bio_X509(bio, cert);
 	if (crl != NULL)
 		PEM_write_bio_X509_CRL(bio, crl);
+	if (another != NULL)
+		PEM_write_bio_X509_CRL(bio, another);
 	BIO_write(bio, "", 1);
 	BIO_get_mem_data(bio, &text);
 	loaded = client_ca_new(text, &why);
 	ok(loaded != NULL, "the CA");
 	client_ca_use(loaded);
 	BIO_free(bio);
+}
+
+static void
+use_ca(X509 *cert, X509_CRL *crl)
+{
+	use_lists(cert, crl, NULL);
 }
 
 static void
@@ -243,21 +251,21 @@ test_chains(void)
 }
 
 static X509_CRL *
-make_crl(X509 *revoked)
+make_crl(X509 *issuer, EVP_PKEY *key, X509 *revoked)
 {
 	X509_CRL *crl = X509_CRL_new();
 	X509_REVOKED *r = X509_REVOKED_new();
 	ASN1_TIME *t = ASN1_TIME_set(NULL, NOW - DAY);
 
 	X509_CRL_set_version(crl, 1);
-	X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca));
+	X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer));
 	X509_CRL_set1_lastUpdate(crl, t);
 	X509_REVOKED_set_serialNumber(r, X509_get_serialNumber(revoked));
 	X509_REVOKED_set_revocationDate(r, t);
 	ASN1_TIME_set(t, NOW + DAY);
 	X509_CRL_set1_nextUpdate(crl, t);
 	X509_CRL_add0_revoked(crl, r);
-	X509_CRL_sign(crl, ca_key, EVP_sha256());
+	X509_CRL_sign(crl, key, EVP_sha256());
 	ASN1_TIME_free(t);
 	return crl;
 }
@@ -266,7 +274,7 @@ static void
 test_crl(void)
 {
 	X509 *lost = make_leaf(&wishes[0]), *fine = make_leaf(&wishes[0]);
-	X509_CRL *crl = make_crl(lost);
+	X509_CRL *crl = make_crl(ca, ca_key, lost);
 	uint8_t chain[8192];
 
 	use_ca(ca, crl);
@@ -277,6 +285,32 @@ test_crl(void)
 	X509_CRL_free(crl);
 	X509_free(lost);
 	X509_free(fine);
+}
+
+/* Whoever has stolen the key of a CA between. */
+static void
+test_crl_between(void)
+{
+	X509 *cert = make(leaf_key, "client", -1, 1, middle, NULL);
+	X509_CRL *lists[] = { make_crl(middle, middle_key, ca),
+	    make_crl(ca, ca_key, cert), make_crl(ca, ca_key, middle) };
+	uint8_t chain[8192];
+	size_t n, i;
+
+	add_ext(cert, cert, NID_subject_alt_name, "email:bob@example.org");
+	X509_sign(cert, middle_key, EVP_sha256());
+	n = der(cert, chain);
+	n += der(middle, chain + n);
+	use_ca(ca, lists[0]);
+	expect(chain, n, "CRL", "no list for the CA between");
+	use_lists(ca, lists[0], lists[1]);
+	expect(chain, n, NULL, "it is on none");
+	use_lists(ca, lists[0], lists[2]);
+	expect(chain, n, "revoked", "it is revoked");
+	use_ca(ca, NULL);
+	for (i = 0; i < nitems(lists); i++)
+		X509_CRL_free(lists[i]);
+	X509_free(cert);
 }
 
 static void
@@ -472,6 +506,7 @@ main(void)
 	test_hidden();
 	test_chains();
 	test_crl();
+	test_crl_between();
 	test_files();
 	rig_start(1);
 	rig_offer("EXTERNAL");
