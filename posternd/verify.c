@@ -406,10 +406,10 @@ verify(struct config *cfg, struct buf *problems, struct buf *warnings)
 	verify_users(cfg);
 	verify_listens(cfg);
 	devices_verify(cfg, problems, warnings);
-	verify_groups(cfg, problems);
+	verify_groups(cfg, problems, warnings);
 	verify_routes(cfg);
 	verify_mechanisms(cfg, problems, warnings);
-	verify_tokens(cfg, problems);
+	verify_tokens(cfg, problems, warnings);
 	verify_sources(cfg, problems, warnings);
 	for (i = 0; i < cfg->relay.resolvers.n; i++)
 		verify_resolver(cfg, cfg->relay.resolvers.v[i]);

@@ -17,12 +17,14 @@ void	 verify_mechanisms(const struct config *, struct buf *problems,
 	    struct buf *warnings);
 
 /* The part of it about what accounts may send as. */
-void	 verify_groups(const struct config *, struct buf *problems);
+void	 verify_groups(const struct config *, struct buf *problems,
+	    struct buf *warnings);
 /* The part of it about sources of accounts. */
 void	 verify_sources(const struct config *, struct buf *problems,
 	    struct buf *warnings);
 /* The part about tokens; adds their mechanisms to those that are offered. */
-void	 verify_tokens(struct config *, struct buf *problems);
+void	 verify_tokens(struct config *, struct buf *problems,
+	    struct buf *warnings);
 /* NULL when there is no section of that name. */
 const struct config_source *verify_find_source(const struct config *,
 	    const char *name);

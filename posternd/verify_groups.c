@@ -53,7 +53,8 @@ verify_group(const struct config *cfg, const struct conf_group *g)
 }
 
 void
-verify_groups(const struct config *cfg, struct buf *problems)
+verify_groups(const struct config *cfg, struct buf *problems,
+    struct buf *warnings)
 {
 	const char *plus = cfg->auth.plus;
 	size_t i;
@@ -63,6 +64,11 @@ verify_groups(const struct config *cfg, struct buf *problems)
 		FAULT("accounts.plus", "\"%s\" parts no address from a tag; "
 		    "\"+\" does on most systems, and \"-\", \"=\" and \"_\" "
 		    "on some", plus);
+	else if (*plus != '\0' && *plus != '+')
+		config_problem(warnings, cfg, "accounts.plus", "who may send "
+		    "as anna@example.org may send as anna%smaria@example.org, "
+		    "too, and names of people are often so; \"+\" is in none",
+		    plus);
 	for (i = 0; i < cfg->auth.groups.n; i++)
 		verify_group(cfg, CONF_AT(cfg->auth.groups, struct conf_group,
 		    i));

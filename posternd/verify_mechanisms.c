@@ -52,6 +52,45 @@ put_unknown(const struct config *cfg, const char *name, struct buf *problems)
 	buf_clear(&names);
 }
 
+#define PLUS "-PLUS"
+
+static bool
+is_listed(const struct conf_strs *given, const char *name, const char *tail)
+{
+	size_t i, n = strlen(name);
+
+	for (i = 0; i < given->n; i++)
+		if (strncmp(given->v[i], name, n) == 0 &&
+		    strcmp(given->v[i] + n, tail) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * RFC 5802 6: that a client was kept from seeing -PLUS shows only in the hash
+ * that it chooses, and that choice is made by whoever shows it the list.
+ */
+static void
+look_for_gaps(const struct config *cfg, struct buf *warnings)
+{
+	static const char *const hashes[] = { "SCRAM-SHA-256",
+	    "SCRAM-SHA-512", "SCRAM-SHA-1" };
+	const struct conf_strs *given = &cfg->smtpd.mechanisms;
+	bool binds = false;
+	size_t i;
+
+	for (i = 0; i < nitems(hashes); i++)
+		binds = binds || is_listed(given, hashes[i], PLUS);
+	for (i = 0; binds && i < nitems(hashes); i++)
+		if (is_listed(given, hashes[i], "") &&
+		    !is_listed(given, hashes[i], PLUS))
+			config_problem(warnings, cfg, KEY, "%s without %s"
+			    PLUS ": somebody in the path can show clients "
+			    "that one alone, and logins by it are not bound "
+			    "to their TLS session; add %s" PLUS, hashes[i],
+			    hashes[i], hashes[i]);
+}
+
 void
 verify_mechanisms(const struct config *cfg, struct buf *problems,
     struct buf *warnings)
@@ -80,4 +119,5 @@ verify_mechanisms(const struct config *cfg, struct buf *problems,
 		else if (m->doubt != NULL)
 			config_problem(warnings, cfg, KEY, "%s", m->doubt);
 	}
+	look_for_gaps(cfg, warnings);
 }

@@ -76,7 +76,8 @@ verify_options(const struct config_source *s)
 
 /*
  * Where the domain is not looked at, alice@anywhere would be another account
- * of the same person, with that address to send as and a cap of its own.
+ * of the same person, with that address to send as and a cap of its own. One
+ * way in a filter is enough: "(|(mail=%u)(uid=%n))" finds her by the second.
  */
 static void
 verify_domains(const struct config_source *s, bool blind)
@@ -90,8 +91,9 @@ verify_domains(const struct config_source *s, bool blind)
 			    s->domains.v[i]);
 	if (blind && s->domains.n == 0)
 		FAULT(KEY(s, "type"), "source %s does not look at the domain "
-		    "of a name, so anybody could be alice@any.example; say "
-		    "which there are: domains = {\"example.org\"}", s->name);
+		    "of a name, or not in each way to find one, so anybody "
+		    "could be alice@any.example; say which there are: domains "
+		    "= {\"example.org\"}", s->name);
 }
 
 static void
@@ -195,7 +197,7 @@ verify_ldap(const struct config_source *s)
 		FAULT(KEY(s, *s->dn != '\0' ? "dn" : "filter"), "\"%s\" is "
 		    "the same for everybody; %%u or %%n should be in it",
 		    text);
-	verify_domains(s, !fill_wants(text, 'u') && !fill_wants(text, 'd'));
+	verify_domains(s, fill_wants(text, 'n') && !fill_wants(text, 'd'));
 }
 
 static void
@@ -213,7 +215,7 @@ verify_postgresql(const struct config_source *s)
 		DOUBT(KEY(s, "tls"), "source %s fetches what proves people's "
 		    "passwords in the clear, for anybody on the way to read "
 		    "and to change", s->name);
-	verify_domains(s, strstr(s->query, "$1") == NULL &&
+	verify_domains(s, strstr(s->query, "$2") != NULL &&
 	    strstr(s->query, "$3") == NULL);
 }
 
@@ -236,7 +238,8 @@ verify_source(const struct config_source *s)
 	else if (s->type == SOURCE_IS_POSTGRESQL)
 		verify_postgresql(s);
 	else
-		verify_domains(s, s->login == SOURCE_LOGIN_LOCAL);
+		/* PAM, and more of what is behind saslauthd, has no realms. */
+		verify_domains(s, s->login != SOURCE_LOGIN_WHOLE);
 }
 
 /* --- the order ---------------------------------------------------------------------- */

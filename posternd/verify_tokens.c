@@ -5,7 +5,7 @@
 #include "posternd/slices.h"
 #include "posternd/verify.h"
 
-static struct buf *faults;
+static struct buf *faults, *doubts;
 static const struct config *cfg;
 
 #define FAULT(option, ...) \
@@ -56,6 +56,10 @@ verify_introspection(void)
 	if (!is_https(f->introspection))
 		FAULT("introspection", "\"%s\" should be an https:// URL: the "
 		    "provider's introspection_endpoint", f->introspection);
+	if (f->audience.n == 0 && *f->scope == '\0')
+		config_problem(doubts, cfg, "tokens.introspection", "a token "
+		    "that the provider made for any other service, or app, "
+		    "lets in here; say audience or scope, or both");
 	if (*f->client_id == '\0' || *cfg->client_secret_file == '\0')
 		FAULT("introspection", "introspection needs a client-id and a "
 		    "client-secret-file, by which the provider knows us");
@@ -110,12 +114,13 @@ offer(struct conf_strs *offered)
 }
 
 void
-verify_tokens(struct config *c, struct buf *problems)
+verify_tokens(struct config *c, struct buf *problems, struct buf *warnings)
 {
 	size_t i;
 
 	cfg = c;
 	faults = problems;
+	doubts = warnings;
 	if (slices_wanted(c, ROLE_FETCH)) {
 		verify_section();
 		offer(&c->smtpd.mechanisms);

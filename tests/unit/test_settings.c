@@ -14,7 +14,7 @@
 #include "tests/tap.h"
 
 #define USERS "users { smtpd = \"61001\" auth = \"61002\" keys = \"61003\" " \
-	"queue = \"61004\" relay = \"61005\" }\n"
+	"queue = \"61004\" relay = \"61005\" fetch = \"61006\" }\n"
 #define MINIMAL "hostname = \"relay.example.org\"\n" USERS \
 	"tls { certificate = \"cert.pem\" key = \"key.pem\" }\n" \
 	"listen submissions { port = 465 }\n" \
@@ -748,6 +748,45 @@ test_groups(void)
 	}
 }
 
+/* What is taken, but opens more than it seems to. */
+static void
+test_doubts(void)
+{
+#define INTROSPECTION "tokens { introspection = \"https://id.example.org/i\" " \
+	"client-id = postern client-secret-file = secret "
+	static const struct {
+		const char *name, *text, *why;	/* "": nothing is said */
+	} cases[] = {
+		{ "tokens for anybody", INTROSPECTION "}",
+		    "made for any other service" },
+		{ "for a scope", INTROSPECTION "scope = mail }", "" },
+		{ "for us", INTROSPECTION "audience = {\"mail\"} }", "" },
+		{ "a plus that is in names", "accounts { plus = \"-\" }",
+		    "anna-maria@example.org" },
+		{ "a plus that is not", "accounts { plus = \"+\" }", "" },
+		{ "a hash without -PLUS", "accounts { mechanisms = "
+		    "{\"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-256\", "
+		    "\"SCRAM-SHA-512\"} }", "add SCRAM-SHA-512-PLUS" },
+		{ "all with it", "accounts { mechanisms = "
+		    "{\"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-256\", "
+		    "\"SCRAM-SHA-512-PLUS\", \"SCRAM-SHA-512\"} }", "" },
+		{ "none with it", "accounts { mechanisms = "
+		    "{\"SCRAM-SHA-256\", \"SCRAM-SHA-512\"} }", "" },
+	};
+	struct config *cfg;
+	size_t i;
+
+	for (i = 0; i < nitems(cases); i++) {
+		cfg = load_more(cases[i].text);
+		if (!ok(cfg != NULL && (*cases[i].why == '\0' ? warnings.len ==
+		    0 : strstr(buf_str(&warnings), cases[i].why) != NULL),
+		    "complained about: %s", cases[i].name))
+			printf("# %s%s\n", buf_str(&problems),
+			    buf_str(&warnings));
+		config_free(&cfg);
+	}
+}
+
 int
 main(void)
 {
@@ -764,6 +803,7 @@ main(void)
 	test_bad();
 	test_devices();
 	test_groups();
+	test_doubts();
 	test_route_times();
 	test_missing();
 	test_all_faults();

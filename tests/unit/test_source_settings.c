@@ -70,6 +70,12 @@ static const struct {
 	{ "no such cap", PAM("cap = nonesuch"), "no cap \"nonesuch\"" },
 	{ "a domain that is none", PAM("domains = {\"a b\"}"), "no domain" },
 	{ "any domain", PAM("login = local"), "does not look at the domain" },
+	{ "any realm", PAM("login = split"), "does not look at the domain" },
+	{ "by the local part, too", ACCOUNTS "source s { type = ldap uri = "
+	    "\"ldaps://l\" filter = \"(|(mail=%u)(uid=%n))\" }",
+	    "does not look at the domain" },
+	{ "by the local part, too", SQL("query = \"SELECT p FROM u WHERE m = "
+	    "$1 OR l = $2\""), "does not look at the domain" },
 	{ "a sender that is none", PAM("senders = {\"%n\"}"),
 	    "neither an address" },
 	{ "a percent sign", PAM("senders = {\"%x@a.example\"}"),
@@ -106,6 +112,11 @@ static const struct {
 } good[] = {
 	{ "PAM", PAM(""), "" },
 	{ "by the local part, in domains", PAM("login = local domains = "
+	    "{\"example.org\"}"), "" },
+	{ "by both, in domains", ACCOUNTS "source s { type = ldap uri = "
+	    "\"ldaps://l\" filter = \"(|(mail=%u)(uid=%n))\" domains = "
+	    "{\"example.org\"} }", "" },
+	{ "by a realm, in domains", PAM("login = split domains = "
 	    "{\"example.org\"}"), "" },
 	{ "LDAP", LDAP("bind-dn = \"cn=a\" password-file = secret"), "" },
 	{ "a DN", ACCOUNTS "source s { type = ldap uri = \"ldap://a ldaps://b\""
