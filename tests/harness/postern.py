@@ -296,6 +296,10 @@ route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}
         with open(self.log_path, errors="replace") as f:
             return f.read()
 
+    def logged(self, text, behind=0):
+        """Whether the log says so behind that place, now or soon."""
+        return wait_for(lambda: text in self.log()[behind:])
+
     def queue(self):
         return self.rows("queue", "list")
 

@@ -200,7 +200,7 @@ def test_redirect(p, sink):
                "redirected")
         tap.ok(wait_for(lambda: len(other.messages) == 1 and
                         p.queue() == []), "and delivered there")
-        tap.ok("redirected by=admin route=other" in p.log(), "and logged")
+        tap.ok(p.logged("redirected by=admin route=other"), "and logged")
         p.configure(sections="")
         p.ctl("reload")
 

@@ -186,8 +186,7 @@ def test_smarthost():
                     tap.ok(wait_for(lambda: "it is self-signed" in p.ctl(
                         "queue", "show", p.queue()[0]["id"]).stdout),
                         "where one can see why")
-                    tap.ok("it is self-signed" in p.log(),
-                           "as in the log")
+                    tap.ok(p.logged("it is self-signed"), "as in the log")
     finally:
         shutil.rmtree(d)
 

@@ -188,9 +188,8 @@ def test_rewrite(p, sink):
     m = sent(sink, n + 2)
     tap.equal(m and m.sender, "own@scan.example", "what is its own stays")
     tap.ok(m and "From: Own <own@scan.example>" in m.header(), "as it is")
-    log = p.log()
-    tap.ok("sender=<root@localhost> rewritten now=<scan@example.org>" in log
-           and "header=rewritten fields=2 now=<scan@example.org>" in log,
+    tap.ok(p.logged("sender=<root@localhost> rewritten now=<scan@example.org>")
+           and p.logged("header=rewritten fields=2 now=<scan@example.org>"),
            "the log says so")
     verb(p, FAILED, "the last address stays", "sender", "remove", "scan",
          "scan@example.org")

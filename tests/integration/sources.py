@@ -245,7 +245,7 @@ def test_senders(p, sink):
     tap.ok(wait_for(lambda: len(sink.messages) == 3), "all three arrive")
     usage = {row["account"]: row for row in p.rows("usage")}
     tap.ok("peter@example.org" in usage, "and are counted")
-    tap.ok('account="diana@example.org" source=ldap' in p.log(),
+    tap.ok(p.logged('account="diana@example.org" source=ldap'),
            "the log names the source")
 
 
