@@ -32,6 +32,9 @@
 /* A failure is told this much later, and up to half as much again. */
 #define DELAY_MS	500
 #define DELAYS_MAX	4	/* so many times as much, as failures add up */
+/* So long, and up to so much, one refusal elsewhere slows down all others. */
+#define SLOWEST_KEPT_MS	(10 * 60 * 1000)
+#define SLOWEST_MAX_MS	5000
 /*
  * SCRAM's first challenge, salt and count of whatever name was asked for, is
  * told so long after the question: looking up who is there takes other tenths
@@ -268,6 +271,14 @@ submit(struct exchange *e)
 
 /* --- answers --------------------------------------------------------------------------------- */
 
+/* Those that show the password have it hashed here, others by the client. */
+static enum work
+work_of(const char *mechanism)
+{
+	return strcasecmp(mechanism, "PLAIN") == 0 ||
+	    strcasecmp(mechanism, "LOGIN") == 0 ? WORK_LONG : WORK_SHORT;
+}
+
 static void
 send_no(struct ipc *ipc, uint64_t id, enum auth_no why, uint64_t wait_ms)
 {
@@ -324,6 +335,29 @@ note_use(const struct exchange *e)
 }
 
 /*
+ * PAM takes seconds over a refusal. Names with an account here, about which it
+ * is not asked, must take as long, or everybody could tell them from others.
+ */
+static uint64_t
+slowest_ms(const struct exchange *e, uint64_t took)
+{
+	static uint64_t ms, until_ms;
+	uint64_t now = ev_now_ms();
+	bool asked = e->question != 0 && e->result.ask == SASL_ASK_SOURCE;
+
+	if (!e->params.sources || work_of(e->params.mechanism) != WORK_LONG ||
+	    e->result.no != AUTH_NO_CREDENTIALS)
+		return 0;
+	if (now >= until_ms)
+		ms = 0;
+	if (asked && took > ms) {
+		ms = took < SLOWEST_MAX_MS ? took : SLOWEST_MAX_MS;
+		until_ms = now + SLOWEST_KEPT_MS;
+	}
+	return ms;
+}
+
+/*
  * Guessing costs time, but no thread. Counted from the client's last word, and
  * in whole steps: whether there is an account, whether another process was
  * asked, and how much that one had to do, shows in none of it.
@@ -335,11 +369,12 @@ delay(struct exchange *e, uint32_t failures)
 	    DELAYS_MAX : failures;
 	uint64_t took = ev_now_ms() - e->moved_ms;
 	uint64_t whole = (uint64_t)times * DELAY_MS;
+	uint64_t least = slowest_ms(e, took);
 
 	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
 		r = 0;
 	set_state(e, EXCHANGE_DELAYED);
-	while (whole < took)
+	while (whole < took || whole < least)
 		whole += DELAY_MS;
 	ev_timer_set(&e->timer, whole - took + r % (DELAY_MS / 2));
 }
@@ -567,14 +602,6 @@ offered(const char *mechanism)
 		if (strcasecmp(conf->mechanisms.v[i], mechanism) == 0)
 			return true;
 	return false;
-}
-
-/* Those that show the password have it hashed here, others by the client. */
-static enum work
-work_of(const char *mechanism)
-{
-	return strcasecmp(mechanism, "PLAIN") == 0 ||
-	    strcasecmp(mechanism, "LOGIN") == 0 ? WORK_LONG : WORK_SHORT;
 }
 
 /* Whether its -PLUS was offered beside it: there is something to bind to. */

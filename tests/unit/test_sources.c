@@ -323,6 +323,15 @@ test_time(void)
 	ev_clock_step(251);
 	ok(poll(&p, 1, 0) == 1, "or a little later");
 	(void)rig_answer();
+	rig_start_login(++id, "PLAIN", S("\0bob\0wrong"), 256);
+	ev_loop_once(5);
+	ev_loop_once(5);
+	rig_drain();
+	ev_clock_step(1499);
+	ok(poll(&p, 1, 0) == 0, "who has an account here is told no sooner");
+	ev_clock_step(251);
+	ok(poll(&p, 1, 0) == 1, "nor later");
+	(void)rig_answer();
 }
 
 static void
