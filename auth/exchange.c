@@ -479,6 +479,7 @@ ask(struct exchange *e)
 	uint64_t wait_ms;
 
 	e->question = ++last;
+	e->result.known = watch_is_known(e->params.peer);
 	set_state(e, EXCHANGE_ASKING);
 	LIST_INSERT_HEAD(&questions[e->question % BUCKETS], e, of_questions);
 	wait_ms = asker == NULL ? 0 : asker(e->question, &e->result);

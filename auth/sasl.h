@@ -85,6 +85,8 @@ struct sasl_result {
 					   the mechanism shows none */
 	enum sasl_ask ask;		/* with SASL_ANSWER_ASK */
 	struct buf question;		/* with it: a secret */
+	bool	 known;			/* with it: somebody has logged in from
+					   there before */
 	bool	 refused;		/* the challenge tells of a failure, what
 					   the client says to it is its last */
 	bool	 harmless;		/* a failure that was no guess */

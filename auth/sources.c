@@ -302,7 +302,7 @@ on_gone(struct ipc *ipc, const char *why, void *arg)
 
 static struct asked *
 send_question(uint64_t question, const char *name, const void *password,
-    size_t len, bool tell)
+    size_t len, bool tell, bool known)
 {
 	struct asked *a = xcalloc(1, sizeof(*a));
 
@@ -314,6 +314,7 @@ send_question(uint64_t question, const char *name, const void *password,
 	ipc_put_str(name);
 	ipc_put_bytes(password, len);
 	ipc_put_bool(tell);
+	ipc_put_bool(known);
 	ipc_send(source, -1);
 	ipc_forget();
 	return a;
@@ -337,7 +338,7 @@ ask(uint64_t question, const struct sasl_result *r)
 	}
 	if (source == NULL || nasked >= ASKED_MAX)
 		return 0;
-	a = send_question(question, name, password, len, false);
+	a = send_question(question, name, password, len, false, r->known);
 	memcpy(a->mac, mac, MAC_LEN);
 	return (uint64_t)conf->source_sec * 1000;
 }
@@ -356,7 +357,7 @@ sources_test(const char *name, const void *password, size_t len,
 		tester->ended(arg, &v);
 		return;
 	}
-	a = send_question(TESTS | ++tests, name, password, len, true);
+	a = send_question(TESTS | ++tests, name, password, len, true, true);
 	a->tester = tester;
 	a->arg = arg;
 }

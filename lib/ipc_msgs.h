@@ -143,8 +143,9 @@ enum msg {
 			   0): no more results for this attempt */
 
 	/* auth to source; id is the question's */
-	M_SOURCE_ASK = 144, /* str name, bytes password, bool tell, too: which
-			   source lets him in? */
+	M_SOURCE_ASK = 144, /* str name, bytes password, bool tell, too, bool
+			   known: somebody has logged in from where he is, so he
+			   goes before strangers; which source lets him in? */
 	/* source to auth */
 	M_SOURCE_SAID,	/* str source, u8 enum source_said, str why, u32 ms
 			   that it took: one source, in their order, where

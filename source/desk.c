@@ -37,7 +37,7 @@ struct question {
 	char	 name[ACCOUNT_MAX + 1];
 	uint8_t	 password[SOURCE_PASSWORD_MAX];
 	size_t	 password_len;
-	bool	 tell;
+	bool	 tell, known;
 	bool	 doubt;		/* one that might know him has not said so */
 	char	 why[SOURCE_WHY_MAX + 80]; /* of the last that said anything */
 	struct asked *asked;	/* of the source at hand, or NULL */
@@ -300,6 +300,7 @@ ask(struct question *q, struct source *s)
 	struct asked *a = xcalloc(1, sizeof(*a));
 
 	a->ask = ask_new(q->name, q->password, q->password_len);
+	a->ask->known = q->known;
 	a->ask->deadline_ms = wait_clock() + timeout;
 	a->ask->done = done;
 	a->ask->arg = a;
@@ -340,7 +341,7 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	const char *name = ipc_get_str(in, ACCOUNT_MAX);
 	size_t len;
 	const uint8_t *password = ipc_get_bytes(in, SOURCE_PASSWORD_MAX, &len);
-	bool tell = ipc_get_bool(in);
+	bool tell = ipc_get_bool(in), known = ipc_get_bool(in);
 	struct question *q;
 
 	if (in->type != M_SOURCE_ASK || !ipc_in_end(in) || *name == '\0' ||
@@ -353,6 +354,7 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	memcpy(q->password, password, len);
 	q->password_len = len;
 	q->tell = tell;
+	q->known = known;
 	q->set = current;
 	q->set->refs++;
 	ev_timer_init(&q->timer, timer_cb, q);

@@ -23,7 +23,7 @@ struct lanes {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	/* under lock: */
-	struct asks todo;
+	struct asks todo[2];	/* strangers', known clients' */
 	size_t	 ntodo;
 	uint32_t idle;
 	bool	 ending;
@@ -114,20 +114,26 @@ release(struct lanes *l)
 	free(l);
 }
 
+/*
+ * Whoever makes up names keeps threads busy for as long as PAM waits after a
+ * failure; those who are known wait for one of them, not for all that is asked.
+ */
 static struct ask *
 next_ask(struct lanes *l)
 {
+	struct asks *todo;
 	struct ask *a;
 
 	pthread_mutex_lock(&l->lock);
-	while (STAILQ_EMPTY(&l->todo) && !l->ending) {
+	while (l->ntodo == 0 && !l->ending) {
 		l->idle++;
 		pthread_cond_wait(&l->more, &l->lock);
 		l->idle--;
 	}
-	a = STAILQ_FIRST(&l->todo);
+	todo = &l->todo[!STAILQ_EMPTY(&l->todo[true])];
+	a = STAILQ_FIRST(todo);
 	if (a != NULL) {
-		STAILQ_REMOVE_HEAD(&l->todo, link);
+		STAILQ_REMOVE_HEAD(todo, link);
 		l->ntodo--;
 	}
 	pthread_mutex_unlock(&l->lock);
@@ -220,7 +226,8 @@ lanes_new(const struct conf_source *conf, const struct backend *backend)
 	atomic_init(&l->refs, 1);
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->more, NULL);
-	STAILQ_INIT(&l->todo);
+	STAILQ_INIT(&l->todo[false]);
+	STAILQ_INIT(&l->todo[true]);
 	find_ca(l);
 	return l;
 }
@@ -278,7 +285,7 @@ lanes_submit(struct lanes *l, struct ask *a)
 	bool busy;
 
 	pthread_mutex_lock(&l->lock);
-	STAILQ_INSERT_TAIL(&l->todo, a, link);
+	STAILQ_INSERT_TAIL(&l->todo[a->known], a, link);
 	l->ntodo++;
 	busy = l->ntodo > l->idle;
 	pthread_cond_signal(&l->more);
@@ -293,11 +300,11 @@ lanes_withdraw(struct lanes *l, struct ask *a)
 	struct ask *b;
 
 	pthread_mutex_lock(&l->lock);
-	STAILQ_FOREACH(b, &l->todo, link)
+	STAILQ_FOREACH(b, &l->todo[a->known], link)
 		if (b == a)
 			break;
 	if (b != NULL) {
-		STAILQ_REMOVE(&l->todo, a, ask, link);
+		STAILQ_REMOVE(&l->todo[a->known], a, ask, link);
 		l->ntodo--;
 	}
 	pthread_mutex_unlock(&l->lock);

@@ -18,6 +18,7 @@ struct ask {
 	STAILQ_ENTRY(ask) link;
 	char	 name[ACCOUNT_MAX + 1];
 	char	 password[SOURCE_PASSWORD_MAX + 1];
+	bool	 known;		/* goes before those who are not */
 	uint64_t deadline_ms;	/* by wait_clock() */
 	struct answer answer;
 	void	(*done)(struct ask *);

@@ -170,16 +170,23 @@ dial(void)
 }
 
 static uint64_t
-ask(const char *name, bool tell)
+ask_as(const char *name, bool tell, bool known)
 {
 	ipc_begin(M_SOURCE_ASK, ++last);
 	ipc_put_str(name);
 	ipc_put_bytes("pw", 2);
 	ipc_put_bool(tell);
+	ipc_put_bool(known);
 	if (ipc_send_sync(fd, -1) == -1)
 		abort();
 	ev_loop_once(0);
 	return last;
+}
+
+static uint64_t
+ask(const char *name, bool tell)
+{
+	return ask_as(name, tell, false);
 }
 
 struct reply {
@@ -415,6 +422,35 @@ test_stuck(void)
 	desk_conf(&conf);
 }
 
+/* Both threads are busy with strangers, and ten more wait. */
+static void
+test_known(void)
+{
+	struct reply *r;
+	uint64_t known;
+	int i;
+
+	desk_conf(&conf);
+	for (i = 0; i < DESKS; i++)
+		says((unsigned int)i, SAID_UNKNOWN);
+	says(0, SAID_WRONG);
+	sticks(0, true);
+	ask(B, false);
+	ask(B, false);
+	wait_inside(0, 2);
+	for (i = 0; i < 10; i++)
+		ask(B, false);
+	known = ask_as(A, false, true);
+	ev_loop_once(5);
+	sticks(0, false);
+	for (i = 0; (r = reply())->type == M_SOURCE_NO && r->id != known; i++)
+		;
+	ok(r->id == known && i <= 4, "a known client goes before strangers who "
+	    "wait (%d were first)", i);
+	while (i++ < 12)
+		(void)reply();
+}
+
 static void
 test_leaving(void)
 {
@@ -473,6 +509,7 @@ test_malformed(void)
 		ipc_put_str(rows[i].name);
 		ipc_put_bytes(rows[i].password, rows[i].len);
 		ipc_put_bool(false);
+		ipc_put_bool(false);
 		if (ipc_send_sync(fd, -1) == -1)
 			abort();
 		is_int(reply()->type, 1, "%s ends the channel", rows[i].what);
@@ -514,6 +551,7 @@ main(void)
 	test_order();
 	test_tell();
 	test_stuck();
+	test_known();
 	test_leaving();
 	test_malformed();
 	desk_stop();

@@ -65,6 +65,7 @@ question(uint64_t *qid)
 	snprintf(text, sizeof(text), "%s %.*s", name, (int)len,
 	    (const char *)password);
 	(void)ipc_get_bool(&in);
+	(void)ipc_get_bool(&in);
 	if (!ipc_in_end(&in))
 		abort();
 	return text;
