@@ -3,6 +3,7 @@ TESTS += %D%/e2e.py
 TESTS += %D%/clients.py
 TESTS += %D%/accounts.py
 TESTS += %D%/devices.py
+TESTS += %D%/caps.py
 TESTS += %D%/senders.py
 TESTS += %D%/sources.py
 TESTS += %D%/dns.py
@@ -30,6 +31,7 @@ EXTRA_DIST += \
 	%D%/clients.py \
 	%D%/accounts.py \
 	%D%/devices.py \
+	%D%/caps.py \
 	%D%/senders.py \
 	%D%/sources.py \
 	%D%/dns.py \

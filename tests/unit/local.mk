@@ -6,6 +6,7 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
 include %D%/lib.mk
+include %D%/cage.mk
 include %D%/keys.mk
 include %D%/auth.mk
 include %D%/smtpd.mk
