@@ -20,6 +20,7 @@ TESTS += %D%/proxy.py
 TESTS += %D%/plus.py
 TESTS += %D%/external.py
 TESTS += %D%/faithful.py
+TESTS += %D%/differential.py
 TESTS += %D%/admin.py
 TESTS += %D%/backup.py
 TESTS += %D%/reports.py
@@ -48,6 +49,7 @@ EXTRA_DIST += \
 	%D%/plus.py \
 	%D%/external.py \
 	%D%/faithful.py \
+	%D%/differential.py \
 	%D%/admin.py \
 	%D%/backup.py \
 	%D%/reports.py \
