@@ -182,18 +182,22 @@ finished(const struct text *t, char out[ADDR_MAX + 2])
 	return MAILBOXES_ONE;
 }
 
-/* obs-route, RFC 5322 4.4: as good as not there. */
+/*
+ * obs-route, RFC 5322 4.4: as good as not there. Commas between its domains, or
+ * "<@boss@example.com:me@example.org>" would be one.
+ */
 static bool
 skip_route(struct mailboxes *m)
 {
+	bool apart = true;
 	struct text t;
 
-	while (take(m, '@')) {
+	while (apart && take(m, '@')) {
 		memset(&t, 0, sizeof(t));
 		if (!domain(m, &t))
 			return false;
-		while (take(m, ','))
-			;
+		for (apart = false; take(m, ','); )
+			apart = true;
 		if (take(m, ':'))
 			return true;
 	}
