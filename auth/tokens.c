@@ -37,7 +37,7 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	else if (in->type == M_TOKEN_NO) {
 		no = ipc_get_u8(in);
 		v.temporary = no == TOKEN_NO_UNAVAILABLE;
-		v.harmless = no == TOKEN_NO_EXPIRED;
+		v.harmless = no == TOKEN_NO_EXPIRED || no == TOKEN_NO_UNFIT;
 		snprintf(v.why, sizeof(v.why), "%s", ipc_get_str(in,
 		    SASL_WHY_MAX));
 		if (no >= TOKEN_NOS)

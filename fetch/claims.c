@@ -190,7 +190,11 @@ judge_account(const struct fetch_conf *conf, const json_t *claims,
 	return 0;
 }
 
-/* The time comes last: "expired" means that it was good until then. */
+/*
+ * The time comes last: "expired" means that it was good until then. Nobody comes
+ * here with a token that the provider has not made, so nobody who guesses: a
+ * program that is set up wrongly must not lock its owner out.
+ */
 bool
 claims_judge(const struct fetch_conf *conf, enum claims_from from,
     const json_t *claims, uint64_t now_ms, struct verdict *v)
@@ -202,6 +206,8 @@ claims_judge(const struct fetch_conf *conf, enum claims_from from,
 	    judge_scope(conf, claims, v) == 0 &&
 	    judge_account(conf, claims, v) == 0 &&
 	    judge_times(from, claims, (double)now_ms / 1000, v) == 0;
+	if (!v->good && v->no == TOKEN_NO_INVALID)
+		v->no = TOKEN_NO_UNFIT;
 	return v->good;
 }
 

@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 10
+#define IPC_VERSION 11
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
@@ -186,6 +186,7 @@ enum auth_binding {
 enum token_no {
 	TOKEN_NO_INVALID,
 	TOKEN_NO_EXPIRED,	/* it was good: no guess */
+	TOKEN_NO_UNFIT,		/* the provider's, but not for here: none either */
 	TOKEN_NO_UNAVAILABLE,	/* the provider does not say; ask again */
 	TOKEN_NOS
 };

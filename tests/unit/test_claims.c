@@ -124,7 +124,7 @@ judge(const char *claims, enum claims_from from, bool good, const char *why)
 	    strcmp(v.name, "alice@example.org") == 0 :
 	    *v.name == '\0' && strstr(v.why, why) != NULL &&
 	    v.no == (strcmp(why, "ended") == 0 ? TOKEN_NO_EXPIRED :
-	    TOKEN_NO_INVALID)), "%s%s", from == CLAIMS_SIGNED ? "" :
+	    TOKEN_NO_UNFIT)), "%s%s", from == CLAIMS_SIGNED ? "" :
 	    "introspected: ", claims))
 		printf("# %s\n", v.why);
 	json_decref(j);

@@ -401,10 +401,10 @@ test_introspected_claims(void)
 	world_ask(1, "a");
 	world_says("{\"active\":true,\"aud\":\"imap\",\"email\":\"a@b\","
 	    "\"email_verified\":true}");
-	is_bad(TOKEN_NO_INVALID, "aud='imap'", "for another service");
+	is_bad(TOKEN_NO_UNFIT, "aud='imap'", "for another service");
 	world_ask(1, "b");
 	world_says("{\"active\":true,\"aud\":\"smtp\",\"iss\":\"https://x\"}");
-	is_bad(TOKEN_NO_INVALID, "another provider", "by another provider");
+	is_bad(TOKEN_NO_UNFIT, "another provider", "by another provider");
 	world_ask(1, VECTOR_ES256);
 	is_int(world_nasks, 1, "a JWT is asked about, too");
 	world_says("{\"active\":false}");

@@ -414,34 +414,96 @@ test_test(void)
 	ok(!ending.good && ending.temporary, "it ends with postern-source");
 }
 
+static const char token[] = "n,a=bob,\001auth=Bearer abc\001\001";
+
+/* A postern-fetch that the test plays; the other end of its channel. */
+static int
+fetch_connect(void)
+{
+	static bool offered;
+	int fd[2];
+
+	if (ipc_pair(fd) == -1)
+		abort();
+	if (!offered)
+		rig_offer("OAUTHBEARER");
+	offered = true;
+	rig_conf.token_sec = 86400;	/* it is not the first to end */
+	tokens_conf(&rig_conf);
+	tokens_peer(fd[1]);
+	return fd[0];
+}
+
+/* Until the question about the token has come. */
+static void
+start_token(int fetch)
+{
+	struct pollfd p = { .fd = fetch, .events = POLLIN };
+
+	rig_start_login(++id, "OAUTHBEARER", token, sizeof(token) - 1, 256);
+	while (poll(&p, 1, 0) == 0)
+		ev_loop_once(5);
+}
+
+/* Only a token that the provider has not made may be a guess. */
+static void
+test_unfit(void)
+{
+	static const struct {
+		enum token_no no;
+		bool locks;
+	} rows[] = {
+		{ TOKEN_NO_UNFIT, false }, { TOKEN_NO_EXPIRED, false },
+		{ TOKEN_NO_UNAVAILABLE, false }, { TOKEN_NO_INVALID, true },
+	};
+	struct auth_conf conf = { .lock_after = 1, .lock_sec = 900 };
+	int fetch = fetch_connect();
+	struct rig_reply *r;
+	struct ipc_in in;
+	size_t i;
+
+	watch_unlock("bob");
+	watch_conf(&conf);
+	for (i = 0; i < nitems(rows); i++) {
+		start_token(fetch);
+		if (ipc_recv_sync(fetch, 0, &in) != 1)
+			abort();
+		ipc_begin(M_TOKEN_NO, in.id);
+		ipc_put_u8((uint8_t)rows[i].no);
+		ipc_put_str("");
+		if (ipc_send_sync(fetch, -1) == -1)
+			abort();
+		if (rig_answer()->type == M_AUTH_CHALLENGE)
+			(void)rig_step(id, "\001", 1);
+		r = rig_begin(++id, "PLAIN", S("\0bob\0correct horse"));
+		ok(rows[i].locks ? r->no == AUTH_NO_LOCKED : r->type ==
+		    M_AUTH_OK, "reason %u %s", rows[i].no, rows[i].locks ?
+		    "locks" : "is no guess");
+	}
+	conf.lock_after = 0;
+	watch_conf(&conf);
+	watch_unlock("bob");
+	tokens_stop();
+	close(fetch);
+}
+
 /* Whoever has captured postern-fetch answers no question about a password. */
 static void
 test_other_process(void)
 {
-	static const char token[] = "n,a=bob,\001auth=Bearer abc\001\001";
-	struct pollfd p = { .events = POLLIN };
-	uint64_t q = 0;
+	int fetch = fetch_connect();
 	struct rig_reply *r;
-	int fd[2];
+	uint64_t q = 0;
 
 	rig_connect(0);		/* nothing of before is under way */
 	rig_drain();
 	source_connect();
-	if (ipc_pair(fd) == -1)
-		abort();
-	rig_offer("OAUTHBEARER");
-	rig_conf.token_sec = 86400;	/* it is not the first to end */
-	tokens_conf(&rig_conf);
-	tokens_peer(fd[1]);
-	p.fd = fd[0];
-	rig_start_login(++id, "OAUTHBEARER", token, sizeof(token) - 1, 256);
-	while (poll(&p, 1, 0) == 0)	/* it has something to answer */
-		ev_loop_once(5);
+	start_token(fetch);	/* it has something to answer */
 	rig_start_login(++id, "PLAIN", S("\0erin\0pa55word"), 256);
 	is_str(question(&q), "erin pa55word", "a password is asked about");
 	ipc_begin(M_TOKEN_OK, q);
 	ipc_put_str("erin");
-	if (ipc_send_sync(fd[0], -1) == -1)
+	if (ipc_send_sync(fetch, -1) == -1)
 		abort();
 	ev_loop_once(50);
 	ev_loop_once(50);
@@ -451,7 +513,7 @@ test_other_process(void)
 	    AUTH_NO_CREDENTIALS, "postern-fetch's answer to it counts for "
 	    "nothing (type %u)", r->type);
 	tokens_stop();
-	close(fd[0]);
+	close(fetch);
 }
 
 int
@@ -473,6 +535,7 @@ main(void)
 	test_trouble();
 	test_test();
 	test_other_process();
+	test_unfit();
 	exchange_stop();
 	sources_stop();
 	rig_stop();
