@@ -6,10 +6,15 @@ check_PROGRAMS += $(STORE_FAULT_TESTS)
 TESTS += $(FAULT_TESTS) $(STORE_FAULT_TESTS)
 EXTRA_DIST += $(FAULT_TESTS)
 
-STORE_LONG_TESTS = %D%/long_calls.sh %D%/long_flips.sh %D%/long_kills.sh \
+STORE_LONG_TESTS = %D%/long_load.sh %D%/long_calls.sh %D%/long_flips.sh %D%/long_kills.sh \
 	%D%/long_power.sh %D%/long_sim.sh %D%/long_day.sh %D%/long_starved.sh
 LONG_TESTS += $(STORE_LONG_TESTS)
 EXTRA_DIST += $(STORE_LONG_TESTS)
+
+# kill_under_load.py has real processes killed by it.
+check_PROGRAMS += %D%/kill_at
+%C%_kill_at_SOURCES = %D%/kill_at.c
+%C%_kill_at_LDADD = $(SECCOMP_LIBS)
 
 # The store runs between a worker, a judge and a kernel that does as it is told.
 FAULT_CALLS = %D%/calls.c %D%/calls.h %D%/turns.c %D%/turns.h

@@ -22,6 +22,7 @@ class Message:
         self.tls = session.tls
         self.user = session.user
         self.time = time.time()
+        self.monotonic = time.monotonic()
 
     def header(self):
         return self.content.split(b"\r\n\r\n", 1)[0].decode(errors="replace")
