@@ -56,6 +56,6 @@ EXTRA_DIST += \
 	%D%/deliverby.py \
 	%D%/tokens.py
 
-INTEGRATION_LONG_TESTS = %D%/long_scanners.sh %D%/long_stuffing.sh %D%/timing.py
+INTEGRATION_LONG_TESTS = %D%/long_scanners.sh %D%/long_stuffing.sh %D%/throng.py %D%/timing.py
 LONG_TESTS += $(INTEGRATION_LONG_TESTS)
 EXTRA_DIST += $(INTEGRATION_LONG_TESTS)
