@@ -350,6 +350,7 @@ begin(void)
 	log_init("posternd", -1);
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);	/* nothing to be read again yet */
 	buf_init(&problems, REPORT_MAX);
 	buf_init(&warnings, REPORT_MAX);
 }

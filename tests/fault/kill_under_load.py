@@ -197,13 +197,14 @@ class Killer:
         n = int(CALLS_MAX ** self.r.random())
         tool = subprocess.Popen(
             [KILL_AT, self.r.choice(["before", "past"]), str(n), str(pid)] +
-            [str(o) for o in others], stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True)
+            [str(o) for o in others], stdout=subprocess.PIPE, text=True)
         if not select.select([tool.stdout], [], [], PATIENCE)[0]:
             raise RuntimeError("kill_at says nothing")
         try:
             said = tool.communicate(timeout=REACH_SECONDS)[0].split()
             self.calls.update(said[1:])
+            if tool.returncode != 0:
+                raise RuntimeError("kill_at has killed nobody")
         except subprocess.TimeoutExpired:
             for victim in others + [pid]:
                 os.kill(victim, signal.SIGKILL)
@@ -261,8 +262,8 @@ def only_later(p):
 
 def unexplained(times, kills):
     """
-    Of each copy past the first: died queue or relay since the one before? And
-    how long after that one's 250, at most.
+    Of each copy past the first: died queue or relay since the one before, and
+    not ages after it? How long after that one's 250, at most.
     """
     bad, longest = [], 0
     for ident, whens in times.items():
@@ -270,7 +271,7 @@ def unexplained(times, kills):
             between = [ended - first for victim, begun, ended in kills
                        if victim != "smtpd" and ended >= first and
                        begun <= second]
-            if between:
+            if between and min(between) <= PATIENCE:
                 longest = max(longest, min(between))
             else:
                 bad.append(ident)

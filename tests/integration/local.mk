@@ -11,6 +11,7 @@ TESTS += %D%/dns_hostile.py
 TESTS += %D%/parent.py
 TESTS += %D%/one_worker.py
 TESTS += %D%/crowd.py
+TESTS += %D%/signals.py
 TESTS += %D%/captured.py
 TESTS += %D%/strangers.py
 TESTS += %D%/privilege.py
@@ -40,6 +41,7 @@ EXTRA_DIST += \
 	%D%/parent.py \
 	%D%/one_worker.py \
 	%D%/crowd.py \
+	%D%/signals.py \
 	%D%/captured.py \
 	%D%/strangers.py \
 	%D%/privilege.py \
