@@ -42,6 +42,7 @@ SEED = int(os.environ.get("POSTERN_SEED", "0")) or random.randrange(1 << 32)
 KILL_AT = os.path.join(BUILD, "tests", "fault", "kill_at")
 SENDERS = 2                     # processes, so that Python is not the limit
 CALLS_MAX = 3000                # of the kernel, from "now" to the kill
+ON_ITS_WAY = 2                  # seconds from queue over relay to MAIL
 REACH_SECONDS = 2               # who makes no call for so long dies anyhow
 ALICE = "alice@example.org"
 # How a client may end a message; most wait for their 250.
@@ -145,9 +146,13 @@ def answer_rcpt(line):
 
 
 def taken(m):
-    """(when, id, digest) of a message, (when, addresses, None) of a report."""
+    """
+    (when, id, digest) of a message, (when, addresses, None) of a report; when is
+    from MAIL to the 250.
+    """
+    when = m.began, m.monotonic
     if m.sender == "":
-        return m.monotonic, re.findall(
+        return when, re.findall(
             r"(?m)^Final-Recipient: rfc822;(\S+)",
             m.content.decode(errors="replace")), None
     # Our own Received field comes first; the rest is the sender's.
@@ -156,7 +161,7 @@ def taken(m):
         rest = rest.split(b"\r\n", 1)[1]
     ident = rest.split(b"Message-ID: <", 1)[1].split(b"@", 1)[0].decode()
     whole = m.recipients == [address("ok", ident)]
-    return m.monotonic, ident, whole and hashlib.sha256(rest).digest()
+    return when, ident, whole and hashlib.sha256(rest).digest()
 
 
 def next_hop(port, ask, answer):
@@ -262,17 +267,18 @@ def only_later(p):
 
 def unexplained(times, kills):
     """
-    Of each copy past the first: died queue or relay since the one before, and
-    not ages after it? How long after that one's 250, at most.
+    Of each copy past the first: died queue or relay since the one before was on
+    its way, and not ages after it? How long after that one's 250, at most.
     """
     bad, longest = [], 0
     for ident, whens in times.items():
         for first, second in zip(whens, whens[1:]):
-            between = [ended - first for victim, begun, ended in kills
-                       if victim != "smtpd" and ended >= first and
-                       begun <= second]
-            if between and min(between) <= PATIENCE:
-                longest = max(longest, min(between))
+            between = [ended - first[1] for victim, begun, ended in kills
+                       if victim != "smtpd" and ended >= first[0] - ON_ITS_WAY
+                       and begun <= second[1]]
+            soonest = min(between, key=abs, default=PATIENCE)
+            if soonest < PATIENCE:
+                longest = max(longest, soonest)
             else:
                 bad.append(ident)
     return bad, longest

@@ -22,6 +22,7 @@ class Message:
         self.tls = session.tls
         self.user = session.user
         self.time = time.time()
+        self.began = session.began      # its MAIL, and its end
         self.monotonic = time.monotonic()
 
     def header(self):
@@ -90,6 +91,7 @@ class Session(socketserver.StreamRequestHandler):
             self.auth(line)
         elif verb == "MAIL":
             self.reset()
+            self.began = time.monotonic()
             reply = self.decide(verb, line, "250 2.1.0 ok")
             if reply[0] == "2":
                 self.sender = line.split("<", 1)[1].split(">", 1)[0]
