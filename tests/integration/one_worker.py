@@ -45,6 +45,8 @@ def test_versions(w):
         c.minimum_version = c.maximum_version = version
         with w.client(context=c) as s:
             tap.ok(s.sock.version() == "TLSv" + name, "TLS " + name)
+            suite = s.sock.cipher()[0]
+    tap.equal(suite, "TLS_AES_128_GCM_SHA256", "TLS 1.3: the server's choice")
     c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
     c.set_ciphers("ALL:@SECLEVEL=0")
