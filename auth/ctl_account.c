@@ -47,17 +47,54 @@ run_remove(struct job *job)
 
 /* A new account may have the name of an old one. */
 static void
+changed(const struct request *r)
+{
+	watch_unlock(r->account.name);
+	revoke_account(r->account.name, ctl_settings()->ticket_sec);
+	log_info("account=\"%s\" done=%s", r->account.name,
+	    strchr(r->verb->words, ' ') + 1);
+}
+
+static void
 done_change(struct job *job)
 {
 	struct request *r = (struct request *)job;
 
-	if (r->result == ACCOUNTS_OK) {
-		watch_unlock(r->account.name);
-		revoke_account(r->account.name, ctl_settings()->ticket_sec);
-		log_info("account=\"%s\" done=%s", r->account.name,
-		    strchr(r->verb->words, ' ') + 1);
-	}
+	if (r->result == ACCOUNTS_OK)
+		changed(r);
 	ctl_done(r);
+}
+
+/* A device has its sender in the settings. */
+static bool
+is_device(const struct auth_conf *conf, const char *account)
+{
+	size_t i;
+
+	for (i = 0; i < conf->lanes.n; i++)
+		if (strcmp(CONF_AT(conf->lanes, struct conf_lane, i)->account,
+		    account) == 0)
+			return true;
+	return false;
+}
+
+/* An account that has no address may log in and send nothing: seldom meant. */
+static void
+done_add(struct job *job)
+{
+	struct request *r = (struct request *)job;
+	const char *senders[GROUPS_SENDERS_MAX];
+
+	if (r->result != ACCOUNTS_OK || strchr(r->account.name, '@') != NULL ||
+	    is_device(ctl_settings(), r->account.name) ||
+	    groups_senders(ctl_settings(), &r->account, senders) > 0) {
+		done_change(job);
+		return;
+	}
+	changed(r);
+	child_ctl_end(r->id, CTL_OK, "%s may send as nobody yet: posternctl "
+	    "account sender add %s ADDRESS", r->account.name, r->account.name);
+	ctl_free(r);
 }
 
 /* Devices have passwords of their own, and go on. */
@@ -143,7 +180,7 @@ ctl_account_row(uint64_t id, const struct account *a, bool full)
 
 	child_ctl_row(id, full ? 12 : 5);
 	child_ctl_str("account", a->name);
-	child_ctl_str("cap", a->cap);
+	child_ctl_str("cap", full ? groups_cap(ctl_settings(), a) : a->cap);
 	child_ctl_str("senders", senders);
 	child_ctl_time("changed", a->changed_ms);
 	child_ctl_time("locked_until", locked);
@@ -194,7 +231,7 @@ take_option(struct request *r, const char *option)
 }
 
 const struct verb ctl_account_verbs[] = {
-	{ "account add", 1, CTL_NEW_PASSWORD, take_option, run_add, done_change },
+	{ "account add", 1, CTL_NEW_PASSWORD, take_option, run_add, done_add },
 	{ "account passwd", 1, CTL_NEW_PASSWORD, NULL, run_passwd, done_passwd },
 	{ "account remove", 1, CTL_NO_PASSWORD, NULL, run_remove, done_change },
 	{ "account unlock", 1, CTL_NO_PASSWORD, NULL, ctl_run_get, done_unlock },

@@ -130,10 +130,11 @@ lanes_ask(struct ipc *ipc, uint32_t worker, struct ipc_in *in)
 		return 0;
 	}
 	if (lane != NULL && flood_log(&missing))
-		log_warnx("%s device=%s peer=%s account=\"%s\" %s",
+		log_warnx("%s device=%s peer=%s account=\"%s\" %s%s",
 		    log_session(in->id), lane->name, log_escs(peer),
 		    log_escs(lane->account), r == ACCOUNTS_NONE ?
-		    "missing; posternctl account add" : "unreadable");
+		    "missing; posternctl account add " : "unreadable",
+		    r == ACCOUNTS_NONE ? log_escs(lane->account) : "");
 	send_no(ipc, in->id, r == ACCOUNTS_ERROR);
 	return 0;
 }

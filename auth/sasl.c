@@ -165,6 +165,10 @@ answer(struct sasl_login *l, int r, const char *out, unsigned int len,
 		return;
 	}
 	result->no = r == SASL_OK ? AUTH_NO_CREDENTIALS : reason(l, r);
+	if (l->known && *l->why == '\0' &&
+	    strcasecmp(l->p.mechanism, "EXTERNAL") == 0)
+		snprintf(result->why, sizeof(result->why), "the certificate is "
+		    "this account's, and the client asked to be another");
 }
 
 /* RFC 4422 app. A: who it is was found out before; the client may ask for it. */

@@ -63,8 +63,9 @@ jwks_parse(const char *text, size_t len, char why[JWKS_WHY_MAX])
 	read_keys(list, set);
 	json_decref(whole);
 	if (set->n == 0) {
-		snprintf(why, JWKS_WHY_MAX, "no key in it can be used%s%s",
-		    set->left_out > 0 ? "; " : "", set->why);
+		snprintf(why, JWKS_WHY_MAX, "%s%s", set->left_out > 0 ?
+		    "no key in it can be used; " : "there is no key in it",
+		    set->why);
 		jwks_free(&set);
 	}
 	return set;

@@ -189,7 +189,7 @@ provider_look(void)
 {
 	if (looking != NULL)
 		return true;
-	if (fixed || !started || (looked &&
+	if (fixed || !started || *conf->issuer == '\0' || (looked &&
 	    ev_now_ms() - looked_ms < PROVIDER_REST_MS))
 		return false;
 	look();
@@ -244,12 +244,15 @@ provider_conf(const struct fetch_conf *c, struct jwks *from_file,
 		provider_start();
 }
 
-/* Who asks for each token needs no keys. */
+/*
+ * Who asks for each token needs no keys; and a reload may have taken the
+ * provider away.
+ */
 void
 provider_start(void)
 {
 	started = true;
-	if (!fixed && *conf->introspection == '\0')
+	if (!fixed && *conf->issuer != '\0' && *conf->introspection == '\0')
 		look();
 }
 

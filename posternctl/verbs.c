@@ -15,7 +15,7 @@ static const struct verb verbs[] = {
 	    0, 0, VIEW_WORD, WAY_PLAIN, "" },
 	{ "account add", "NAME [--cap CAP] [--sender ADDRESS|@DOMAIN]...\n"
 	    "      [--plus on|off|default] [--rewrite on|off]",
-	    "let somebody in; asks for a password", 1, 1, VIEW_TABLE,
+	    "let somebody in; asks for a password", 1, 1, VIEW_WORD,
 	    WAY_PASSWORD, "cap sender plus rewrite" },
 	{ "account set", "NAME [--cap CAP] [--plus on|off|default] "
 	    "[--rewrite on|off]", "change what an account may", 1, 1,

@@ -183,6 +183,9 @@ error_cb(cfg_t *sec, const char *fmt, va_list ap)
 	    sizeof(word)))
 		snprintf(out, sizeof(out), "another section has the title "
 		    "\"%s\" already; choose another one", word);
+	else if (strstr(text, "parenthesis for function 'include'") != NULL)
+		snprintf(out, sizeof(out), "another file is read with "
+		    "include(\"FILE\"), parentheses and all");
 	else
 		snprintf(out, sizeof(out), "%s; is a quote, a = or a brace "
 		    "missing here or above?", text);

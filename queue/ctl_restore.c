@@ -535,7 +535,8 @@ ctl_restore(struct asked *a, size_t argc, const char *const *argv)
 		return;
 	}
 	if (r->fd == -1 || fstat(r->fd, &st) == -1 || !S_ISREG(st.st_mode)) {
-		asked_end(a, CTL_FAILED, "no file came with the request");
+		asked_end(a, CTL_FAILED, "that is no file; name one "
+		    "that posternctl queue backup has made");
 		return;
 	}
 	r->home = task_home_new();

@@ -21,6 +21,7 @@ struct source {
 	struct lanes *lanes;
 	struct health health;
 	uint32_t lost;		/* threads that are past their time */
+	char	 why[SOURCE_WHY_MAX - 32]; /* it failed last */
 };
 
 /* The sources of one configuration, for as long as an answer is awaited. */
@@ -208,6 +209,7 @@ failed(struct source *s, uint64_t begun_ms, const char *why)
 {
 	uint64_t pause = health_bad(&s->health, begun_ms, ev_now_ms());
 
+	snprintf(s->why, sizeof(s->why), "%s", why);
 	if (pause > 0)
 		log_warnx("source=%s state=failing why=\"%s\" pause=%us; logins "
 		    "by it are told to try again", conf_of(s)->name,
@@ -317,6 +319,8 @@ ask(struct question *q, struct source *s)
 static void
 go_on(struct question *q)
 {
+	char why[SOURCE_WHY_MAX];
+
 	for (; q->at < q->set->n; q->at++) {
 		struct source *s = &q->set->sources[q->at];
 
@@ -327,7 +331,9 @@ go_on(struct question *q)
 			return;
 		} else {
 			q->doubt = true;
-			note(q, SAID_NOTHING, "left alone after it failed", 0);
+			snprintf(why, sizeof(why), "left alone after it failed: "
+			    "%s", s->why);
+			note(q, SAID_NOTHING, why, 0);
 		}
 	}
 	say_no(q);

@@ -25,18 +25,23 @@ struct directory {
 	LDAP	*ld;		/* NULL: not connected */
 };
 
-/* What libldap and the server say of a result, as one answer. */
+/*
+ * What libldap and the server say of a result, as one answer. Of a certificate
+ * with another name libldap, with GnuTLS, has no more to say than these words.
+ */
 static void
 say(struct directory *d, struct answer *a, enum source_said said,
     const char *doing, int r)
 {
 	char *more = NULL;
+	const char *text;
 
 	if (d->ld != NULL)
 		ldap_get_option(d->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &more);
+	text = more == NULL ? "" : strcmp(more, "(unknown error code)") == 0 ?
+	    "TLS failed; does its certificate name the host in uri?" : more;
 	answer_set(a, said, "%s: %s%s%s", doing, ldap_err2string(r),
-	    more == NULL || *more == '\0' ? "" : ", ",
-	    more == NULL ? "" : more);
+	    *text == '\0' ? "" : ", ", text);
 	ldap_memfree(more);
 }
 

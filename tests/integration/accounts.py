@@ -45,7 +45,12 @@ def test_verbs(p):
     verb(p, OK, "add", "add", "Alice@Example.org", "--cap", "staff",
          "--sender", "@example.org", "--sender=News@Example.NET",
          password="open-sesame")
-    verb(p, OK, "add a plain name", "add", "--cap", "staff", "bob", password="open-sesame")
+    tap.equal(verb(p, OK, "nothing is said of what is usual", "add", "a@b.example",
+                   password="open-sesame"), "", "not a word")
+    verb(p, OK, "away with it", "remove", "a@b.example")
+    said = verb(p, OK, "add a plain name", "add", "--cap", "staff", "bob",
+                password="open-sesame")
+    tap.ok("account sender add bob" in said, "who may send as nobody: told")
     rows = p.rows("account", "list")
     tap.equal([r["account"] for r in rows], [ALICE, "bob"], "the list")
     tap.equal((rows[0]["cap"], rows[0]["senders"]),

@@ -198,6 +198,8 @@ def test_own(p, folder):
         f.truncate(os.path.getsize(path) - 10)
     code, row, err = restore(p, path)
     tap.ok(code == 1 and "damaged" in err, "a file cut off: " + err.strip())
+    code, row, err = restore(p, folder)
+    tap.ok(code == 1 and "name one" in err, "a folder: " + err.strip())
     code, row, err = restore(p, p.conf_path)
     tap.ok(code == 1 and "not a backup" in err, "another file: " + err.strip())
     r = backup(p, "/proc/no/such/folder")

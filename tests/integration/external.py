@@ -224,6 +224,7 @@ def test_pins(p, ca, pair):
     tap.equal(reply(own), 235, "in by a certificate of one's own")
     tap.equal(reply(own, "Ym9iQGV4YW1wbGUub3Jn"), 235, "as bob")
     tap.equal(reply(own, "YWxpY2VAZXhhbXBsZS5vcmc="), 535, "not as alice")
+    tap.ok(p.logged("asked to be another"), "which the log says in words")
     renewed = own[0] + ".new"
     CA.run("req", "-x509", "-key", own[1], "-subj", "/CN=y", "-out", renewed)
     tap.equal(reply((renewed, own[1])), 235, "renewed, with the same key")

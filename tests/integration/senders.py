@@ -143,6 +143,8 @@ def test_groups(p):
     may_not(p, "printer", "info@example.org")
     tap.equal(p.rows("account", "show", BOB)[0]["groups"],
               "sales, everybody", "they are shown")
+    tap.equal(p.rows("account", "show", BOB)[0]["cap"], "small",
+              "with the cap that counts")
     for i in range(3):
         p.submit(BOB, [TO], "From: sales@example.org\n\nx")
     code, text = mail(p, BOB, BOB)

@@ -397,6 +397,12 @@ def test_ways(p, slapd, pg):
         if code == OK:
             tap.equal(trial(p, "diana@example.org", "ldap-sesamf")[0], FAILED,
                       what + ", a wrong password")
+    p.configure(sections=accounts("ldap") + ldap_section(
+        slapd, uri="ldaps://localhost:%d" % slapd.ldaps))
+    p.ctl("reload")
+    why = trial(p, "diana@example.org", "ldap-sesame")[1]["ldap"]["why"]
+    tap.ok("certificate name the host" in why,
+           "libldap's localhost is no name in a certificate: " + why)
     sql = sql_section(pg, more='ca-file = "%s"' % pg.cert)
     rows = [("a database's certificate with another name",
              sql.replace("host=localhost", "host=elsewhere.example.org"), TEMPORARY),

@@ -427,7 +427,7 @@ def test_hostile():
              "evil.example"),
             ("keys in the clear", far, "no https:// jwks_uri"),
             ("no keys", {conf: found, "/keys": reply({"keys": []})},
-             "no key in it can be used"),
+             "there is no key in it"),
             ("a shared secret as key", {conf: found, "/keys": reply(
                 {"keys": [{"kty": "oct", "k": "AAAA"}]})}, "secret"),
             ("10,000 keys", {conf: found, "/keys": reply(

@@ -406,8 +406,9 @@ test_stuck(void)
 	ask(A, true);
 	(void)reply();
 	r = *reply();
-	ok(r.said == SAID_NOTHING && strstr(r.why, "left alone") != NULL,
-	    "now it is left alone: %s", r.why);
+	ok(r.said == SAID_NOTHING && strstr(r.why, "left alone after it "
+	    "failed: all its connections are busy") != NULL, "and why: %s",
+	    r.why);
 	(void)reply();
 	ok(reply()->temporary, "and he is told at once");
 	sticks(1, false);

@@ -27,7 +27,7 @@ static const struct {
 	{ "{}", "no list" },
 	{ "{\"keys\":{}}", "no list" },
 	{ "{\"keys\":null}", "no list" },
-	{ "{\"keys\":[]}", "no key in it" },
+	{ "{\"keys\":[]}", "there is no key in it" },
 	{ "{\"keys\":[],\"keys\":[]}", "equal names" },
 	{ "{\"keys\":[7]}", "kty" },
 	{ "{\"keys\":[null,[],\"x\"]}", "kty" },

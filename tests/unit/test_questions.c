@@ -164,7 +164,7 @@ test_bad_answers(void)
 	ev_clock_step(PROVIDER_AGAIN_MS);
 	world_says(WORLD_DISCOVERY);
 	world_says("{\"keys\":[]}");
-	ok(world_logged("no key in it can be used"), "no keys");
+	ok(world_logged("there is no key in it"), "no keys");
 	ev_clock_step(PROVIDER_AGAIN_MS);
 	world_says(WORLD_DISCOVERY);
 	world_says("{\"keys\":[]}");
@@ -274,6 +274,11 @@ test_reload(void)
 	is_int(world_id, 0, "no file any more: the issuer's");
 	keys_come();
 	is_good("count then");
+	world_set(&world_conf.issuer, "");
+	questions_conf(&world_conf, NULL, world_answered);
+	ev_clock_step(PROVIDER_EVERY_MS);
+	is_int(world_nasks, 0, "no tokens section any more: nobody is asked");
+	world_set(&world_conf.issuer, "https://id.example.org");
 }
 
 /* --- introspection ----------------------------------------------------------------- */

@@ -253,6 +253,7 @@ static const struct {
 	{ "an open comment", "/* tls", "complete" },
 	{ "a stray brace", "}", "postern.conf:6" },
 	{ "nothing to include", "include(\"nonesuch\")", "No such file" },
+	{ "no parentheses", "include \"nonesuch\"", "include(\"FILE\")" },
 	{ "a directory to include", "include(\".\")", "directory" },
 	{ "itself to include", "include(\"postern.conf\")", "postern.conf" },
 	{ "our own last option", "end-of-postern-conf = x", "set twice" },
