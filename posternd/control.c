@@ -223,11 +223,13 @@ control_stopped(void)
 static void
 verb_status(struct client *c, uint64_t id)
 {
-	if (!status_send(c->ipc, id))
+	const char *trouble = status_send(c->ipc, id);
+
+	if (trouble == NULL)
 		end_answer(c, id, CTL_TEMPORARY, "Postern is starting; try "
 		    "again in a moment");
 	else
-		end_answer(c, id, CTL_OK, "");
+		end_answer(c, id, CTL_OK, trouble);
 }
 
 static const struct {

@@ -74,7 +74,7 @@ send_process(struct ipc *ipc, uint64_t id, const struct child_info *info)
 	ipc_send(ipc, -1);
 }
 
-bool
+const char *
 status_send(struct ipc *ipc, uint64_t id)
 {
 	uint64_t sums[STATS_COUNT] = { 0 };
@@ -82,7 +82,7 @@ status_send(struct ipc *ipc, uint64_t id)
 	size_t i, j;
 
 	if (serving == NULL)
-		return false;
+		return NULL;
 	send_whole(ipc, id);
 	for (i = 0; children_info(i, &info); i++) {
 		if (!info.absent)
@@ -97,5 +97,6 @@ status_send(struct ipc *ipc, uint64_t id)
 		put("what", 's', helps[j]);
 		ipc_send(ipc, -1);
 	}
-	return true;
+	return sums[STAT_DISK_LOW] == 0 ? "" : "No mail is accepted: the disk "
+	    "that state-dir is on has less than min-free left. Make room there.";
 }

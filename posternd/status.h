@@ -7,7 +7,10 @@
 
 /* What status says about the whole; call at start and after each reload. */
 void	 status_serving(const struct config *);
-/* False, and nothing sent, before the first status_serving(). */
-bool	 status_send(struct ipc *, uint64_t id);
+/*
+ * What to say at the end, "" if all is well; NULL, and nothing sent, before the
+ * first status_serving().
+ */
+const char *status_send(struct ipc *, uint64_t id);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "lib/log.h"
 #include "lib/seldom.h"
+#include "lib/stats.h"
 #include "lib/xalloc.h"
 #include "queue/ballast.h"
 #include "queue/disk.h"
@@ -250,6 +251,7 @@ look_for_room(struct disk *d)
 		    "less than min-free is left; mail is refused with 452 "
 		    "until there is room");
 	d->room = room;
+	stats_set(STAT_DISK_LOW, !room);
 }
 
 struct loading {

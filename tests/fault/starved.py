@@ -152,6 +152,11 @@ def refused(p):
         return 0
 
 
+def disk_low(p):
+    return next(r["count"] for r in p.rows("status")
+                if r.get("name") == "disk_low")
+
+
 def restarts(p, name="queue"):
     return sum(" %s ended" % name in l or " %s took" % name in l
                for l in p.log().splitlines())
@@ -174,12 +179,14 @@ def test_nearly_full():
         for _ in range(30):
             refused(p)
         sink.answer.clear()
+        tap.equal(disk_low(p), 1, "status tells")
         before = {"before-%d" % i for i in range(10)}
         tap.ok(wait_for(lambda: before <= set(subjects(sink))),
                "what was accepted is delivered meanwhile")
         os.unlink(filler)
         tap.ok(wait_for(lambda: refused(p) == 250),
                "with room again mail is taken, nothing else to be done")
+        tap.ok(wait_for(lambda: disk_low(p) == 0), "status, too")
         quiet(p, mark, 3, "nearly full")
         tap.equal(restarts(p), 0, "the queue did not end for that")
 
