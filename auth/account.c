@@ -179,7 +179,7 @@ account_sender(const char *given, char pattern[ACCOUNT_MAX + 1])
 	if (*given != '@')
 		return mailbox(given, pattern);
 	if (!addr_is_domain(given + 1, strlen(given + 1), 0))
-		return "a sender is a mail address or \"@\" and a domain";
+		return "the domain is malformed";
 	snprintf(pattern, ACCOUNT_MAX + 1, "%s", given);
 	addr_lower(pattern);
 	return NULL;

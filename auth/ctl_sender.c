@@ -41,10 +41,15 @@ const char *
 ctl_take_sender(struct request *r, const char *given)
 {
 	char pattern[ACCOUNT_MAX + 1];
+	static char text[512];
 	const char *why = account_sender(given, pattern);
 
-	if (why != NULL)
-		return why;
+	if (why != NULL) {
+		snprintf(text, sizeof(text), "\"%.200s\" is no sender, which is "
+		    "an address or \"@\" and a domain: %s", log_escs(given),
+		    why);
+		return text;
+	}
 	return account_add_sender(&r->account, pattern) ? NULL :
 	    "an account has at most 256 senders";
 }

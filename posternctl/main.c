@@ -197,8 +197,9 @@ run(int argc, char **argv)
 	else if (translate(&a, argc - used, argv + used))
 		code = carry_out(&a);
 	else
-		code = complain(CTL_USAGE, "usage: posternctl %s %s",
-		    a.verb->words, a.verb->args);
+		code = complain(CTL_USAGE, "usage: posternctl %s%s%s",
+		    a.verb->words, *a.verb->args == '\0' ? "" : " ",
+		    a.verb->args);
 	for (i = 0; i < a.nargs; i++)
 		free(a.args[i]);
 	free(a.args);

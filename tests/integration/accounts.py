@@ -81,6 +81,9 @@ def test_verbs(p):
     said = verb(p, USAGE, "a typo in a cap", "add", "carol", "--cap", "stuff",
                 password="open-sesame")
     tap.ok("there is default, staff" in said, "is told what there is")
+    said = verb(p, USAGE, "no address", "add", "carol", "--sender", "frob",
+                password="open-sesame")
+    tap.ok('"frob" is no sender' in said, "is told which: " + said.strip())
     for word in ("show", "remove"):
         said = verb(p, NOT_FOUND, word + " nobody", word, "nobody")
         tap.ok("account list" in said, "says where to look")
