@@ -1,21 +1,38 @@
 /*
- * A long queue to look at: fill_queue DIR MESSAGES [ACCOUNTS [DOMAINS [SPREAD]]]
- * puts deferred messages into a store, due within the next SPREAD seconds (four
- * hours), of so many accounts for so many domains; the first of each owns half.
+ * A long queue to look at: fill_queue [options] DIR MESSAGES puts deferred
+ * messages into a store. tests/bench/million.py knows what is in each.
+ *
+ *	-a ACCOUNTS	of so many (100); the first owns half of all
+ *	-d DOMAINS	for so many (1000); half is for the first
+ *	-f SECONDS	none is due before (60)
+ *	-s SECONDS	all are due within so many from then on (four hours)
+ *	-r RUN		with ids for the sink, for which all recipients are r0
  */
 #include "lib/prelude.h"
 
 #include "lib/ev.h"
 #include "lib/log.h"
+#include "lib/num.h"
 #include "lib/xalloc.h"
 #include "queue/store.h"
+#include "tests/bench/ids.h"
 
-#define BODY		"Subject: one of many\r\n\r\nbody\r\n"
 #define UNDER_WAY_MAX	20000
+#define HOUR_MS		3600000
+#define AGES		4	/* hours: less than a warning of delay takes */
 
 static struct store *store;
 static uint64_t todo, under_way, made;
-static uint64_t accounts = 100, domains = 1000, spread_ms = 4 * 3600 * 1000;
+static uint64_t accounts = 100, domains = 1000, first = 60, spread = 4 * 3600;
+static uint64_t run;
+
+static const struct {
+	const char *status, *diag;
+} reasons[] = {
+	{ "4.2.2", "452 4.2.2 the mailbox is full" },
+	{ "4.7.1", "451 4.7.1 greylisted, come again" },
+	{ "4.3.2", "421 4.3.2 closed for today" },
+};
 
 /* Half of everything is the first's, the rest is shared out. */
 static uint64_t
@@ -27,13 +44,15 @@ whose(uint64_t i, uint64_t n)
 static void
 fill(struct store_msg *m, uint64_t i)
 {
-	char text[64];
+	const char *status = reasons[i % nitems(reasons)].status;
+	const char *diag = reasons[i % nitems(reasons)].diag;
+	char text[128];
 
 	store_msg_init(m);
 	m->id = store_new_id(store);
-	m->arrived_ms = ev_wall_ms();
+	m->arrived_ms = ev_wall_ms() - i % AGES * HOUR_MS;
 	m->expires_ms = m->arrived_ms + 5 * 86400000ULL;
-	m->due_ms = m->arrived_ms + 60000 + i * 7919 % spread_ms;
+	m->due_ms = ev_wall_ms() + first * 1000 + i * 7919 % (spread * 1000);
 	m->attempts = 3;
 	snprintf(text, sizeof(text), "user%llu@example.org",
 	    (unsigned long long)whose(i, accounts));
@@ -41,15 +60,28 @@ fill(struct store_msg *m, uint64_t i)
 	m->cap = xstrdup("default");
 	m->env.return_path = xstrdup(text);
 	snprintf(text, sizeof(text), "r%llu@d%llu.example.net",
-	    (unsigned long long)i, (unsigned long long)whose(i, domains));
+	    (unsigned long long)(run == 0 ? i : 0),
+	    (unsigned long long)whose(i, domains));
 	envelope_add_rcpt(&m->env, text, NULL, 0);
 	store_msg_fit(m);
-	m->rcpts[0].status = xstrdup("4.2.2");
-	m->rcpts[0].diag = xstrdup("452 4.2.2 the mailbox is full");
+	m->rcpts[0].status = xstrdup(status);
+	m->rcpts[0].diag = xstrdup(diag);
 	m->rcpts[0].remote = xstrdup("mx.example.net");
-	store_msg_note(m, m->arrived_ms, "deferred 4.2.2 by mx.example.net: "
-	    "452 4.2.2 the mailbox is full");
-	m->size = strlen(BODY);
+	snprintf(text, sizeof(text), "deferred %s by mx.example.net: %s",
+	    status, diag);
+	store_msg_note(m, m->arrived_ms, text);
+}
+
+static void
+write_body(struct store_msg *m, uint64_t i)
+{
+	struct id id = { (uint32_t)run, (uint32_t)i, 1 };
+	char field[IDS_TEXT_LEN], text[256];
+
+	snprintf(text, sizeof(text), "Subject: one of many\r\n%s\r\nbody\r\n",
+	    run == 0 ? "" : id_print(&id, field));
+	m->body.v = (uint8_t *)xstrdup(text);
+	m->body.n = m->size = strlen(text);
 }
 
 static void
@@ -63,12 +95,50 @@ put(void)
 {
 	struct store_msg m;
 
-	fill(&m, made++);
-	m.body.v = (uint8_t *)xstrdup(BODY);
-	m.body.n = strlen(BODY);
+	fill(&m, made);
+	write_body(&m, made++);
 	under_way++;
 	store_accept(store, &m, -1, accepted_cb, NULL);
 	store_msg_clear(&m);
+}
+
+static void
+usage(void)
+{
+	fprintf(stderr, "usage: fill_queue [-a ACCOUNTS] [-d DOMAINS] "
+	    "[-f SECONDS] [-s SECONDS] [-r RUN] DIR MESSAGES\n");
+	exit(2);
+}
+
+static void
+get_number(uint64_t *n, uint64_t min, const char *text)
+{
+	if (num_parse(text, strlen(text), min, UINT32_MAX, n) == -1)
+		usage();
+}
+
+static void
+get_options(int argc, char **argv)
+{
+	struct {
+		char letter;
+		uint64_t *n;
+	} options[] = { { 'a', &accounts }, { 'd', &domains }, { 'f', &first },
+	    { 's', &spread }, { 'r', &run } };
+	size_t i;
+	int c;
+
+	while ((c = getopt(argc, argv, "a:d:f:r:s:")) != -1) {
+		for (i = 0; i < nitems(options); i++)
+			if (options[i].letter == c)
+				break;
+		if (i == nitems(options))
+			usage();
+		get_number(options[i].n, c != 'f', optarg);
+	}
+	if (argc - optind != 2)
+		usage();
+	get_number(&todo, 0, argv[optind + 1]);
 }
 
 int
@@ -79,19 +149,8 @@ main(int argc, char **argv)
 	    .cache_bytes = 16 << 20 };
 	const char *errstr;
 
-	if (argc < 3) {
-		fprintf(stderr, "usage: fill_queue DIR MESSAGES [ACCOUNTS "
-		    "[DOMAINS [SPREAD]]]\n");
-		return 2;
-	}
-	c.dir = argv[1];
-	todo = strtoull(argv[2], NULL, 10);
-	if (argc > 3)
-		accounts = strtoull(argv[3], NULL, 10);
-	if (argc > 4)
-		domains = strtoull(argv[4], NULL, 10);
-	if (argc > 5)
-		spread_ms = strtoull(argv[5], NULL, 10) * 1000;
+	get_options(argc, argv);
+	c.dir = argv[optind];
 	ev_init();
 	store = store_open(&c, &ops, NULL, &errstr);
 	if (store == NULL)

@@ -5,12 +5,15 @@ BENCHES = %D%/bench_store %D%/bench_limits %D%/bench_sink %D%/bench_load
 EXTRA_PROGRAMS += %D%/bench_store %D%/bench_limits
 check_PROGRAMS += %D%/fill_queue
 check_PROGRAMS += %D%/bench_sink %D%/bench_load
-TESTS += %D%/smoke.py
+TESTS += %D%/smoke.py %D%/million.py
+LONG_TESTS += %D%/long_million.sh
+EXTRA_DIST += %D%/million.py %D%/long_million.sh
 EXTRA_DIST += %D%/run %D%/growth %D%/smoke.py %D%/svg.py \
 	%D%/plots/queue.svg %D%/plots/recipients.svg \
 	%D%/plots/sessions.svg %D%/plots/workers.svg \
 	%D%/gauge.py %D%/rig.py %D%/rows.py %D%/servers.py
 
+%C%_fill_queue_SOURCES = %D%/fill_queue.c %D%/ids.c %D%/ids.h
 %C%_fill_queue_LDADD = $(LIBSTORE) $(LIBPOSTERN)
 %C%_bench_store_SOURCES = %D%/bench_store.c \
 	%D%/limit_sync.c %D%/limit_sync.h

@@ -71,6 +71,21 @@ def load(port, run=1, **options):
 LOGIN = {"u": servers.USER, "w": servers.PASSWORD}
 
 
+def fill(server, messages, **options):
+    """Puts deferred mail into the store of a Postern that does not run."""
+    words = [os.path.join(PROGRAMS, "fill_queue")]
+    for letter, value in options.items():
+        words += ["-" + letter, str(value)]
+    directory = server.dir + "/state/queue"
+    subprocess.run(words + [directory, str(messages)], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    owner = servers.postern.USERS["queue"]
+    for folder, _, files in os.walk(directory):
+        os.chown(folder, owner, owner)
+        for name in files:
+            os.chown(os.path.join(folder, name), owner, owner)
+
+
 class Idle:
     """Sessions that are logged in and say no more."""
 
