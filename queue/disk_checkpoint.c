@@ -89,6 +89,15 @@ take(struct disk *d)
 
 /* --- writing it: in the index's thread --------------------------------------------- */
 
+static int
+by_id(const void *a, const void *b)
+{
+	const struct item *i = a, *j = b;
+
+	return (i->entry->id > j->entry->id) - (i->entry->id < j->entry->id);
+}
+
+/* In the order of ids, which is that of the index: each page is fetched once. */
 static void
 work(struct task *t)
 {
@@ -97,6 +106,8 @@ work(struct task *t)
 	struct table_node *n, *next;
 	size_t i;
 
+	if (c->n > 1)
+		qsort(c->items, c->n, sizeof(*c->items), by_id);
 	index_begin(x);
 	for (i = 0; i < c->n; i++) {
 		struct item *it = &c->items[i];

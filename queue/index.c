@@ -30,10 +30,23 @@ static const char *const names[DB_COUNT] = {
 	"messages.db", "due.db", "usage.db", "mark.db",
 };
 
+/*
+ * Due times are changed at the commit, in the order of their keys: those of a
+ * crowd are all over a database that is larger than the cache, and so each of
+ * its pages is fetched once.
+ */
+struct due_change {
+	uint8_t	 key[16];
+	size_t	 turn;			/* of equal keys the later comes later */
+	bool	 put;
+};
+
 struct index {
 	DB_ENV	*env;
 	DB	*db[DB_COUNT];
 	DB_TXN	*txn;
+	struct due_change *due;		/* owned, of this transaction */
+	size_t	 ndue, due_size;
 	struct journal_place mark;
 	uint64_t last_id;
 	int	 error;			/* the last one while opening */
@@ -450,30 +463,62 @@ due_key(uint8_t key[16], const struct index_entry *e)
 }
 
 static void
-del_due(struct index *x, const struct index_entry *e)
+change_due(struct index *x, const struct index_entry *e, bool put)
 {
-	uint8_t key[16];
-	DBT k = dbt(key, sizeof(key));
-	int r;
+	struct due_change *c;
 
 	if (e->hold != HOLD_NONE)
 		return;
-	due_key(key, e);
-	r = x->db[DB_DUE]->del(x->db[DB_DUE], x->txn, &k, 0);
-	must(r == DB_NOTFOUND ? 0 : r, "delete due");
+	if (x->ndue == x->due_size) {
+		x->due_size = x->due_size == 0 ? 64 : x->due_size * 2;
+		x->due = xreallocarray(x->due, x->due_size, sizeof(*x->due));
+	}
+	c = &x->due[x->ndue];
+	due_key(c->key, e);
+	c->turn = x->ndue++;
+	c->put = put;
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+	const struct due_change *c = a, *d = b;
+	int r = memcmp(c->key, d->key, sizeof(c->key));
+
+	return r != 0 ? r : (c->turn > d->turn) - (c->turn < d->turn);
 }
 
 static void
-put_due(struct index *x, const struct index_entry *e)
+make_due_changes(struct index *x)
 {
-	uint8_t key[16];
-	DBT k = dbt(key, sizeof(key)), v = dbt("", 0);
+	DB *db = x->db[DB_DUE];
+	size_t i;
+	int r;
 
-	if (e->hold != HOLD_NONE)
-		return;
-	due_key(key, e);
-	must(x->db[DB_DUE]->put(x->db[DB_DUE], x->txn, &k, &v, 0),
-	    "put due");
+	if (x->ndue > 1)
+		qsort(x->due, x->ndue, sizeof(*x->due), by_key);
+	for (i = 0; i < x->ndue; i++) {
+		DBT k = dbt(x->due[i].key, sizeof(x->due[i].key));
+		DBT v = dbt("", 0);
+
+		if (x->due[i].put) {
+			must(db->put(db, x->txn, &k, &v, 0), "put due");
+			continue;
+		}
+		r = db->del(db, x->txn, &k, 0);
+		must(r == DB_NOTFOUND ? 0 : r, "delete due");
+	}
+	free(x->due);
+	x->due = NULL;
+	x->ndue = x->due_size = 0;
+}
+
+/* The change of a message that stays due at the same time is none. */
+static bool
+same_due(const struct index_entry *a, const struct index_entry *b)
+{
+	return a->due_ms == b->due_ms &&
+	    (a->hold == HOLD_NONE) == (b->hold == HOLD_NONE);
 }
 
 void
@@ -482,9 +527,11 @@ index_put(struct index *x, const struct index_entry *entry)
 	struct index_entry e = *entry, old;
 	uint8_t key[8], *value, *stored = fetch(x, e.id, &old);
 	DBT k = dbt(key, sizeof(key)), v;
+	bool same = stored != NULL && same_due(&old, &e);
 
 	if (stored != NULL) {
-		del_due(x, &old);
+		if (!same)
+			change_due(x, &old, false);
 		if (e.body.place.generation == 0)
 			e.body = old.body;
 		free(stored);
@@ -497,7 +544,8 @@ index_put(struct index *x, const struct index_entry *entry)
 	must(x->db[DB_MESSAGES]->put(x->db[DB_MESSAGES], x->txn, &k, &v, 0),
 	    "put message");
 	free(value);
-	put_due(x, &e);
+	if (!same)
+		change_due(x, &e, true);
 }
 
 bool
@@ -510,7 +558,7 @@ index_del(struct index *x, uint64_t id, struct index_body *body)
 	if (stored == NULL)
 		return false;
 	*body = old.body;
-	del_due(x, &old);
+	change_due(x, &old, false);
 	free(stored);
 	put_be(key, id);
 	must(x->db[DB_MESSAGES]->del(x->db[DB_MESSAGES], x->txn, &k, 0),
@@ -575,6 +623,7 @@ index_commit(struct index *x, struct journal_place mark, uint64_t last_id)
 	put_be(value, mark.generation);
 	put_be(value + 8, mark.offset);
 	put_be(value + 16, last_id);
+	make_due_changes(x);
 	must(x->db[DB_MARK]->put(x->db[DB_MARK], x->txn, &k, &v, 0),
 	    "put mark");
 	must(x->txn->commit(x->txn, 0), "commit");
