@@ -1,10 +1,11 @@
-/* The verbs about one account: add, passwd, remove, show, unlock. */
+/* The verbs about one account: add, passwd, remove, logout, show, unlock. */
 #include "lib/prelude.h"
 
 #include "auth/ctl_private.h"
 #include "auth/groups.h"
 #include "auth/password.h"
 #include "auth/revoke.h"
+#include "auth/sources.h"
 #include "auth/watch.h"
 #include "lib/log.h"
 
@@ -110,6 +111,26 @@ done_passwd(struct job *job)
 		    ctl_settings()->ticket_sec);
 		log_info("account=\"%s\" done=passwd", r->account.name);
 	}
+	ctl_done(r);
+}
+
+/* Of whomever a source lets in, too, who need not have an account here. */
+static void
+run_logout(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	r->result = ACCOUNTS_OK;
+}
+
+static void
+done_logout(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	sources_forget(r->account.name);
+	revoke_account(r->account.name, ctl_settings()->ticket_sec);
+	log_info("account=\"%s\" done=logout", r->account.name);
 	ctl_done(r);
 }
 
@@ -234,6 +255,7 @@ const struct verb ctl_account_verbs[] = {
 	{ "account add", 1, CTL_NEW_PASSWORD, take_option, run_add, done_add },
 	{ "account passwd", 1, CTL_NEW_PASSWORD, NULL, run_passwd, done_passwd },
 	{ "account remove", 1, CTL_NO_PASSWORD, NULL, run_remove, done_change },
+	{ "account logout", 1, CTL_NO_PASSWORD, NULL, run_logout, done_logout },
 	{ "account unlock", 1, CTL_NO_PASSWORD, NULL, ctl_run_get, done_unlock },
 	{ "account show", 1, CTL_NO_PASSWORD, NULL, ctl_run_get, done_show },
 	{ NULL, 0, CTL_NO_PASSWORD, NULL, NULL, NULL }

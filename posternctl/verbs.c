@@ -50,6 +50,8 @@ static const struct verb verbs[] = {
 	    "asks for the password", 1, 1, VIEW_TABLE, WAY_TRY_PASSWORD, "" },
 	{ "account unlock", "NAME", "forget what was guessed wrong", 1, 1,
 	    VIEW_TABLE, WAY_PLAIN, "" },
+	{ "account logout", "NAME", "who is logged in as this logs in again, or "
+	    "sends no more", 1, 1, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "account remove", "NAME", "nobody logs in as this any more",
 	    1, 1, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "queue list", "[ID...|FILTER...] [--limit N]",

@@ -160,7 +160,12 @@ def test_revoked(p):
         s.login("frank", "open-sesame")
         tap.ok(wait_for(lambda: s.mail(ALICE)[0] == 250),
                "a name that is new is no name that was revoked")
-    open_ones["erin"].close()
+    verb(p, OK, "erin is logged out", "logout", "erin")
+    open_ones["erin"].rset()
+    code, text = open_ones["erin"].mail(ALICE)
+    tap.ok(code == 421 and b"log in again" in text, "and told")
+    tap.equal(login(p, "erin", "open-sesame"), 235, "she may come back")
+    verb(p, OK, "so may be who has no account here", "logout", "grace")
     for who in ("dave", "erin", "frank"):
         verb(p, OK, "remove " + who, "remove", who)
 

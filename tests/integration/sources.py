@@ -295,6 +295,15 @@ def test_remembered(p, pg):
     pg.sql("UPDATE users SET password = '%s' WHERE login = "
            "'scram@sql.example'" % STORED["scram@sql.example"])
     tap.equal(login(p, "scram@sql.example", "scram-sesame"), 235,
+              "it is right, and remembered")
+    pg.sql("UPDATE users SET password = NULL WHERE login = "
+           "'scram@sql.example'")
+    p.ctl("account", "logout", "scram@sql.example")
+    tap.equal(login(p, "scram@sql.example", "scram-sesame"), 535,
+              "but not after account logout")
+    pg.sql("UPDATE users SET password = '%s' WHERE login = "
+           "'scram@sql.example'" % STORED["scram@sql.example"])
+    tap.equal(login(p, "scram@sql.example", "scram-sesame"), 235,
               "and it is right again")
 
 
