@@ -44,9 +44,14 @@ SENDERS = 2                     # processes, so that Python is not the limit
 CALLS_MAX = 3000                # of the kernel, from "now" to the kill
 ON_ITS_WAY = 2                  # seconds from queue over relay to MAIL
 REACH_SECONDS = 2               # who makes no call for so long dies anyhow
-ALICE = "alice@example.org"
+GATHERED_SECONDS = 300          # of reports, when one sender gets many (life.h)
 # How a client may end a message; most wait for their 250.
 ENDS = ["wait"] * 20 + ["cut", "in dot", "in crlf", "past dot"]
+
+
+def account(ident):
+    """One for each session, as a sender's eleventh report has to wait."""
+    return "u%s@example.org" % "-".join(ident.split("-")[:2])
 
 
 def content(ident):
@@ -62,7 +67,7 @@ def content(ident):
         size -= len(line) + 2
     return ("From: %s\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\n"
             "Message-ID: <%s@load.test>\r\nSubject: load\r\n\r\n%s\r\n"
-            % (ALICE, ident, "\r\n".join(lines))).encode()
+            % (account(ident), ident, "\r\n".join(lines))).encode()
 
 
 def fates(ident):
@@ -82,10 +87,10 @@ def submit(client, ident, end):
     """True when it was acknowledged, False when no final dot was said."""
     to = [address(f, ident) for f in fates(ident)]
     if end == "wait":
-        client.sendmail(ALICE, to, content(ident))
+        client.sendmail(account(ident), to, content(ident))
         return True
     client.ehlo_or_helo_if_needed()
-    for code, _ in [client.mail(ALICE)] + [client.rcpt(a) for a in to] + \
+    for code, _ in [client.mail(account(ident))] + [client.rcpt(a) for a in to] + \
             [client.docmd("DATA")]:
         if code >= 400:
             raise smtplib.SMTPException(code)
@@ -110,7 +115,7 @@ def session(p, going, ledger, name):
         ident, end = "%s-%d" % (name, n), r.choice(ENDS)
         try:
             if client is None:
-                client = p.client(login=ALICE)
+                client = p.client(login=account(name))
             ledger[ident] = "cut" if end in ("cut", "in dot", "in crlf") \
                 else "unsaid"
             if submit(client, ident, end):
@@ -295,7 +300,7 @@ def judge(ledger, found, queued, kills):
             spoilt.append(what)
     acked = {i for i, state in ledger.items() if state == "acked"}
     cut = {i for i, state in ledger.items() if state == "cut"}
-    seen = set(times) | {a.split("@")[0].split("-", 1)[1]
+    seen = set(times) | {a.split("@")[0].partition("-")[2]
                          for a in [*bounced, *queued]}
 
     def missing(fate, there):
@@ -341,7 +346,9 @@ def main():
     with Postern(next_hop="smtp://127.0.0.1:%d" % port.get(), workers=2,
                  queue='retry-first = "1s" retry-max = "4s"',
                  route_options="tls = none") as p:
-        p.account(ALICE, "open-sesame")
+        for i in range(SENDERS):
+            for k in range(SESSIONS // SENDERS):
+                p.account(account("%d-%d" % (i, k)), "open-sesame")
         senders = [mp.Process(target=sender, daemon=True, args=(
             p, i, going, out)) for i in range(SENDERS)]
         for s in senders:
@@ -354,7 +361,8 @@ def main():
         ledger = {}
         for _ in senders:
             ledger.update(out.get(timeout=4 * PATIENCE))
-        tap.ok(wait_for(lambda: only_later(p), 4 * PATIENCE, 0.5),
+        tap.ok(wait_for(lambda: only_later(p),
+                        GATHERED_SECONDS + 4 * PATIENCE, 0.5),
                "the queue becomes empty but for what has to wait")
         queued = waiting(p)
     ask.put("end")
