@@ -4,7 +4,9 @@
  *	messages	id -> due, hold, body's place, meta
  *	due		due | id -> nothing; without messages on hold
  *	usage		minute | account -> used, one u64 per kind
- *	mark		"mark" -> generation, offset, last id
+ *	mark		"mark" -> generation, offset, last id; how many
+ *			messages there are, the sum of their ids, how many
+ *			entries usage has (not in marks of older versions)
  */
 #include "lib/prelude.h"
 
@@ -22,7 +24,19 @@
 #define LOG_BYTES	(8 * 1024 * 1024)
 #define HEAD		49		/* bytes before the meta in a value */
 #define MARK_KEY	"mark"
+#define MARK_BYTES	48
+#define OLD_MARK_BYTES	24		/* ends behind the last id */
 #define DAMAGED_NAME	"damaged"	/* a file: build it anew */
+
+/*
+ * What is in it, told by the mark. Each database may be sound and yet not the
+ * one that belongs here: put there from a backup, or in another's place, of
+ * which Berkeley DB's recovery makes two empty ones and finds all well.
+ */
+struct contents {
+	uint64_t messages, ids;		/* how many; the sum of their ids */
+	uint64_t uses;
+};
 
 enum { DB_MESSAGES, DB_DUE, DB_USAGE, DB_MARK, DB_COUNT };
 
@@ -49,6 +63,8 @@ struct index {
 	size_t	 ndue, due_size;
 	struct journal_place mark;
 	uint64_t last_id;
+	struct contents has;
+	bool	 has_told;		/* by the mark, not by an older one */
 	int	 error;			/* the last one while opening */
 	int	 dir_fd;
 };
@@ -109,6 +125,21 @@ must(int r, const char *what)
 	journal_die("the index cannot be used");
 }
 
+/* Nothing but files and directories: it would wait for a FIFO's other end. */
+static int
+open_plain(const char *path, int flags, int mode)
+{
+	int fd = open(path, flags | O_NONBLOCK, mode);
+	struct stat st;
+
+	if (fd == -1 || (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) ||
+	    S_ISDIR(st.st_mode))))
+		return fd;
+	close(fd);
+	errno = EINVAL;
+	return -1;
+}
+
 static int
 noted_open(const char *path, int flags, ...)
 {
@@ -121,7 +152,7 @@ noted_open(const char *path, int flags, ...)
 		va_end(ap);
 		names_changed = true;
 	}
-	return open(path, flags, mode);
+	return open_plain(path, flags, mode);
 }
 
 static int
@@ -313,26 +344,31 @@ open_db(struct index *x, int i)
 static const char *
 read_mark(struct index *x)
 {
-	uint8_t value[24];
+	uint8_t value[MARK_BYTES];
 	DBT k = dbt(MARK_KEY, strlen(MARK_KEY)), v = dbt(value, 0);
 	int r;
 
 	v.ulen = sizeof(value);
 	v.flags = DB_DBT_USERMEM;
 	r = x->db[DB_MARK]->get(x->db[DB_MARK], NULL, &k, &v, 0);
+	x->has_told = r == DB_NOTFOUND || v.size == MARK_BYTES;
 	if (r == DB_NOTFOUND)
 		return NULL;
 	x->error = r;
-	if (r != 0 || v.size != sizeof(value))
+	if (r != 0 || (v.size != MARK_BYTES && v.size != OLD_MARK_BYTES))
 		return "the index has no sound mark";
 	x->mark.generation = get_be(value);
 	x->mark.offset = get_be(value + 8);
 	x->last_id = get_be(value + 16);
+	if (x->has_told)
+		x->has = (struct contents){ get_be(value + 24),
+		    get_be(value + 32), get_be(value + 40) };
 	return NULL;
 }
 
 struct tally {
 	uint64_t n, sum;	/* of what is due */
+	struct contents has;
 };
 
 static bool
@@ -340,15 +376,19 @@ tally_one(struct tally *t, int i, const DBT *k, const DBT *v)
 {
 	struct index_entry e;
 
-	if (i == DB_DUE && k->size == 16) {
+	if (i == DB_USAGE)
+		t->has.uses++;
+	else if (i == DB_DUE && k->size == 16) {
 		t->n--;
 		t->sum -= get_be(k->data) ^ get_be((uint8_t *)k->data + 8);
 	} else if (i == DB_DUE || (i == DB_MESSAGES && (k->size != 8 ||
 	    !get_entry(get_be(k->data), v->data, v->size, &e))))
 		return false;
-	else if (i == DB_MESSAGES && e.hold == HOLD_NONE) {
-		t->n++;
-		t->sum += e.due_ms ^ e.id;
+	else if (i == DB_MESSAGES) {
+		t->has.messages++;
+		t->has.ids += e.id;
+		t->n += e.hold == HOLD_NONE;
+		t->sum += e.hold == HOLD_NONE ? e.due_ms ^ e.id : 0;
 	}
 	return true;
 }
@@ -374,11 +414,18 @@ read_through(struct index *x, struct tally *t, int i)
 	return NULL;
 }
 
+static bool
+same_contents(const struct contents *a, const struct contents *b)
+{
+	return a->messages == b->messages && a->ids == b->ids &&
+	    a->uses == b->uses;
+}
+
 /* All of it: what is read later is what was sound at the start. */
 static const char *
 read_all(struct index *x)
 {
-	struct tally t = { 0, 0 };
+	struct tally t = { 0 };
 	const char *why = NULL;
 	int i;
 
@@ -386,6 +433,9 @@ read_all(struct index *x)
 		why = read_through(x, &t, i);
 	if (why == NULL && (t.n != 0 || t.sum != 0))
 		why = "what is due is not what the messages say";
+	if (why == NULL && x->has_told && !same_contents(&x->has, &t.has))
+		why = "it does not hold what it held when it was written last";
+	x->has = t.has;
 	return why;
 }
 
@@ -535,6 +585,9 @@ index_put(struct index *x, const struct index_entry *entry)
 		if (e.body.place.generation == 0)
 			e.body = old.body;
 		free(stored);
+	} else {
+		x->has.messages++;
+		x->has.ids += e.id;
 	}
 	put_be(key, e.id);
 	value = xmalloc(HEAD + e.meta_len);
@@ -563,6 +616,8 @@ index_del(struct index *x, uint64_t id, struct index_body *body)
 	put_be(key, id);
 	must(x->db[DB_MESSAGES]->del(x->db[DB_MESSAGES], x->txn, &k, 0),
 	    "delete message");
+	x->has.messages--;
+	x->has.ids -= id;
 	return true;
 }
 
@@ -591,6 +646,7 @@ index_use(struct index *x, uint64_t minute_ms, const char *account,
 	v.ulen = sizeof(value);
 	r = db->get(db, x->txn, &k, &v, 0);
 	must(r == DB_NOTFOUND ? 0 : r, "get usage");
+	x->has.uses += r == DB_NOTFOUND;
 	for (i = 0; i < LIMIT_KINDS; i++)
 		put_be(value + 8 * i, get_be(value + 8 * i) + used[i]);
 	v = dbt(value, sizeof(value));
@@ -607,8 +663,10 @@ index_forget_use(struct index *x, uint64_t before_ms)
 	must(x->db[DB_USAGE]->cursor(x->db[DB_USAGE], x->txn, &c, 0),
 	    "usage cursor");
 	while ((r = c->get(c, &k, &v, DB_NEXT)) == 0 && k.size >= 8 &&
-	    get_be(k.data) < before_ms)
+	    get_be(k.data) < before_ms) {
 		must(c->del(c, 0), "delete usage");
+		x->has.uses--;
+	}
 	must(r == DB_NOTFOUND ? 0 : r, "walk usage");
 	must(c->close(c), "usage cursor");
 }
@@ -616,10 +674,13 @@ index_forget_use(struct index *x, uint64_t before_ms)
 void
 index_commit(struct index *x, struct journal_place mark, uint64_t last_id)
 {
-	uint8_t value[24];
+	uint8_t value[MARK_BYTES];
 	DBT k = dbt(MARK_KEY, strlen(MARK_KEY)), v = dbt(value,
 	    sizeof(value));
 
+	put_be(value + 24, x->has.messages);
+	put_be(value + 32, x->has.ids);
+	put_be(value + 40, x->has.uses);
 	put_be(value, mark.generation);
 	put_be(value + 8, mark.offset);
 	put_be(value + 16, last_id);

@@ -277,15 +277,8 @@ try_all(size_t i, uint32_t lengths)
 
 	if (stat(path, &st) == -1)
 		fatal("%s", path);
-	/*
-	 * Berkeley DB waits for a FIFO's other end, and posternd for nobody.
-	 * Of databases in each other's place its recovery makes two empty
-	 * ones, which nothing notices: not to be tried before that is mended.
-	 */
 	for (d = CUT + 1; d < DAMAGES; d++)
-		if ((d != FIFO && d != SWAPPED) ||
-		    strncmp(names[i], "index/", 6) != 0)
-			try(i, d, 0);
+		try(i, d, 0);
 	for (k = 0; k < lengths && st.st_size > 0; k++)
 		try(i, CUT, k == 0 ? 1 : k == 1 ? (uint64_t)st.st_size - 1 :
 		    k == 2 ? (uint64_t)st.st_size / 2 / 4096 * 4096 :

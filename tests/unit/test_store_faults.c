@@ -81,6 +81,51 @@ test_rebuild(void)
 	ok(told->due_disorder == 0, "all are due, in order");
 }
 
+static size_t
+count_aside(void)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	size_t n = 0;
+
+	while ((e = readdir(d)) != NULL)
+		n += strncmp(e->d_name, "index.", 6) == 0;
+	closedir(d);
+	return n;
+}
+
+/*
+ * Databases in each other's place: what is sound in itself need not belong
+ * there. tests/fault/test_files does it to a store that was killed, of which
+ * Berkeley DB's recovery makes two empty ones.
+ */
+static void
+test_swapped(void)
+{
+	static const char *const names[] = { "messages.db", "due.db",
+	    "usage.db", "mark.db" };
+	char *path[nitems(names)], *aside = xasprintf("%s/aside", dir);
+	size_t i, k;
+
+	for (i = 0; i < nitems(names); i++)
+		path[i] = xasprintf("%s/index/%s", dir, names[i]);
+	for (i = 0; i < nitems(names); i++)
+		for (k = 0; k < i; k++) {
+			fresh();
+			accept_mail(MB, 40, 200, false, true);
+			if (rename(path[i], aside) == -1 ||
+			    rename(path[k], path[i]) == -1 ||
+			    rename(aside, path[k]) == -1)
+				fatal("%s", path[i]);
+			all_there(MB, names[i]);
+			is_int(count_aside(), 1, "that %s had been in the "
+			    "place of %s was noticed", names[i], names[k]);
+		}
+	for (i = 0; i < nitems(names); i++)
+		free(path[i]);
+	free(aside);
+}
+
 /* --- starts --------------------------------------------------------------------------------------- */
 
 /* Killed at a random point of recovery. */
@@ -173,19 +218,6 @@ test_spool(void)
 
 /* --- no room ------------------------------------------------------------------------------------------ */
 
-static size_t
-count_aside(void)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	size_t n = 0;
-
-	while ((e = readdir(d)) != NULL)
-		n += strncmp(e->d_name, "index.", 6) == 0;
-	closedir(d);
-	return n;
-}
-
 static bool
 small_disk(void)
 {
@@ -256,6 +288,7 @@ main(void)
 	test_other_size();
 	test_rebuild();
 	test_spoilt_page();
+	test_swapped();
 	test_crash_in_recovery();
 	test_clock_set_back();
 	test_spool();
