@@ -21,6 +21,7 @@
 struct recovery {
 	struct disk *d;
 	uint64_t messages, states, removals, strange;
+	bool	 later;			/* some are by a later version */
 };
 
 static bool
@@ -88,6 +89,9 @@ recover_cb(const struct record *rec, const struct journal_place *place,
 		recover_del(r, rec->id);
 		return;
 	}
+	r->later |= record_meta_is_later(rec->meta, rec->meta_len);
+	if (r->later)
+		return;
 	if (!record_get_meta(rec->meta, rec->meta_len, rec->id, &m)) {
 		store_id_text(rec->id, id);
 		log_warnx("%s is damaged and lost, journal segment=%016llx "
@@ -154,6 +158,10 @@ recover(struct disk *d, bool *damaged)
 	    &errstr) == -1)
 		return errstr;
 	*damaged = found.damaged > 0;
+	if (r.later) {
+		free(found.generations);
+		return RECORD_LATER;
+	}
 	newest = found.n == 0 ? 0 : found.generations[found.n - 1];
 	free(found.generations);
 	if (newest < mark.generation)

@@ -82,7 +82,8 @@ is_damage(int error)
 {
 	return !disk_full && error != ENOSPC && error != EDQUOT &&
 	    error != EACCES && error != EPERM && error != EROFS &&
-	    error != ENOMEM && error != EMFILE && error != ENFILE;
+	    error != ENOMEM && error != EMFILE && error != ENFILE &&
+	    error != ENOTSUP;
 }
 
 /*
@@ -369,6 +370,7 @@ read_mark(struct index *x)
 struct tally {
 	uint64_t n, sum;	/* of what is due */
 	struct contents has;
+	bool	 later;		/* some are by a later version of Postern */
 };
 
 static bool
@@ -387,6 +389,7 @@ tally_one(struct tally *t, int i, const DBT *k, const DBT *v)
 	else if (i == DB_MESSAGES) {
 		t->has.messages++;
 		t->has.ids += e.id;
+		t->later |= record_meta_is_later(e.meta, e.meta_len);
 		t->n += e.hold == HOLD_NONE;
 		t->sum += e.hold == HOLD_NONE ? e.due_ms ^ e.id : 0;
 	}
@@ -436,6 +439,10 @@ read_all(struct index *x)
 	if (why == NULL && x->has_told && !same_contents(&x->has, &t.has))
 		why = "it does not hold what it held when it was written last";
 	x->has = t.has;
+	if (why == NULL && t.later) {
+		x->error = ENOTSUP;
+		why = RECORD_LATER;
+	}
 	return why;
 }
 

@@ -274,6 +274,12 @@ get_wishes(struct in *in, struct store_msg *m)
 }
 
 bool
+record_meta_is_later(const uint8_t *p, size_t n)
+{
+	return n > 0 && p[0] > META_VERSION;
+}
+
+bool
 record_get_meta(const uint8_t *p, size_t n, uint64_t id, struct store_msg *m)
 {
 	struct in in = { p, p + n, false };

@@ -45,6 +45,15 @@ size_t	 record_get(const uint8_t *p, size_t n, struct record *);
 
 /* The meta of a message: all of it but id and body. */
 void	 record_put_meta(struct buf *, const struct store_msg *);
+/*
+ * Whether a later version of Postern has written it: not damage, and nothing
+ * that this one may touch.
+ */
+bool	 record_meta_is_later(const uint8_t *, size_t);
+/* What an open of the store then says. */
+#define RECORD_LATER	"the queue was written by a later version of Postern " \
+			"and is left as it is; start that version again, or " \
+			"let it deliver what is queued first"
 /* Fills a fresh *m; false, and *m cleared, when it does not parse. */
 bool	 record_get_meta(const uint8_t *, size_t, uint64_t id,
 	    struct store_msg *m);
