@@ -287,7 +287,7 @@ fresh(void)
 	memset(told, 0, sizeof(*told));
 }
 
-static void
+__attribute__((unused)) static void
 accept_mail(uint32_t segment_bytes, size_t n, size_t size, bool one_by_one,
     bool closed)
 {
@@ -335,7 +335,7 @@ flip_bit(int fd, off_t at, unsigned int bit)
 		fatal("pwrite");
 }
 
-static void
+__attribute__((unused)) static void
 flip(int fd, off_t at)
 {
 	flip_bit(fd, at, 4);
