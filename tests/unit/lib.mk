@@ -40,3 +40,7 @@ UNIT_TESTS += $(PARSER_TESTS)
 %C%_test_smtp_line_LDADD = $(LIBPOSTERN)
 %C%_test_smtp_reply_LDADD = $(LIBPOSTERN)
 EXTRA_DIST += %D%/data_forms.h
+
+UNIT_TESTS += %D%/test_le %D%/test_whole
+%C%_test_le_LDADD = $(LIBPOSTERN)
+%C%_test_whole_LDADD = $(LIBPOSTERN)
