@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
-#include <time.h>
 
 #include "lib/ev.h"
 #include "lib/log.h"
@@ -357,11 +356,14 @@ start_child(void)
 	log_set_sink(quiet);
 }
 
-/* Works until killed after ms, or for so many turns; its history is kept. */
+/*
+ * Works for so many turns, or until it has told so many events and is killed
+ * while it goes on; its history is kept.
+ */
 static void
-worker(uint64_t turns, unsigned int kill_ms)
+worker(uint64_t turns, size_t kill_after)
 {
-	struct timespec ts = { 0, (long)kill_ms * 1000000 };
+	size_t told = 0;
 	int fd[2];
 	pid_t pid;
 	ssize_t n;
@@ -378,16 +380,14 @@ worker(uint64_t turns, unsigned int kill_ms)
 	}
 	close(fd[1]);
 	fcntl(fd[0], F_SETPIPE_SZ, 1 << 20);
-	if (kill_ms > 0) {
-		nanosleep(&ts, NULL);
-		kill(pid, SIGKILL);
-	}
 	for (;;) {
 		events = xreallocarray(events, nevents + 1, sizeof(*events));
 		n = read(fd[0], &events[nevents], sizeof(*events));
 		if (n != sizeof(*events) || nevents == IDS_MAX)
 			break;
 		nevents++;
+		if (++told == kill_after)
+			kill(pid, SIGKILL);
 	}
 	close(fd[0]);
 	waitpid(pid, NULL, 0);
@@ -558,7 +558,7 @@ test_kill(int rounds)
 	fresh();
 	for (i = 0; i < rounds && bad == 0; i++) {
 		dice = (uint64_t)i * 77 + 1;
-		worker(UINT64_MAX, 5 + roll(120));
+		worker(UINT64_MAX, 10 + roll(400));
 		bad += verdict(0) != 0;
 	}
 	ok(bad == 0 && nevents > 100, "%d kills, %zu events: nothing lost, "
