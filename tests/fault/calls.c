@@ -21,6 +21,7 @@ static struct {
 	struct calls_plan *plan;
 	struct tape *tape;
 	uint8_t	 fd[FDS];	/* its enum area and 1; 0: not watched */
+	bool	 direct[FDS];	/* while the plan says no_direct */
 } watch;
 
 /* Keeps the tape in the order of what happened. */
@@ -343,6 +344,7 @@ open_ours(const char *path, int flags, mode_t mode)
 	fd = real.open(path, flags, mode);
 	if (fd >= 0 && fd < FDS) {
 		watch.fd[fd] = (uint8_t)(area_of(path) + 1);
+		watch.direct[fd] = false;
 		op = tape_op(TAPE_OPEN, fd);
 		if (op != NULL) {
 			op->made = made;
@@ -379,6 +381,29 @@ close(int fd)
 	return real.close(fd);
 }
 
+/*
+ * A file system that takes the flag and then wants something else of a write.
+ * Whether the disk below knows of the flag is not asked.
+ */
+static bool
+no_direct(int fd)
+{
+	return watch.plan != NULL && watch.plan->no_direct && is_our_fd(fd);
+}
+
+static int
+flags_of(int fd, int cmd, void *arg)
+{
+	int r, fl = (int)(intptr_t)arg;
+
+	if (cmd == F_GETFL) {
+		r = real.fcntl(fd, F_GETFL);
+		return r == -1 || !watch.direct[fd] ? r : r | O_DIRECT;
+	}
+	watch.direct[fd] = (fl & O_DIRECT) != 0;
+	return real.fcntl(fd, F_SETFL, fl & ~O_DIRECT);
+}
+
 int
 fcntl(int fd, int cmd, ...)
 {
@@ -389,6 +414,8 @@ fcntl(int fd, int cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, void *);
 	va_end(ap);
+	if ((cmd == F_GETFL || cmd == F_SETFL) && no_direct(fd))
+		return flags_of(fd, cmd, arg);
 	if ((cmd != F_DUPFD && cmd != F_DUPFD_CLOEXEC) || !is_our_fd(fd))
 		return real.fcntl(fd, cmd, arg);
 	if (fails(CALL_DUP, AREA_ANY, NULL))
@@ -443,6 +470,11 @@ pwrite(int fd, const void *p, size_t n, off_t at)
 
 	if (!is_our_fd(fd))
 		return real.pwrite(fd, p, n, at);
+	if (no_direct(fd) && watch.direct[fd]) {
+		watch.plan->failed++;
+		errno = EINVAL;
+		return -1;
+	}
 	if (fails(CALL_WRITE, fd_area(fd), &n))
 		return -1;
 	pthread_mutex_lock(&lock);

@@ -41,6 +41,7 @@ struct calls_plan {
 	uint64_t n;
 	int	 error;			/* errno, or CALL_SHORT */
 	uint64_t times;			/* so many in a row; 0: none */
+	bool	 no_direct;		/* O_DIRECT can be set, and no write does */
 	_Atomic uint64_t seen[CALLS + 1][AREAS], failed;
 	enum call met;			/* what was killed at */
 	enum area met_area;

@@ -214,6 +214,27 @@ fail_in_each_area(struct fault f, uint64_t most)
 		fail_each(&f, most);
 }
 
+/* A file system that knows of O_DIRECT and wants other blocks than ours. */
+static void
+test_no_direct(void)
+{
+	enum end end = prepare() ? END_GOOD : END_DIED, judged;
+	struct verdict v;
+	uint64_t writes;
+
+	memset(plan, 0, sizeof(*plan));
+	plan->no_direct = true;
+	if (end == END_GOOD)
+		end = work(SEED + 1);
+	writes = plan->seen[CALL_WRITE][AREA_JOURNAL];
+	judged = world_judge(dir);
+	v = world_verdict(0);
+	ok(end == END_GOOD && judged == END_GOOD && verdict_good(&v) &&
+	    plan->failed > 0 && plan->failed < writes / 2, "writes past the "
+	    "page cache are refused (%llu times): %llu went through it",
+	    (unsigned long long)plan->failed, (unsigned long long)writes);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -227,6 +248,7 @@ main(int argc, char **argv)
 	dir = world_dir();
 	for (i = 0; i < nitems(faults); i++)
 		fail_in_each_area(faults[i], most);
+	test_no_direct();
 	world_remove(dir);
 	printf("# %u runs; the longest log of one has %u lines\n", all.runs,
 	    lines_most);
