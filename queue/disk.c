@@ -346,7 +346,8 @@ keep_work(struct task *t)
 {
 	struct keep *k = (struct keep *)t;
 
-	if (spool_keep(k->d->spool_dir, k->n, k->fd, k->m.id, &k->crc) == -1)
+	if (spool_keep(k->d->spool_dir, k->d->spool_dir_fd, k->n, k->fd,
+	    k->m.id, &k->crc) == -1)
 		journal_die("cannot sync a spool file");
 	close(k->fd);
 }

@@ -61,6 +61,7 @@ struct disk {
 	const struct store_ops *ops;
 	void	*arg;
 	char	*dir, *journal_dir, *index_dir, *spool_dir;
+	int	 spool_dir_fd;
 	struct journal_conf journal_conf;
 	uint64_t min_free_bytes, ballast_bytes;
 	struct task_home *home;

@@ -276,6 +276,7 @@ disk_new(const struct store_conf *conf, const struct store_ops *ops, void *arg)
 	d->dir = xstrdup(conf->dir);
 	d->journal_dir = xasprintf("%s/journal", conf->dir);
 	d->index_dir = xasprintf("%s/index", conf->dir);
+	d->spool_dir_fd = -1;
 	d->spool_dir = xasprintf("%s/spool", conf->dir);
 	d->journal_conf.dir = d->journal_dir;
 	d->journal_conf.segment_bytes = conf->segment_bytes < SEGMENT_LEAST ?
@@ -310,6 +311,8 @@ disk_free(struct disk *d)
 	free(d->journal_dir);
 	free(d->index_dir);
 	free(d->spool_dir);
+	if (d->spool_dir_fd != -1)
+		close(d->spool_dir_fd);
 	free(d);
 }
 
@@ -323,6 +326,13 @@ open_all(struct disk *d, const struct store_conf *conf)
 	    (why = make_dir(d->index_dir)) != NULL ||
 	    (why = make_dir(d->spool_dir)) != NULL)
 		return why;
+	d->spool_dir_fd = open(d->spool_dir, O_RDONLY | O_DIRECTORY |
+	    O_CLOEXEC);
+	if (d->spool_dir_fd == -1) {
+		log_warn("cannot open %s", d->spool_dir);
+		return "the queue's directory for large bodies cannot be "
+		    "opened";
+	}
 	ballast_throw(d->dir, d->ballast_bytes);
 	read_identity(d);
 	if ((why = sync_dir(d->dir)) != NULL ||

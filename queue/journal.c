@@ -24,6 +24,7 @@ struct reader {
 
 struct journal {
 	char	*dir;
+	int	 dir_fd;	/* kept: there may be no other to be had */
 	uint64_t segment_bytes;
 	const struct journal_ops *ops;
 	void	*arg;
@@ -60,16 +61,6 @@ journal_die(const char *what)
 {
 	log_warn("%s; the queue ends here and recovers from disk", what);
 	_exit(1);
-}
-
-static void
-sync_dir(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd == -1 || fsync(fd) == -1)
-		journal_die("cannot sync the journal's directory");
-	close(fd);
 }
 
 /* --- making segments ------------------------------------------------------------------ */
@@ -254,7 +245,8 @@ roll(struct journal *j, uint64_t generation, uint64_t before_end)
 	    sizeof(j->header.salt) || rename(next, path) == -1 ||
 	    segment_write_header(fd, &j->header) == -1)
 		journal_die("cannot begin a journal segment");
-	sync_dir(j->dir);
+	if (fsync(j->dir_fd) == -1)
+		journal_die("cannot sync the journal's directory");
 	go_direct(fd);
 	free(next);
 	free(path);
@@ -525,7 +517,9 @@ journal_open(const struct journal_conf *conf, const struct journal_ops *ops,
 	journal_init(j, conf);
 	j->ops = ops;
 	j->arg = arg;
-	if (journal_segments(j->dir, &j->segments, &j->nsegments) == -1) {
+	j->dir_fd = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (j->dir_fd == -1 ||
+	    journal_segments(j->dir, &j->segments, &j->nsegments) == -1) {
 		*errstr = "the journal's directory cannot be read";
 		return NULL;
 	}
@@ -562,6 +556,7 @@ journal_free(struct journal **jp)
 		if (j->readers[i].generation != 0)
 			close(j->readers[i].fd);
 	close(j->fd);
+	close(j->dir_fd);
 	if (j->next_fd != -1)
 		close(j->next_fd);
 	free(j->batch);

@@ -62,21 +62,10 @@ checksum(int fd, uint64_t *size, uint32_t *crc)
 	return n == -1 ? -1 : 0;
 }
 
-static int
-sync_dir(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
-
-	if (fd == -1)
-		return -1;
-	r = fsync(fd);
-	close(fd);
-	return r;
-}
-
 /* File, name, directory: in this order (RFC 5321 6.1 by way of POSIX). */
 int
-spool_keep(const char *dir, uint64_t n, int fd, uint64_t id, uint32_t *crc)
+spool_keep(const char *dir, int dir_fd, uint64_t n, int fd, uint64_t id,
+    uint32_t *crc)
 {
 	char *from = new_path(dir, n), *to = id_path(dir, id);
 	uint64_t size;
@@ -88,7 +77,7 @@ spool_keep(const char *dir, uint64_t n, int fd, uint64_t id, uint32_t *crc)
 	if (r == 0)
 		r = rename(from, to);
 	if (r == 0)
-		r = sync_dir(dir);
+		r = fsync(dir_fd);
 	free(from);
 	free(to);
 	return r;

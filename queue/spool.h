@@ -17,10 +17,11 @@ void	 spool_abandon(const char *dir, uint64_t n);
 
 /*
  * Syncs new-<n> and names it after the message, durable when it returns. *crc
- * is the file's checksum. Blocks. 0, or -1 with errno.
+ * is the file's checksum. Blocks. 0, or -1 with errno. dir_fd is of dir, open
+ * for as long as the store is: there may be no other to be had.
  */
-int	 spool_keep(const char *dir, uint64_t n, int fd, uint64_t id,
-	    uint32_t *crc);
+int	 spool_keep(const char *dir, int dir_fd, uint64_t n, int fd,
+	    uint64_t id, uint32_t *crc);
 /* Blocks: reads all of it. -1 with *errstr when it is not what was kept. */
 int	 spool_open(const char *dir, uint64_t id, uint64_t size, uint32_t crc,
 	    const char **errstr);
