@@ -243,7 +243,7 @@ open_index(struct disk *d, uint32_t cache_bytes)
  * A file with a number, made once. Only restoring asks for it, and without it
  * takes every backup for another store's, so nothing here is worth an end.
  */
-static void
+static const char *
 read_identity(struct disk *d)
 {
 	char *path = xasprintf("%s/identity", d->dir), text[17] = "";
@@ -263,6 +263,8 @@ read_identity(struct disk *d)
 	if (fd != -1)
 		close(fd);
 	free(path);
+	return d->identity != 0 ? NULL :
+	    "the queue's file \"identity\" cannot be written";
 }
 
 static struct disk *
@@ -334,8 +336,8 @@ open_all(struct disk *d, const struct store_conf *conf)
 		    "opened";
 	}
 	ballast_throw(d->dir, d->ballast_bytes);
-	read_identity(d);
-	if ((why = sync_dir(d->dir)) != NULL ||
+	if ((why = read_identity(d)) != NULL ||
+	    (why = sync_dir(d->dir)) != NULL ||
 	    (why = open_index(d, conf->cache_bytes)) != NULL ||
 	    (why = recover(d, &damaged)) != NULL)
 		return why;
