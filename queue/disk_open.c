@@ -241,7 +241,8 @@ open_index(struct disk *d, uint32_t cache_bytes)
 
 /*
  * A file with a number, made once. Only restoring asks for it, and without it
- * takes every backup for another store's, so nothing here is worth an end.
+ * takes every backup for another store's, so that it cannot be written is worth
+ * no end; a failed sync is, as everywhere.
  */
 static const char *
 read_identity(struct disk *d)
@@ -249,22 +250,24 @@ read_identity(struct disk *d)
 	char *path = xasprintf("%s/identity", d->dir), text[17] = "";
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
 	unsigned long long id;
+	bool synced = true;
 
 	if (fd != -1 && read(fd, text, 16) == 16 &&
 	    sscanf(text, "%16llx", &id) == 1)
 		d->identity = id;
 	else if (fd != -1 && getrandom(&id, sizeof(id), 0) == sizeof(id)) {
 		snprintf(text, sizeof(text), "%016llx", id);
-		if (pwrite(fd, text, 16, 0) == 16 && fsync(fd) == 0)
+		if (pwrite(fd, text, 16, 0) == 16) {
+			synced = fsync(fd) == 0;
 			d->identity = id;
+		}
 	}
-	if (d->identity == 0)
+	if (d->identity == 0 || !synced)
 		log_warn("cannot write %s", path);
 	if (fd != -1)
 		close(fd);
 	free(path);
-	return d->identity != 0 ? NULL :
-	    "the queue's file \"identity\" cannot be written";
+	return synced ? NULL : "the queue's file \"identity\" cannot be synced";
 }
 
 static struct disk *
