@@ -496,6 +496,8 @@ on_conf_answer(struct child *c, const char *why)
 {
 	if (c->offered)
 		return rollout_answer(c, why) ? 0 : -1;
+	if (c->state == CHILD_STOPPING)
+		return 0;	/* said before it heard that */
 	if (c->state != CHILD_ASKED)
 		return -1;
 	if (why == NULL) {
@@ -513,6 +515,8 @@ on_conf_answer(struct child *c, const char *why)
 static int
 on_ready(struct child *c)
 {
+	if (c->state == CHILD_STOPPING)
+		return 0;	/* said before it heard that */
 	if (c->state != CHILD_LAUNCHED)
 		return -1;
 	ev_timer_cancel(&c->patience);

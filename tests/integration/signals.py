@@ -112,12 +112,18 @@ def test_stopping(p, sink, name, signals):
            name + ": all that was acknowledged arrives")
 
 
+def heed_int():
+    """What a shell has started in the background ignores SIGINT from birth."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def starting(p, s, after):
     """posternd gets s so many seconds after its birth; its exit status."""
     with open(p.log_path, "ab") as log:
         p.process = subprocess.Popen(
             [BIN + "/posternd", "-d", "-f", p.conf_path],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            preexec_fn=heed_int)
     time.sleep(after)
     children = p.children()
     p.process.send_signal(s)
