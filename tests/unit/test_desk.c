@@ -442,7 +442,9 @@ test_known(void)
 	for (i = 0; i < 10; i++)
 		ask(B, false);
 	known = ask_as(A, false, true);
-	ev_loop_once(5);
+	/* All of them are in the channel; a turn takes in one at least. */
+	for (i = 0; i < 12; i++)
+		ev_loop_once(5);
 	sticks(0, false);
 	for (i = 0; (r = reply())->type == M_SOURCE_NO && r->id != known; i++)
 		;
