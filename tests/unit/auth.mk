@@ -1,5 +1,6 @@
 # auth: accounts and logins.
-EXTRA_DIST += %D%/auth_rig.h %D%/scram_client.h
+EXTRA_DIST += %D%/auth_rig.h %D%/scram_client.h %D%/long_accounts.sh
+LONG_TESTS += %D%/long_accounts.sh
 
 UNIT_TESTS += %D%/test_login
 %C%_test_login_CPPFLAGS = $(AM_CPPFLAGS) $(SASL_CFLAGS)

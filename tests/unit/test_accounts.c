@@ -355,8 +355,54 @@ test_kill(void)
 	is_int(lost, 0, "nothing that was said to be added is lost");
 }
 
+static void
+crowd_name(uint32_t i, char name[32])
+{
+	snprintf(name, 32, "user%06u@example.org", i);
+}
+
+/* As many as a large site has: all are there, in order. */
+static void
+test_crowd(uint32_t n)
+{
+	struct accounts *db = reopen();
+	struct account a;
+	uint32_t i, bad = 0, listed = 0;
+	char name[32], last[ACCOUNT_MAX + 1] = "user";
+
+	for (i = 0; i < n; i++) {
+		crowd_name(i, name);
+		bad += add(db, name, (uint8_t)i) != ACCOUNTS_OK;
+	}
+	is_int(bad, 0, "%u accounts are added", n);
+	crowd_name(n / 2, name);
+	is_int(add(db, name, 0), ACCOUNTS_EXISTS, "none of them twice");
+	accounts_close(&db);
+	db = reopen();
+	for (i = 0; i < n; i++) {
+		crowd_name((uint32_t)((uint64_t)i * 7919 % n), name);
+		if (accounts_get(db, name, &a) != ACCOUNTS_OK) {
+			bad++;
+			continue;
+		}
+		bad += a.verifier.stored_key[0] !=
+		    (uint8_t)((uint64_t)i * 7919 % n);
+		account_clear(&a);
+	}
+	is_int(bad, 0, "each is there, with its own key");
+	while (accounts_next(db, last, &a) == ACCOUNTS_OK) {
+		crowd_name(listed++, name);
+		bad += strcmp(a.name, name) != 0;
+		snprintf(last, sizeof(last), "%s", a.name);
+		account_clear(&a);
+	}
+	ok(listed == n && bad == 0, "and listed in order, once");
+	accounts_close(&db);
+}
+
+/* test_accounts [NUMBER]: of the crowd */
 int
-main(void)
+main(int argc, char **argv)
 {
 	rig_make_dir();
 	log_set_sink(keep);
@@ -366,6 +412,7 @@ main(void)
 	test_bad_file();
 	test_kill();
 	test_counts();
+	test_crowd(argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000);
 	rig_remove_dir();
 	return tap_done();
 }
