@@ -13,6 +13,7 @@
 #include "posternctl/ask.h"
 
 #define SUFFIX	".postern"
+#define NAMES_MAX	100	/* of one second */
 
 static int
 trouble(const char *what, const char *path)
@@ -35,14 +36,30 @@ name_now(void)
 	return xstrdup(text);
 }
 
+/* The final name, which the caller frees: one that no backup has yet. */
+static int
+give_name(const char *dir, const char *from, const char *name, char **final)
+{
+	unsigned int n;
+
+	*final = xasprintf("%s/%s" SUFFIX, dir, name);
+	for (n = 2; link(from, *final) == -1; n++) {
+		if (errno != EEXIST || n > NAMES_MAX)
+			return trouble("name the backup", *final);
+		free(*final);
+		*final = xasprintf("%s/%s-%u" SUFFIX, dir, name, n);
+	}
+	return CTL_OK;
+}
+
 /* What is in the folder under a name stays there when the power goes. */
 static int
-keep(const char *dir, const char *from, const char *to)
+keep(const char *dir, const char *from, const char *name, char **final)
 {
-	int fd, code = CTL_OK;
+	int fd, code = give_name(dir, from, name, final);
 
-	if (link(from, to) == -1)
-		return trouble("name the backup", to);
+	if (code != CTL_OK)
+		return code;
 	if (unlink(from) == -1)
 		return trouble("remove", from);
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -54,7 +71,8 @@ keep(const char *dir, const char *from, const char *to)
 }
 
 static int
-write_backup(struct ask *a, const char *temporary, const char *final)
+write_backup(struct ask *a, const char *temporary, const char *name,
+    char **final)
 {
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	int code;
@@ -65,7 +83,7 @@ write_backup(struct ask *a, const char *temporary, const char *final)
 	if (close(fd) == -1 && code == CTL_OK)
 		code = trouble("write", temporary);
 	if (code == CTL_OK)
-		code = keep(a->args[0], temporary, final);
+		code = keep(a->args[0], temporary, name, final);
 	if (code != CTL_OK && unlink(temporary) == -1 && errno != ENOENT)
 		trouble("remove", temporary);
 	return code;
@@ -75,16 +93,15 @@ int
 ask_backup(struct ask *a)
 {
 	const char *dir = a->args[0];
-	char *name = name_now(), *final, *temporary;
+	char *name = name_now(), *final = NULL, *temporary;
 	int code;
 
 	if (mkdir(dir, 0700) == -1 && errno != EEXIST) {
 		free(name);
 		return trouble("make the folder", dir);
 	}
-	final = xasprintf("%s/%s" SUFFIX, dir, name);
 	temporary = xasprintf("%s/.%s-%ld.part", dir, name, (long)getpid());
-	code = write_backup(a, temporary, final);
+	code = write_backup(a, temporary, name, &final);
 	if (code == CTL_OK && !a->json)
 		printf("It is in %s.\n", final);
 	free(temporary);

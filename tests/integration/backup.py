@@ -202,6 +202,10 @@ def test_own(p, folder):
     tap.ok(code == 1 and "name one" in err, "a folder: " + err.strip())
     code, row, err = restore(p, p.conf_path)
     tap.ok(code == 1 and "not a backup" in err, "another file: " + err.strip())
+    had = len(os.listdir(folder))
+    tap.equal([backup(p, folder).returncode for _ in range(3)], [0] * 3,
+              "three backups, some in the same second")
+    tap.equal(len(os.listdir(folder)), had + 3, "have names of their own")
     r = backup(p, "/proc/no/such/folder")
     tap.equal(r.returncode, 1, "nowhere to write: " + r.stderr.strip())
 
