@@ -243,7 +243,8 @@ roll(struct journal *j, uint64_t generation, uint64_t before_end)
 	j->header.before_end = before_end;
 	if (getrandom(&j->header.salt, sizeof(j->header.salt), 0) !=
 	    sizeof(j->header.salt) || rename(next, path) == -1 ||
-	    segment_write_header(fd, &j->header) == -1)
+	    segment_write_header(fd, &j->header) == -1 ||
+	    segment_write_last(fd, &j->header, j->segment_bytes) == -1)
 		journal_die("cannot begin a journal segment");
 	if (fsync(j->dir_fd) == -1)
 		journal_die("cannot sync the journal's directory");
@@ -347,13 +348,13 @@ static bool
 batch_fits(const struct journal *j, size_t len)
 {
 	size_t n = j->batch_len + len;
+	uint64_t end = segment_end(j->segment_bytes);
 
-	if (segment_blocks(SEGMENT_BATCH_HEADER + len) + SEGMENT_BEGIN >
-	    j->segment_bytes)
+	if (segment_blocks(SEGMENT_BATCH_HEADER + len) + SEGMENT_BEGIN > end)
 		fatalx("a record of %zu bytes does not fit a journal segment",
 		    len);
 	return (n <= BATCH_MAX || j->batch_records == 0) &&
-	    j->offset + segment_blocks(n) <= j->segment_bytes;
+	    j->offset + segment_blocks(n) <= end;
 }
 
 /* A record begins so far behind what is in the batch. */

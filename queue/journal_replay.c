@@ -194,7 +194,8 @@ open_segment(struct replay *r, uint64_t generation)
 		return -1;
 	if (fstat(r->fd, &st) == 0) {
 		r->bytes = (uint64_t)st.st_size;
-		got = segment_read_header(r->fd, generation, &r->header);
+		got = segment_read_header(r->fd, generation, r->bytes,
+		    &r->header);
 		if (got == -1 && errno == EIO)
 			got = 0;
 	}
@@ -218,7 +219,7 @@ known_end(const struct replay *r, size_t i)
 	return got == 1 ? next.header.before_end : 0;
 }
 
-/* Neither header can be read. Of a segment never written to nothing is lost. */
+/* No header can be read. Of a segment never written to nothing is lost. */
 static void
 headless(struct replay *r, uint64_t generation)
 {

@@ -35,19 +35,44 @@ read_all(int fd, uint8_t *p, size_t n, uint64_t offset)
 	return 1;
 }
 
+uint64_t
+segment_end(uint64_t segment_bytes)
+{
+	uint64_t blocks = segment_bytes / SEGMENT_BLOCK;
+
+	return blocks > 2 ? (blocks - 1) * SEGMENT_BLOCK : SEGMENT_BEGIN;
+}
+
+static void
+put_header(uint8_t p[HEADER_BYTES], const struct segment_header *h)
+{
+	memcpy(p, MAGIC, 7);
+	p[7] = FORMAT;
+	put_u64le(p + 8, h->generation);
+	put_u64le(p + 16, h->before_end);
+	put_u32le(p + 24, h->salt);
+	put_u32le(p + 28, crc32c(0, p, 28));
+}
+
 int
 segment_write_header(int fd, const struct segment_header *h)
 {
 	uint8_t blocks[SEGMENT_BEGIN] = { 0 };
 
-	memcpy(blocks, MAGIC, 7);
-	blocks[7] = FORMAT;
-	put_u64le(blocks + 8, h->generation);
-	put_u64le(blocks + 16, h->before_end);
-	put_u32le(blocks + 24, h->salt);
-	put_u32le(blocks + 28, crc32c(0, blocks, 28));
-	memcpy(blocks + SEGMENT_BLOCK, blocks, HEADER_BYTES);
+	put_header(blocks, h);
+	put_header(blocks + SEGMENT_BLOCK, h);
 	return whole_pwrite(fd, blocks, sizeof(blocks), 0);
+}
+
+int
+segment_write_last(int fd, const struct segment_header *h,
+    uint64_t segment_bytes)
+{
+	uint8_t block[SEGMENT_BLOCK] = { 0 };
+
+	put_header(block, h);
+	return whole_pwrite(fd, block, sizeof(block),
+	    segment_end(segment_bytes));
 }
 
 static int
@@ -73,12 +98,20 @@ read_copy(int fd, uint64_t offset, uint64_t generation,
 }
 
 int
-segment_read_header(int fd, uint64_t generation, struct segment_header *h)
+segment_read_header(int fd, uint64_t generation, uint64_t segment_bytes,
+    struct segment_header *h)
 {
-	int r = read_copy(fd, 0, generation, h);
+	const uint64_t copies[] = { 0, SEGMENT_BLOCK,
+	    segment_end(segment_bytes) };
+	size_t i;
+	int r = 0;
 
-	return r == 1 || (r == -1 && errno == ENOTSUP) ? r :
-	    read_copy(fd, SEGMENT_BLOCK, generation, h);
+	for (i = 0; i < nitems(copies); i++) {
+		r = read_copy(fd, copies[i], generation, h);
+		if (r == 1 || (r == -1 && errno == ENOTSUP))
+			break;
+	}
+	return r;
 }
 
 bool
@@ -86,13 +119,15 @@ segment_was_used(int fd, uint64_t generation, uint64_t segment_bytes)
 {
 	uint8_t head[SEGMENT_BATCH_HEADER];
 	uint64_t at;
+	int r;
 
-	for (at = SEGMENT_BEGIN; at < segment_bytes; at += SEGMENT_BLOCK)
-		if (read_all(fd, head, sizeof(head), at) == 1 &&
-		    get_u32le(head) == BATCH_MAGIC &&
+	for (at = SEGMENT_BEGIN; at < segment_bytes; at += SEGMENT_BLOCK) {
+		r = read_all(fd, head, sizeof(head), at);
+		if (r == -1 || (r == 1 && get_u32le(head) == BATCH_MAGIC &&
 		    get_u64le(head + 8) == generation &&
-		    get_u64le(head + 16) == at)
+		    get_u64le(head + 16) == at))
 			return true;
+	}
 	return false;
 }
 

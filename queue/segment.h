@@ -2,7 +2,7 @@
  * segment: one file of the journal, and the batches in it. Pure but for the
  * file given.
  *
- *	segment	header | header | batch | batch | ...	in blocks of 4 KB
+ *	segment	header | header | batch | batch | ... | header	in blocks of 4 KB
  *	header	"POSTERN2" | u64 generation | u64 where the segment before
  *		ended | u32 salt | u32 crc32c of what stands before it
  *	batch	u32 magic | u32 crc32c, seeded by the salt, of the rest |
@@ -13,7 +13,10 @@
  * written blocks costs one flush per fdatasync where growing a file costs two.
  * Generation, offset and salt make sure that what an earlier life of the file
  * has left, or what a body pretends to be, is never taken for a batch. Without
- * its salt no batch can be proved, so the header stands there twice.
+ * its salt no batch can be proved, so the header stands there twice, and once
+ * more in the last block, which no harm done to the first ones reaches. Before
+ * Postern had that, batches went on to the file's end, and they may again when
+ * an older one runs: it knows the first two alone, and so do we then.
  */
 #ifndef QUEUE_SEGMENT_H
 #define QUEUE_SEGMENT_H
@@ -32,17 +35,22 @@ struct segment_header {
 	uint32_t salt;
 };
 
+/* Where batches end and the last header begins. */
+uint64_t segment_end(uint64_t segment_bytes);
 /* 0, or -1 with errno. Not synced: the first batch's sync covers it. */
 int	 segment_write_header(int fd, const struct segment_header *);
+int	 segment_write_last(int fd, const struct segment_header *,
+	    uint64_t segment_bytes);
 /*
- * The header of this generation. 1: there it is, 0: neither copy is sound,
+ * The header of this generation. 1: there it is, 0: no copy is sound,
  * -1: errno; ENOTSUP when another version of Postern wrote it.
  */
 int	 segment_read_header(int fd, uint64_t generation,
-	    struct segment_header *);
+	    uint64_t segment_bytes, struct segment_header *);
 /*
- * Whether a block says that it begins a batch of this generation. Only good
- * for telling a segment that lost its header from one that was never used.
+ * Whether a block says that it begins a batch of this generation, or cannot be
+ * read. Only good for telling a segment that lost its headers from one that was
+ * never used.
  */
 bool	 segment_was_used(int fd, uint64_t generation, uint64_t segment_bytes);
 /* Writes n bytes at offset as they are, and syncs them. 0, or -1 with errno. */

@@ -152,6 +152,7 @@ flip_file(const struct image *im, const char *dir, const char *name)
 	for (i = 0; segment && i < HEADER_BYTES; i++) {
 		bad += !flip(im, name, i);
 		bad += !flip(im, name, SEGMENT_BLOCK + i);
+		bad += !flip(im, name, segment_end((uint64_t)st.st_size) + i);
 	}
 	for (i = 0; st.st_size > 0 && i < flips; i++)
 		bad += !flip(im, name, some_place(p, (size_t)st.st_size));

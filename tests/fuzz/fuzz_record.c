@@ -130,7 +130,7 @@ as_file(const uint8_t *p, size_t n)
 	uint8_t *back;
 
 	MUST(pwrite(file, p, n, 0) == (ssize_t)n);
-	if (segment_read_header(file, 1, &h) != 1)
+	if (segment_read_header(file, 1, BYTES, &h) != 1)
 		h = (struct segment_header){ 1, 0, 0 };
 	if (read_back(&h, 0, &back) > 0)
 		free(back);

@@ -8,6 +8,7 @@
 
 #include "queue/crc32c.h"
 #include "queue/record.h"
+#include "queue/segment.h"
 #include "tests/unit/store_rig.h"
 
 /* The n-th segment in order of age, opened; -1 when there are not so many. */
@@ -154,35 +155,101 @@ test_segments(void)
 
 /* --- headers --------------------------------------------------------------------------------- */
 
-/* Every bit of either copy; then both. */
+static const off_t headers[] = { 0, 4096, MB - 4096 };
+
+/* A bit of each header but those of `but`, bits of it one for each header. */
+static void
+flip_headers(unsigned int but, off_t byte, unsigned int bit)
+{
+	int fd = open_segment(0);
+	size_t i;
+
+	for (i = 0; i < nitems(headers); i++)
+		if ((but & 1u << i) == 0)
+			flip_bit(fd, headers[i] + byte, bit);
+	close(fd);
+}
+
+/* Every bit of two copies of three; then of all. */
 static void
 test_headers(void)
 {
-	size_t bit, bad = 0;
-	int fd;
+	size_t bit, i, bad;
 
-	for (bit = 0; bit < 2 * 32 * 8; bit += 5) {
-		fresh();
-		accept_mail(MB, 5, 3000, false, false);
-		fd = open_segment(0);
-		flip_bit(fd, (off_t)(bit / 8 % 32 + (bit < 256 ? 0 : 4096)),
-		    bit % 8);
-		close(fd);
-		bad += judge(MB) != 0 || told->found != 5 ||
-		    told->damage_lines != 0;
+	for (i = 0; i < nitems(headers); i++) {
+		for (bit = bad = 0; bit < 32 * 8; bit += 7) {
+			fresh();
+			accept_mail(MB, 5, 3000, false, false);
+			flip_headers(1u << i, (off_t)(bit / 8), bit % 8);
+			bad += judge(MB) != 0 || told->found != 5 ||
+			    told->damage_lines != 0;
+		}
+		is_int(bad, 0, "a bit of all headers but the %zu. is flipped: "
+		    "it will do", i + 1);
 	}
-	is_int(bad, 0, "a flipped bit of one header: the other will do");
-
 	fresh();
 	accept_mail(MB, 5, 3000, false, false);
-	fd = open_segment(0);
-	flip(fd, 20);
-	flip(fd, 4096 + 9);
-	close(fd);
+	flip_headers(0, 20, 4);
 	ok(judge(MB) == 0 && told->found == 0 && told->strange == 0 &&
 	    told->damage_lines == 1 && told->damaged == 1,
-	    "both headers gone: reported and counted, not guessed at");
+	    "all headers gone: reported and counted, not guessed at");
 	ok(judge(MB) == 0 && told->damage_lines == 0, "and not told again");
+}
+
+/* The first header and all behind it up to there are zeros. */
+static void
+test_beginning(void)
+{
+	static const uint8_t zeros[5 * 4096];
+	int fd;
+
+	fresh();
+	accept_mail(MB, 8, 3000, true, false);
+	fd = open_segment(0);
+	if (pwrite(fd, zeros, sizeof(zeros), 0) != sizeof(zeros))
+		fatal("pwrite");
+	close(fd);
+	ok(judge(MB) == 0 && told->found == 5 && told->spoilt == 0 &&
+	    told->strange == 0 && told->damage_lines == 1,
+	    "both first headers and three of eight batches are gone: the "
+	    "other five are there");
+}
+
+/*
+ * As an older Postern fills a segment: batches up to its very end, here one
+ * with a record that means nothing. What stands there is no header for us, and
+ * stays.
+ */
+static void
+test_full(void)
+{
+	static uint8_t batch[MB];
+	struct segment_header h;
+	struct buf rec;
+	uint64_t at;
+	size_t n;
+	int fd;
+
+	fresh();
+	accept_mail(MB, 8, 3000, true, false);
+	fd = open_segment(0);
+	if (segment_read_header(fd, 1, MB, &h) != 1)
+		fatal("no header");
+	at = (uint64_t)batch_at(fd, 7) + 4096;
+	n = MB - at;
+	buf_init(&rec, RECORD_MAX);
+	record_put(&rec, &(struct record){ .type = REC_DEL, .id = 7 });
+	memset(batch, 'x', n);
+	memcpy(batch + SEGMENT_BATCH_HEADER, rec.data, rec.len);
+	segment_seal(batch, n, &h, at, 1);
+	if (pwrite(fd, batch, n, (off_t)at) != (ssize_t)n)
+		fatal("pwrite");
+	buf_clear(&rec);
+	all_there(MB, "a segment that an older Postern has filled to its end");
+	if (pread(fd, batch, 4096, MB - 4096) != 4096)
+		fatal("pread");
+	is_int(batch[4095], 'x', "its last block is left as it was");
+	close(fd);
 }
 
 static void
@@ -254,12 +321,14 @@ test_unreadable(void)
 	} cases[] = {
 		{ "the first header", 0, 1, 8, 0 },
 		{ "the second header", 1, 2, 8, 0 },
-		{ "both headers", 0, 2, 0, 1 },
+		{ "both first headers", 0, 2, 8, 0 },
+		{ "the last header", 255, 256, 8, 0 },
 		{ "the first batch", 2, 3, 7, 1 },
 		{ "one in the middle", 5, 6, 7, 1 },
 		{ "three of them", 4, 7, 5, 1 },
 		{ "the last", 9, 10, 7, 1 },
-		{ "all but the headers", 2, 256, 0, 1 },
+		{ "all but the headers", 2, 255, 0, 1 },
+		{ "all of it", 0, 256, 0, 1 },
 		{ "what was never written to", 20, 30, 8, 0 },
 	};
 	size_t i;
@@ -291,6 +360,8 @@ main(void)
 	test_flips();
 	test_segments();
 	test_headers();
+	test_beginning();
+	test_full();
 	test_other_version();
 	test_unreadable();
 	return rig_end();
