@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 11
+#define IPC_VERSION 12
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
@@ -113,8 +113,10 @@ enum msg {
 			   what may this account still send? */
 	M_TX_SPOOL,	/* ticket: a descriptor for a large body, please */
 	M_SUBMIT,	/* ticket, envelope, u64 body size, bool in_spool, bytes
-			   body (empty when in_spool). Answered once durable */
-	M_TX_END,	/* the transaction was given up; frees its spool file */
+			   body (empty when in_spool: the descriptor is closed
+			   by then). Answered once durable */
+	M_TX_END,	/* the transaction was given up, its descriptor closed;
+			   frees its spool file */
 	/* queue to smtpd */
 	M_TX_OK,	/* u32 recipients that may be charged now */
 	M_TX_SPOOL_HERE, /* +fd to write to, from offset 0 */

@@ -291,6 +291,7 @@ struct spool_file {			/* open for smtpd */
 	struct table_node node;		/* first */
 	int	 fd;
 	uint64_t n;
+	bool	 lent;
 	bool	 accepted;		/* name and descriptor are the accept's */
 };
 
@@ -310,19 +311,38 @@ disk_spool_open(struct store *s)
 	return fd;
 }
 
+static struct spool_file *
+spool_file(const struct disk *d, int fd)
+{
+	return (struct spool_file *)table_find(&d->spools, &fd, sizeof(fd));
+}
+
+int
+disk_spool_lend(struct store *s, int fd, int *writer)
+{
+	struct disk *d = (struct disk *)s;
+	struct spool_file *f = spool_file(d, fd);
+
+	if (spool_lend_new(d->spool_dir, f->n, fd, writer) == -1)
+		return -1;
+	f->lent = true;
+	return 0;
+}
+
+int
+disk_spool_held(struct store *s, int fd)
+{
+	return spool_held(fd);
+}
+
 void
 disk_spool_close(struct store *s, int fd)
 {
 	struct disk *d = (struct disk *)s;
-	struct spool_file *f = (struct spool_file *)table_find(&d->spools, &fd,
-	    sizeof(fd));
+	struct spool_file *f = spool_file(d, fd);
 
-	if (!f->accepted) {
-		/* smtpd may hold it open: a name alone frees no room. */
-		if (ftruncate(f->fd, 0) == -1)
-			log_warn("cannot empty a spool file");
+	if (!f->accepted)
 		spool_abandon(d->spool_dir, f->n);
-	}
 	table_remove(&d->spools, &f->node);
 	if (!f->accepted)
 		close(f->fd);
@@ -336,6 +356,7 @@ struct keep {
 	struct store_msg m;
 	int	 fd;
 	uint64_t n;
+	bool	 lent;
 	uint32_t crc;
 	store_done *done;
 	void	*arg;
@@ -346,6 +367,9 @@ keep_work(struct task *t)
 {
 	struct keep *k = (struct keep *)t;
 
+	if (k->lent && spool_held(k->fd) != 0 &&
+	    spool_copy(k->d->spool_dir, k->n, &k->fd, k->m.size) == -1)
+		journal_die("cannot copy a spool file");
 	if (spool_keep(k->d->spool_dir, k->d->spool_dir_fd, k->n, k->fd,
 	    k->m.id, &k->crc) == -1)
 		journal_die("cannot sync a spool file");
@@ -384,8 +408,7 @@ static void
 accept_spooled(struct disk *d, const struct store_msg *m, int spool_fd,
     store_done *done, void *arg)
 {
-	struct spool_file *f = (struct spool_file *)table_find(&d->spools,
-	    &spool_fd, sizeof(spool_fd));
+	struct spool_file *f = spool_file(d, spool_fd);
 	struct keep *k = xcalloc(1, sizeof(*k));
 
 	k->task.work = keep_work;
@@ -394,6 +417,7 @@ accept_spooled(struct disk *d, const struct store_msg *m, int spool_fd,
 	store_msg_copy(&k->m, m);
 	k->fd = spool_fd;
 	k->n = f->n;
+	k->lent = f->lent;
 	f->accepted = true;
 	k->done = done;
 	k->arg = arg;

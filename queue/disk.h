@@ -135,6 +135,8 @@ void	 disk_update(struct store *, const struct store_msg *,
 void	 disk_remove(struct store *, const struct store_msg *,
 	    const struct store_msg *bounce, store_done *, void *arg);
 int	 disk_spool_open(struct store *);
+int	 disk_spool_lend(struct store *, int fd, int *writer);
+int	 disk_spool_held(struct store *, int fd);
 void	 disk_spool_close(struct store *, int fd);
 /* The journal's word that a batch is durable. */
 void	 disk_written(struct task_list *, void *arg);

@@ -442,6 +442,7 @@ disk_leaving(const struct store *s, uint64_t id)
 
 const struct store_backend disk_backend = {
 	disk_close, disk_new_id, disk_has_room, disk_count, disk_unsettled,
-	disk_identity, disk_leaving, disk_accept, disk_update, disk_remove, disk_spool_open, disk_spool_close, disk_due,
-	disk_list, disk_load, disk_body, disk_usage,
+	disk_identity, disk_leaving, disk_accept, disk_update, disk_remove,
+	disk_spool_open, disk_spool_lend, disk_spool_held, disk_spool_close,
+	disk_due, disk_list, disk_load, disk_body, disk_usage,
 };

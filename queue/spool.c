@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "lib/log.h"
+#include "lib/whole.h"
 #include "lib/xalloc.h"
 #include "queue/crc32c.h"
 #include "queue/spool.h"
@@ -38,9 +39,50 @@ spool_abandon(const char *dir, uint64_t n)
 {
 	char *path = new_path(dir, n);
 
+	if (truncate(path, 0) == -1 && errno != ENOENT)
+		log_warn("cannot empty %s", path);
 	if (unlink(path) == -1 && errno != ENOENT)
 		log_warn("cannot remove %s", path);
 	free(path);
+}
+
+int
+spool_lend(const char *path, int fd, int *writer)
+{
+	int reader = open(path, O_RDONLY | O_CLOEXEC), error;
+
+	if (reader == -1)
+		return -1;
+	*writer = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (*writer != -1 && dup3(reader, fd, O_CLOEXEC) == fd) {
+		close(reader);
+		return 0;
+	}
+	error = errno;
+	if (*writer != -1)
+		close(*writer);
+	close(reader);
+	errno = error;
+	return -1;
+}
+
+int
+spool_lend_new(const char *dir, uint64_t n, int fd, int *writer)
+{
+	char *path = new_path(dir, n);
+	int r = spool_lend(path, fd, writer);
+
+	free(path);
+	return r;
+}
+
+int
+spool_held(int fd)
+{
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) == -1)
+		return errno == EAGAIN ? 1 : -1;
+	fcntl(fd, F_SETLEASE, F_UNLCK);
+	return 0;
 }
 
 static int
@@ -60,6 +102,49 @@ checksum(int fd, uint64_t *size, uint32_t *crc)
 	}
 	free(p);
 	return n == -1 ? -1 : 0;
+}
+
+static int
+copy(int from, int to, uint64_t size)
+{
+	uint8_t *p = xmalloc(READ_BYTES);
+	uint64_t at = 0;
+	ssize_t n = 1;
+
+	while (at < size && n > 0) {
+		n = pread(from, p, size - at < READ_BYTES ?
+		    (size_t)(size - at) : READ_BYTES, (off_t)at);
+		if (n == -1 && errno == EINTR)
+			n = 1;
+		else if (n > 0 && whole_pwrite(to, p, (size_t)n, at) == 0)
+			at += (uint64_t)n;
+		else if (n > 0)
+			n = -1;
+	}
+	free(p);
+	/* Cut short by who can write to it, it is made as long as was said. */
+	return n == -1 ? -1 : ftruncate(to, (off_t)size);
+}
+
+int
+spool_copy(const char *dir, uint64_t n, int *fd, uint64_t size)
+{
+	char *path = new_path(dir, n), *beside = xasprintf("%s.copy", path);
+	int to = open(beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r = to == -1 ? -1 : copy(*fd, to, size);
+
+	if (r == 0)
+		r = rename(beside, path);
+	free(path);
+	free(beside);
+	if (r == -1) {
+		if (to != -1)
+			close(to);
+		return -1;
+	}
+	close(*fd);
+	*fd = to;
+	return 0;
 }
 
 /* File, name, directory: in this order (RFC 5321 6.1 by way of POSIX). */

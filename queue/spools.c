@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include <sys/queue.h>
 #include <sys/stat.h>
 
 #include "lib/xalloc.h"
@@ -7,7 +8,10 @@
 
 struct spool {
 	struct table_node node;	/* first */
+	LIST_ENTRY(spool) link;	/* when it has ended */
 	uint64_t session;
+	uint64_t since_ms;	/* ended, or told of last */
+	bool	 told;
 	int	 fd;
 };
 
@@ -16,23 +20,48 @@ spools_init(struct spools *s, struct queue *q)
 {
 	s->q = q;
 	table_init(&s->by_session);
+	LIST_INIT(&s->ended);
 }
 
 static void
-end(struct spools *s, struct spool *sp)
+release(struct spools *s, struct spool *sp)
 {
-	table_remove(&s->by_session, &sp->node);
 	store_spool_close(s->q->store, sp->fd);
 	free(sp);
 }
 
+/* Kept in sight for as long as somebody could write to it. */
+static void
+end(struct spools *s, struct spool *sp)
+{
+	table_remove(&s->by_session, &sp->node);
+	if (store_spool_held(s->q->store, sp->fd) != 1) {
+		release(s, sp);
+		return;
+	}
+	sp->since_ms = ev_now_ms();
+	LIST_INSERT_HEAD(&s->ended, sp, link);
+}
+
 void
-spools_clear(struct spools *s)
+spools_drop_all(struct spools *s)
 {
 	struct table_node *n;
 
 	while ((n = table_next(&s->by_session, NULL)) != NULL)
 		end(s, (struct spool *)n);
+}
+
+void
+spools_clear(struct spools *s)
+{
+	struct spool *sp;
+
+	spools_drop_all(s);
+	while ((sp = LIST_FIRST(&s->ended)) != NULL) {
+		LIST_REMOVE(sp, link);
+		release(s, sp);
+	}
 	table_clear(&s->by_session);
 }
 
@@ -47,18 +76,22 @@ int
 spools_open(struct spools *s, uint64_t session)
 {
 	struct spool *sp;
-	int fd;
+	int fd, writer;
 
 	spools_drop(s, session);
 	fd = store_spool_open(s->q->store);
 	if (fd == -1)
 		return -1;
+	if (store_spool_lend(s->q->store, fd, &writer) == -1) {
+		store_spool_close(s->q->store, fd);
+		return -1;
+	}
 	sp = xcalloc(1, sizeof(*sp));
 	sp->session = session;
 	sp->fd = fd;
 	table_add(&s->by_session, &sp->node, &sp->session,
 	    sizeof(sp->session));
-	return fd;
+	return writer;
 }
 
 int
@@ -79,14 +112,65 @@ spools_drop(struct spools *s, uint64_t session)
 }
 
 bool
-spools_within(const struct spools *s, uint64_t most)
+spools_held(const struct spools *s, uint64_t session)
 {
-	struct table_node *n = NULL;
+	const struct spool *sp;
+
+	LIST_FOREACH(sp, &s->ended, link)
+		if (sp->session == session &&
+		    store_spool_held(s->q->store, sp->fd) == 1)
+			return true;
+	return false;
+}
+
+bool
+spools_any(const struct spools *s)
+{
+	return s->by_session.n > 0 || !LIST_EMPTY(&s->ended);
+}
+
+static bool
+is_larger(const struct spool *sp, uint64_t most)
+{
 	struct stat st;
 
-	while ((n = table_next(&s->by_session, n)) != NULL)
-		if (fstat(((struct spool *)n)->fd, &st) == 0 &&
-		    (uint64_t)st.st_size > most)
-			return false;
+	return fstat(sp->fd, &st) == 0 && (uint64_t)st.st_size > most;
+}
+
+/* Whether it has to be told of: large, or held for too long. */
+static bool
+is_amiss(struct spool *sp, uint64_t most)
+{
+	if (ev_now_ms() - sp->since_ms < SPOOLS_PATIENCE_MS &&
+	    (sp->told || !is_larger(sp, most)))
+		return false;
+	sp->told = true;
+	sp->since_ms = ev_now_ms();
 	return true;
+}
+
+const char *
+spools_look(struct spools *s, uint64_t most)
+{
+	struct table_node *n = NULL;
+	struct spool *sp, *next;
+	const char *why = NULL;
+
+	while ((n = table_next(&s->by_session, n)) != NULL) {
+		sp = (struct spool *)n;
+		if (!is_larger(sp, most))
+			continue;
+		sp->told = true;
+		why = "more in a spool file than any message may have";
+	}
+	for (sp = LIST_FIRST(&s->ended); sp != NULL; sp = next) {
+		next = LIST_NEXT(sp, link);
+		if (store_spool_held(s->q->store, sp->fd) != 1) {
+			LIST_REMOVE(sp, link);
+			release(s, sp);
+		} else if (is_amiss(sp, most))
+			why = "it does not let go of a spool file whose "
+			    "transaction is over";
+	}
+	return why;
 }

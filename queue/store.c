@@ -240,6 +240,18 @@ store_spool_open(struct store *s)
 	return s->backend->spool_open(s);
 }
 
+int
+store_spool_lend(struct store *s, int fd, int *writer)
+{
+	return s->backend->spool_lend(s, fd, writer);
+}
+
+int
+store_spool_held(struct store *s, int fd)
+{
+	return s->backend->spool_held(s, fd);
+}
+
 void
 store_spool_close(struct store *s, int fd)
 {

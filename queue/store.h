@@ -166,6 +166,17 @@ void	 store_remove(struct store *, const struct store_msg *,
  * store_spool_close(), which removes it unless it was accepted.
  */
 int	 store_spool_open(struct store *);
+/*
+ * Lends it to another process: *writer, to be sent there and closed here, can
+ * be written, and fd from now on only read. -1 with errno.
+ */
+int	 store_spool_lend(struct store *, int fd, int *writer);
+/*
+ * Whether anybody can still write to a file that was lent. 0: nobody, and
+ * nobody will; 1: somebody; -1: its file system cannot tell. Such a one is
+ * copied when it is accepted, as one that somebody can write to would be.
+ */
+int	 store_spool_held(struct store *, int fd);
 void	 store_spool_close(struct store *, int fd);
 
 /*

@@ -12,6 +12,7 @@
 #include "lib/ev.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
+#include "queue/spool.h"
 #include "queue/store_private.h"
 
 struct kept {
@@ -406,10 +407,34 @@ mem_leaving(const struct store *st, uint64_t id)
 	return false;
 }
 
+/* Opened anew: the descriptor it is born with is no writer for a lease. */
 static int
 mem_spool_open(struct store *st)
 {
-	return memfd_create("postern-spool", MFD_CLOEXEC);
+	int born = memfd_create("postern-spool", MFD_CLOEXEC), fd = -1;
+	char path[64];
+
+	if (born == -1)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", born);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	close(born);
+	return fd;
+}
+
+static int
+mem_spool_lend(struct store *st, int fd, int *writer)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return spool_lend(path, fd, writer);
+}
+
+static int
+mem_spool_held(struct store *st, int fd)
+{
+	return spool_held(fd);
 }
 
 static void
@@ -449,7 +474,8 @@ mem_close(struct store *st)
 static const struct store_backend backend = {
 	mem_close, mem_new_id, mem_has_room, mem_count, mem_unsettled,
 	mem_identity, mem_leaving, mem_accept, mem_update, mem_remove,
-	mem_spool_open, mem_spool_close, mem_due, mem_list, mem_load,
+	mem_spool_open, mem_spool_lend, mem_spool_held, mem_spool_close,
+	mem_due, mem_list, mem_load,
 	mem_body, mem_usage,
 };
 

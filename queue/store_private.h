@@ -22,6 +22,8 @@ struct store_backend {		/* as the calls of store.h */
 	void	(*remove)(struct store *, const struct store_msg *,
 		    const struct store_msg *bounce, store_done *, void *arg);
 	int	(*spool_open)(struct store *);
+	int	(*spool_lend)(struct store *, int fd, int *writer);
+	int	(*spool_held)(struct store *, int fd);
 	void	(*spool_close)(struct store *, int fd);
 	void	(*due)(struct store *, uint64_t after_ms, uint64_t after_id,
 		    uint64_t until_ms, size_t max, store_msgs *, void *arg);

@@ -82,7 +82,7 @@ static void
 worker_lost(struct worker *w)
 {
 	ipc_free(&w->ipc);
-	spools_clear(&w->spools);
+	spools_drop_all(&w->spools);
 	w->fault = NULL;
 }
 
@@ -99,6 +99,7 @@ submit_free(struct submit **sp)
 	ev_timer_cancel(&s->look);
 	for (i = 0; i < s->nworkers; i++) {
 		worker_lost(s->workers[i]);
+		spools_clear(&s->workers[i]->spools);
 		free(s->workers[i]);
 	}
 	free(s->workers);
@@ -378,22 +379,27 @@ on_begin(struct worker *w, struct ipc_in *in)
 	return 0;
 }
 
-/* A sound worker stops at the largest message. */
+/*
+ * A sound worker stops at the largest message, and lets go of each file. One
+ * that has closed its channel but lives on is still held to that.
+ */
 static void
 look_cb(void *arg)
 {
 	struct submit *s = arg;
 	struct worker *w;
-	size_t i, open = 0;
+	const char *why;
+	bool any = false;
+	size_t i;
 
 	for (i = 0; i < s->nworkers; i++) {
 		w = s->workers[i];
-		if (!spools_within(&w->spools, s->most + FIXUPS_MAX))
-			on_gone(w->ipc, "more in a spool file than any message "
-			    "may have", w);
-		open += w->spools.by_session.n;
+		why = spools_look(&w->spools, s->most + FIXUPS_MAX);
+		if (why != NULL)
+			on_gone(w->ipc, why, w);
+		any |= spools_any(&w->spools);
 	}
-	if (open > 0)
+	if (any)
 		ev_timer_set(&s->look, SPOOLS_LOOK_MS);
 }
 
@@ -411,6 +417,8 @@ on_spool(struct worker *w, struct ipc_in *in)
 	a = admit(w, in->id, &t);
 	if (a != ADMIT_YES)
 		return a == ADMIT_FAULT ? -1 : 0;
+	if (spools_held(&w->spools, in->id))
+		return fault(w, "another spool file, with the last one held");
 	fd = spools_open(&w->spools, in->id);
 	if (fd == -1) {
 		if (seldom_due(&told))
@@ -426,6 +434,7 @@ on_spool(struct worker *w, struct ipc_in *in)
 		ev_timer_set(&w->s->look, SPOOLS_LOOK_MS);
 	ipc_begin(M_TX_SPOOL_HERE, in->id);
 	ipc_send(w->ipc, fd);
+	close(fd);
 	return 0;
 }
 
@@ -510,8 +519,13 @@ read_request(struct worker *w, struct ipc_in *in, struct request *r)
 		return r->len == r->m.size &&
 		    r->len <= envelope_body_max(&r->m.env);
 	fd = spools_fd(&w->spools, in->id);
-	if (fd == -1 || r->len != 0 || fstat(fd, &st) == -1 ||
-	    (uint64_t)st.st_size != r->m.size)
+	if (fd == -1 || r->len != 0)
+		return false;
+	w->fault = "a body that it could still change";
+	if (store_spool_held(w->s->q->store, fd) == 1)
+		return false;
+	w->fault = "a body of another size than said";
+	if (fstat(fd, &st) == -1 || (uint64_t)st.st_size != r->m.size)
 		return false;
 	r->spool_fd = fd;
 	return true;

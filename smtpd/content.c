@@ -22,8 +22,7 @@ content_clear(struct content *c)
 {
 	buf_clear(&c->head);
 	buf_clear(&c->body);
-	if (c->spool != -1 && close(c->spool) == -1)
-		log_warn("spool file");
+	content_spool_done(c);
 	content_init(c);
 }
 
@@ -89,6 +88,17 @@ content_spool_to(struct content *c, int fd)
 	c->spool = fd;
 	if (c->verdict == REPLY_NONE)
 		flush(c);
+}
+
+bool
+content_spool_done(struct content *c)
+{
+	if (c->spool == -1)
+		return false;
+	if (close(c->spool) == -1)
+		log_warn("spool file");
+	c->spool = -1;
+	return true;
 }
 
 /* --- header and body --------------------------------------------------------------- */

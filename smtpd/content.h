@@ -56,5 +56,7 @@ void	 content_refuse(struct content *, enum reply);
 bool	 content_needs_spool(const struct content *);
 /* Takes fd. */
 void	 content_spool_to(struct content *, int fd);
+/* Closes it, as queue wants it of what it is to accept; true: there was one. */
+bool	 content_spool_done(struct content *);
 
 #endif

@@ -221,7 +221,7 @@ static void
 submit(struct session *s)
 {
 	struct transaction *tx = s->tx;
-	bool spooled = tx->content.spool != -1;
+	bool spooled = content_spool_done(&tx->content);
 
 	if (tx->content.id.rewritten > 0)
 		log_info("%s header=rewritten fields=%u now=<%s>",

@@ -343,13 +343,17 @@ session_write(struct session *s, const struct buf *b)
 void
 session_drop_tx(struct session *s)
 {
+	bool submitted;
+
 	if (s->tx == NULL)
 		return;
-	if (!s->tx->submitted) {
+	/* Its spool file is closed by the time that queue hears of its end. */
+	submitted = s->tx->submitted;
+	transaction_free(&s->tx);
+	if (!submitted) {
 		ipc_begin(M_TX_END, s->id);
 		upstream_send(&s->server->queue);
 	}
-	transaction_free(&s->tx);
 }
 
 void

@@ -559,6 +559,7 @@ into_spool(struct sim_letter *l, int fd)
 
 	calls_adopt(fd, AREA_SPOOL);
 	written = write(fd, text, l->size) == (ssize_t)l->size;
+	close(fd);
 	if (written && !one_in(10))
 		submit_letter(l, NULL);
 	else {
@@ -577,7 +578,7 @@ client_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	happened(in->type, in->id);
 	switch (in->type) {
 	case M_TX_SPOOL_HERE:
-		into_spool(l, in->fd);
+		into_spool(l, ipc_take_fd(in));
 		break;
 	case M_SUBMITTED:
 		l->state = SIM_ACKED;

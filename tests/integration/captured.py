@@ -218,6 +218,49 @@ def test_forged(h):
     tap.equal(h.handed_out(), [], "nothing of all this went out")
 
 
+def borrowed(h, t, end):
+    got = end.ask("M_TX_SPOOL", t["session"], ticket(t))
+    tap.ok(got and got[0] == "M_TX_SPOOL_HERE" and got[3] is not None,
+           "a spool file is lent")
+    return got[3]
+
+
+def test_spool(h):
+    """Large bodies go to a file that the worker can write to: for how long?"""
+    body = b"Subject: bait\r\n\r\n" + b"click here\r\n" * 40000
+    end = h.channel("QUEUE", 0)
+    t = h.login(MALLORY, "her-own-word", 60)
+    large = ticket(t) + envelope(MALLORY) + u64(len(body)) + boolean(True) + \
+        blob(b"")
+    fd = borrowed(h, t, end)
+    os.write(fd, body)
+    second = os.dup(fd)
+    os.close(fd)
+    end.send("M_SUBMIT", 60, large)
+    tap.ok(end.ended() and h.reported("QUEUE"),
+           "a body that could be changed past its 250 ends the channel")
+    os.close(second)
+    spool = os.path.join(h.dir, "queue", "spool")
+    tap.ok(wait_for(lambda: not os.listdir(spool)), "nothing is left of it")
+    end = h.channel("QUEUE", 0)
+    fd = borrowed(h, t, end)
+    os.write(fd, body)
+    end.send("M_TX_END", 60)
+    end.send("M_TX_SPOOL", 60, ticket(t))
+    tap.ok(end.ended() and h.reported("QUEUE"),
+           "a second one while the first is held ends it, too")
+    tap.equal(len(os.listdir(spool)), 1, "the first is kept in sight")
+    os.close(fd)
+    tap.ok(wait_for(lambda: not os.listdir(spool)),
+           "until nobody can write to it")
+    end = h.channel("QUEUE", 0)
+    fd = borrowed(h, t, end)
+    os.write(fd, body)
+    os.close(fd)
+    got = end.ask("M_SUBMIT", 60, large)
+    tap.equal(got[0], "M_SUBMITTED", "what cannot be changed is taken")
+
+
 def test_auth_gives_nothing(h):
     for what, mechanism, response in (
             ("a wrong password", "PLAIN", b"\0%s\0guess" % ALICE.encode()),
@@ -491,6 +534,7 @@ def main():
         test_nonsense(h)
         test_bad_fields(h)
         test_honest(h)
+        test_spool(h)
         secrets = ("open-sesame", "her-own-word", base64.b64encode(
             h.ticket_key).decode(), h.ticket_key.hex())
         tap.ok(not any(s in line for s in secrets for line in h.log),

@@ -375,6 +375,90 @@ test_spool(bool disk)
 	store_msg_clear(&a);
 }
 
+/* Bytes of the spool's files, whatever their names. */
+static off_t
+in_spool(size_t *files)
+{
+	char *path = xasprintf("%s/spool", dir), *file;
+	struct dirent **v;
+	off_t bytes = 0;
+	struct stat st;
+	int i, n = scandir(path, &v, NULL, alphasort);
+
+	*files = 0;
+	for (i = 0; i < n; i++) {
+		file = xasprintf("%s/%s", path, v[i]->d_name);
+		if (stat(file, &st) == 0 && S_ISREG(st.st_mode)) {
+			bytes += st.st_size;
+			(*files)++;
+		}
+		free(file);
+		free(v[i]);
+	}
+	free(v);
+	free(path);
+	return bytes;
+}
+
+/* Lent to another process, which lets go of it, or does not. */
+static void
+test_lent(bool lets_go)
+{
+	static char text[300 * 1000];
+	struct store_msg a;
+	int fd, writer, before = done_count;
+	size_t files;
+
+	memset(text, 'x', sizeof(text));
+	make(&a, "");
+	fd = store_spool_open(store);
+	if (!ok(store_spool_lend(store, fd, &writer) == 0, "it is lent"))
+		return;
+	is_int(write(writer, text, sizeof(text)), sizeof(text),
+	    "and can be written");
+	ok(write(fd, text, 1) == -1, "by the borrower alone");
+	is_int(store_spool_held(store, fd), 1, "who is known to hold it");
+	if (lets_go)
+		close(writer);
+	is_int(store_spool_held(store, fd), !lets_go, "%s", lets_go ?
+	    "or not any more" : "and still does");
+	a.size = sizeof(text);
+	a.in_spool = true;
+	store_accept(store, &a, fd, done_cb, NULL);
+	store_spool_close(store, fd);
+	ok(wait_for(&done_count, before + 1), "it is accepted");
+	if (!lets_go)
+		ok(pwrite(writer, "CHANGED", 7, 1000) == 7, "he writes on");
+	body(a.id);
+	ok(got.body_len == sizeof(text) && got.body[0] == 'x',
+	    "it is as it was when it was accepted");
+	ok(in_spool(&files) == sizeof(text) && files == 1,
+	    "and there once");
+	store_remove(store, &a, NULL, done_cb, NULL);
+	ok(wait_for(&done_count, before + 2), "and removed");
+	while (store_leaving(store, a.id))
+		ev_loop_once(10);
+	store_msg_clear(&a);
+	if (!lets_go)
+		close(writer);
+}
+
+/* One whose message is given up takes no room, whoever holds it. */
+static void
+test_lent_in_vain(void)
+{
+	int fd = store_spool_open(store), writer = -1;
+	struct stat st;
+	size_t files;
+
+	ok(store_spool_lend(store, fd, &writer) == 0 &&
+	    write(writer, "text", 4) == 4, "one is lent");
+	store_spool_close(store, fd);
+	ok(fstat(writer, &st) == 0 && st.st_size == 0 &&
+	    in_spool(&files) == 0 && files == 0, "given up it is empty");
+	close(writer);
+}
+
 static void
 usage_cb(const char *account, uint64_t minute, const uint64_t used[], void *arg)
 {
@@ -611,6 +695,9 @@ main(void)
 	test_life(true);
 	test_hold();
 	test_spool(true);
+	test_lent(true);
+	test_lent(false);
+	test_lent_in_vain();
 	test_many(true);
 	test_pages(true);
 	test_pinned();

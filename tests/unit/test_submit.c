@@ -55,6 +55,8 @@ test_spool(void)
 		if (write(m->fd, block, sizeof(block)) != sizeof(block))
 			break;
 	is_int(i, 100, "it can be written");
+	close(m->fd);
+	m->fd = -1;
 	envelope_init(&e);
 	e.return_path = xstrdup("alice@example.org");
 	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
@@ -654,6 +656,142 @@ test_endless_spool(void)
 	world_connect(&smtpd, ROLE_SMTPD, 0);
 }
 
+/* A spool file for session 9; it holds n bytes. The descriptor is the test's. */
+static int
+borrow(size_t n)
+{
+	struct ticket t = world_ticket(0, 9, "alice@example.org");
+	struct world_msg *m;
+	struct ipc_in in;
+	int fd;
+
+	send_spool(&t);
+	m = world_next(&smtpd, &in);
+	if (!ok(m != NULL && in.type == M_TX_SPOOL_HERE && m->fd != -1,
+	    "a spool file"))
+		exit(tap_done());
+	fd = m->fd;
+	m->fd = -1;
+	if (ftruncate(fd, (off_t)n) == -1)
+		fatal("ftruncate");
+	return fd;
+}
+
+static void
+send_end(uint64_t session)
+{
+	ipc_begin(M_TX_END, session);
+	ipc_send(smtpd.ipc, -1);
+	world_turn(12);
+}
+
+static bool
+logged_once(const char *what)
+{
+	const char *p = strstr(world_log, what);
+
+	return p != NULL && strstr(p + 1, what) == NULL;
+}
+
+/* A captured worker would write to a message that was acknowledged. */
+static void
+test_held_submit(void)
+{
+	struct ticket t = world_ticket(0, 9, "alice@example.org");
+	size_t before = store_count(world.store);
+	struct envelope e;
+	struct world_no no;
+	int fd, copy;
+
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	fd = borrow(1000);
+	copy = dup(fd);
+	close(fd);
+	envelope_init(&e);
+	e.return_path = xstrdup("alice@example.org");
+	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
+	world_submit_to(smtpd.ipc, &t, &e, NULL, 1000);
+	ok(!world_submitted(&smtpd, &no, NULL) && smtpd.gone,
+	    "a body that a second descriptor can change: the worker goes");
+	ok(strstr(world_log, "smtpd=0 broke the protocol: a body that it could "
+	    "still change") != NULL, "and the log says so");
+	is_int(store_count(world.store), before, "nothing got in");
+	close(copy);
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	close(borrow(1000));
+	world_submit_to(smtpd.ipc, &t, &e, NULL, 1000);
+	ok(world_submitted(&smtpd, &no, NULL), "one that nobody can is taken");
+	envelope_clear(&e);
+}
+
+/* It would fill the disk by way of files that nobody looks at any more. */
+static void
+test_held_on(void)
+{
+	static const char why[] = "smtpd=0 broke the protocol: it does not let "
+	    "go of a spool file whose transaction is over";
+	struct ticket t = world_ticket(0, 9, "alice@example.org");
+	struct ipc_in in;
+	int fd = borrow(1000);
+
+	send_end(9);
+	world_step(SPOOLS_PATIENCE_MS - SPOOLS_LOOK_MS);
+	ok(!smtpd.gone, "a descriptor under way is waited for");
+	close(fd);
+	world_step(2 * SPOOLS_PATIENCE_MS);
+	ok(!smtpd.gone, "all is well once it is closed");
+	fd = borrow(1000);
+	send_end(9);
+	world_step(SPOOLS_PATIENCE_MS + SPOOLS_LOOK_MS);
+	ok(smtpd.gone && logged_once(why), "one that is held on to is not "
+	    "borne");
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_step(SPOOLS_PATIENCE_MS / 2);
+	ok(!smtpd.gone, "and is no reproach to the next worker meanwhile");
+	close(fd);
+	world_step(SPOOLS_LOOK_MS);
+
+	fd = borrow(1000);
+	send_end(9);
+	ok(ftruncate(fd, (off_t)world_conf.max_message_bytes * 2) == 0,
+	    "one that grows when its transaction is over");
+	world_step(SPOOLS_LOOK_MS);
+	ok(smtpd.gone, "is not borne for long");
+	close(fd);
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_step(SPOOLS_LOOK_MS);
+
+	fd = borrow(1000);
+	send_end(9);
+	send_spool(&t);
+	ok(world_next(&smtpd, &in) == NULL && smtpd.gone,
+	    "a second one while the first is held is none");
+	close(fd);
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+}
+
+/* Its channel closed, it thinks itself out of sight. */
+static void
+test_held_out_of_sight(void)
+{
+	int fd = borrow(1000);
+
+	*world_log = '\0';
+	world_disconnect(&smtpd);
+	world_turn(12);
+	world_step(SPOOLS_PATIENCE_MS + 2 * SPOOLS_LOOK_MS);
+	ok(strstr(world_log, "it does not let go") != NULL,
+	    "a worker that has closed its channel and holds on is told of");
+	close(fd);
+	world_step(SPOOLS_LOOK_MS);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+}
+
 int
 main(void)
 {
@@ -674,6 +812,9 @@ main(void)
 	test_worker_dies();
 	test_lane();
 	test_endless_spool();
+	test_held_submit();
+	test_held_on();
+	test_held_out_of_sight();
 	world_disconnect(&smtpd);
 	world_close();
 	return tap_done();
