@@ -256,26 +256,38 @@ struct param {
 	const char *name;
 	enum extension ext;
 	bool	(*take)(struct span, void *);
+	const char *syntax;	/* for who got it wrong */
 	bool	 bare;		/* stands without a value, and only so */
 };
 
 static const struct param mail[] = {
-	{ "SIZE", EXT_SIZE, take_size, false },
-	{ "BODY", EXT_8BITMIME, take_body, false },
-	{ "AUTH", EXT_AUTH, take_auth, false },
-	{ "RET", EXT_DSN, take_ret, false },
-	{ "ENVID", EXT_DSN, take_envid, false },
-	{ "HOLDFOR", EXT_FUTURERELEASE, take_holdfor, false },
-	{ "HOLDUNTIL", EXT_FUTURERELEASE, take_holduntil, false },
-	{ "BY", EXT_DELIVERBY, take_by, false },
-	{ "MT-PRIORITY", EXT_MT_PRIORITY, take_priority, false },
-	{ "SMTPUTF8", EXT_SMTPUTF8, take_smtputf8, true },
-	{ "REQUIRETLS", EXT_REQUIRETLS, take_requiretls, true },
+	{ "SIZE", EXT_SIZE, take_size, "SIZE=bytes", false },
+	{ "BODY", EXT_8BITMIME, take_body, "BODY=7BIT or BODY=8BITMIME",
+	    false },
+	{ "AUTH", EXT_AUTH, take_auth, "AUTH=<> or AUTH=address as xtext "
+	    "(RFC 4954 5)", false },
+	{ "RET", EXT_DSN, take_ret, "RET=FULL or RET=HDRS", false },
+	{ "ENVID", EXT_DSN, take_envid, "ENVID=text, at most 100 characters of "
+	    "xtext that stand for printable ASCII (RFC 3461 4.4)", false },
+	{ "HOLDFOR", EXT_FUTURERELEASE, take_holdfor, "HOLDFOR=seconds, without "
+	    "a zero before them and without HOLDUNTIL", false },
+	{ "HOLDUNTIL", EXT_FUTURERELEASE, take_holduntil, "HOLDUNTIL=date, such "
+	    "as 2030-12-31T23:59:59Z, without HOLDFOR", false },
+	{ "BY", EXT_DELIVERBY, take_by, "BY=seconds;R, at least 1, or "
+	    "BY=seconds;N, at most 999999999; T behind R or N to trace", false },
+	{ "MT-PRIORITY", EXT_MT_PRIORITY, take_priority, "MT-PRIORITY=n, from "
+	    "-9 to 9", false },
+	{ "SMTPUTF8", EXT_SMTPUTF8, take_smtputf8, "SMTPUTF8 without a value",
+	    true },
+	{ "REQUIRETLS", EXT_REQUIRETLS, take_requiretls, "REQUIRETLS without a "
+	    "value", true },
 };
 
 static const struct param rcpt[] = {
-	{ "NOTIFY", EXT_DSN, take_notify, false },
-	{ "ORCPT", EXT_DSN, take_orcpt, false },
+	{ "NOTIFY", EXT_DSN, take_notify, "NOTIFY=NEVER, or some of SUCCESS, "
+	    "FAILURE and DELAY with commas between", false },
+	{ "ORCPT", EXT_DSN, take_orcpt, "ORCPT=rfc822;address, at most 500 "
+	    "characters, the address as xtext (RFC 3461 4.2)", false },
 };
 
 static enum reply
@@ -298,8 +310,11 @@ take(const struct smtp_path *path, uint32_t extensions,
 		if ((seen & (1U << k)) != 0)
 			return REPLY_PARAM_TWICE;
 		if (p->has_value == table[k].bare ||
-		    !table[k].take(p->value, arg))
+		    !table[k].take(p->value, arg)) {
+			*about = (struct span){ table[k].syntax,
+			    strlen(table[k].syntax) };
 			return REPLY_BAD_VALUE;
+		}
 		seen |= 1U << k;
 	}
 	return REPLY_NONE;

@@ -31,7 +31,8 @@ struct rcpt_params {
 
 /*
  * REPLY_NONE, or the reply that refuses, *about being the name of the
- * parameter. extensions are those offered, enum extension bits.
+ * parameter, or how it is written. extensions are those offered, enum extension
+ * bits.
  */
 enum reply params_mail(const struct smtp_path *, uint32_t extensions,
 	    struct mail_params *, struct span *about);

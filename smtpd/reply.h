@@ -24,6 +24,9 @@
 	X(HELO, "250", " ", "%h")					\
 	X(OK, "250", " 2.0.0 ", "Ok")					\
 	X(SENDER_OK, "250", " 2.1.0 ", "Sender ok")			\
+	/* RFC 6710 4.1: the new priority comes first. */		\
+	X(PRIORITY, "250", " 2.3.6 ", "%s is its priority; your account may "\
+	    "ask for no higher one")					\
 	X(RCPT_OK, "250", " 2.1.5 ", "Recipient ok")			\
 	X(CHUNK, "250", " 2.0.0 ", "%s bytes taken")			\
 	X(QUEUED, "250", " 2.0.0 ", "Ok: queued as %s")			\
@@ -76,11 +79,13 @@
 	X(NEED_ARGUMENT, "501", " 5.5.4 ", "Syntax: %s")		\
 	X(BAD_PATH, "501", " 5.5.4 ", "Syntax: %s")			\
 	X(BAD_PARAMS, "501", " 5.5.4 ", "Parameters: %s")		\
-	X(BAD_VALUE, "501", " 5.5.4 ", "Bad value of parameter %s")	\
+	X(BAD_VALUE, "501", " 5.5.4 ", "Syntax: %s")			\
+	/* RFC 3461 5.1, RFC 4865 4.2, RFC 6710 4.1 */			\
+	X(PARAM_TWICE, "501", " 5.5.4 ", "Parameter %s stands there twice")\
 	X(LONG_HOLD, "501", " 5.5.4 ", "Messages are not held as long as that; "\
 	    "EHLO names the limit")					\
-	X(BY_IN_HOLD, "501", " 5.5.4 ", "Its by-time is over before the "\
-	    "message is to be released")				\
+	X(BY_IN_HOLD, "501", " 5.5.4 ", "BY is over before the message is to "\
+	    "be released; make it longer than the hold")		\
 	X(BAD_BDAT, "501", " 5.5.4 ", "Syntax: BDAT size [LAST]; closing, "\
 	    "as nobody knows where this chunk ends")			\
 	X(BAD_BASE64, "501", " 5.5.2 ", "That is not base64; the exchange "\
@@ -90,8 +95,8 @@
 	    "your response")						\
 	X(SHORT_BY, "555", " 5.5.4 ", "BY with mode R must give %s "	\
 	    "seconds or more")						\
-	X(PARAM_TWICE, "555", " 5.5.4 ", "Parameter %s stands there twice")\
-	X(UNKNOWN_PARAM, "555", " 5.5.4 ", "Parameter %s is not known here")\
+	X(UNKNOWN_PARAM, "555", " 5.5.4 ", "Parameter %s is not known here; "\
+	    "EHLO lists what is offered")				\
 									\
 	/* Order of commands */						\
 	X(EHLO_FIRST, "503", " 5.5.1 ", "Send EHLO first")		\

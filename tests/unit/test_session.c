@@ -139,7 +139,7 @@ static const struct dialog {
 	    "220,250,235 2.7.0,501 5.5.4" },
 	{ "MAIL parameter twice", true,
 	    AUTH "MAIL FROM:<alice@example.org> SIZE=1 size=2\r\n",
-	    "220,250,235 2.7.0,555 5.5.4" },
+	    "220,250,235 2.7.0,501 5.5.4" },
 	{ "MAIL parameters not offered", true, AUTH
 	    "MAIL FROM:<alice@example.org> MTRK=3\r\n"
 	    "MAIL FROM:<alice@example.org> UTF8SMTP\r\n",
