@@ -130,6 +130,7 @@ static const struct conf_field cap_fields[] = {
 	F(STR, conf_cap, name),
 	L(conf_cap, limits, limit_fields, conf_limit),
 	F(U32, conf_cap, recipients_per_message),
+	F(U32, conf_cap, max_priority),
 	F(U32, conf_cap, over),
 	END
 };

@@ -187,6 +187,7 @@ struct conf_cap {
 	char	*name;
 	struct conf_list limits;	/* struct conf_limit */
 	uint32_t recipients_per_message; /* 0: only smtpd's limit */
+	uint32_t max_priority;		/* MT-PRIORITY that may be asked for */
 	uint32_t over;			/* enum conf_over */
 };
 

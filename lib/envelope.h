@@ -25,11 +25,11 @@
 /* A body that is larger is a file between processes and on disk. */
 #define ENVELOPE_BODY_MAX	(256 * 1024)
 #define ENVELOPE_BODY_LEAST	(64 * 1024)	/* fits beside any envelope */
-/* RFC 4865 asks for a limit: longer than any holiday. */
+/* RFC 4865 3 asks for a limit: longer than any holiday. */
 #define ENVELOPE_HOLD_MAX_SEC	(30 * 86400)
 /* RFC 2852 4: a by-time has nine digits at most. */
 #define ENVELOPE_BY_MAX_SEC	999999999
-#define ENVELOPE_PRIORITY_MAX	9	/* RFC 6710: and -9 */
+#define ENVELOPE_PRIORITY_MAX	9	/* RFC 6710 3: and -9 */
 #define ENVELOPE_RCPT_COST	11	/* beside the strings, in lib/ipc */
 
 enum notify {			/* RFC 3461 4.1; 0: the default */

@@ -118,7 +118,8 @@ enum msg {
 	M_TX_END,	/* the transaction was given up, its descriptor closed;
 			   frees its spool file */
 	/* queue to smtpd */
-	M_TX_OK,	/* u32 recipients that may be charged now */
+	M_TX_OK,	/* u32 recipients that may be charged now, u8 highest
+			   priority that may be asked for, 0 to 9 */
 	M_TX_SPOOL_HERE, /* +fd to write to, from offset 0 */
 	M_SUBMITTED,	/* str message id */
 	M_TX_NO,	/* u32 reply code, str enhanced code, str text: the

@@ -1,6 +1,7 @@
 /* Every option there is. postern.conf(5) says what they mean. */
 #include "lib/prelude.h"
 
+#include "lib/envelope.h"
 #include "lib/ticket.h"
 #include "posternd/settings_private.h"
 
@@ -178,6 +179,8 @@ const struct setting settings[] = {
 	    CA(limits) },
 	{ "cap", "recipients-per-message", SET_NUM, "100", 1, 1000, NULL,
 	    CA(recipients_per_message) },
+	{ "cap", "max-priority", SET_NUM, "0", 0, ENVELOPE_PRIORITY_MAX, NULL,
+	    CA(max_priority) },
 	{ "cap", "over", SET_WORD, "defer", 0, 0, "defer", CA(over) },
 
 	{ "queue", "postmaster", SET_STR, NULL, 1, 254, NULL,

@@ -74,6 +74,20 @@ charge_rcpts_max(const struct queue *q, const struct ticket *t)
 	return most;
 }
 
+int8_t
+charge_priority_max(const struct queue *q, const struct ticket *t)
+{
+	uint32_t most = ENVELOPE_PRIORITY_MAX;
+	struct payers p;
+	size_t i;
+
+	payers_of(&p, q, t);
+	for (i = 0; i < p.n; i++)
+		if (p.v[i].cap->max_priority < most)
+			most = p.v[i].cap->max_priority;
+	return (int8_t)most;
+}
+
 uint32_t
 charge_recipients_left(const struct queue *q, const struct ticket *t)
 {

@@ -26,6 +26,8 @@ void	 charge_take(struct queue *, const struct ticket *,
 
 /* Recipients that a message may have by the caps' own word; 0: any number. */
 uint32_t charge_rcpts_max(const struct queue *, const struct ticket *);
+/* The highest MT-PRIORITY that may be asked for: by all of the caps. */
+int8_t	 charge_priority_max(const struct queue *, const struct ticket *);
 /* Recipients that could be charged now, of a message not larger than that. */
 uint32_t charge_recipients_left(const struct queue *, const struct ticket *);
 

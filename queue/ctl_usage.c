@@ -129,6 +129,10 @@ ctl_caps(struct asked *a, size_t argc, const char *const *argv)
 			    cap->recipients_per_message);
 			cap_row(a, cap, "recipients", text);
 		}
+		if (cap->max_priority > 0) {
+			snprintf(text, sizeof(text), "%u", cap->max_priority);
+			cap_row(a, cap, "max-priority", text);
+		}
 	}
 	asked_end(a, CTL_OK, "%s", "");
 }

@@ -260,8 +260,8 @@ dsn_put_person(const struct store_msg *m, size_t i, bool utf8,
 		dsn_put_text(out, 4, r->remote, utf8);
 		buf_adds(out, " answered:\r\n    ");
 	}
-	dsn_put_text(out, 4, r->diag != NULL ? r->diag : "no reason is known",
-	    utf8);
+	dsn_put_text(out, 4, r->diag != NULL ? r->diag : m->attempts == 0 ?
+	    "not tried yet" : "no reason is known", utf8);
 	buf_adds(out, "\r\n\r\n");
 }
 
@@ -386,7 +386,7 @@ dsn_put_recipient(const struct dsn *d, const struct store_msg *m, size_t i,
 	dsn_put_field(out, "Final-Recipient", utf8 ? "utf-8;" : "rfc822;",
 	    m->env.rcpts[i].addr, utf8);
 	buf_addf(out, "Action: %s\r\n", actions[action].word);
-	/* RFC 2852 4.1 */
+	/* RFC 2852 4.1.3 */
 	dsn_put_field(out, "Status", "", action == DSN_DELAYED && d->late ?
 	    "4.4.7" : r->status != NULL ? r->status : actions[action].status,
 	    false);
@@ -418,9 +418,12 @@ put_programs(const struct dsn *d, struct buf *out)
 	dsn_put_field(out, "X-Postern-Id", "", d->msg_id, false);
 	buf_addf(out, "Arrival-Date: %s\r\n",
 	    date_rfc5322(m->arrived_ms, date));
-	if (m->env.by != BY_NONE)	/* RFC 2852 */
+	if (m->env.by != BY_NONE)		/* RFC 2852 5 */
 		buf_addf(out, "Deliver-By-Date: %s\r\n",
 		    date_rfc5322(m->env.by_ms, date));
+	if (m->env.hold_until_ms != 0)		/* RFC 4865 5.1.2 */
+		buf_addf(out, "Future-Release-Request: until;%s\r\n",
+		    date_rfc3339(m->env.hold_until_ms, date));
 	for (i = 0; i < m->env.nrcpts; i++)
 		if (d->report[i] != DSN_NONE &&
 		    dsn_room(out, ROOM_FOR_ORIGINAL))

@@ -219,12 +219,18 @@ enqueue(struct live_job *j, bool first, bool force)
 	buf_clear(&hop);
 }
 
-/* What no relay has yet when its time is over comes out of line. */
+/*
+ * RFC 2852 4.1.3: what no relay has yet when its time is over comes out of
+ * line, or its sender is told.
+ */
 static void
 await_by_time(struct live_msg *lm)
 {
-	if (lm->m.env.by == BY_RETURN && !life_by_over(lm))
-		ev_timer_set(&lm->due, lm->m.env.by_ms - ev_wall_ms());
+	uint64_t now = ev_wall_ms(), by = lm->m.env.by_ms;
+
+	if ((lm->m.env.by == BY_RETURN && !life_by_over(lm)) ||
+	    (lm->m.env.by == BY_NOTIFY && !lm->m.env.by_told))
+		ev_timer_set(&lm->due, by > now ? by - now : 0);
 }
 
 void
@@ -318,7 +324,7 @@ progress(struct live_msg *lm)
 
 	if (lm->m.env.nrcpts <= PROGRESS_AT_ONCE || now >= next)
 		life_write_progress(lm);
-	else if (!ev_timer_armed(&lm->due) || lm->m.env.by == BY_RETURN)
+	else if (!ev_timer_armed(&lm->due) || lm->m.env.by != BY_NONE)
 		ev_timer_set(&lm->due, next - now);
 }
 
@@ -378,8 +384,8 @@ try_again(struct live_job *j)
 /*
  * RFC 3461 5.2.2: a next hop that knows no DSN will not tell of success; who
  * asked for that hears that it was relayed. RFC 2852 4.1.4: so does who follows
- * a message's way, or wants to hear of delay from a next hop that knows nothing
- * of by-times; unless he wants to hear nothing at all.
+ * a message's way, or wants to hear of delay, before there is any, from a next
+ * hop that knows nothing of by-times; unless he wants to hear nothing at all.
  */
 static bool
 relayed_wanted(const struct live_job *j, uint32_t i)
@@ -388,7 +394,8 @@ relayed_wanted(const struct live_job *j, uint32_t i)
 
 	if (!j->dsn && dsn_wanted(m, i, DSN_RELAYED))
 		return true;
-	return (m->env.by_trace || (m->env.by == BY_NOTIFY && !j->by)) &&
+	return (m->env.by_trace || (m->env.by == BY_NOTIFY && !j->by &&
+	    !m->env.by_told)) &&
 	    *m->env.return_path != '\0' &&
 	    m->env.rcpts[i].notify != NOTIFY_NEVER;
 }

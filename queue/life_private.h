@@ -20,12 +20,14 @@ void	 life_count(struct queue *);
 /* Those of the route by which it goes, else the queue's. */
 struct sched_retry life_retry(const struct queue *, const struct store_msg *);
 /*
- * RFC 2852 4.1: its sender wants it back when its time is over, and it is.
+ * RFC 2852 4.1.3: its sender wants it back when its time is over, and it is.
  * An hour that a sender has set is one on the wall clock, whoever sets that.
  */
 bool	 life_by_over(const struct live_msg *);
-/* RFC 2852 4.1: ... wants to hear of it, and has not. */
+/* RFC 2852 4.1.3: ... wants to hear of it, and has not. */
 bool	 life_by_late(const struct live_msg *);
+/* Tells him while it stands in line or is tried, which goes on. */
+void	 life_tell_late(struct live_msg *);
 /* Takes what no relay has yet out of line. */
 void	 life_cancel_waiting(struct live_msg *);
 /* Written down as it is and left to the store. */

@@ -42,6 +42,8 @@ life_due_cb(void *arg)
 
 	if (lm->state != LIVE_TRYING)
 		life_try(lm, false);
+	else if (life_by_late(lm))
+		life_tell_late(lm);
 	else if (!life_by_over(lm))
 		life_write_progress(lm);
 	else {
@@ -236,7 +238,7 @@ life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
 	d.original_len = len;
 	d.original_whole = whole;
 	d.late = lm->late;
-	b->m.env.priority = lm->m.env.priority;	/* RFC 6710 */
+	b->m.env.priority = lm->m.env.priority;	/* RFC 6710 4.6 */
 	buf_init(&out, DSN_MAX);
 	dsn_write(&d, &out, &eightbit);
 	life_fill_bounce(b, &out, eightbit);

@@ -5,6 +5,7 @@
  */
 #include "lib/prelude.h"
 
+#include "lib/date.h"
 #include "lib/log.h"
 #include "lib/num.h"
 #include "lib/stats.h"
@@ -25,33 +26,39 @@ any_pending(const struct live_msg *lm)
 	return false;
 }
 
-/* How long it had, and with which status it goes back when that is over. */
+#define HAD_MAX	(DATE_LEN + 32)
+
+/*
+ * What time it had, and with which status it goes back when that is over. A
+ * by-time counts from MAIL at the first server, so it is said as an hour.
+ */
 static bool
-time_over(const struct live_msg *lm, char had[NUM_TEXT_LEN],
-    const char **status)
+time_over(const struct live_msg *lm, char had[HAD_MAX], const char **status)
 {
 	const struct store_msg *m = &lm->m;
 	struct sched_retry retry = life_retry(lm->q, m);
-	uint64_t end;
+	char text[DATE_LEN + NUM_TEXT_LEN];
+	uint64_t end = m->expires_ms;
 
 	if (life_by_over(lm)) {
-		end = m->env.by_ms;
-		*status = "5.4.7";	/* RFC 2852 4.1 */
-	} else if (sched_expired(&retry, m->attempts, m->arrived_ms,
-	    m->expires_ms, ev_wall_ms())) {
-		end = m->expires_ms;
-		*status = "4.4.7";	/* RFC 3463 3.5, X.4.7 */
-	} else
+		*status = "5.4.7";	/* RFC 2852 4.1.3 */
+		snprintf(had, HAD_MAX, "by %s, as its sender has asked",
+		    date_rfc5322(m->env.by_ms, text));
+		return true;
+	}
+	if (!sched_expired(&retry, m->attempts, m->arrived_ms, end,
+	    ev_wall_ms()))
 		return false;
-	num_print_wait(end > m->arrived_ms ? (end - m->arrived_ms) / 1000 : 0,
-	    had);
+	*status = "4.4.7";		/* RFC 3463 3.5, X.4.7 */
+	snprintf(had, HAD_MAX, "within %s", num_print_wait(end > m->arrived_ms ?
+	    (end - m->arrived_ms) / 1000 : 0, text));
 	return true;
 }
 
 static void
 expire(struct live_msg *lm)
 {
-	char diag[LIFE_DIAG_MAX + 64], had[NUM_TEXT_LEN];
+	char diag[LIFE_DIAG_MAX + HAD_MAX + 64], had[HAD_MAX];
 	const char *status;
 	struct store_rcpt *r;
 	uint32_t i;
@@ -62,10 +69,9 @@ expire(struct live_msg *lm)
 		r = &lm->m.rcpts[i];
 		if (r->state != RCPT_PENDING)
 			continue;
-		snprintf(diag, sizeof(diag), "not delivered within %s%s; the "
-		    "last try ended with: %s", had, *status == '5' ?
-		    ", as its sender has asked" : "",
-		    r->diag != NULL ? r->diag : "no answer");
+		snprintf(diag, sizeof(diag), "not delivered %s; the last try "
+		    "ended with: %s", had, r->diag != NULL ? r->diag :
+		    "no answer");
 		log_info("%s failed to=<%s> status=%s why=\"%s\"",
 		    life_name(lm), log_escs(lm->m.env.rcpts[i].addr), status,
 		    log_escs(diag));
@@ -200,6 +206,26 @@ life_finish(struct live_msg *lm, struct live_msg *bounce)
 	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
 	life_count(q);
 	live_drop(lm);
+}
+
+/* The body is not read for it: a large one's header stays away. */
+void
+life_tell_late(struct live_msg *lm)
+{
+	struct live_msg *bounce;
+
+	lm->late = true;
+	if (!life_report_due(lm)) {
+		lm->m.env.by_told = true;
+		lm->late = false;
+		return;
+	}
+	bounce = life_make_bounce(lm, lm->m.body.v, lm->m.body.n,
+	    lm->m.body.v != NULL);
+	live_set_indexed(lm, false);
+	store_update(lm->q->store, &lm->m, &bounce->m, bounce_stored_cb,
+	    bounce);
+	life_keep_bounce(bounce);
 }
 
 static void

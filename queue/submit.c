@@ -375,6 +375,7 @@ on_begin(struct worker *w, struct ipc_in *in)
 		return 0;
 	ipc_begin(M_TX_OK, in->id);
 	ipc_put_u32(charge_recipients_left(q, &t));
+	ipc_put_u8((uint8_t)charge_priority_max(q, &t));
 	ipc_send(w->ipc, -1);
 	return 0;
 }
@@ -564,15 +565,18 @@ durable_cb(void *arg)
 	struct pending *p = arg;
 	struct live_msg *lm = p->msg;
 	struct worker *w = p->worker;
-	char id[STORE_ID_LEN + 1];
+	char id[STORE_ID_LEN + 1], priority[24] = "";
 
 	store_id_text(lm->m.id, id);
 	stats_add(STAT_ACCEPTED, 1);
+	if (lm->m.env.priority != 0)	/* RFC 6710 4.1 (3) */
+		snprintf(priority, sizeof(priority), " priority=%d",
+		    lm->m.env.priority);
 	log_info("%s accepted session=%s account=%s%s%s from=<%s> "
-	    "recipients=%zu size=%llu", id, log_session(p->session),
+	    "recipients=%zu size=%llu%s", id, log_session(p->session),
 	    log_escs(lm->m.account), lm->m.device == NULL ? "" : " device=",
 	    lm->m.device == NULL ? "" : lm->m.device, log_escs(lm->m.env.return_path),
-	    lm->m.env.nrcpts, (unsigned long long)lm->m.size);
+	    lm->m.env.nrcpts, (unsigned long long)lm->m.size, priority);
 	if (w->channel == p->channel) {
 		ipc_begin(M_SUBMITTED, p->session);
 		ipc_put_str(id);
@@ -590,7 +594,11 @@ take(struct worker *w, struct request *r)
 	struct queue *q = w->s->q;
 	struct pending *p = xcalloc(1, sizeof(*p));
 	struct store_msg *m = &r->m;
+	int8_t most = charge_priority_max(q, &r->ticket);
 
+	/* RFC 6710 4.1. MAIL was told; a cap may have changed since. */
+	if (m->env.priority > most)
+		m->env.priority = most;
 	m->id = store_new_id(q->store);
 	m->arrived_ms = ev_wall_ms();
 	m->due_ms = life_first_due_ms(m);

@@ -65,11 +65,12 @@ perform_rcpt(struct client *c, const struct delivery_rcpt *r)
 {
 	static const char *const words[] = { "NEVER", "SUCCESS", "FAILURE",
 	    "DELAY" };
+	uint8_t asked = client_terms_notify(c, r->notify);
 	char notify[64] = "";
 	size_t i, n = 0;
 
 	for (i = 0; c->dsn && i < nitems(words); i++)
-		if (r->notify & (1 << i))
+		if (asked & (1 << i))
 			n += (size_t)snprintf(notify + n, sizeof(notify) - n,
 			    "%s%s", n == 0 ? " NOTIFY=" : ",", words[i]);
 	client_say(c, "RCPT TO:<%s>%s%s%s", r->addr, notify,

@@ -103,6 +103,15 @@ number(const char *p, size_t n)
 	return num_parse(p, n, 0, UINT64_MAX, &u) == 0 ? u : 0;
 }
 
+/* RFC 2852 2 (3): the first of a list, in which other words may follow. */
+static uint64_t
+least_by_time(const char *p, size_t n)
+{
+	const char *comma = memchr(p, ',', n);
+
+	return number(p, comma == NULL ? n : (size_t)(comma - p));
+}
+
 static void
 read_ehlo(struct client *c)
 {
@@ -128,7 +137,7 @@ read_ehlo(struct client *c)
 			c->priority = true;
 		else if (keyword(line, n, "DELIVERBY", &rest, &len)) {
 			c->deliver_by = true;
-			c->min_by_sec = number(rest, len);
+			c->min_by_sec = least_by_time(rest, len);
 		} else if (keyword(line, n, "SIZE", &rest, &len)) {
 			c->size_known = true;
 			c->size_max = number(rest, len);

@@ -92,6 +92,11 @@ void	 client_open_auth(struct client *);
 
 /* --- client_terms.c -------------------------------------------------------------- */
 
+/*
+ * RFC 2852 4.1.4.2: who wants to hear of delay has a next hop that knows nothing
+ * of by-times tell of it in its own time.
+ */
+uint8_t	 client_terms_notify(const struct client *, uint8_t notify);
 /* " BY=..." and " MT-PRIORITY=...", for those who know them. */
 void	 client_terms_wishes(struct client *, char *out, size_t size);
 /* The server need not be asked: the delivery's recipients have had their word. */

@@ -96,7 +96,7 @@ begin(struct session *s, const char *return_path, const struct mail_params *mp)
 	s->tx->env.by = (uint8_t)mp->by;
 	s->tx->env.by_trace = mp->by_trace;
 	s->tx->env.by_ms = by_ms(mp);
-	/* RFC 2852 4.1: whoever sends it with none left has said so. */
+	/* RFC 2852 4.1.3: who sends it on with none left has said so. */
 	s->tx->env.by_told = mp->by == BY_NOTIFY && mp->by_sec <= 0;
 	s->tx->env.priority = mp->priority;
 	if (mp->envid.n > 0)
@@ -117,8 +117,8 @@ check_times(const struct session *s, const struct mail_params *mp)
 	if (too_late(mp))
 		return REPLY_LONG_HOLD;
 	if (mp->by == BY_RETURN && mp->by_sec < s->server->conf->min_by_sec)
-		return REPLY_SHORT_BY;	/* RFC 2852 4.1: 55z */
-	/* It could never arrive in time (RFC 4865, of both together). */
+		return REPLY_SHORT_BY;	/* RFC 2852 3: 55z */
+	/* RFC 4865 5.2.2: it could never arrive in time. */
 	if (mp->by != BY_NONE && release_ms(mp) > by_ms(mp))
 		return REPLY_BY_IN_HOLD;
 	return REPLY_NONE;
@@ -217,11 +217,22 @@ cmd_mail(struct session *s, struct span arg)
 int
 cmd_mail_ok(struct session *s, struct ipc_in *in)
 {
+	char text[8];
+	int8_t most;
+
 	s->tx->rcpts_left = ipc_get_u32(in);
+	most = (int8_t)ipc_get_u8(in);
 	if (!ipc_in_end(in))
 		return -1;
 	session_set_state(s, SESSION_COMMAND);
-	session_reply(s, REPLY_SENDER_OK);
+	if (s->tx->env.priority <= most) {
+		session_reply(s, REPLY_SENDER_OK);
+		return 0;
+	}
+	/* RFC 6710 4.1: none is raised whom nobody has allowed that. */
+	s->tx->env.priority = most;
+	snprintf(text, sizeof(text), "%d", most);
+	session_reply_arg(s, REPLY_PRIORITY, text);
 	return 0;
 }
 

@@ -31,7 +31,7 @@ put_auth(const struct session *s, struct buf *out)
 	buf_adds(out, "\r\n");
 }
 
-/* An account's cap may allow fewer: it is told so at RCPT, RFC 9422 4. */
+/* An account's cap may allow fewer: it is told so at RCPT, RFC 9422 4.2. */
 static void
 put_limits(const struct session *s, struct buf *out)
 {
@@ -77,7 +77,7 @@ static const struct {
 	{ EXT_REQUIRETLS, "250-REQUIRETLS\r\n", NULL },
 	{ EXT_FUTURERELEASE, NULL, put_futurerelease },
 	{ EXT_DELIVERBY, NULL, put_deliverby },
-	/* RFC 6710 3: no policy is named, so it is MIXER, all of it. */
+	/* RFC 6710 9.2: no policy is named, so it is MIXER, all of it. */
 	{ EXT_MT_PRIORITY, "250-MT-PRIORITY\r\n", NULL },
 	{ EXT_LIMITS, NULL, put_limits },
 	{ EXT_AUTH, NULL, put_auth },

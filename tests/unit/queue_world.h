@@ -88,6 +88,7 @@ world_defaults(void)
 	world_caps[0].name = (char *)"default";
 	world_caps[0].limits = (struct conf_list){ world_limits, 1 };
 	world_caps[0].recipients_per_message = 100;
+	world_caps[0].max_priority = 9;
 	world_routes[0].name = (char *)"up";
 	world_routes[0].connections = 4;
 	for (i = 0; i < nitems(world_routes); i++) {

@@ -30,6 +30,7 @@ struct world {
 	bool	 rewrites;		/* those that log in chose so */
 	char	 plus;			/* tags are theirs */
 	uint32_t rcpts;			/* that M_TX_OK grants */
+	uint8_t	 priority;		/* and the highest it allows */
 	uint32_t no_begin, no_spool, no_submit; /* refuse with this code */
 
 	/* What they saw. */
@@ -191,6 +192,7 @@ world_begin(struct ipc_in *in, struct ticket *t)
 	}
 	ipc_begin(M_TX_OK, in->id);
 	ipc_put_u32(world.rcpts);
+	ipc_put_u8(world.priority);
 	ipc_send(world.queue, -1);
 }
 

@@ -223,7 +223,7 @@ static const struct script scripts[] = {
 	    "C:abc", "H" }, .msg = { .body = "abc\r\n\r" } },
 	{ AS("content without a last line end", "OO", "2.0.0"), .steps = { PIPED_GO,
 	    "C:abc", "C:.", "S:250 ok", BYE }, .msg = { .body = "abc" } },
-	/* DELIVERBY (RFC 2852 4.1.4), MT-PRIORITY (RFC 6710). */
+	/* DELIVERBY (RFC 2852 4.1.4), MT-PRIORITY (RFC 6710 4.2). */
 	{ AS("by-time, to be returned", "OO", "2.0.0"), .steps = { HELLO,
 	    "S:250-sink", "S:250 DELIVERBY", "P:MAIL FROM:<a@b.test> "
 	    "BY=[89]??;R", "S:250 ok", ONE, "S:250 ok", TWO, "S:250 ok",
@@ -240,10 +240,10 @@ static const struct script scripts[] = {
 	    "P:MAIL FROM:<a@b.test> BY=-[89]??;N", "S:250 ok", ONE, "S:250 ok",
 	    TWO, "S:250 ok", "C:DATA", "S:354 go", BODY, "S:250 ok", BYE },
 	    .msg = { .by = BY_NOTIFY, .by_sec = -900 } },
-	{ AS("to be returned, but no DELIVERBY", "FF", "5.4.7"), .steps = {
+	{ AS("to be returned, but no DELIVERBY", "FF", "5.3.3"), .steps = {
 	    PLAIN, BYE }, .msg = { .by = BY_RETURN, .by_sec = 900 },
 	    .says = "does not see to (DELIVERBY)" },
-	{ AS("to be returned, by an old server", "FF", "5.4.7"), .steps = {
+	{ AS("to be returned, by an old server", "FF", "5.3.3"), .steps = {
 	    "S:220 old", "C:EHLO relay.test", "S:500 what?",
 	    "C:HELO relay.test", "S:250 hello", BYE },
 	    .msg = { .by = BY_RETURN, .by_sec = 900 } },
@@ -258,6 +258,21 @@ static const struct script scripts[] = {
 	    "P:MAIL FROM:<a@b.test> BY=[89]??;R", "S:250 ok", ONE, "S:250 ok",
 	    TWO, "S:250 ok", "C:DATA", "S:354 go", BODY, "S:250 ok", BYE },
 	    .msg = { .by = BY_RETURN, .by_sec = 900 } },
+	/* RFC 2852 2 (3): more may follow, behind commas. */
+	{ AS("a least by-time, and options", "FF", "5.4.7"), .steps = { HELLO,
+	    "S:250-sink", "S:250 DELIVERBY 1000,else=1", BYE },
+	    .msg = { .by = BY_RETURN, .by_sec = 900 }, .says = "as little" },
+	{ AS("no least by-time, and options", "OO", "2.0.0"), .steps = { HELLO,
+	    "S:250-sink", "S:250 DELIVERBY ,else=1",
+	    "P:MAIL FROM:<a@b.test> BY=[89]??;R", "S:250 ok", ONE, "S:250 ok",
+	    TWO, "S:250 ok", "C:DATA", "S:354 go", BODY, "S:250 ok", BYE },
+	    .msg = { .by = BY_RETURN, .by_sec = 900 } },
+	/* RFC 2852 4: nine digits, though it has become older since. */
+	{ AS("a by-time of long ago", "OO", "2.0.0"), .steps = { HELLO,
+	    "S:250-sink", "S:250 DELIVERBY",
+	    "C:MAIL FROM:<a@b.test> BY=-999999999;N", "S:250 ok", ONE,
+	    "S:250 ok", TWO, "S:250 ok", "C:DATA", "S:354 go", BODY, "S:250 ok",
+	    BYE }, .msg = { .by = BY_NOTIFY, .by_sec = -1000000100 } },
 	{ AS("to be notified, but no DELIVERBY", "OO", "2.0.0"), .steps = {
 	    PLAIN, ASKED, "S:354 go", BODY, "S:250 ok", BYE },
 	    .msg = { .by = BY_NOTIFY, .by_sec = 900 } },
@@ -271,8 +286,11 @@ static const struct script scripts[] = {
 	    "C:MAIL FROM:<a@b.test> MT-PRIORITY=-1",
 	    "S:450 4.7.15 priority level is too low", BYE },
 	    .msg = { .priority = -1 } },
+	/* RFC 6710 4.2: none is 0, and said. */
 	{ AS("no priority", "OO", "2.0.0"), .steps = { HELLO, "S:250-sink",
-	    "S:250 MT-PRIORITY", ASKED, "S:354 go", BODY, "S:250 ok", BYE } },
+	    "S:250 MT-PRIORITY", "C:MAIL FROM:<a@b.test> MT-PRIORITY=0",
+	    "S:250 ok", ONE, "S:250 ok", TWO, "S:250 ok", "C:DATA", "S:354 go",
+	    BODY, "S:250 ok", BYE } },
 	{ AS("a priority, but no MT-PRIORITY", "OO", "2.0.0"), .steps = { PLAIN,
 	    ASKED, "S:354 go", BODY, "S:250 ok", BYE },
 	    .msg = { .priority = 9 } },
@@ -457,6 +475,39 @@ test_dsn(void)
 	ok(!heard.dsn, "no DSN: queue is told that the next hop does not");
 }
 
+/* RFC 2852 4.1.4.2: a next hop that knows no by-times tells of delay itself. */
+static void
+test_dsn_by(void)
+{
+	struct world_msg msg = { .by = BY_NOTIFY, .by_sec = 900, .rcpts = {
+	    { "one@c.test", "", 0 }, { "two@c.test", "", NOTIFY_SUCCESS },
+	    { "three@c.test", "", NOTIFY_NEVER } } };
+	struct script s = { AS("no by-times, but DSN", "OOO", "2.0.0"), .steps = {
+	    HELLO, "S:250-sink", "S:250 DSN", "C:MAIL FROM:<a@b.test>",
+	    "S:250 ok", "C:RCPT TO:<one@c.test> NOTIFY=FAILURE,DELAY",
+	    "S:250 ok", "C:RCPT TO:<two@c.test> NOTIFY=SUCCESS,DELAY",
+	    "S:250 ok", "C:RCPT TO:<three@c.test> NOTIFY=NEVER", "S:250 ok",
+	    "C:DATA", "S:354 go", BODY, "S:250 ok", BYE }, .msg = msg };
+	struct script both = { AS("by-times and DSN", "OOO", "2.0.0"), .steps = {
+	    HELLO, "S:250-sink", "S:250-DELIVERBY", "S:250 DSN",
+	    "P:MAIL FROM:<a@b.test> BY=[89]??;N", "S:250 ok",
+	    "C:RCPT TO:<one@c.test>", "S:250 ok",
+	    "C:RCPT TO:<two@c.test> NOTIFY=SUCCESS", "S:250 ok",
+	    "C:RCPT TO:<three@c.test> NOTIFY=NEVER", "S:250 ok", "C:DATA",
+	    "S:354 go", BODY, "S:250 ok", BYE }, .msg = msg };
+	struct script over = { AS("DSN, and it is over", "OOO", "2.0.0"),
+	    .steps = { HELLO, "S:250-sink", "S:250 DSN",
+	    "C:MAIL FROM:<a@b.test>", "S:250 ok", "C:RCPT TO:<one@c.test>",
+	    "S:250 ok", "C:RCPT TO:<two@c.test> NOTIFY=SUCCESS", "S:250 ok",
+	    "C:RCPT TO:<three@c.test> NOTIFY=NEVER", "S:250 ok", "C:DATA",
+	    "S:354 go", BODY, "S:250 ok", BYE }, .msg = msg };
+
+	over.msg.by_sec = -1;
+	run(&s);
+	run(&both);
+	run(&over);
+}
+
 /* Whether the by-time went along is queue's to know, RFC 2852 4.1.4. */
 static void
 test_by_passed(void)
@@ -491,6 +542,7 @@ main(void)
 	test_several();
 	test_too_many();
 	test_dsn();
+	test_dsn_by();
 	test_by_passed();
 	tap_inputs("hostile or failing next hop, retry", nitems(scripts) +
 	    nitems(logins));

@@ -14,8 +14,8 @@ static char *senders[] = { domain, addr };
 static struct conf_limit limits[2] = {
 	{ LIMIT_MESSAGES, 30, 60 }, { LIMIT_BYTES, 500000000, 86400 } };
 static struct conf_cap caps[2] = {
-	{ def, { limits, 2 }, 100, OVER_DEFER },
-	{ staff, { limits, 1 }, 0, OVER_HOLD } };
+	{ def, { limits, 2 }, 100, 4, OVER_DEFER },
+	{ staff, { limits, 1 }, 0, 0, OVER_HOLD } };
 static struct conf_queue_route routes[1] = {
 	{ .name = route, .senders = { senders, 2 }, .connections = 10,
 	    .per_minute = 600, .warn_sec = 7 } };

@@ -129,8 +129,8 @@ test_return(void)
 	nothing("a second before");
 	world_step(1000);
 	REPORT("late", "Action: failed\r\nStatus: 5.4.7\r\n",
-	    "Deliver-By-Date: ", "not delivered within 2 min",
-	    "452 full");
+	    "Deliver-By-Date: ", "not delivered by ",
+	    " as its sender has asked; the last try ended with: 452 full");
 	empty("late");
 
 	/* A whole day: the schedule goes on as always until then. */
@@ -246,7 +246,8 @@ test_notify(void)
 			defer("when its time is over");
 		if (rows[i].reports == 1)
 			REPORT(rows[i].name, "Action: delayed\r\nStatus: 4.4.7"
-			    "\r\n", "Deliver-By-Date: ", "Will-Retry-Until: ");
+			    "\r\n", "Deliver-By-Date: ", "Will-Retry-Until: ",
+			    "Subject: ");
 		nothing(rows[i].name);
 		pass(13 * MINUTE);
 		defer("it is tried on");
@@ -256,6 +257,39 @@ test_notify(void)
 		deliver("to the end");
 		empty(rows[i].name);
 	}
+}
+
+/* RFC 2852 4.1.3: whatever it waits for when its time is over, and once. */
+static void
+test_notify_in_hand(void)
+{
+	struct world_job first, j;
+
+	world_routes[0].connections = 1;
+	by(BY_NONE, 0);
+	ok(world_job(&relay, &first), "one keeps the hop busy");
+	by(BY_NOTIFY, 60);
+	submit(&(struct wish){ .by = BY_NOTIFY, .sec = 60,
+	    .notify = NOTIFY_FAILURE });
+	world_step(59000);
+	nothing("a second before");
+	world_step(1000);
+	world_answer(&relay, &first, OUTCOME_DELIVERED, "2.0.0", "250 ok");
+	deliver("in line");
+	REPORT("in line", "Action: delayed\r\nStatus: 4.4.7\r\n",
+	    "not tried yet");
+	deliver("in line, whose sender wants to hear of failure alone");
+	empty("in line");
+
+	world_by = false;
+	by(BY_NOTIFY, 60);
+	ok(world_job(&relay, &j), "under way");
+	world_step(MINUTE);
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "250 ok");
+	REPORT("under way", "Action: delayed\r\nStatus: 4.4.7\r\n");
+	empty("it is not told that it was handed on, too");
+	world_by = true;
+	world_routes[0].connections = 4;
 }
 
 /* RFC 2852 4.1.4: to a next hop that knows nothing of by-times. */
@@ -394,6 +428,7 @@ main(void)
 	test_return_under_way();
 	test_return_after_restart();
 	test_notify();
+	test_notify_in_hand();
 	test_relayed();
 	test_passed_on();
 	test_rank();

@@ -95,7 +95,7 @@ test_dsn(void)
 	say(&c, MAIL " ENVID=a+0D+0A\r\n" MAIL " RET=ALL\r\n" MAIL
 	    " RET=FULL RET=FULL\r\n" MAIL "\r\n" RCPT " NOTIFY=NEVER,DELAY\r\n"
 	    RCPT " ORCPT=rfc822;a+0A\r\n" RCPT "\r\nDATA\r\n.\r\n");
-	is_str(codes(&c), "501 5.5.4,501 5.5.4,555 5.5.4,250 2.1.0,501 5.5.4,"
+	is_str(codes(&c), "501 5.5.4,501 5.5.4,501 5.5.4,250 2.1.0,501 5.5.4,"
 	    "501 5.5.4,250 2.1.5,354,250 2.0.0", "what is malformed");
 	is_str(world.asked, "-,- 0", "leaves no trace");
 	world.srv.extensions &= ~(uint32_t)EXT_DSN;
@@ -278,12 +278,12 @@ test_wishes(void)
 		{ " BY=59;R", "555 5.5.4", 0, 0, false, false, 0 },
 		{ " BY=60;R", "250 2.1.0", BY_RETURN, 60000, false, false, 0 },
 		{ " BY=1;N", "250 2.1.0", BY_NOTIFY, 1000, false, false, 0 },
-		/* Whoever sends it with no time left has told the sender. */
+		/* RFC 2852 4.1.3: whoever sends it with no time left has told the sender. */
 		{ " BY=0;N", "250 2.1.0", BY_NOTIFY, 0, false, true, 0 },
 		{ " BY=-5;NT", "250 2.1.0", BY_NOTIFY, -5000, true, true, 0 },
 		{ " BY=0;R", "501 5.5.4", 0, 0, false, false, 0 },
 		{ " BY=-5;R", "501 5.5.4", 0, 0, false, false, 0 },
-		/* RFC 4865 */
+		/* RFC 4865 5.2.2 */
 		{ " BY=120;R HOLDFOR=121", "501 5.5.4", 0, 0, false, false, 0 },
 		{ " BY=120;N HOLDFOR=121", "501 5.5.4", 0, 0, false, false, 0 },
 		{ " BY=120;R HOLDFOR=60", "250 2.1.0", BY_RETURN, 120000, false,
@@ -291,6 +291,8 @@ test_wishes(void)
 		{ " MT-PRIORITY=-9", "250 2.1.0", BY_NONE, 0, false, false, -9 },
 		{ " MT-PRIORITY=6 BY=600;R", "250 2.1.0", BY_RETURN, 600000,
 		    false, false, 6 },
+		/* More than its cap allows: it is lowered and told so. */
+		{ " MT-PRIORITY=7", "250 2.3.6", BY_NONE, 0, false, false, 6 },
 		{ " MT-PRIORITY=10", "501 5.5.4", 0, 0, false, false, 0 },
 		{ "", "250 2.1.0", BY_NONE, 0, false, false, 0 },
 	};
@@ -300,6 +302,7 @@ test_wishes(void)
 
 	begin();
 	world.conf.min_by_sec = 60;
+	world.priority = 6;
 	ok(strstr(offers(), "250-DELIVERBY 60\r\n") != NULL,
 	    "the least by-time is told");
 	codes(&c);
@@ -322,6 +325,10 @@ test_wishes(void)
 		is_int(strstr(buf_str(&world.body), clause) != NULL,
 		    rows[i].priority != 0, "Received tells of it");
 	}
+	say(&c, MAIL " MT-PRIORITY=9\r\n");
+	ok(strstr(buf_str(&c.got), "250 2.3.6 6 is its priority; ") != NULL,
+	    "the new priority comes first");
+	codes(&c);
 	world.conf.min_by_sec = 0;
 	end();
 }

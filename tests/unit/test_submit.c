@@ -25,6 +25,7 @@ test_honest(void)
 	ok(world_next(&smtpd, &in) != NULL && in.type == M_TX_OK &&
 	    in.id == 7, "a transaction may begin");
 	is_int(ipc_get_u32(&in), 100, "with as many recipients as the cap says");
+	is_int(ipc_get_u8(&in), 9, "and the priority");
 	world_submit(&smtpd, 7, "alice@example.org", "bob@example.net");
 	ok(world_submitted(&smtpd, &no, id), "the message is taken");
 	ok(store_id_parse(id) != 0, "and has an id");
