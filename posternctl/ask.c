@@ -156,8 +156,10 @@ confirm(struct ask *a, struct counted *c)
 	code = talk_answer(&a->talk, count_cb, c, &id, &text);
 	if (code != CTL_OK)
 		return complain(code, "%s", text);
-	if (c->messages == 0)
+	if (c->messages == 0) {
+		say(a, text);
 		return CTL_OK;
+	}
 	if (!isatty(STDIN_FILENO))
 		return complain(CTL_USAGE, "%s Say --yes to do it, or "
 		    "--dry-run to see them", text);
@@ -184,12 +186,8 @@ ask_bulk(struct ask *a)
 	    ask_has(a, "dry-run") || a->nargs == a->nplain)
 		return ask_plain(a, NULL, 0);
 	code = confirm(a, &c);
-	if (code != CTL_OK)
+	if (code != CTL_OK || c.messages == 0)
 		return code;
-	if (c.messages == 0) {
-		say(a, "No message is like that.");
-		return CTL_OK;
-	}
 	/* What came while we asked was not counted, and is not meant. */
 	add(a, xasprintf("upto=%s", c.upto));
 	return ask_plain(a, NULL, 0);

@@ -16,6 +16,7 @@
  */
 #define PASSES_MAX	5
 #define PASS_WAIT_MS	50
+#define WORDS_MAX	512
 
 struct bulk {
 	struct life_order order;
@@ -88,36 +89,49 @@ next_pass(struct asked *a)
 	ctl_walk(a, obey, pass_done);
 }
 
-/* "3 messages held, 1 as soon as its next hop has answered, ..." */
+/* "3 messages held; 1 of them at a next hop right now, ..." */
 static void
-bulk_done(struct asked *a)
+in_words(const struct bulk *b, const char *done, char text[WORDS_MAX])
+{
+	static const struct {
+		enum life_did did;
+		const char *words;
+	} parts[] = {
+		{ LIFE_SOON, "of them at a next hop right now, which may still "
+		    "take them" },
+		{ LIFE_WAS_SO, "so already" },
+		{ LIFE_HELD, "on hold, release them first" },
+		{ LIFE_GONE, "not there (any more)" },
+	};
+	uint64_t n;
+	size_t i, len;
+
+	len = (size_t)snprintf(text, WORDS_MAX, "%s %s", num_print_count(
+	    b->did[LIFE_DONE] + b->did[LIFE_SOON], "message",
+	    (char [NUM_TEXT_LEN]){ 0 }), done);
+	for (i = 0; i < nitems(parts); i++) {
+		n = b->did[parts[i].did];
+		if (parts[i].did == LIFE_GONE)
+			n += b->missing;
+		if (n > 0)
+			len += (size_t)snprintf(text + len, WORDS_MAX - len,
+			    "; %llu %s", (unsigned long long)n,
+			    parts[i].words);
+	}
+}
+
+static void
+bulk_end(struct asked *a, const char *done)
 {
 	struct bulk *b = a->own;
-	const char *done = words[b->order.kind].done;
-	uint64_t now = b->did[LIFE_DONE], soon = b->did[LIFE_SOON];
-	uint64_t held = b->did[LIFE_HELD], was = b->did[LIFE_WAS_SO];
-	char n[NUM_TEXT_LEN], text[512];
-	size_t len = 0;
+	uint64_t changed = b->did[LIFE_DONE] + b->did[LIFE_SOON];
+	char text[WORDS_MAX];
 
-#define SAY(...) len += (size_t)snprintf(text + len, sizeof(text) - len, \
-	    __VA_ARGS__)
-	SAY("%s %s", num_print_count(now + soon, "message", n), done);
-	if (soon > 0)
-		SAY("; %llu of them at a next hop right now, which may still "
-		    "take them", (unsigned long long)soon);
-	if (was > 0)
-		SAY("; %llu so already", (unsigned long long)was);
-	if (held > 0)
-		SAY("; %llu on hold, release them first",
-		    (unsigned long long)held);
-	if (b->missing + b->did[LIFE_GONE] > 0)
-		SAY("; %llu not there (any more)",
-		    (unsigned long long)(b->missing + b->did[LIFE_GONE]));
-#undef SAY
+	in_words(b, done, text);
 	a->missing = b->missing;
 	if (b->named > 0 && b->missing == b->named)
 		ctl_missing(a);
-	else if (now + soon + was == 0 && held > 0)
+	else if (changed + b->did[LIFE_WAS_SO] == 0 && b->did[LIFE_HELD] > 0)
 		asked_end(a, CTL_FAILED, "%s", text);
 	else
 		asked_end(a, b->missing > 0 ? CTL_NOT_FOUND : CTL_OK, "%s.",
@@ -136,29 +150,51 @@ pass_done(struct asked *a)
 	if (b->nagain > 0 && !a->gone)
 		asked_later(a, PASS_WAIT_MS, next_pass);
 	else
-		bulk_done(a);
+		bulk_end(a, words[b->order.kind].done);
+}
+
+static bool
+would(struct asked *a, const struct store_msg *m)
+{
+	struct bulk *b = a->own;
+	enum life_did did = life_would(a->q, m, &b->order);
+
+	b->did[did]++;
+	return did == LIFE_DONE;
 }
 
 static void
 count(struct asked *a, const struct store_msg *m)
 {
+	would(a, m);
+}
+
+/* A row for each that would be changed. */
+static void
+show(struct asked *a, const struct store_msg *m)
+{
+	if (would(a, m))
+		ctl_row(a, m);
 }
 
 static void
 dry_done(struct asked *a)
 {
-	const struct bulk *b = a->own;
-	char n[NUM_TEXT_LEN], id[STORE_ID_LEN + 1];
+	struct bulk *b = a->own;
+	char id[STORE_ID_LEN + 1];
 
+	b->missing = a->missing;
 	if (a->filter.count) {
 		store_id_text(a->upto, id);
 		child_ctl_row(a->id, 2);
-		child_ctl_num("messages", a->seen);
+		child_ctl_num("messages", b->did[LIFE_DONE]);
 		child_ctl_str("upto", id);
 		asked_send(a);
 	}
-	asked_end(a, CTL_OK, "%s %s.", num_print_count(a->seen, "message", n),
-	    words[b->order.kind].would);
+	if (a->seen + b->missing == 0)
+		asked_end(a, CTL_OK, "No message is like that.");
+	else
+		bulk_end(a, words[b->order.kind].would);
 }
 
 static void
@@ -184,7 +220,7 @@ order(struct asked *a, enum life_kind kind, const char *route, size_t argc,
 	if (a->filter.count)
 		ctl_walk(a, count, dry_done);
 	else if (a->filter.dry_run)
-		ctl_walk(a, ctl_row, dry_done);
+		ctl_walk(a, show, dry_done);
 	else {
 		a->changes = true;
 		ctl_walk(a, obey, pass_done);

@@ -108,6 +108,9 @@ enum life_did {
 	LIFE_DIDS
 };
 
+/* What life_obey() would do; LIFE_DONE may be LIFE_SOON by then. */
+enum life_did life_would(const struct queue *, const struct store_msg *,
+	    const struct life_order *);
 /* Obeys, for a message that the store has just named (borrowed). */
 enum life_did life_obey(struct queue *, const struct store_msg *,
 	    const struct life_order *);

@@ -135,11 +135,35 @@ go_now(struct live_msg *lm, bool force)
 
 /* --- the orders --------------------------------------------------------------------- */
 
+static bool
+goes_so(const struct store_msg *m, const char *route)
+{
+	return strcmp(m->route == NULL ? "" : m->route, route) == 0;
+}
+
+/* Whether there is anything to do about it: LIFE_DONE, or why there is not. */
+static enum life_did
+to_do(const struct store_msg *m, const struct live_msg *lm,
+    const struct life_order *o)
+{
+	bool so = false;
+
+	if (o->kind == LIFE_HOLD)
+		so = m->hold == o->hold;
+	else if (o->kind == LIFE_RELEASE)
+		so = m->hold == HOLD_NONE;
+	else if (o->kind == LIFE_REDIRECT)
+		so = goes_so(m, o->route);
+	else if (o->kind == LIFE_RETRY && m->hold != HOLD_NONE)
+		return LIFE_HELD;
+	else if (o->kind == LIFE_RETRY)
+		so = lm != NULL && lm->state != LIVE_RESTING;
+	return so ? LIFE_WAS_SO : LIFE_DONE;
+}
+
 static enum life_did
 hold(struct live_msg *lm, const struct life_order *o)
 {
-	if (lm->m.hold == o->hold)
-		return leave(lm, LIFE_WAS_SO);
 	lm->m.hold = o->hold;
 	life_note(lm, "held by %s", o->by);
 	if (lm->state == LIVE_TRYING)
@@ -157,8 +181,6 @@ hold(struct live_msg *lm, const struct life_order *o)
 static enum life_did
 release(struct live_msg *lm, const struct life_order *o)
 {
-	if (lm->m.hold == HOLD_NONE)
-		return leave(lm, LIFE_WAS_SO);
 	lm->m.hold = HOLD_NONE;
 	life_note(lm, "released by %s", o->by);
 	if (lm->state != LIVE_RESTING)
@@ -183,12 +205,6 @@ unblock(const struct live_msg *lm)
 static enum life_did
 retry(struct live_msg *lm, const struct life_order *o)
 {
-	if (lm->m.hold != HOLD_NONE)
-		return leave(lm, LIFE_HELD);
-	if (lm->state != LIVE_RESTING) {
-		unblock(lm);
-		return LIFE_WAS_SO;
-	}
 	life_note(lm, "tried early by %s", o->by);
 	return go_now(lm, true);
 }
@@ -196,8 +212,6 @@ retry(struct live_msg *lm, const struct life_order *o)
 static enum life_did
 redirect(struct live_msg *lm, const struct life_order *o)
 {
-	if (strcmp(lm->m.route == NULL ? "" : lm->m.route, o->route) == 0)
-		return leave(lm, LIFE_WAS_SO);
 	free(lm->m.route);
 	lm->m.route = *o->route == '\0' ? NULL : xstrdup(o->route);
 	life_note(lm, "sent to route %s by %s", *o->route == '\0' ?
@@ -250,6 +264,17 @@ static const struct {
 };
 
 enum life_did
+life_would(const struct queue *q, const struct store_msg *m,
+    const struct life_order *o)
+{
+	const struct live_msg *lm = live_find(q->live, m->id);
+
+	if (lm != NULL && (lm->state == LIVE_GONE || lm->removing))
+		return LIFE_GONE;
+	return to_do(lm == NULL ? m : &lm->m, lm, o);
+}
+
+enum life_did
 life_obey(struct queue *q, const struct store_msg *m,
     const struct life_order *o)
 {
@@ -260,6 +285,12 @@ life_obey(struct queue *q, const struct store_msg *m,
 	lm = live_find(q->live, m->id);
 	if (lm->state == LIVE_GONE || lm->removing)
 		return LIFE_GONE;
+	did = to_do(&lm->m, lm, o);
+	if (did != LIFE_DONE) {
+		if (o->kind == LIFE_RETRY && did == LIFE_WAS_SO)
+			unblock(lm);
+		return leave(lm, did);
+	}
 	did = orders[o->kind].obey(lm, o);
 	if (orders[o->kind].word != NULL && (did == LIFE_DONE ||
 	    did == LIFE_SOON)) {

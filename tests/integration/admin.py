@@ -166,6 +166,9 @@ def test_hold(p, sink):
     rows = p.rows("queue", "list", "--state", "held")
     tap.equal([(r["state"], r["next_try"]) for r in rows],
               [("held by admin", None)] * 2, "they are held")
+    r = people(p, "queue", "hold", "--account", ALICE, tty=True, input="y\n")
+    tap.ok(r.returncode == 0 and "0 messages would be held; 2 so already." in
+           r.stdout and "Go on?" not in r.stderr, "nothing to ask for again")
     r = people(p, "queue", "retry", rows[0]["id"])
     tap.ok(r.returncode == 1 and "on hold" in r.stderr, "not to be tried")
     sink.answer["RCPT"] = None

@@ -110,6 +110,27 @@ test_hold(void)
 	is_int(live_count(world.live), 0, "and not in memory");
 	ask("queue hold %s", id);
 	is_str(said.end, "0 messages held; 1 so already.", "held already");
+	ask("queue hold %s dry-run=yes", id);
+	is_str(said.end, "0 messages would be held; 1 so already.",
+	    "so says a dry run");
+	ok(strstr(said.all, "state=") == NULL, "which lists none");
+	ask("queue hold to=example.net count=yes");
+	ok(strstr(said.all, "messages=0;upto=") != NULL, "a count");
+	is_str(said.end, "0 messages would be held; 1 so already.", "in words");
+	ask("queue hold to=example.org count=yes");
+	is_str(said.end, "No message is like that.", "none at all");
+	ask("queue hold 0000000000001 dry-run=yes");
+	is_int(said.code, CTL_NOT_FOUND, "none such");
+	ask("queue retry %s dry-run=yes", id);
+	is_str(said.end, "0 messages would be tried; 1 on hold, release them "
+	    "first", "a retry would not be one");
+	ask("queue release %s dry-run=yes", id);
+	is_str(said.end, "1 message would be released.", "a release would");
+	ask("queue redirect up %s dry-run=yes", id);
+	is_str(said.end, "1 message would be redirected.", "to a route");
+	ask("queue redirect - %s dry-run=yes", id);
+	is_str(said.end, "0 messages would be redirected; 1 so already.",
+	    "but not to its own");
 	ask("queue list state=held");
 	ok(strstr(said.all, "state=held by admin;") != NULL, "it is listed so");
 	ask("queue retry %s", id);
