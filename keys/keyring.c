@@ -250,6 +250,21 @@ keyring_look(const struct keyring *ring, const char *hostname,
 			look_at(&ring->keys[i], hostname, wall_ms);
 }
 
+bool
+keyring_cert(const struct keyring *ring, size_t i, const char **file,
+    uint64_t *from_ms, uint64_t *until_ms)
+{
+	const struct one_key *key;
+
+	if (i >= ring->n || ring->keys[i].cert == NULL)
+		return false;
+	key = &ring->keys[i];
+	*file = key->cert_file;
+	*from_ms = wall_ms_of(X509_get0_notBefore(key->cert));
+	*until_ms = wall_ms_of(X509_get0_notAfter(key->cert));
+	return true;
+}
+
 /* --- signing ------------------------------------------------------------------------- */
 
 enum { ON_P256 = 1, ON_P384 = 2, ON_RSA = 4, ON_ED25519 = 8 };

@@ -6,6 +6,7 @@
 #ifndef KEYS_KEYRING_H
 #define KEYS_KEYRING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,13 @@ void	 keyring_free(struct keyring **);
  */
 void	 keyring_look(const struct keyring *, const char *hostname,
 	    uint64_t wall_ms);
+
+/*
+ * The i-th certificate, how long it is valid (wall clock) and where it is from
+ * (borrowed); false behind the last.
+ */
+bool	 keyring_cert(const struct keyring *, size_t i, const char **file,
+	    uint64_t *from_ms, uint64_t *until_ms);
 
 /*
  * Signs the n bytes of a well-formed request (keys/request.h) with the key of

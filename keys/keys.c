@@ -133,6 +133,27 @@ look_cb(void *arg)
 	ev_timer_set(&look, LOOK_EVERY_MS);
 }
 
+/* For posternctl status. */
+static void
+tell_certs(void)
+{
+	uint64_t from_ms, until_ms;
+	uint32_t n = 0, i;
+	const char *file;
+
+	while (keyring_cert(ring, n, &file, &from_ms, &until_ms))
+		n++;
+	ipc_begin(M_CERTS, 0);
+	ipc_put_u32(n);
+	for (i = 0; i < n; i++) {
+		keyring_cert(ring, i, &file, &from_ms, &until_ms);
+		ipc_put_str(file);
+		ipc_put_u64(from_ms);
+		ipc_put_u64(until_ms);
+	}
+	child_tell();
+}
+
 static void
 conf_use(const void *slice, void *prepared)
 {
@@ -142,6 +163,7 @@ conf_use(const void *slice, void *prepared)
 	ev_timer_set(&look, LOOK_EVERY_MS);
 	keyring_free(&ring);
 	ring = prepared;
+	tell_certs();
 }
 
 static void

@@ -192,6 +192,12 @@ child_peer_bad(enum role role, uint32_t index, const char *why)
 	ipc_send(control, -1);
 }
 
+void
+child_tell(void)
+{
+	ipc_send(control, -1);
+}
+
 /* --- control verbs ----------------------------------------------------------------- */
 
 static struct ipc_in *asking;	/* while ops->ctl() runs */

@@ -61,6 +61,9 @@ void	 child_exit(void) __attribute__((noreturn));
 /* Tells the parent that a peer broke the protocol, so that it is replaced. */
 void	 child_peer_bad(enum role, uint32_t index, const char *why);
 
+/* Sends the parent what ipc_begin() has begun. */
+void	 child_tell(void);
+
 /* In ops->ctl: the file that came with the request, the caller's; or -1. */
 int	 child_ctl_take_fd(void);
 /* Rows: child_ctl_row(id) starts, child_ctl_* add, child_ctl_send() ends it. */

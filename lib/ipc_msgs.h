@@ -48,6 +48,9 @@ enum msg {
 	M_READY,
 	M_PEER_BAD,	/* u32 role, u32 index, str why: that process broke the
 			   protocol; the parent replaces it */
+	M_CERTS,	/* from keys, when a configuration takes effect: u32 n,
+			   n x {str file, u64 valid from, u64 until (wall ms)}:
+			   the certificates that clients are shown now */
 
 	/*
 	 * posternctl to parent to the process that owns the verb, and back.

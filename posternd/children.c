@@ -574,6 +574,9 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 		return ipc_in_end(in) ? on_ready(c) : -1;
 	case M_PEER_BAD:
 		return on_peer_bad(c, in);
+	case M_CERTS:
+		return c->role != ROLE_KEYS ? -1 :
+		    children_hooks->certificates(in);
 	case M_CTL_ROW:
 	case M_CTL_TEXT:
 	case M_CTL_END:

@@ -24,6 +24,8 @@ struct children_ops {
 	void	(*answer)(enum role, struct ipc_in *);
 	/* That process will not answer what it was asked. */
 	void	(*mute)(enum role);
+	/* M_CERTS has come; -1 when it is malformed. */
+	int	(*certificates)(struct ipc_in *);
 	/* After children_reload(): why is NULL when all use the new one. */
 	void	(*reloaded)(const char *why);
 	/* After children_stop(): nobody is left. */

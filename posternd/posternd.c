@@ -244,7 +244,7 @@ reload_signal_cb(int signo, void *arg)
 /* --- the beginning ---------------------------------------------------------------------------- */
 
 static const struct children_ops child_hooks = { started, failed,
-    control_answer, control_mute, reloaded, stopped };
+    control_answer, control_mute, status_certificates, reloaded, stopped };
 static const struct control_ops control_hooks = { reload, stop };
 
 /* The starter waits: a byte means that all serve, an end that they don't. */

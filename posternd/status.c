@@ -1,13 +1,28 @@
 #include "lib/prelude.h"
 
+#include "lib/buf.h"
+#include "lib/date.h"
 #include "lib/ev.h"
 #include "lib/ipc_msgs.h"
 #include "lib/num.h"
+#include "lib/xalloc.h"
 #include "posternd/children.h"
 #include "posternd/status.h"
 
+#define CERTS_MAX	64
+#define CERT_FILE_MAX	4096
+#define DAY_MS		(24ull * 3600 * 1000)
+#define EXPIRES_SOON_MS	(14 * DAY_MS)	/* keys logs it from then on, too */
+#define TROUBLE_MAX	4096
+
 static const struct config *serving;
 static uint64_t begun_ms, loaded_ms;
+
+static struct cert {
+	char	*file;
+	uint64_t from_ms, until_ms;	/* wall clock */
+} certs[CERTS_MAX];
+static size_t ncerts;
 
 static const char *const helps[STATS_COUNT] = {
 #define X(id, name, help) help,
@@ -22,6 +37,21 @@ status_serving(const struct config *cfg)
 	loaded_ms = ev_wall_ms();
 	if (begun_ms == 0)
 		begun_ms = loaded_ms;
+}
+
+int
+status_certificates(struct ipc_in *in)
+{
+	uint32_t n = ipc_get_u32(in);
+
+	while (ncerts > 0)
+		free(certs[--ncerts].file);
+	for (; n > 0 && ncerts < CERTS_MAX && !in->bad; n--) {
+		certs[ncerts].file = xstrdup(ipc_get_str(in, CERT_FILE_MAX));
+		certs[ncerts].from_ms = ipc_get_u64(in);
+		certs[ncerts++].until_ms = ipc_get_u64(in);
+	}
+	return ipc_in_end(in) ? 0 : -1;
 }
 
 static void
@@ -74,6 +104,59 @@ send_process(struct ipc *ipc, uint64_t id, const struct child_info *info)
 	ipc_send(ipc, -1);
 }
 
+static void
+send_cert(struct ipc *ipc, uint64_t id, const struct cert *c)
+{
+	uint64_t now = ev_wall_ms();
+	bool over = c->until_ms <= now;
+
+	begin_row(id, 4);
+	put("certificate", 's', c->file);
+	put_num("expires", 't', c->until_ms);
+	put_num("days_left", 'n', over ? 0 : (c->until_ms - now) / DAY_MS);
+	put("expired", 'b', over ? "true" : "false");
+	ipc_send(ipc, -1);
+}
+
+static void
+add_cert_trouble(struct buf *out, const struct cert *c)
+{
+	uint64_t now = ev_wall_ms();
+	char text[DATE_LEN + NUM_TEXT_LEN];
+
+	if (c->from_ms > now)
+		buf_addf(out, "%sTHE CERTIFICATE %s IS NOT VALID before %s: is "
+		    "this machine's clock right?", out->len > 0 ? "\n" : "",
+		    c->file, date_rfc5322(c->from_ms, text));
+	else if (c->until_ms <= now)
+		buf_addf(out, "%sTHE CERTIFICATE %s EXPIRED on %s: mail "
+		    "programs refuse it. Renew it, then posternctl reload.",
+		    out->len > 0 ? "\n" : "", c->file,
+		    date_rfc5322(c->until_ms, text));
+	else if (c->until_ms - now < EXPIRES_SOON_MS)
+		buf_addf(out, "%sThe certificate %s expires in %s: renew it, "
+		    "then posternctl reload.", out->len > 0 ? "\n" : "",
+		    c->file, num_print_wait((c->until_ms - now) / 1000, text));
+}
+
+static const char *
+trouble(bool disk_low)
+{
+	static char text[TROUBLE_MAX];
+	struct buf out;
+	size_t i;
+
+	buf_init(&out, sizeof(text) - 1);
+	if (disk_low)
+		buf_adds(&out, "No mail is accepted: the disk that state-dir is "
+		    "on has less than min-free left. Make room there.");
+	for (i = 0; i < ncerts; i++)
+		add_cert_trouble(&out, &certs[i]);
+	snprintf(text, sizeof(text), "%s", buf_str(&out));
+	buf_clear(&out);
+	return text;
+}
+
 const char *
 status_send(struct ipc *ipc, uint64_t id)
 {
@@ -90,6 +173,8 @@ status_send(struct ipc *ipc, uint64_t id)
 		for (j = 0; j < STATS_COUNT; j++)
 			sums[j] += info.stats[j];
 	}
+	for (i = 0; i < ncerts; i++)
+		send_cert(ipc, id, &certs[i]);
 	for (j = 0; j < STATS_COUNT; j++) {
 		begin_row(id, 3);
 		put_num("count", 'n', sums[j]);
@@ -97,6 +182,5 @@ status_send(struct ipc *ipc, uint64_t id)
 		put("what", 's', helps[j]);
 		ipc_send(ipc, -1);
 	}
-	return sums[STAT_DISK_LOW] == 0 ? "" : "No mail is accepted: the disk "
-	    "that state-dir is on has less than min-free left. Make room there.";
+	return trouble(sums[STAT_DISK_LOW] > 0);
 }

@@ -332,7 +332,8 @@ class House:
     def queue(self, messages=1000000, recipients=1000000):
         cap = string("default") + items([
             u32(0) + u64(messages) + u32(3600),
-            u32(1) + u64(recipients) + u32(3600)]) + u32(1000) + u32(0)
+            u32(1) + u64(recipients) + u32(3600)]) + u32(1000) + u32(0) + \
+            u32(0)
         times = u32(300) + u32(14400) + u32(432000) + u32(14400)
         route = (string("out") + boolean(False) + strings([]) + u32(10) +
                  u32(0) + times)

@@ -3,6 +3,7 @@
 posternd itself: what it says when it cannot start, reload all or nothing,
 replacement of what dies, the control socket, the end.
 """
+import json
 import os
 import re
 import shutil
@@ -331,6 +332,34 @@ def test_reload():
                   "all by the same processes")
 
 
+def certificates(p):
+    """Each certificate's (days left, expired), and what is said at the end."""
+    rows = [json.loads(x) for x in p.ctl("status", "--json").stdout
+            .splitlines()]
+    left = [(r["days_left"], r["expired"]) for r in rows if "certificate" in r]
+    r = subprocess.run([os.path.join(BIN, "posternctl"), "--socket", p.socket,
+                        "status"], capture_output=True, text=True)
+    return left, r.stdout.splitlines()[-1]
+
+
+def test_certificates():
+    with Postern() as p:
+        left, end = certificates(p)
+        tap.ok(left == [(29, False)] and "connections to next hops" in end,
+               "a month is no trouble: %r" % (left,))
+        for days, said, want in (
+                (14, "expires in 14 days: renew it", (13, False)),
+                (3, "expires in 3 days: renew it", (2, False)),
+                (-1, " EXPIRED on ", (0, True))):
+            subprocess.run(["openssl", "x509", "-in", p.cert, "-signkey",
+                            p.key, "-days", str(days), "-out", p.cert],
+                           check=True, stderr=subprocess.DEVNULL)
+            tap.equal(p.ctl("reload").returncode, 0, "%d days" % days)
+            left, end = certificates(p)
+            tap.ok(left == [want] and said in end and p.cert in end,
+                   "status says it: %r %s" % (left, end))
+
+
 # --- replacement --------------------------------------------------------------------
 
 def child(p, name):
@@ -503,6 +532,7 @@ test_check()
 test_help()
 test_background()
 test_reload()
+test_certificates()
 test_replacement()
 test_control()
 test_tickets()

@@ -379,7 +379,8 @@ test_look(void)
 	struct conf_key key = { .file = (char *)(uintptr_t)"k.pem",
 	    .cert_file = (char *)(uintptr_t)"c.pem" };
 	struct keys_conf conf = { .keys = { &key, 1 } };
-	const char *why = NULL;
+	const char *why = NULL, *file;
+	uint64_t from_ms, until_ms;
 	struct keyring *r;
 	size_t i;
 
@@ -400,6 +401,11 @@ test_look(void)
 		ok(*cases[i].want == '\0' ? *said == '\0' :
 		    strstr(said, cases[i].want) != NULL, "%s: %.*s",
 		    cases[i].name, (int)strcspn(said, "\n"), said);
+		ok(keyring_cert(r, 0, &file, &from_ms, &until_ms) &&
+		    strcmp(file, "c.pem") == 0 && from_ms <= now &&
+		    until_ms > now && until_ms <= now + day &&
+		    !keyring_cert(r, 1, &file, &from_ms, &until_ms),
+		    "how long it is valid");
 		keyring_free(&r);
 		free(key.pem.v);
 		free(key.chain_pem);
