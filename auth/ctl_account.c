@@ -8,6 +8,9 @@
 #include "auth/sources.h"
 #include "auth/watch.h"
 #include "lib/log.h"
+#include "lib/num.h"
+
+#define SENDS_AS_MAX	(16 * 1024)	/* what people may be shown */
 
 /* --- add, passwd, remove ------------------------------------------------------------ */
 
@@ -151,6 +154,43 @@ senders_of(const struct account *a)
 	return buf_steal(&b, &len);
 }
 
+/* "a@b", and with tags "a+...@b" too. -1: there is no room. */
+static int
+add_address(struct buf *b, const char *pattern, char plus)
+{
+	const char *at = strrchr(pattern, '@');
+	size_t had = b->len;
+
+	if (buf_addf(b, "%s%s", had == 0 ? "" : ", ", pattern) == -1 ||
+	    (plus != '\0' && at != NULL && at != pattern && buf_addf(b,
+	    ", %.*s%c...%s", (int)(at - pattern), pattern, plus, at) == -1)) {
+		b->len = had;
+		return -1;
+	}
+	return 0;
+}
+
+/* All that it may send as: by its name, its senders, its groups and its tags. */
+static char *
+sends_as(const struct account *a)
+{
+	static const char *all[GROUPS_SENDERS_MAX];
+	const struct auth_conf *conf = ctl_settings();
+	size_t n = groups_senders(conf, a, all), i, len;
+	char plus = groups_plus(conf, a);
+	struct buf b;
+
+	buf_init(&b, SENDS_AS_MAX);
+	if (strchr(a->name, '@') != NULL)
+		add_address(&b, a->name, plus);
+	for (i = 0; i < n && add_address(&b, all[i], plus) == 0; i++)
+		;
+	b.max += NUM_TEXT_LEN;
+	if (i < n)
+		buf_addf(&b, " and %zu more", n - i);
+	return buf_steal(&b, &len);
+}
+
 static const char *
 verifiers_of(const struct account *a, char text[64])
 {
@@ -184,13 +224,16 @@ sending_cells(const struct account *a)
 	const struct auth_conf *conf = ctl_settings();
 	char plus[2] = { groups_plus(conf, a), '\0' };
 	char *groups = groups_names(conf, a), *devices = devices_of(a);
+	char *as = sends_as(a);
 
 	child_ctl_str("groups", groups);
+	child_ctl_str("sends_as", as);
 	child_ctl_str("tags", plus);
 	child_ctl_str("others_become", account_rewrite(a));
 	child_ctl_str("devices", devices);
 	free(groups);
 	free(devices);
+	free(as);
 }
 
 void
@@ -199,7 +242,7 @@ ctl_account_row(uint64_t id, const struct account *a, bool full)
 	char *senders = senders_of(a), verifiers[64];
 	uint64_t locked = watch_locked_until(a->name);
 
-	child_ctl_row(id, full ? 12 : 5);
+	child_ctl_row(id, full ? 13 : 5);
 	child_ctl_str("account", a->name);
 	child_ctl_str("cap", full ? groups_cap(ctl_settings(), a) : a->cap);
 	child_ctl_str("senders", senders);

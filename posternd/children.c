@@ -522,7 +522,8 @@ on_ready(struct child *c)
 	ev_timer_cancel(&c->patience);
 	child_set_state(c, CHILD_READY);
 	if (phase == RUNNING)
-		log_info("%s serves again", c->name);
+		log_info("%s serves%s", c->name, c->restarts > 0 ? " again" :
+		    "");
 	advance();
 	return 0;
 }

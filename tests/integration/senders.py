@@ -117,7 +117,11 @@ def test_tags(p):
         "ally+@example.org", '"alice+tag"@example.org')
     may_not(p, ALICE, "alice-tag@example.org", "alicex+tag@example.org",
             "+alice@example.org", "alice+tag@example.net")
-    tap.equal(p.rows("account", "show", ALICE)[0]["tags"], "+", "shown")
+    shown = p.rows("account", "show", ALICE)[0]
+    tap.equal(shown["tags"], "+", "shown")
+    tap.ok(shown["sends_as"].startswith("alice@example.org, "
+                                        "alice+...@example.org"),
+           "in what it may send as, too: " + shown["sends_as"])
     p.configure(top='accounts { plus = "-" }')
     p.ctl("reload")
     may(p, ALICE, "alice-tag@example.org")
@@ -143,6 +147,9 @@ def test_groups(p):
     may_not(p, "printer", "info@example.org")
     tap.equal(p.rows("account", "show", BOB)[0]["groups"],
               "sales, everybody", "they are shown")
+    tap.ok({BOB, "info@example.org", "@shop.example", "sales@example.org"} <=
+           set(p.rows("account", "show", BOB)[0]["sends_as"].split(", ")),
+           "with all that they let him send as")
     tap.equal(p.rows("account", "show", BOB)[0]["cap"], "small",
               "with the cap that counts")
     for i in range(3):

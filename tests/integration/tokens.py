@@ -228,6 +228,7 @@ def test_bad_tokens(p, idp):
 # --- the provider's life ---------------------------------------------------------------
 
 def test_rotation(p, idp):
+    tap.ok("serves again" not in p.log(), "what has just begun has not again")
     old = idp.token("alice", "ES256")
     idp.stop()
     idp.keys = os.path.join(idp.dir, "new.json")
