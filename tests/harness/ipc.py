@@ -223,6 +223,8 @@ class Child:
         self.control.send("M_CONF", 0, slice)
         self.wait("M_CONF_OK")
         self.control.send("M_CONF_USE")
+        if self.name == "keys":
+            self.wait("M_CERTS")
 
     def peer(self, role, index, sock):
         self.control.send("M_PEER", 0, u32(ROLE[role]), u32(index),
