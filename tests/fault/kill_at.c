@@ -5,7 +5,7 @@
  *	kill_at HOW N PID [OTHER ...]
  *
  * HOW is "before" (the call is not made) or "past" (it is, and its caller never
- * learns). OTHERs are killed first, in the order given: a parent that would
+ * learns). N may be a number or NAME:number, of calls of that name. OTHERs are killed first, in the order given: a parent that would
  * start others anew goes first. "seized" is printed when the counting begins, and
  * at the end the call's name. Exits with 1 when the process ended by itself.
  */
@@ -20,6 +20,8 @@
 
 #include <linux/ptrace.h>
 #include <seccomp.h>
+
+#define ANY	(-1)		/* call, whatever its name */
 
 static void
 die(const char *what)
@@ -86,7 +88,7 @@ signal_of(int status)
 
 /* The number of the call it was killed at, or -1. */
 static long
-watch(pid_t pid, bool past, unsigned long n, char **others)
+watch(pid_t pid, bool past, long name, unsigned long n, char **others)
 {
 	unsigned long calls = 0;
 	pid_t tid, last = 0;
@@ -104,7 +106,7 @@ watch(pid_t pid, bool past, unsigned long n, char **others)
 				kill_all(pid, others);	/* it is made */
 				last = 0;
 			} else if (is_entry(tid, &nr) && calls < n &&
-			    ++calls == n) {
+			    (name == ANY || nr == name) && ++calls == n) {
 				met = nr;
 				last = tid;
 				if (!past) {
@@ -123,20 +125,28 @@ int
 main(int argc, char **argv)
 {
 	pid_t pid;
-	long nr;
-	char *name;
+	long nr, which = ANY;
+	char *name, *count;
 
 	if (argc < 4) {
 		fprintf(stderr, "usage: kill_at before|past N PID [OTHER ...]\n");
 		return 2;
 	}
 	pid = (pid_t)strtol(argv[3], NULL, 10);
+	count = argv[2];
+	if ((name = strchr(count, ':')) != NULL) {
+		*name = '\0';
+		which = seccomp_syscall_resolve_name(count);
+		if (which == __NR_SCMP_ERROR)
+			die(count);
+		count = name + 1;
+	}
 	if (seize(pid) == 0)
 		die("no process to be seized");
 	puts("seized");
 	fflush(stdout);
-	nr = watch(pid, strcmp(argv[1], "past") == 0,
-	    strtoul(argv[2], NULL, 10), argv + 4);
+	nr = watch(pid, strcmp(argv[1], "past") == 0, which,
+	    strtoul(count, NULL, 10), argv + 4);
 	if (nr < 0)
 		return 1;
 	name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)nr);

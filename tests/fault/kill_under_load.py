@@ -32,6 +32,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "harness"))
 import tap                                                      # noqa: E402
+from copies import Copy, Kill, explains                         # noqa: E402
 from postern import (BUILD, PATIENCE, Postern, SANITIZED,       # noqa: E402
                      need_root, wait_for)
 from sink import Sink                                           # noqa: E402
@@ -42,7 +43,6 @@ SEED = int(os.environ.get("POSTERN_SEED", "0")) or random.randrange(1 << 32)
 KILL_AT = os.path.join(BUILD, "tests", "fault", "kill_at")
 SENDERS = 2                     # processes, so that Python is not the limit
 CALLS_MAX = 3000                # of the kernel, from "now" to the kill
-ON_ITS_WAY = 2                  # seconds from queue over relay to MAIL
 REACH_SECONDS = 2               # who makes no call for so long dies anyhow
 GATHERED_SECONDS = 300          # of reports, when one sender gets many (life.h)
 # How a client may end a message; most wait for their 250.
@@ -152,10 +152,9 @@ def answer_rcpt(line):
 
 def taken(m):
     """
-    (when, id, digest) of a message, (when, addresses, None) of a report; when is
-    from MAIL to the 250.
+    (copy, id, digest) of a message, (copy, addresses, None) of a report.
     """
-    when = m.began, m.monotonic
+    when = Copy.of(m)
     if m.sender == "":
         return when, re.findall(
             r"(?m)^Final-Recipient: rfc822;(\S+)",
@@ -199,7 +198,7 @@ def pids(p, program):
 class Killer:
     def __init__(self, p, r):
         self.p, self.r = p, r
-        self.kills = []                 # (victim, begun, ended)
+        self.kills = []
         self.calls = collections.Counter()
 
     def at_call(self, pid, others):
@@ -244,7 +243,7 @@ class Killer:
         for fd in ends:
             select.select([fd], [], [], PATIENCE)
             os.close(fd)
-        self.kills.append((victim, begun, time.monotonic()))
+        self.kills.append(Kill(victim, begun, time.monotonic()))
         if everybody:
             self.p.process.wait()
             self.p.start()
@@ -272,21 +271,21 @@ def only_later(p):
 
 def unexplained(times, kills):
     """
-    Of each copy past the first: died queue or relay since the one before was on
-    its way, and not ages after it? How long after that one's 250, at most.
+    The copies past the first that no kill explains; how long after the 250 of
+    the one before the others' kills came at most, and how many came before it.
     """
-    bad, longest = [], 0
-    for ident, whens in times.items():
-        for first, second in zip(whens, whens[1:]):
-            between = [ended - first[1] for victim, begun, ended in kills
-                       if victim != "smtpd" and ended >= first[0] - ON_ITS_WAY
-                       and begun <= second[1]]
-            soonest = min(between, key=abs, default=PATIENCE)
-            if soonest < PATIENCE:
-                longest = max(longest, soonest)
+    bad, longest, early = [], 0, 0
+    for ident, copies in times.items():
+        for first, second in zip(copies, copies[1:]):
+            behind = [k.ended - first.taken for k in kills
+                      if explains(k, first, second)]
+            if not behind:
+                bad.append((ident, first, second))
+            elif max(behind) < 0:
+                early += 1
             else:
-                bad.append(ident)
-    return bad, longest
+                longest = max(longest, min(s for s in behind if s >= 0))
+    return bad, longest, early
 
 
 def judge(ledger, found, queued, kills):
@@ -308,15 +307,17 @@ def judge(ledger, found, queued, kills):
                 address(fate, i) not in there]
 
     twice = sum(len(w) - 1 for w in times.values())
-    bad, longest = unexplained(times, kills)
+    bad, longest, early = unexplained(times, kills)
     tap.note("%d messages: %d acknowledged, %d without a final dot, %d whose "
              "client never read its answer; of these %d were taken" % (
                  len(ledger), len(acked), len(cut),
                  len(ledger) - len(acked) - len(cut),
                  len(seen - acked)))
     tap.note("%d at the next hop, %d bounced, %d queued; %d came twice, at most "
-             "%.0f ms between 250 and kill; %d bounces told twice" % (
+             "%.0f ms between 250 and kill, %d of them read past the kill; %d "
+             "bounces told twice" % (
                  len(times), len(bounced), len(queued), twice, longest * 1000,
+                 early,
                  sum(bounced.values()) - len(bounced)))
     tap.equal([i for i in acked if i not in times], [],
               "each acknowledged message is at the next hop")

@@ -1,5 +1,5 @@
 # What happens when processes are killed, calls fail and the power goes.
-FAULT_TESTS = %D%/kill_under_load.py %D%/starved.py
+FAULT_TESTS = %D%/kill_under_load.py %D%/starved.py %D%/twice.py
 STORE_FAULT_TESTS = %D%/test_calls %D%/test_clock %D%/test_files %D%/test_flips %D%/test_kills \
 	%D%/test_power %D%/test_sim
 check_PROGRAMS += $(STORE_FAULT_TESTS)

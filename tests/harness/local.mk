@@ -1,6 +1,7 @@
 EXTRA_DIST += \
 	%D%/arrived.py \
 	%D%/backends.py \
+	%D%/copies.py \
 	%D%/ipc.py \
 	%D%/net_smtp.pl \
 	%D%/nodemailer.js \

@@ -22,11 +22,20 @@ class Message:
         self.tls = session.tls
         self.user = session.user
         self.time = time.time()
-        self.began = session.began      # its MAIL, and its end
+        # Its MAIL, the 354 before which no text may come, and its end.
+        self.began, self.go_ahead = session.began, session.go_ahead
         self.monotonic = time.monotonic()
+        self.connection = session.connection
 
     def header(self):
         return self.content.split(b"\r\n\r\n", 1)[0].decode(errors="replace")
+
+
+class Connection:
+    """When it was there; quit: the client took its leave."""
+
+    def __init__(self):
+        self.opened, self.ended, self.quit = time.monotonic(), None, False
 
 
 class Session(socketserver.StreamRequestHandler):
@@ -45,6 +54,13 @@ class Session(socketserver.StreamRequestHandler):
         self.tls = True
 
     def handle(self):
+        self.connection = Connection()
+        try:
+            self.converse()
+        finally:
+            self.connection.ended = time.monotonic()
+
+    def converse(self):
         sink = self.server.sink
         self.tls = False
         self.user = None
@@ -105,6 +121,7 @@ class Session(socketserver.StreamRequestHandler):
         elif verb == "DATA":
             self.data(line)
         elif verb == "QUIT":
+            self.connection.quit = True
             self.say("221 bye")
             return False
         else:
@@ -146,9 +163,11 @@ class Session(socketserver.StreamRequestHandler):
         reply = self.decide("DATA", line, "354 go")
         if not self.recipients and reply[0] == "3":
             reply = "503 5.5.1 no recipients"
+        self.go_ahead = time.monotonic()
         self.say(reply)
         if reply[0] != "3":
             return
+        self.decide("TEXT", line, "")   # said, and nothing read yet
         content = []
         while True:
             part = self.rfile.readline(1 << 20)
