@@ -6,6 +6,7 @@
 #include "lib/xalloc.h"
 #include "queue/crc32c.h"
 #include "queue/disk.h"
+#include "queue/fail.h"
 #include "queue/spool.h"
 
 /* --- entries --------------------------------------------------------------------- */
@@ -369,10 +370,10 @@ keep_work(struct task *t)
 
 	if (k->lent && spool_held(k->fd) != 0 &&
 	    spool_copy(k->d->spool_dir, k->n, &k->fd, k->m.size) == -1)
-		journal_die("cannot copy a spool file");
+		fail_stop("cannot copy a spool file");
 	if (spool_keep(k->d->spool_dir, k->d->spool_dir_fd, k->n, k->fd,
 	    k->m.id, &k->crc) == -1)
-		journal_die("cannot sync a spool file");
+		fail_stop("cannot sync a spool file");
 	close(k->fd);
 }
 

@@ -2,7 +2,7 @@
  * index: what outlives a checkpoint, in Berkeley DB: deferred and held mail
  * with its due times, usage of accounts, and the mark up to which the journal
  * is covered. It may lag the journal, never lead it, and can be rebuilt from it.
- * This is the only file that knows Berkeley DB.
+ * Of the queue only index*.c know Berkeley DB.
  *
  * Calls block and belong to one thread at a time. A write that fails ends the
  * process (DESIGN 4): Berkeley DB reports a failed log flush once and then

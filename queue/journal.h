@@ -90,7 +90,4 @@ int	 journal_read(struct journal *, struct journal_place, size_t skip,
 void	 journal_end(struct journal *);
 void	 journal_free(struct journal **);	/* after journal_end() */
 
-/* Says why and ends the process with 1; safe in any thread. */
-void	 journal_die(const char *what) __attribute__((noreturn));
-
 #endif

@@ -2,62 +2,12 @@
 #include "lib/prelude.h"
 
 #include <sys/stat.h>
-#include <dirent.h>
 #include <fcntl.h>
 
 #include "lib/log.h"
 #include "lib/xalloc.h"
-#include "queue/journal_private.h"
+#include "queue/journal.h"
 #include "queue/segment.h"
-
-char *
-journal_path(const char *dir, uint64_t generation)
-{
-	return xasprintf("%s/%016llx.seg", dir,
-	    (unsigned long long)generation);
-}
-
-static int
-by_generation(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-int
-journal_segments(const char *dir, uint64_t **v, size_t *n)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	unsigned long long g;
-	int end;
-
-	*v = NULL;
-	*n = 0;
-	if (d == NULL)
-		return -1;
-	/* One that is overlooked would be written over. */
-	while (errno = 0, (e = readdir(d)) != NULL) {
-		end = 0;
-		if (sscanf(e->d_name, "%16llx.seg%n", &g, &end) != 1 ||
-		    end != 20 || e->d_name[end] != '\0' || g == 0)
-			continue;
-		*v = xreallocarray(*v, *n + 1, sizeof(**v));
-		(*v)[(*n)++] = g;
-	}
-	if (errno != 0) {
-		free(*v);
-		*v = NULL;
-		*n = 0;
-		closedir(d);
-		return -1;
-	}
-	closedir(d);
-	if (*n > 0)
-		qsort(*v, *n, sizeof(**v), by_generation);
-	return 0;
-}
 
 struct replay {
 	const struct journal_conf *conf;
@@ -184,7 +134,7 @@ replay_segment(struct replay *r, uint64_t offset, uint64_t known_end)
 static int
 open_segment(struct replay *r, uint64_t generation)
 {
-	char *path = journal_path(r->conf->dir, generation);
+	char *path = segment_path(r->conf->dir, generation);
 	struct stat st;
 	int got = -1;
 
@@ -265,7 +215,7 @@ secure_end(const struct replay *r)
 
 	if (r->found->n == 0 || r->last == 0)
 		return 0;
-	path = journal_path(r->conf->dir,
+	path = segment_path(r->conf->dir,
 	    r->found->generations[r->found->n - 1]);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	free(path);
@@ -291,7 +241,7 @@ journal_replay(const struct journal_conf *conf, struct journal_place from,
 
 	memset(found, 0, sizeof(*found));
 	*errstr = "the journal's segments cannot be read";
-	if (journal_segments(conf->dir, &found->generations, &found->n) == -1)
+	if (segment_list(conf->dir, &found->generations, &found->n) == -1)
 		return -1;
 	for (i = 0; i < found->n; i++)
 		if (found->generations[i] >= from.generation &&

@@ -31,12 +31,18 @@ noinst_LIBRARIES += %D%/libstore.a
 	%D%/disk.c %D%/disk.h \
 	%D%/disk_checkpoint.c %D%/disk_move.c %D%/disk_open.c \
 	%D%/disk_read.c \
-	%D%/index.c %D%/index.h \
-	%D%/journal.c %D%/journal.h %D%/journal_private.h \
+	%D%/fail.c %D%/fail.h \
+	%D%/index.c %D%/index.h %D%/index_private.h \
+	%D%/index_codec.c %D%/index_codec.h \
+	%D%/index_files.c %D%/index_files.h \
+	%D%/index_open.c \
+	%D%/journal.c %D%/journal.h \
 	%D%/journal_replay.c \
+	%D%/readers.c %D%/readers.h \
 	%D%/record.c %D%/record.h \
 	%D%/segment.c %D%/segment.h \
 	%D%/spool.c %D%/spool.h \
+	%D%/stock.c %D%/stock.h \
 	%D%/store.c %D%/store.h %D%/store_private.h \
 	%D%/store_memory.c \
 	%D%/table.c %D%/table.h \

@@ -1,5 +1,7 @@
 #include "lib/prelude.h"
 
+#include <dirent.h>
+
 #include "lib/whole.h"
 #include "lib/xalloc.h"
 #include "queue/crc32c.h"
@@ -12,6 +14,55 @@
 #define BATCH_MAGIC	0x48435442u	/* "BTCH" */
 #define FILL_BYTES	(1024 * 1024)
 #define READ_TRIES	3	/* what is given up here is given up for good */
+
+char *
+segment_path(const char *dir, uint64_t generation)
+{
+	return xasprintf("%s/%016llx.seg", dir,
+	    (unsigned long long)generation);
+}
+
+static int
+by_generation(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+int
+segment_list(const char *dir, uint64_t **v, size_t *n)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	unsigned long long g;
+	int end;
+
+	*v = NULL;
+	*n = 0;
+	if (d == NULL)
+		return -1;
+	/* One that is overlooked would be written over. */
+	while (errno = 0, (e = readdir(d)) != NULL) {
+		end = 0;
+		if (sscanf(e->d_name, "%16llx.seg%n", &g, &end) != 1 ||
+		    end != 20 || e->d_name[end] != '\0' || g == 0)
+			continue;
+		*v = xreallocarray(*v, *n + 1, sizeof(**v));
+		(*v)[(*n)++] = g;
+	}
+	if (errno != 0) {
+		free(*v);
+		*v = NULL;
+		*n = 0;
+		closedir(d);
+		return -1;
+	}
+	closedir(d);
+	if (*n > 0)
+		qsort(*v, *n, sizeof(**v), by_generation);
+	return 0;
+}
 
 static int
 read_all(int fd, uint8_t *p, size_t n, uint64_t offset)

@@ -35,6 +35,11 @@ struct segment_header {
 	uint32_t salt;
 };
 
+/* The file of a segment; the caller's. */
+char	*segment_path(const char *dir, uint64_t generation);
+/* The generations on disk, rising; *v is the caller's. -1 with errno. */
+int	 segment_list(const char *dir, uint64_t **v, size_t *n);
+
 /* Where batches end and the last header begins. */
 uint64_t segment_end(uint64_t segment_bytes);
 /* 0, or -1 with errno. Not synced: the first batch's sync covers it. */
