@@ -32,9 +32,6 @@
 /* A failure is told this much later, and up to half as much again. */
 #define DELAY_MS	500
 #define DELAYS_MAX	4	/* so many times as much, as failures add up */
-/* So long, and up to so much, one refusal elsewhere slows down all others. */
-#define SLOWEST_KEPT_MS	(10 * 60 * 1000)
-#define SLOWEST_MAX_MS	5000
 /*
  * SCRAM's first challenge, salt and count of whatever name was asked for, is
  * told so long after the question: looking up who is there takes other tenths
@@ -335,29 +332,6 @@ note_use(const struct exchange *e)
 }
 
 /*
- * PAM takes seconds over a refusal. Names with an account here, about which it
- * is not asked, must take as long, or everybody could tell them from others.
- */
-static uint64_t
-slowest_ms(const struct exchange *e, uint64_t took)
-{
-	static uint64_t ms, until_ms;
-	uint64_t now = ev_now_ms();
-	bool asked = e->question != 0 && e->result.ask == SASL_ASK_SOURCE;
-
-	if (!e->params.sources || work_of(e->params.mechanism) != WORK_LONG ||
-	    e->result.no != AUTH_NO_CREDENTIALS)
-		return 0;
-	if (now >= until_ms)
-		ms = 0;
-	if (asked && took > ms) {
-		ms = took < SLOWEST_MAX_MS ? took : SLOWEST_MAX_MS;
-		until_ms = now + SLOWEST_KEPT_MS;
-	}
-	return ms;
-}
-
-/*
  * Guessing costs time, but no thread. Counted from the client's last word, and
  * in whole steps: whether there is an account, whether another process was
  * asked, and how much that one had to do, shows in none of it.
@@ -369,14 +343,31 @@ delay(struct exchange *e, uint32_t failures)
 	    DELAYS_MAX : failures;
 	uint64_t took = ev_now_ms() - e->moved_ms;
 	uint64_t whole = (uint64_t)times * DELAY_MS;
-	uint64_t least = slowest_ms(e, took);
 
 	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
 		r = 0;
 	set_state(e, EXCHANGE_DELAYED);
-	while (whole < took || whole < least)
+	while (whole < took)
 		whole += DELAY_MS;
 	ev_timer_set(&e->timer, whole - took + r % (DELAY_MS / 2));
+}
+
+/*
+ * A certificate or a token is no password: no guess at one has come near it, so
+ * what such guesses have locked does not lock out who shows it. SCRAM's proof
+ * is made of the password, and guesses come by SCRAM, too.
+ */
+static bool
+by_password(const struct exchange *e)
+{
+	static const char *const others[] = { "EXTERNAL", "OAUTHBEARER",
+	    "XOAUTH2" };
+	size_t i;
+
+	for (i = 0; i < nitems(others); i++)
+		if (strcasecmp(e->params.mechanism, others[i]) == 0)
+			return false;
+	return true;
 }
 
 /*
@@ -386,7 +377,8 @@ delay(struct exchange *e, uint32_t failures)
 static bool
 locked(struct exchange *e, const char *name)
 {
-	e->wait_ms = watch_account_wait(name, e->params.peer);
+	e->wait_ms = !by_password(e) ? 0 :
+	    watch_account_wait(name, e->params.peer);
 	if (e->wait_ms == 0)
 		return false;
 	e->result.answer = SASL_ANSWER_NO;
@@ -428,15 +420,31 @@ tell(const struct exchange *e)
 		    log_escs(e->result.tried), log_escs(e->params.mechanism));
 }
 
+/* How many different failures there are by now, with this one. */
+static uint32_t
+count(struct exchange *e)
+{
+	const struct sasl_result *r = &e->result;
+	enum auth_no no = r->no;
+
+	if (no != AUTH_NO_CREDENTIALS && no != AUTH_NO_TEMPORARY)
+		return 1;
+	if (!by_password(e))
+		return r->harmless || no == AUTH_NO_TEMPORARY ? 1 :
+		    watch_token_failed(e->params.peer, r->wrong);
+	if (*r->tried == '\0' || (no == AUTH_NO_TEMPORARY && r->wrong == 0) ||
+	    locked(e, r->tried) || r->harmless)
+		return 1;
+	return no == AUTH_NO_CREDENTIALS ?
+	    watch_failed(r->tried, e->params.peer, r->wrong) :
+	    watch_undecided(r->tried, e->params.peer, r->wrong);
+}
+
 static void
 failed(struct exchange *e)
 {
-	uint32_t failures = 1;
+	uint32_t failures = count(e);
 
-	if (e->result.no == AUTH_NO_CREDENTIALS && *e->result.tried != '\0' &&
-	    !locked(e, e->result.tried) && !e->result.harmless)
-		failures = watch_failed(e->result.tried, e->params.peer,
-		    e->result.wrong);
 	tell(e);
 	delay(e, failures);
 }

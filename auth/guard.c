@@ -199,14 +199,14 @@ count_password(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
 	return m->n;
 }
 
-/* A name that failed; true when it is one that was not seen yet. */
+/* What was tried from there; true when it is one that was not seen yet. */
 static bool
-count_name(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
-    const char *name, const char *what, uint64_t now_ms)
+count_try(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
+    uint64_t tried, const char *what, uint64_t now_ms)
 {
 	struct memo *m = noted(g, kind, key, now_ms);
 
-	if (!count(g, m, hash_of(g, name, strlen(name)), what, now_ms))
+	if (!count(g, m, tried, what, now_ms))
 		return false;
 	if (kind == ADDRESS && wait_of(m, now_ms) > 0) {
 		m->good_ms = 0;		/* it is no victim of neighbours */
@@ -311,29 +311,59 @@ account_failed(struct guard *g, const char *name, const char *peer,
 	return count_password(g, PAIR, pair, p, secret, what, now_ms);
 }
 
+/* How many different ones its network has tried by now. */
+static uint32_t
+peer_failed(struct guard *g, const char *peer, const struct place *p,
+    uint64_t tried, uint64_t now_ms)
+{
+	uint8_t key[KEY_LEN];
+	char what[128];
+	uint32_t n;
+	bool fresh;
+
+	if (p->len == 0)
+		return 0;
+	snprintf(what, sizeof(what), "network-of=%s", log_escs(peer));
+	digest(g, NETWORK, p->v, p->network_len, key);
+	fresh = count_try(g, NETWORK, key, tried, what, now_ms);
+	n = guard_find(g, NETWORK, key)->n;
+	if (fresh && p->site_len > 0)
+		count_site(g, p, peer, now_ms);
+	snprintf(what, sizeof(what), "address=%s", log_escs(peer));
+	digest(g, ADDRESS, p->v, p->len, key);
+	(void)count_try(g, ADDRESS, key, tried, what, now_ms);
+	return n;
+}
+
 uint32_t
 guard_failed(struct guard *g, const char *name, const char *peer,
     uint64_t secret, uint64_t now_ms)
 {
 	struct place p = place_of(peer);
 	uint32_t passwords, names;
-	uint8_t key[KEY_LEN];
-	char what[128];
-	bool fresh;
 
 	passwords = account_failed(g, name, peer, &p, secret, now_ms);
-	if (p.len == 0)
-		return passwords;
-	snprintf(what, sizeof(what), "network-of=%s", log_escs(peer));
-	digest(g, NETWORK, p.v, p.network_len, key);
-	fresh = count_name(g, NETWORK, key, name, what, now_ms);
-	names = guard_find(g, NETWORK, key)->n;
-	if (fresh && p.site_len > 0)
-		count_site(g, &p, peer, now_ms);
-	snprintf(what, sizeof(what), "address=%s", log_escs(peer));
-	digest(g, ADDRESS, p.v, p.len, key);
-	(void)count_name(g, ADDRESS, key, name, what, now_ms);
+	names = peer_failed(g, peer, &p, hash_of(g, name, strlen(name)),
+	    now_ms);
 	return passwords > names ? passwords : names;
+}
+
+uint32_t
+guard_undecided(struct guard *g, const char *name, const char *peer,
+    uint64_t secret, uint64_t now_ms)
+{
+	struct place p = place_of(peer);
+
+	return account_failed(g, name, peer, &p, secret, now_ms);
+}
+
+uint32_t
+guard_token_failed(struct guard *g, const char *peer, uint64_t token,
+    uint64_t now_ms)
+{
+	struct place p = place_of(peer);
+
+	return peer_failed(g, peer, &p, token, now_ms);
 }
 
 static void

@@ -6,7 +6,7 @@
  *			wrong passwords, the same one again counts once
  *	of a pair	of account and network, where it was used before: the
  *			same, apart, so that strangers cannot lock out owners
- *	of a network	(a /24 or /64): distinct names that failed
+ *	of a network	(a /24 or /64): distinct names, and tokens, that failed
  *	of a site	(an IPv6 /48): the same, four of them count as one
  *	of an address	the same; one that logged in well is spared what its
  *			neighbours have done, unless it does so itself
@@ -49,6 +49,20 @@ bool	 guard_is_known(struct guard *, const char *peer, uint64_t now_ms);
  */
 uint32_t guard_failed(struct guard *, const char *name, const char *peer,
 	    uint64_t secret, uint64_t now_ms);
+/*
+ * The same for a password of which nobody could tell whether it was wrong. It
+ * counts for the name alone, once however often an honest client comes with it:
+ * where many wait for one server to come back, their network has done nothing.
+ */
+uint32_t guard_undecided(struct guard *, const char *name, const char *peer,
+	    uint64_t secret, uint64_t now_ms);
+/*
+ * The same for what is no password of the name's: a token, whose hash this is.
+ * It counts where it came from alone, or strangers could lock out by tokens who
+ * comes by a password.
+ */
+uint32_t guard_token_failed(struct guard *, const char *peer, uint64_t token,
+	    uint64_t now_ms);
 void	 guard_succeeded(struct guard *, const char *name, const char *peer,
 	    uint64_t now_ms);
 

@@ -194,30 +194,58 @@ may_ask(const struct sasl_login *l, const char *name, const char *pass,
 	    account_name(name, proper) == NULL && strcmp(name, proper) == 0;
 }
 
+/* Others are asked; what they say comes to heard(). */
+static int
+ask(struct sasl_login *l, const char *name, const char *pass, size_t len)
+{
+	l->ask = SASL_ASK_SOURCE;
+	l->asks = buf_add(&l->question, name, strlen(name) + 1) == 0 &&
+	    buf_add(&l->question, pass, len) == 0;
+	return SASL_BADAUTH;
+}
+
 /*
- * A name without an account here: others are asked, and then this comes once
- * more.
+ * The name has an account here and the password is wrong, which strangers must
+ * not be able to tell from a name that others were asked about: not by the time
+ * that these took, nor by their being out of order. So they are asked about
+ * nobody in the same domain, which shows them neither name nor password.
  */
 static int
-check_elsewhere(struct sasl_login *l, const char *name, const char *pass,
-    size_t len)
+ask_about_nobody(struct sasl_login *l, const char *name)
+{
+	const char *at = strrchr(name, '@');
+	char nobody[ACCOUNT_MAX + 1];
+
+	snprintf(nobody, sizeof(nobody), "%016llx%s",
+	    (unsigned long long)sasl_hash(name, strlen(name)),
+	    at == NULL ? "" : at);
+	return ask(l, nobody, nobody, 16);
+}
+
+/*
+ * The answer. For a name with an account, whose password was looked at before,
+ * it is never yes; for another "no" takes as long as that.
+ */
+static int
+heard(struct sasl_login *l, const char *pass, size_t len)
 {
 	struct sasl_verdict *v = l->verdict;
 
-	if (v == NULL) {
-		l->ask = SASL_ASK_SOURCE;
-		l->asks = buf_add(&l->question, name, strlen(name) + 1) == 0 &&
-		    buf_add(&l->question, pass, len) == 0;
-		return SASL_BADAUTH;
-	}
-	snprintf(l->why, sizeof(l->why), "%s", v->why);
-	if (v->good) {
+	if (!l->known)
+		snprintf(l->why, sizeof(l->why), "%s", v->why);
+	else if (v->temporary)
+		snprintf(l->why, sizeof(l->why), "the password is wrong; it "
+		    "hears what names without an account here do: %.100s",
+		    v->why);
+	if (v->good && !l->known) {
 		account_clear(&l->account);
 		l->account = v->account;
 		memset(&v->account, 0, sizeof(v->account));
 		l->known = true;
 		return SASL_OK;
 	}
+	if (!l->known)
+		(void)verifier_check(&l->account.verifier, pass, len);
 	l->trouble = v->temporary;
 	l->judged = true;
 	l->wrong = sasl_hash(pass, len);
@@ -230,14 +258,17 @@ sasl_checkpass_cb(sasl_conn_t *conn, void *context, const char *user,
 {
 	struct sasl_login *l = sasl_current;
 	char name[ACCOUNT_MAX + 1], typed[DEVICE_PASSWORD_LEN + 1];
-	bool good;
+	bool good, elsewhere;
 
+	if (l->verdict != NULL)
+		return heard(l, pass, len);
 	sasl_canonical(user, strlen(user), name);
 	sasl_look_up(l, name);
 	if (l->trouble)
 		return SASL_UNAVAIL;
-	if (!l->known && may_ask(l, name, pass, len))
-		return check_elsewhere(l, name, pass, len);
+	elsewhere = may_ask(l, name, pass, len);
+	if (!l->known && elsewhere)
+		return ask(l, name, pass, len);
 	if (device_typed(pass, len, typed))
 		find_device(l, typed);
 	if (l->device != NULL && device_typed(pass, len, typed)) {
@@ -249,6 +280,8 @@ sasl_checkpass_cb(sasl_conn_t *conn, void *context, const char *user,
 		l->wrong = sasl_hash(pass, len);
 	l->judged = true;
 	explicit_bzero(typed, sizeof(typed));
+	if (!good && elsewhere && !l->harmless)
+		return ask_about_nobody(l, name);
 	return good ? SASL_OK : SASL_BADAUTH;
 }
 

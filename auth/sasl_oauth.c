@@ -77,6 +77,7 @@ second_step(struct sasl_login *l, const struct mechanism *m,
     sasl_out_params_t *oparams)
 {
 	const struct sasl_verdict *v = l->verdict;
+	bool owner;
 	int r;
 
 	snprintf(l->why, sizeof(l->why), "%s", v->why);
@@ -87,7 +88,10 @@ second_step(struct sasl_login *l, const struct mechanism *m,
 	l->harmless = v->harmless;
 	if (!v->good)
 		return refuse(l, m, v->why, out, out_len);
-	if (!is_owner(l, v->name))
+	owner = is_owner(l, v->name);
+	/* The token is good: what may be guessed by it is names. */
+	l->wrong = sasl_hash(l->tried, strlen(l->tried));
+	if (!owner)
 		return refuse(l, m, "the token is another's", out, out_len);
 	if (l->trouble)
 		return SASL_UNAVAIL;

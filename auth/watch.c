@@ -191,6 +191,20 @@ watch_failed(const char *name, const char *peer, uint64_t secret)
 	    ev_wall_ms());
 }
 
+uint32_t
+watch_undecided(const char *name, const char *peer, uint64_t secret)
+{
+	return guard_undecided(the_guard(), name, outside(peer), secret,
+	    ev_wall_ms());
+}
+
+uint32_t
+watch_token_failed(const char *peer, uint64_t token)
+{
+	return guard_token_failed(the_guard(), outside(peer), token,
+	    ev_wall_ms());
+}
+
 void
 watch_succeeded(const char *name, const char *peer)
 {

@@ -23,8 +23,10 @@ uint64_t watch_peer_wait(const char *peer);
 uint64_t watch_account_wait(const char *name, const char *peer);
 /* Whether it is an address that somebody logs in from. */
 bool	 watch_is_known(const char *peer);
-/* Returns how many different failures there were by now; see guard_failed(). */
+/* Each returns how many different failures there were by now; see guard.h. */
 uint32_t watch_failed(const char *name, const char *peer, uint64_t secret);
+uint32_t watch_undecided(const char *name, const char *peer, uint64_t secret);
+uint32_t watch_token_failed(const char *peer, uint64_t token);
 void	 watch_succeeded(const char *name, const char *peer);
 
 /* Wall clock; 0: it is not locked. */

@@ -4,6 +4,7 @@ Logins by TLS client certificate (EXTERNAL) with what people have: curl, msmtp,
 Python. Who has no certificate that the configured CA made for him as a client
 is not let in, and is not even offered it where that can be seen.
 """
+import concurrent.futures
 import contextlib
 import os
 import smtplib
@@ -16,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
 from postern import (HOSTNAME, PATIENCE, Postern, free_port,      # noqa: E402
-                     need_root, wait_for)
+                     need_root, plain, wait_for)
 from sink import Sink                                            # noqa: E402
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
@@ -130,6 +131,23 @@ def test_good(p, pair):
         s.login(ALICE, "open-sesame")
     with client(p, pair, port=p.tls_port) as s:
         tap.ok(not offered(s), "nor where nobody is asked for one")
+
+
+def test_locked(p, pair):
+    """A name that guesses have locked: who shows its certificate gets in."""
+    def guess(n):
+        with client(p) as s:
+            return s.docmd("AUTH", "PLAIN " + plain(ALICE, "guess %d" % n))[0]
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        tap.ok(535 in pool.map(guess, range(10)), "ten guesses")
+    with client(p) as s:
+        code, text = s.docmd("AUTH", "PLAIN " + plain(ALICE, "open-sesame"))
+        tap.equal(code, 454, "the password is locked out: " + text.decode())
+    with client(p, pair) as s:
+        tap.equal(external(s)[0], 235, "the certificate is not")
+    p.ctl("account", "unlock", ALICE)
+    with client(p) as s:
+        s.login(ALICE, "open-sesame")
 
 
 def test_resumed(p, pair):
@@ -302,6 +320,7 @@ listen asks-too { address = "127.0.0.1" port = %d tls = starttls
             pair = ca.issue("alice", ALICE)
             test_programs(p, sink, pair)
             test_good(p, pair)
+            test_locked(p, pair)
             test_resumed(p, pair)
             test_bad(p, ca, other)
             test_pins(p, ca, pair)

@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import tap                                                       # noqa: E402
 from oidc import ALGS, SECRET, Provider                          # noqa: E402
 from postern import (PATIENCE, USERS, Postern, free_port,         # noqa: E402
-                     make_certificate, need_npm, need_root, wait_for)
+                     make_certificate, need_npm, need_root, plain, wait_for)
 from sink import Sink                                            # noqa: E402
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
@@ -71,11 +71,11 @@ def refused(p, token, words, name, code=535, **how):
         tap.note("%r %s\n%s" % (got, told, p.log()[before:]))
 
 
-def section(idp, more=""):
+def section(idp, more="", lock_after=0):
     """Without locks: here many logins fail, all from one address."""
-    return 'accounts { lock-after = 0 } tokens { issuer = "%s" audience = ' \
+    return 'accounts { lock-after = %d } tokens { issuer = "%s" audience = ' \
         '{"smtp"} ca-file = "%s" timeout = "2s" %s }' % (
-            idp.issuer, idp.cert, more)
+            lock_after, idp.issuer, idp.cert, more)
 
 
 def reload(p, **changes):
@@ -103,6 +103,28 @@ def test_by_hand(p, idp):
     token = idp.token("alice", "ES256")
     gets_in(p, token, "XOAUTH2", mechanism="XOAUTH2")
     gets_in(p, token, "OAUTHBEARER without a name", who="")
+
+
+def test_locked(p, idp):
+    """What guesses at passwords have locked, no guess at a token opens."""
+    good, bad = idp.token("alice", "ES256"), "a.b.c"
+    reload(p, sections=section(idp, 'scope = "smtp"', lock_after=2))
+
+    def password(word):
+        with p.client() as s:
+            s.ehlo()
+            return s.docmd("AUTH", "PLAIN " + plain(ALICE, word))[0]
+    for word in "a guess", "another guess":
+        tap.equal(password(word), 535, word)
+    tap.equal(password("open-sesame"), 454, "the password is locked out")
+    refused(p, bad, "no JWT", "a bad token is told as ever")
+    gets_in(p, good, "a good one gets in")
+    gets_in(p, good, "by XOAUTH2, too", mechanism="XOAUTH2")
+    p.ctl("account", "unlock", ALICE)
+    for word in "a.b.d", "a.b.e", "a.b.f":
+        refused(p, word, "no JWT", "a token that is made up")
+    tap.equal(password("open-sesame"), 235, "such lock out no password")
+    reload(p, sections=section(idp, 'scope = "smtp"'))
 
 
 def test_clients(p, idp, sink):
@@ -478,6 +500,7 @@ def main():
                         route_options=CLEAR) as p:
             accounts(p)
             test_by_hand(p, idp)
+            test_locked(p, idp)
             test_clients(p, idp, sink)
             test_confined(p)
             test_crowd(p, idp)

@@ -57,6 +57,7 @@ static char *rig_mechanisms[16];
 /* Of the next logins; none at first. */
 static struct sasl_binding rig_bindings[AUTH_BINDINGS];
 static const uint8_t *rig_certs;
+static const char *rig_peer = "192.0.2.7";
 static size_t rig_certs_len;
 static struct auth_conf rig_conf = {
 	.hostname = (char *)(uintptr_t)"relay.example.org",
@@ -283,7 +284,7 @@ rig_start_login(uint64_t id, const char *mechanism, const void *first,
 	ipc_put_str(mechanism);
 	ipc_put_bool(first != NULL);
 	ipc_put_bytes(first, len);
-	ipc_put_str("192.0.2.7");
+	ipc_put_str(rig_peer);
 	ipc_put_u32(tls_bits);
 	for (kind = 0; kind < AUTH_BINDINGS; kind++)
 		ipc_put_bytes(rig_bindings[kind].data, rig_bindings[kind].n);

@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 
 #include "auth/client_cert.h"
+#include "auth/watch.h"
 #include "tests/tap.h"
 #include "tests/unit/auth_rig.h"
 #include "tests/unit/tls_pairs.h"
@@ -363,6 +364,38 @@ test_device(void)
 	X509_free(cert);
 }
 
+/* What passwords were guessed does not lock out who shows a certificate. */
+static void
+test_locked_name(void)
+{
+	struct auth_conf conf = { .lock_after = 1, .lock_sec = 900 };
+	X509 *cert = make_leaf(&wishes[0]);
+	uint8_t chain[8192];
+
+	watch_conf(&conf);
+	rig_certs = chain;
+	rig_certs_len = der(cert, chain);
+	rig_peer = "198.51.100.1";
+	(void)rig_begin(901, "PLAIN", "\0bob@example.org\0wrong horse", 28);
+	rig_peer = "203.0.113.1";
+	is_int(rig_begin(902, "PLAIN", "\0bob@example.org\0correct horse",
+	    30)->no, AUTH_NO_LOCKED, "bob's password is locked out");
+	ok(rig_begin(903, "EXTERNAL", "", 0)->type == M_AUTH_OK,
+	    "his certificate is not");
+	rig_peer = "203.0.114.1";
+	ok(rig_begin(904, "EXTERNAL", NULL, 0)->type == M_AUTH_CHALLENGE &&
+	    rig_step(904, "", 0)->type == M_AUTH_OK,
+	    "nor without an initial response");
+	rig_peer = "198.51.100.1";
+	is_int(rig_begin(905, "EXTERNAL", "", 0)->no, AUTH_NO_LOCKED,
+	    "the network that guessed is locked for all");
+	rig_peer = "192.0.2.7";
+	conf.lock_after = 0;
+	watch_conf(&conf);
+	watch_unlock("bob@example.org");
+	X509_free(cert);
+}
+
 static void
 test_logins(void)
 {
@@ -512,6 +545,7 @@ main(void)
 	rig_offer("EXTERNAL");
 	ok(sasl_login_has("EXTERNAL"), "libsasl2 has it");
 	rig_add("bob@example.org", NULL);
+	test_locked_name();
 	test_logins();
 	test_device();
 	test_pins();

@@ -116,6 +116,62 @@ test_home(void)
 	    "after a month without a login home is nowhere");
 }
 
+/* What is no password locks out no name, however much of it there is. */
+static void
+test_tokens(void)
+{
+	uint32_t i;
+
+	fresh();
+	for (i = 0; i < 1000; i++)
+		guard_token_failed(g, STRANGER, 7, now);
+	is_int(guard_peer_wait(g, STRANGER, now), 0,
+	    "the same bad token a thousand times: a program, no thief");
+	for (i = 0; i < LIMIT - 2; i++)
+		guard_token_failed(g, STRANGER, 100 + i, now);
+	is_int(guard_peer_wait(g, STRANGER, now), 0, "nine different ones");
+	is_int(guard_token_failed(g, "198.51.100.77", 999, now), 0,
+	    "the tenth, from its network (which it has locked)");
+	is_int(guard_peer_wait(g, STRANGER, now), LOCK,
+	    "ten: their network is locked");
+	is_int(guard_account_wait(g, "alice", HOME, now), 0, "no name is");
+	is_int(guard_locked_until(g, "alice", now), 0, "anywhere");
+	fresh();
+	guess("alice", STRANGER, LIMIT - 1);
+	for (i = 0; i < LIMIT - 2; i++)
+		guard_token_failed(g, STRANGER, 100 + i, now);
+	is_int(guard_peer_wait(g, STRANGER, now), 0,
+	    "one name and eight tokens are nine");
+	guard_token_failed(g, STRANGER, 200, now);
+	ok(guard_peer_wait(g, STRANGER, now) > 0, "and one more is ten");
+	is_int(guard_account_wait(g, "alice", HOME, now), 0,
+	    "nine passwords stay nine");
+}
+
+/* Whether it was wrong nobody knows: the name counts them, no network does. */
+static void
+test_undecided(void)
+{
+	char name[32];
+	uint32_t i;
+
+	fresh();
+	for (i = 0; i < 50; i++) {
+		snprintf(name, sizeof(name), "user%u", i);
+		guard_undecided(g, name, STRANGER, 7, now);
+	}
+	is_int(guard_peer_wait(g, STRANGER, now), 0,
+	    "an office that waits for its server is not locked");
+	for (i = 0; i < 1000; i++)
+		guard_undecided(g, "alice", STRANGER, 7, now);
+	is_int(guard_account_wait(g, "alice", STRANGER, now), 0,
+	    "nor is who tries the same password all the while");
+	for (i = 1; i < LIMIT; i++)
+		guard_undecided(g, "alice", STRANGER, 7 + i, now);
+	is_int(guard_account_wait(g, "alice", STRANGER, now), LOCK,
+	    "ten different ones are guesses");
+}
+
 static void
 try_names(const char *peer, uint32_t n)
 {
@@ -378,6 +434,8 @@ main(void)
 	log_set_sink(quiet);
 	test_account();
 	test_home();
+	test_tokens();
+	test_undecided();
 	test_network();
 	test_unseen();
 	test_site();

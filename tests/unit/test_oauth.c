@@ -260,6 +260,7 @@ test_locks(void)
 	char text[64];
 	int i;
 
+	ev_clock_step(24 * 60 * 60 * 1000);	/* other tokens have failed */
 	watch_conf(&conf);
 	watch_unlock("bob");
 	says(false, false, true, "");
@@ -281,9 +282,91 @@ test_locks(void)
 	}
 	says(true, false, false, "bob");
 	ok(begin("OAUTHBEARER", S("n,a=bob,\1auth=Bearer right\1\1")).no ==
-	    AUTH_NO_LOCKED, "three different ones lock, for a good one, too");
+	    AUTH_NO_LOCKED, "three different ones lock where they came from");
+	rig_peer = "198.51.100.9";
+	expect_ok("OAUTHBEARER", S(GOOD), "but not the name: a token elsewhere");
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "and a password there");
+	rig_peer = "192.0.2.7";
 	ev_clock_step(901 * 1000);
 	expect_ok("OAUTHBEARER", S(GOOD), "when it is over");
+	conf.lock_after = 0;
+	watch_conf(&conf);
+}
+
+/* One of no name, or names tried by a token of one's own: guesses as well. */
+static void
+test_tries(void)
+{
+	struct auth_conf conf = { .lock_after = 3, .lock_sec = 900 };
+	char text[64];
+	int i;
+
+	watch_conf(&conf);
+	rig_peer = "203.0.113.1";
+	says(false, false, false, "");
+	for (i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text), "n,,\1auth=Bearer g%d\1\1", i);
+		expect_refusal(text, strlen(text), S("\1"), "without a name");
+	}
+	ok(begin("OAUTHBEARER", S("n,,\1auth=Bearer x\1\1")).no ==
+	    AUTH_NO_LOCKED, "three of no name lock that network");
+	rig_peer = "203.0.114.1";
+	says(true, false, false, "alice");
+	for (i = 0; i < 9; i++) {
+		snprintf(text, sizeof(text), "n,a=bob,\1auth=Bearer f%d\1\1",
+		    i);
+		expect_refusal(text, strlen(text), S("\1"), "another's, anew");
+	}
+	for (i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), "n,a=u%d,\1auth=Bearer f\1\1",
+		    i);
+		expect_refusal(text, strlen(text), S("\1"), "another's name");
+	}
+	ok(begin("OAUTHBEARER", S("n,,\1auth=Bearer x\1\1")).no ==
+	    AUTH_NO_LOCKED, "three names by a good token lock it, not nine "
+	    "good tokens for one");
+	rig_peer = "192.0.2.7";
+	conf.lock_after = 0;
+	watch_conf(&conf);
+}
+
+/* Guesses at the password, from everywhere: they have not come near a token. */
+static void
+test_locked_name(void)
+{
+	struct auth_conf conf = { .lock_after = 3, .lock_sec = 900 };
+	char text[32];
+	int i, n;
+
+	watch_conf(&conf);
+	watch_unlock("bob");
+	for (i = 0; i < 3; i++) {
+		n = snprintf(text, sizeof(text), "%cbob%cwrong horse %d", 0, 0,
+		    i);
+		rig_peer = i == 0 ? "10.1.0.1" : i == 1 ? "10.1.1.1" :
+		    "10.1.2.1";
+		(void)rig_begin(++id, "PLAIN", text, (size_t)n);
+	}
+	rig_peer = "203.0.116.1";
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->no ==
+	    AUTH_NO_LOCKED, "passwords are locked out");
+	(void)rig_begin(++id, "SCRAM-SHA-256", S("n,,n=bob,r=abcdefgh"));
+	ok(rig_step(id, S("c=biws,r=abcdefgh,p=AAAA"))->type == M_AUTH_NO,
+	    "SCRAM, which is made of one, too");
+	says(false, false, false, "");
+	expect_refusal(S(GOOD), S("\1"), "a bad token: told as ever");
+	says(true, false, false, "bob");
+	expect_ok("OAUTHBEARER", S(GOOD), "a token, from a new network");
+	rig_peer = "203.0.117.1";
+	expect_ok("XOAUTH2", S("user=bob\1auth=Bearer t\1\1"), "XOAUTH2, too");
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "where a token was good, its owner is at home");
+	rig_peer = "203.0.118.1";
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->no ==
+	    AUTH_NO_LOCKED, "elsewhere the password stays locked");
+	rig_peer = "192.0.2.7";
+	watch_unlock("bob");
 	conf.lock_after = 0;
 	watch_conf(&conf);
 }
@@ -306,6 +389,8 @@ main(void)
 	test_verdicts();
 	test_trouble();
 	test_locks();
+	test_tries();
+	test_locked_name();
 	rig_stop();
 	return tap_done();
 }

@@ -233,7 +233,6 @@ test_not_asked(void)
 		bool	 in;
 	} rows[] = {
 		{ S("\0bob\0correct horse"), "a local account", true },
-		{ S("\0bob\0wrong horse"), "with a wrong password", false },
 		{ S("\0BOB\0correct horse"), "in capitals", true },
 		{ S("\0a b\0pa55word"), "no name", false },
 		{ S("\0*\0pa55word"), "a star", false },
@@ -325,14 +324,128 @@ test_time(void)
 	ok(poll(&p, 1, 0) == 1, "or a little later");
 	(void)rig_answer();
 	rig_start_login(++id, "PLAIN", S("\0bob\0wrong"), 256);
-	ev_loop_once(5);
-	ev_loop_once(5);
-	rig_drain();
-	ev_clock_step(1499);
+	(void)question(&q);
+	ev_clock_step(1100);
+	answer_no(q, false);
+	for (i = 0; i < 40; i++)
+		ev_loop_once(5);
+	ev_clock_step(399);
 	ok(poll(&p, 1, 0) == 0, "who has an account here is told no sooner");
 	ev_clock_step(251);
 	ok(poll(&p, 1, 0) == 1, "nor later");
 	(void)rig_answer();
+}
+
+/* The name that is asked about: 16 digits and the domain; and the same digits. */
+static bool
+about_nobody(const char *asked, const char *domain)
+{
+	return strspn(asked, "0123456789abcdef") == 16 && strncmp(asked + 16,
+	    domain, strlen(domain)) == 0 && asked[16 + strlen(domain)] == ' ' &&
+	    strncmp(asked, asked + 17 + strlen(domain), 16) == 0 &&
+	    strlen(asked) == 33 + strlen(domain);
+}
+
+/*
+ * A wrong password, of a name with an account here and of one without, hears
+ * the same, whatever the source says, or says not; and the source hears nothing
+ * of the former.
+ */
+static void
+test_told_apart(void)
+{
+	static const struct {
+		const char *what;
+		int	 says;	/* 0: no, 1: not now, 2: nothing, 3: it ends */
+		enum auth_no no;
+	} rows[] = {
+		{ "a source that knows better", 0, AUTH_NO_CREDENTIALS },
+		{ "one that is out of order", 1, AUTH_NO_TEMPORARY },
+		{ "one that is silent", 2, AUTH_NO_TEMPORARY },
+		{ "one that dies", 3, AUTH_NO_TEMPORARY },
+	};
+	static const struct {
+		const char *in;
+		size_t	 n;
+	} names[] = { { S("\0nina@example.org\0pa55word") },
+	    { S("\0lena@example.org\0pa55word") } };
+	char asked[2048];
+	struct rig_reply r;
+	uint64_t q = 0;
+	size_t i, k;
+
+	rig_add("lena@example.org", NULL);
+	for (i = 0; i < nitems(rows); i++)
+		for (k = 0; k < nitems(names); k++) {
+			rig_start_login(++id, "PLAIN", names[k].in, names[k].n,
+			    256);
+			snprintf(asked, sizeof(asked), "%s", question(&q));
+			ok(k == 0 ? strcmp(asked, "nina@example.org pa55word")
+			    == 0 : about_nobody(asked, "@example.org"),
+			    "asked about %s", k == 0 ? "her" : "nobody");
+			if (rows[i].says < 2)
+				answer_no(q, rows[i].says == 1);
+			if (rows[i].says == 3)
+				source_connect();
+			r = *rig_answer();
+			ok(r.type == M_AUTH_NO && r.no == (int)rows[i].no &&
+			    r.id == id, "%s: %s hears %d", rows[i].what,
+			    k == 0 ? "a name" : "an account", r.no);
+		}
+	ok(rig_begin(++id, "PLAIN", S("\0lena@example.org\0correct horse"))
+	    ->type == M_AUTH_OK && nobody_asked(), "the right one gets in, "
+	    "and asks nobody");
+	rig_start_login(++id, "LOGIN", S("lena@example.org"), 256);
+	(void)rig_answer();
+	ipc_begin(M_AUTH_STEP, id);
+	ipc_put_bytes("pa55word", 8);
+	rig_send();
+	ok(about_nobody(question(&q), "@example.org"), "by LOGIN, too");
+	answer_no(q, true);
+	ok(rig_answer()->no == AUTH_NO_TEMPORARY, "not now");
+	rig_start_login(++id, "PLAIN", S("\0lena@example.org\0pa55word"), 256);
+	(void)question(&q);
+	answer_yes(q, "ldap", NULL);
+	ok(rig_answer()->no == AUTH_NO_CREDENTIALS, "a source that knows "
+	    "nobody lets nobody in");
+}
+
+/* While nobody can tell, guesses count all the same, and for all names. */
+static void
+test_guesses_meanwhile(void)
+{
+	struct auth_conf conf = { .lock_after = 3, .lock_sec = 900 };
+	static const char *const names[] = { "nina@example.org",
+	    "lena@example.org" };
+	char in[64];
+	uint64_t q = 0;
+	size_t k;
+	int i, n;
+
+	ev_clock_step(24 * 60 * 60 * 1000);	/* both have failed */
+	watch_conf(&conf);
+	rig_peer = "198.51.100.77";
+	for (k = 0; k < nitems(names); k++) {
+		for (i = 0; i < 5; i++) {
+			/* The first is tried three times. */
+			n = snprintf(in, sizeof(in), "%c%s%cpa55word %d", 0,
+			    names[k], 0, i < 3 ? 0 : i);
+			rig_start_login(++id, "PLAIN", in, (size_t)n, 256);
+			(void)question(&q);
+			answer_no(q, true);
+			ok(rig_answer()->no == AUTH_NO_TEMPORARY,
+			    "%s, try %d", names[k], i);
+		}
+		n = snprintf(in, sizeof(in), "%c%s%ccorrect horse", 0,
+		    names[k], 0);
+		ok(rig_begin(++id, "PLAIN", in, (size_t)n)->no ==
+		    AUTH_NO_LOCKED, "three different ones lock it");
+		watch_unlock(names[k]);
+	}
+	ok(watch_peer_wait(rig_peer) == 0, "and no network");
+	rig_peer = "192.0.2.7";
+	conf.lock_after = 0;
+	watch_conf(&conf);
 }
 
 static void
@@ -532,6 +645,8 @@ main(void)
 	test_not_asked();
 	test_locked();
 	test_time();
+	test_told_apart();
+	test_guesses_meanwhile();
 	test_trouble();
 	test_test();
 	test_other_process();
