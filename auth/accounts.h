@@ -1,23 +1,12 @@
 /*
- * accounts: all accounts, in a Berkeley DB environment of their own. The only
- * user of db.h here. A change is on disk when the call returns. Any thread.
- *
- * Files in the directory: accounts.db, and log.NNNNNNNNNN of the transactions.
+ * accounts: all accounts, and the secret of the installation. A change is on
+ * disk when the call returns. Any thread.
  */
 #ifndef AUTH_ACCOUNTS_H
 #define AUTH_ACCOUNTS_H
 
 #include "auth/account.h"
-#include "auth/client_cert.h"
-
-enum accounts_result {
-	ACCOUNTS_OK,
-	ACCOUNTS_NONE,		/* no such account */
-	ACCOUNTS_EXISTS,
-	ACCOUNTS_REFUSED,	/* by the function of accounts_change() */
-	ACCOUNTS_DAMAGED,	/* this one's record is; logged */
-	ACCOUNTS_ERROR		/* the database; logged */
-};
+#include "auth/records.h"
 
 struct accounts;
 
@@ -27,6 +16,8 @@ struct accounts;
  */
 struct accounts *accounts_open(const char *dir, const char **why);
 void	 accounts_close(struct accounts **);
+/* Where they are kept, with what else there is. */
+struct records *accounts_records(struct accounts *);
 
 /*
  * What a stranger is shown of a name that has no account: verifier_fake(), with
@@ -70,35 +61,12 @@ typedef enum accounts_result accounts_changer(struct account *, void *arg);
 enum accounts_result accounts_change(struct accounts *, const char *name,
 	    accounts_changer *, void *arg);
 /*
- * Public keys of TLS client certificates (auth/client_cert.h), each of one
- * account at most; they go when it goes. ACCOUNTS_EXISTS: it is pinned already,
- * and *name says to whom.
+ * A pin (auth/pins.h) for the account of that name. ACCOUNTS_EXISTS: it is
+ * pinned already, and *name says to whom.
  */
-enum accounts_result accounts_pin(struct accounts *, const char *pin,
-	    char name[ACCOUNT_MAX + 1]);
 enum accounts_result accounts_add_pin(struct accounts *, const char *pin,
 	    char name[ACCOUNT_MAX + 1]);
-/* Only from the account of that name. */
-enum accounts_result accounts_drop_pin(struct accounts *, const char *pin,
-	    const char *name);
-/* The first that comes after this; "" begins. */
-enum accounts_result accounts_next_pin(struct accounts *,
-	    char pin[CLIENT_CERT_PIN_LEN + 1], char name[ACCOUNT_MAX + 1]);
+/* With its pins and what is known of its devices' use. */
 enum accounts_result accounts_remove(struct accounts *, const char *name);
-
-/* When a device has logged in last. */
-struct accounts_use {
-	char	 login[LOGIN_MAX + 1];	/* "account/label" */
-	uint64_t ms;			/* wall clock; 0: never */
-	char	 peer[NET_TEXT_LEN];
-};
-
-/* All of them in one transaction. */
-enum accounts_result accounts_put_uses(struct accounts *,
-	    const struct accounts_use *, size_t n);
-/* *out is zeroed unless ACCOUNTS_OK. */
-enum accounts_result accounts_get_use(struct accounts *, const char *login,
-	    struct accounts_use *out);
-enum accounts_result accounts_drop_use(struct accounts *, const char *login);
 
 #endif

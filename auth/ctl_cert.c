@@ -2,6 +2,7 @@
 #include "lib/prelude.h"
 
 #include "auth/ctl_private.h"
+#include "auth/pins.h"
 #include "auth/revoke.h"
 #include "lib/base64.h"
 #include "lib/log.h"
@@ -85,8 +86,8 @@ run_list(struct job *job)
 	ctl_run_get(job);
 	if (r->result != ACCOUNTS_OK)
 		return;
-	while ((found = accounts_next_pin(ctl_accounts(), pin, whose)) ==
-	    ACCOUNTS_OK) {
+	while ((found = pins_next(accounts_records(ctl_accounts()), pin,
+	    whose)) == ACCOUNTS_OK) {
 		if (strcmp(whose, r->account.name) != 0)
 			continue;
 		r->pins = xreallocarray(r->pins, r->npins + 1,
@@ -148,8 +149,8 @@ run_remove(struct job *job)
 			which = i;
 		}
 	if (found == 1)
-		r->result = accounts_drop_pin(ctl_accounts(), r->pins[which],
-		    r->account.name);
+		r->result = pins_drop(accounts_records(ctl_accounts()),
+		    r->pins[which], r->account.name);
 	else
 		r->result = refuse(r, CTL_NOT_FOUND, found == 0 ?
 		    "the account has no such certificate; see posternctl "

@@ -174,13 +174,13 @@ run_list(struct job *job)
 		return;
 	r->uses = xcalloc(r->account.ndevices, sizeof(*r->uses));
 	for (i = 0; i < r->account.ndevices; i++)
-		(void)accounts_get_use(ctl_accounts(), login_of(r,
+		(void)uses_get(accounts_records(ctl_accounts()), login_of(r,
 		    r->account.devices[i].label, login), &r->uses[i]);
 }
 
 /* What was noted before it was made belongs to one that had its label. */
 static void
-device_row(struct request *r, const struct device *d, struct accounts_use *use)
+device_row(struct request *r, const struct device *d, struct use *use)
 {
 	char *networks = networks_of(d), login[LOGIN_MAX + 1];
 	bool used;
@@ -238,8 +238,8 @@ run_remove(struct job *job)
 
 	r->result = accounts_change(ctl_accounts(), r->account.name, drop, r);
 	if (r->result == ACCOUNTS_OK)
-		(void)accounts_drop_use(ctl_accounts(), login_of(r, r->label,
-		    login));
+		(void)uses_drop(accounts_records(ctl_accounts()),
+		    login_of(r, r->label, login));
 }
 
 static void

@@ -7,7 +7,9 @@
 #define AUTH_CTL_PRIVATE_H
 
 #include "auth/accounts.h"
+#include "auth/client_cert.h"
 #include "auth/ctl.h"
+#include "auth/uses.h"
 #include "auth/worker.h"
 #include "lib/child.h"
 #include "lib/ev.h"
@@ -34,7 +36,7 @@ struct request {
 	bool	 right;		/* the password that was tested */
 	struct account *listed;	/* of one batch; damaged ones have no cap */
 	size_t	 nlisted;
-	struct accounts_use *uses; /* of the account's devices, one each */
+	struct use *uses; /* of the account's devices, one each */
 	struct ev_timer timer;
 };
 

@@ -2,6 +2,7 @@
 
 #include <sys/queue.h>
 
+#include "auth/accounts.h"
 #include "auth/lastuse.h"
 #include "auth/worker.h"
 #include "lib/ev.h"
@@ -11,13 +12,13 @@
 #define BUCKETS		1024
 #define WRITE_EVERY_MS	60000
 
-struct use {
-	LIST_ENTRY(use) link;
-	struct accounts_use use;
+struct noted {
+	LIST_ENTRY(noted) link;
+	struct use use;
 	bool	 written;	/* to be dropped when the thread is done */
 };
 
-static LIST_HEAD(, use) buckets[BUCKETS];
+static LIST_HEAD(, noted) buckets[BUCKETS];
 static size_t nuses;
 static struct accounts *accounts;
 static struct ev_timer timer;
@@ -27,7 +28,7 @@ static bool timing;
 static struct {
 	struct job job;		/* first */
 	struct accounts *accounts;
-	struct accounts_use *v;
+	struct use *v;
 	size_t	 n;
 	bool	 busy;
 } writing;
@@ -43,10 +44,10 @@ bucket(const char *login)
 	return h % BUCKETS;
 }
 
-static struct use *
+static struct noted *
 find(const char *login)
 {
-	struct use *u;
+	struct noted *u;
 
 	LIST_FOREACH(u, &buckets[bucket(login)], link)
 		if (strcmp(u->use.login, login) == 0)
@@ -55,7 +56,7 @@ find(const char *login)
 }
 
 static void
-drop(struct use *u)
+drop(struct noted *u)
 {
 	LIST_REMOVE(u, link);
 	nuses--;
@@ -66,7 +67,7 @@ drop(struct use *u)
 static void
 gather(void)
 {
-	struct use *u;
+	struct noted *u;
 	size_t i;
 
 	writing.v = xcalloc(nuses, sizeof(*writing.v));
@@ -81,14 +82,14 @@ gather(void)
 static void
 write_run(struct job *job)
 {
-	(void)accounts_put_uses(writing.accounts, writing.v, writing.n);
+	(void)uses_put(accounts_records(writing.accounts), writing.v, writing.n);
 }
 
 /* What could not be written is not tried again: the log has said why. */
 static void
 write_done(struct job *job)
 {
-	struct use *u, *next;
+	struct noted *u, *next;
 	size_t i;
 
 	for (i = 0; i < BUCKETS; i++)
@@ -142,7 +143,7 @@ lastuse_stop(void)
 	writing.busy = false;
 	if (nuses > 0 && accounts != NULL) {
 		gather();
-		(void)accounts_put_uses(accounts, writing.v, writing.n);
+		(void)uses_put(accounts_records(accounts), writing.v, writing.n);
 		free(writing.v);
 	}
 	writing.v = NULL;
@@ -152,10 +153,10 @@ lastuse_stop(void)
 	accounts = NULL;
 }
 
-static struct use *
+static struct noted *
 make(const char *login)
 {
-	struct use *u;
+	struct noted *u;
 
 	if (nuses == LASTUSE_ROOM)
 		write_behind();
@@ -171,7 +172,7 @@ make(const char *login)
 void
 lastuse_note(const char *login, const char *peer, uint64_t wall_ms)
 {
-	struct use *u = find(login);
+	struct noted *u = find(login);
 
 	if (u == NULL)
 		u = make(login);
@@ -188,16 +189,16 @@ lastuse_note(const char *login, const char *peer, uint64_t wall_ms)
 void
 lastuse_forget(const char *login)
 {
-	struct use *u = find(login);
+	struct noted *u = find(login);
 
 	if (u != NULL)
 		drop(u);
 }
 
 void
-lastuse_newer(const char *login, struct accounts_use *stored)
+lastuse_newer(const char *login, struct use *stored)
 {
-	const struct use *u = find(login);
+	const struct noted *u = find(login);
 
 	if (u != NULL)
 		*stored = u->use;

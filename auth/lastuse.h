@@ -6,7 +6,9 @@
 #ifndef AUTH_LASTUSE_H
 #define AUTH_LASTUSE_H
 
-#include "auth/accounts.h"
+#include "auth/uses.h"
+
+struct accounts;
 
 #define LASTUSE_ROOM	4096	/* noted and not yet written; then it is */
 
@@ -20,6 +22,6 @@ void	 lastuse_note(const char *login, const char *peer, uint64_t wall_ms);
 /* It is gone. */
 void	 lastuse_forget(const char *login);
 /* Puts what was noted since in the place of what was stored, if it is newer. */
-void	 lastuse_newer(const char *login, struct accounts_use *);
+void	 lastuse_newer(const char *login, struct use *);
 
 #endif

@@ -20,12 +20,15 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/lastuse.c %D%/lastuse.h \
 	%D%/oauth.c %D%/oauth.h \
 	%D%/password.c %D%/password.h \
+	%D%/pins.c %D%/pins.h \
+	%D%/records.c %D%/records.h \
 	%D%/revoke.c %D%/revoke.h \
 	%D%/sasl.c %D%/sasl.h %D%/sasl_private.h \
 	%D%/sasl_ask.c %D%/sasl_library.c %D%/sasl_oauth.c \
 	%D%/sasl_scram.c \
 	%D%/sources.c %D%/sources.h \
 	%D%/tokens.c %D%/tokens.h \
+	%D%/uses.c %D%/uses.h \
 	%D%/watch.c %D%/watch.h \
 	%D%/worker.c %D%/worker.h
 

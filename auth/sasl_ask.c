@@ -8,6 +8,7 @@
 #include "auth/accounts.h"
 #include "auth/cache.h"
 #include "auth/password.h"
+#include "auth/pins.h"
 #include "auth/sasl_private.h"
 
 #define NO_NAME		"?"	/* account_name() takes none like this */
@@ -24,7 +25,7 @@ bool
 sasl_pinned(struct sasl_login *l, char name[ACCOUNT_MAX + 1])
 {
 	enum accounts_result r = accounts == NULL ? ACCOUNTS_ERROR :
-	    accounts_pin(accounts, l->p.external_pin, name);
+	    pins_find(accounts_records(accounts), l->p.external_pin, name);
 
 	l->trouble = r == ACCOUNTS_ERROR;
 	return r == ACCOUNTS_OK;

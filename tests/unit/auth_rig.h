@@ -94,6 +94,12 @@ rig_add(const char *name, const char *sender)
 	account_clear(&a);
 }
 
+__attribute__((unused)) static struct records *
+rig_records(void)
+{
+	return accounts_records(rig_accounts);
+}
+
 /* A new channel to auth, as smtpd of that index. */
 __attribute__((unused)) static void
 rig_connect(uint32_t index)

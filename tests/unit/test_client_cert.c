@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 
 #include "auth/client_cert.h"
+#include "auth/pins.h"
 #include "auth/watch.h"
 #include "tests/tap.h"
 #include "tests/unit/auth_rig.h"
@@ -488,7 +489,7 @@ test_pins(void)
 	ok(!client_cert_pin(chain, 5, RIG_WALL_MS, again, why) &&
 	    *again == '\0', "nonsense has none: %s", why);
 
-	is_int(accounts_pin(rig_accounts, pin, name), ACCOUNTS_NONE, "nobody's");
+	is_int(pins_find(rig_records(), pin, name), ACCOUNTS_NONE, "nobody's");
 	snprintf(name, sizeof(name), "nobody");
 	is_int(accounts_add_pin(rig_accounts, pin, name), ACCOUNTS_NONE,
 	    "no such account");
@@ -512,15 +513,15 @@ test_pins(void)
 			    "%s, pinned: no", wishes[rows[i].wish].what);
 		X509_free(cert);
 	}
-	is_int(accounts_drop_pin(rig_accounts, pin, "bob@example.org"),
+	is_int(pins_drop(rig_records(), pin, "bob@example.org"),
 	    ACCOUNTS_NONE, "bob has none to lose");
 	*again = '\0';
-	ok(accounts_next_pin(rig_accounts, again, name) == ACCOUNTS_OK &&
+	ok(pins_next(rig_records(), again, name) == ACCOUNTS_OK &&
 	    strcmp(again, pin) == 0 && strcmp(name, "carol") == 0, "listed");
-	is_int(accounts_next_pin(rig_accounts, again, name), ACCOUNTS_NONE,
+	is_int(pins_next(rig_records(), again, name), ACCOUNTS_NONE,
 	    "the only one");
 	is_int(accounts_remove(rig_accounts, "carol"), ACCOUNTS_OK, "removed");
-	is_int(accounts_pin(rig_accounts, pin, name), ACCOUNTS_NONE,
+	is_int(pins_find(rig_records(), pin, name), ACCOUNTS_NONE,
 	    "and her pins with her");
 }
 

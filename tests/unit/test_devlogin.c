@@ -380,16 +380,16 @@ test_many(void)
 static uint64_t
 used(const char *login)
 {
-	struct accounts_use use;
+	struct use use;
 
-	return accounts_get_use(rig_accounts, login, &use) == ACCOUNTS_OK ?
+	return uses_get(rig_records(), login, &use) == ACCOUNTS_OK ?
 	    use.ms : 0;
 }
 
 static void
 test_last_use(void)
 {
-	struct accounts_use use = { .ms = 0 };
+	struct use use = { .ms = 0 };
 	uint64_t then;
 	char pass[32], login[64];
 	int i;
@@ -419,10 +419,10 @@ test_last_use(void)
 	lastuse_forget(ALICE "/n7");
 	lastuse_stop();
 	is_int(used(ALICE "/used"), then + 5, "at the end, too");
-	is_int(accounts_drop_use(rig_accounts, ALICE "/used"), ACCOUNTS_OK,
+	is_int(uses_drop(rig_records(), ALICE "/used"), ACCOUNTS_OK,
 	    "dropped");
 	is_int(used(ALICE "/used"), 0, "and gone");
-	is_int(accounts_drop_use(rig_accounts, ALICE "/used"), ACCOUNTS_NONE,
+	is_int(uses_drop(rig_records(), ALICE "/used"), ACCOUNTS_NONE,
 	    "once");
 	lastuse_note(ALICE "/used", HERE, then);
 	is_int(used(ALICE "/used"), 0, "nothing is kept after the end");
@@ -431,10 +431,10 @@ test_last_use(void)
 static void
 test_removed(void)
 {
-	struct accounts_use use = { .ms = 5 };
+	struct use use = { .ms = 5 };
 
 	snprintf(use.login, sizeof(use.login), ALICE "/laptop");
-	accounts_put_uses(rig_accounts, &use, 1);
+	uses_put(rig_records(), &use, 1);
 	is_int(used(ALICE "/laptop"), 5, "a use");
 	accounts_remove(rig_accounts, ALICE);
 	is_int(used(ALICE "/laptop"), 0, "goes with its account");
