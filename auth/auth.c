@@ -121,6 +121,8 @@ start(void)
 	accounts = accounts_open(conf->state_dir, &why);
 	if (accounts == NULL)
 		return why;
+	if ((why = revoke_start(accounts, &conf->ticket_key)) != NULL)
+		return why;
 	sasl_login_accounts(accounts);
 	ctl_conf(accounts, conf);
 	watch_start(conf->state_dir);

@@ -2,6 +2,7 @@
 
 #include "auth/ctl_private.h"
 #include "auth/password.h"
+#include "auth/revoke.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
@@ -25,6 +26,7 @@ request_new(uint64_t id, const struct verb *verb)
 	r->verb = verb;
 	r->iterations = conf->iterations;
 	r->hashes = password_hashes(&conf->mechanisms);
+	r->void_until_ms = revoke_until_ms();
 	r->job.run = verb->run;
 	r->job.done = verb->done;
 	buf_init(&r->password, ACCOUNT_PASSWORD_MAX);
@@ -81,6 +83,21 @@ ctl_done(struct request *r)
 	else
 		ctl_refuse(r);
 	ctl_free(r);
+}
+
+enum accounts_result
+ctl_refused(struct request *r, enum ctl_exit code, const char *why)
+{
+	r->refusal = why;
+	r->refusal_code = code;
+	return ACCOUNTS_REFUSED;
+}
+
+bool
+ctl_revokes(struct request *r, const char *whose)
+{
+	r->result = revoke_will(whose, r->void_until_ms);
+	return r->result == ACCOUNTS_OK;
 }
 
 void

@@ -20,10 +20,9 @@ run_add(struct job *job)
 	struct request *r = (struct request *)job;
 
 	if (r->account.rewrite && account_own_address(&r->account) == NULL) {
-		r->result = ACCOUNTS_REFUSED;
-		r->refusal_code = CTL_USAGE;
-		r->refusal = "rewriting needs an address of the account's "
-		    "own: a name that is one, or --sender with one";
+		r->result = ctl_refused(r, CTL_USAGE, "rewriting needs an "
+		    "address of the account's own: a name that is one, or "
+		    "--sender with one");
 		return;
 	}
 	password_set(ctl_accounts(), &r->account, r->password.data,
@@ -35,10 +34,13 @@ static void
 run_passwd(struct job *job)
 {
 	struct request *r = (struct request *)job;
+	char own[LOGIN_MAX + 1];
 
 	password_set(ctl_accounts(), &r->account, r->password.data,
 	    r->password.len, r->iterations, r->hashes);
-	r->result = accounts_set_password(ctl_accounts(), &r->account);
+	if (ctl_revokes(r, device_login(r->account.name, "", own)))
+		r->result = accounts_set_password(ctl_accounts(),
+		    &r->account);
 }
 
 static void
@@ -46,7 +48,8 @@ run_remove(struct job *job)
 {
 	struct request *r = (struct request *)job;
 
-	r->result = accounts_remove(ctl_accounts(), r->account.name);
+	if (ctl_revokes(r, r->account.name))
+		r->result = accounts_remove(ctl_accounts(), r->account.name);
 }
 
 /* A new account may have the name of an old one. */
@@ -54,7 +57,7 @@ static void
 changed(const struct request *r)
 {
 	watch_unlock(r->account.name);
-	revoke_account(r->account.name, ctl_settings()->ticket_sec);
+	revoke_account(r->account.name);
 	log_info("account=\"%s\" done=%s", r->account.name,
 	    strchr(r->verb->words, ' ') + 1);
 }
@@ -110,8 +113,7 @@ done_passwd(struct job *job)
 
 	if (r->result == ACCOUNTS_OK) {
 		watch_unlock(r->account.name);
-		revoke_account(device_login(r->account.name, "", own),
-		    ctl_settings()->ticket_sec);
+		revoke_account(device_login(r->account.name, "", own));
 		log_info("account=\"%s\" done=passwd", r->account.name);
 	}
 	ctl_done(r);
@@ -123,7 +125,7 @@ run_logout(struct job *job)
 {
 	struct request *r = (struct request *)job;
 
-	r->result = ACCOUNTS_OK;
+	(void)ctl_revokes(r, r->account.name);
 }
 
 static void
@@ -131,9 +133,11 @@ done_logout(struct job *job)
 {
 	struct request *r = (struct request *)job;
 
-	sources_forget(r->account.name);
-	revoke_account(r->account.name, ctl_settings()->ticket_sec);
-	log_info("account=\"%s\" done=logout", r->account.name);
+	if (r->result == ACCOUNTS_OK) {
+		sources_forget(r->account.name);
+		revoke_account(r->account.name);
+		log_info("account=\"%s\" done=logout", r->account.name);
+	}
 	ctl_done(r);
 }
 

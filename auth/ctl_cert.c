@@ -11,14 +11,6 @@
 #define OPTION	"certificate="
 #define START_MIN 8		/* of a pin, to name it by */
 
-static enum accounts_result
-refuse(struct request *r, enum ctl_exit code, const char *why)
-{
-	r->refusal = why;
-	r->refusal_code = code;
-	return ACCOUNTS_REFUSED;
-}
-
 /* --- add ------------------------------------------------------------------------- */
 
 static const char *
@@ -46,7 +38,8 @@ run_add(struct job *job)
 	struct request *r = (struct request *)job;
 
 	if (*r->pin == '\0')
-		r->result = refuse(r, CTL_USAGE, "a certificate is wanted");
+		r->result = ctl_refused(r, CTL_USAGE, "a certificate is "
+		    "wanted");
 	else
 		r->result = accounts_add_pin(ctl_accounts(), r->pin,
 		    r->account.name);
@@ -148,11 +141,11 @@ run_remove(struct job *job)
 			found++;
 			which = i;
 		}
-	if (found == 1)
+	if (found == 1 && ctl_revokes(r, r->account.name))
 		r->result = pins_drop(accounts_records(ctl_accounts()),
 		    r->pins[which], r->account.name);
-	else
-		r->result = refuse(r, CTL_NOT_FOUND, found == 0 ?
+	else if (found != 1)
+		r->result = ctl_refused(r, CTL_NOT_FOUND, found == 0 ?
 		    "the account has no such certificate; see posternctl "
 		    "account cert list" : "more than one begins so; name more "
 		    "of it");
@@ -164,7 +157,7 @@ done_remove(struct job *job)
 	struct request *r = (struct request *)job;
 
 	if (r->result == ACCOUNTS_OK) {
-		revoke_account(r->account.name, ctl_settings()->ticket_sec);
+		revoke_account(r->account.name);
 		log_info("account=\"%s\" certificate=%s done=\"cert remove\"",
 		    r->account.name, r->pin);
 	}

@@ -12,14 +12,6 @@
 
 #define GROUP_LEN	5	/* letters, for who reads it out */
 
-static enum accounts_result
-refuse(struct request *r, enum ctl_exit code, const char *why)
-{
-	r->refusal = why;
-	r->refusal_code = code;
-	return ACCOUNTS_REFUSED;
-}
-
 static const char *
 login_of(const struct request *r, const char *label, char out[LOGIN_MAX + 1])
 {
@@ -67,10 +59,10 @@ add(struct account *a, void *arg)
 	struct request *r = arg;
 
 	if (account_device(a, r->label) != NULL)
-		return refuse(r, CTL_FAILED, "the account has a device of that "
-		    "label; remove it first, or take another label");
+		return ctl_refused(r, CTL_FAILED, "the account has a device "
+		    "of that label; remove it first, or take another label");
 	if (!account_add_device(a, &r->device))
-		return refuse(r, CTL_FAILED, "an account has at most 100 "
+		return ctl_refused(r, CTL_FAILED, "an account has at most 100 "
 		    "devices; remove those that are not used any more");
 	return ACCOUNTS_OK;
 }
@@ -225,7 +217,7 @@ drop(struct account *a, void *arg)
 {
 	struct request *r = arg;
 
-	return account_drop_device(a, r->label) ? ACCOUNTS_OK : refuse(r,
+	return account_drop_device(a, r->label) ? ACCOUNTS_OK : ctl_refused(r,
 	    CTL_NOT_FOUND, "the account has no such device; see posternctl "
 	    "account device list");
 }
@@ -236,6 +228,8 @@ run_remove(struct job *job)
 	struct request *r = (struct request *)job;
 	char login[LOGIN_MAX + 1];
 
+	if (!ctl_revokes(r, login_of(r, r->label, login)))
+		return;
 	r->result = accounts_change(ctl_accounts(), r->account.name, drop, r);
 	if (r->result == ACCOUNTS_OK)
 		(void)uses_drop(accounts_records(ctl_accounts()),
@@ -250,7 +244,7 @@ done_remove(struct job *job)
 
 	if (r->result == ACCOUNTS_OK) {
 		login_of(r, r->label, login);
-		revoke_account(login, ctl_settings()->ticket_sec);
+		revoke_account(login);
 		lastuse_forget(login);
 		watch_unlock(login);
 		log_info("account=\"%s\" device=%s done=\"device remove\"",

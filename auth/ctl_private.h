@@ -22,6 +22,7 @@ struct request {
 	uint64_t id;
 	const struct verb *verb;
 	uint32_t iterations, hashes;	/* of a password that is set */
+	uint64_t void_until_ms;		/* for revoke_will() */
 	struct account account;	/* name and, when adding, all the rest */
 	unsigned int sets;	/* enum request_set: what of it was given */
 	char	 label[DEVICE_MAX + 1]; /* of a device, if the verb wants one */
@@ -79,6 +80,11 @@ const char *ctl_take_sending(struct request *, const char *option);
 const char *ctl_take_sender(struct request *, const char *given);
 
 void	 ctl_account_row(uint64_t id, const struct account *, bool full);
+/* run, or a changer: what its result is to be, with the reason. */
+enum accounts_result ctl_refused(struct request *, enum ctl_exit,
+	    const char *why);
+/* run, before a change that ends logins: whether they will be void. */
+bool	 ctl_revokes(struct request *, const char *whose);
 /* run: the account of that name takes the place of the request's. */
 void	 ctl_run_get(struct job *);
 

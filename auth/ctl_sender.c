@@ -56,19 +56,11 @@ ctl_take_sender(struct request *r, const char *given)
 
 /* --- set ------------------------------------------------------------------------------------ */
 
-static enum accounts_result
-refuse(struct request *r, enum ctl_exit code, const char *why)
-{
-	r->refusal = why;
-	r->refusal_code = code;
-	return ACCOUNTS_REFUSED;
-}
-
 /* Rewriting needs something to write. */
 static enum accounts_result
 still_good(struct request *r, const struct account *a)
 {
-	return a->rewrite && account_own_address(a) == NULL ? refuse(r,
+	return a->rewrite && account_own_address(a) == NULL ? ctl_refused(r,
 	    CTL_FAILED, "rewriting needs an address of the account's own: its "
 	    "name, or a sender that is no domain") : ACCOUNTS_OK;
 }
@@ -88,14 +80,21 @@ set(struct account *a, void *arg)
 	return still_good(r, a);
 }
 
+static enum accounts_result
+change(struct request *r, accounts_changer *changer)
+{
+	return !ctl_revokes(r, r->account.name) ? r->result :
+	    accounts_change(ctl_accounts(), r->account.name, changer, r);
+}
+
 static void
 run_set(struct job *job)
 {
 	struct request *r = (struct request *)job;
 
-	r->result = r->sets == 0 ? refuse(r, CTL_USAGE, "nothing to set: "
+	r->result = r->sets == 0 ? ctl_refused(r, CTL_USAGE, "nothing to set: "
 	    "--cap, --plus or --rewrite says what") :
-	    accounts_change(ctl_accounts(), r->account.name, set, r);
+	    change(r, set);
 }
 
 /* --- senders ----------------------------------------------------------------------------- */
@@ -121,8 +120,8 @@ add(struct account *a, void *arg)
 	for (i = 0; i < r->account.nsenders; i++)
 		if (!has(a, r->account.senders[i]) &&
 		    !account_add_sender(a, r->account.senders[i]))
-			return refuse(r, CTL_FAILED, "an account has at most "
-			    "256 senders; a group has room for more");
+			return ctl_refused(r, CTL_FAILED, "an account has at "
+			    "most 256 senders; a group has room for more");
 	a->changed_ms = r->account.changed_ms;
 	return ACCOUNTS_OK;
 }
@@ -135,19 +134,19 @@ drop(struct account *a, void *arg)
 
 	for (i = 0; i < r->account.nsenders; i++)
 		if (!account_drop_sender(a, r->account.senders[i]))
-			return refuse(r, CTL_NOT_FOUND, "the account has no "
-			    "such sender, and nothing was changed; see "
+			return ctl_refused(r, CTL_NOT_FOUND, "the account has "
+			    "no such sender, and nothing was changed; see "
 			    "posternctl account show");
 	a->changed_ms = r->account.changed_ms;
 	return still_good(r, a);
 }
 
 static void
-run_sender(struct request *r, accounts_changer *change)
+run_sender(struct request *r, accounts_changer *changer)
 {
-	r->result = r->account.nsenders == 0 ? refuse(r, CTL_USAGE,
+	r->result = r->account.nsenders == 0 ? ctl_refused(r, CTL_USAGE,
 	    "a sender is missing: an address, or \"@\" and a domain") :
-	    accounts_change(ctl_accounts(), r->account.name, change, r);
+	    change(r, changer);
 }
 
 static void
@@ -169,7 +168,7 @@ done(struct job *job)
 	struct request *r = (struct request *)job;
 
 	if (r->result == ACCOUNTS_OK) {
-		revoke_account(r->account.name, ctl_settings()->ticket_sec);
+		revoke_account(r->account.name);
 		log_info("account=\"%s\" done=\"%s\"", r->account.name,
 		    strchr(r->verb->words, ' ') + 1);
 	}

@@ -82,7 +82,8 @@ gather(void)
 static void
 write_run(struct job *job)
 {
-	(void)uses_put(accounts_records(writing.accounts), writing.v, writing.n);
+	(void)uses_put(accounts_records(writing.accounts), writing.v,
+	    writing.n);
 }
 
 /* What could not be written is not tried again: the log has said why. */
@@ -143,7 +144,8 @@ lastuse_stop(void)
 	writing.busy = false;
 	if (nuses > 0 && accounts != NULL) {
 		gather();
-		(void)uses_put(accounts_records(accounts), writing.v, writing.n);
+		(void)uses_put(accounts_records(accounts), writing.v,
+		    writing.n);
 		free(writing.v);
 	}
 	writing.v = NULL;

@@ -29,6 +29,7 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/sources.c %D%/sources.h \
 	%D%/tokens.c %D%/tokens.h \
 	%D%/uses.c %D%/uses.h \
+	%D%/voids.c %D%/voids.h \
 	%D%/watch.c %D%/watch.h \
 	%D%/worker.c %D%/worker.h
 

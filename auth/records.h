@@ -5,8 +5,8 @@
  *
  * Letters are 'a' for accounts, 'm' for what the installation itself must
  * remember, 'u' for the last use of "account/label", 'c' for whose a
- * certificate's key is. Files in the directory: accounts.db, and log.NNNNNNNNNN
- * of the transactions.
+ * certificate's key is, 'v' for whose logins are void. Files in the directory:
+ * accounts.db, and log.NNNNNNNNNN of the transactions.
  */
 #ifndef AUTH_RECORDS_H
 #define AUTH_RECORDS_H

@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 13
+#define IPC_VERSION 14
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
@@ -103,6 +103,8 @@ enum msg {
 			   void; forget this at `until`. Whose: "account" all
 			   of it, "account/label" one device's, "account/" those
 			   with the account's own password */
+	/* auth to queue, which takes no mail before */
+	M_REVOKE_END,	/* that was all, for now */
 
 	/* smtpd to keys, on a blocking channel of its own */
 	M_SIGN = 96,	/* u32 certificate index, u8 enum sign_as, bytes to be

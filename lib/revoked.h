@@ -1,10 +1,11 @@
 /*
  * revoked: logins that no longer count, because their account or device was
  * removed or has a new password. Whose they are: "account" for all of it,
- * "account/label" for one device, "account/" for the account's own password. auth says so and queue obeys; each keeps
- * what it knows and tells the other when their channel is new, so that the word
- * outlives either of them. Times are ev_now_ms()'s, which all processes share;
- * a row is forgotten when the last ticket it can concern has expired.
+ * "account/label" for one device, "account/" for the account's own password.
+ * auth says so and queue obeys; each keeps what it knows and tells the other when
+ * their channel is new, so that the word outlives either of them. Times are
+ * ev_now_ms()'s, which all processes share; a row is forgotten when the last
+ * ticket it can concern has expired.
  */
 #ifndef LIB_REVOKED_H
 #define LIB_REVOKED_H

@@ -18,6 +18,7 @@
 
 #define TICKET_KEY_LEN	32
 #define TICKET_MAC_LEN	32
+#define TICKET_LIFE_MAX_SEC (9 * 86400u) /* the settings allow less */
 #define ACCOUNT_MAX	320	/* bytes of an account's name: an address fits */
 #define CAP_NAME_MAX	64
 #define DEVICE_MAX	32	/* of a device's label */

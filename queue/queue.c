@@ -121,7 +121,12 @@ on_auth_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 {
 	struct queue *q = arg;
 
-	return in->type == M_REVOKE ? revoked_get(&q->revoked, in) : -1;
+	if (in->type == M_REVOKE)
+		return revoked_get(&q->revoked, in);
+	if (in->type != M_REVOKE_END || !ipc_in_end(in))
+		return -1;
+	q->told = true;
+	return 0;
 }
 
 static void

@@ -40,6 +40,8 @@ struct queue {
 	struct feed *feed;
 	struct revoked revoked;		/* what auth has said */
 	struct ipc *auth;		/* NULL: absent */
+	bool	 told;			/* auth has said all that it knew of
+					   logins that are void */
 	struct ctl *ctl;
 	struct life_digests *digests;
 	struct ev_timer sweep;

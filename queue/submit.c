@@ -224,6 +224,12 @@ admit(struct worker *w, uint64_t session, const struct ticket *t)
 		    "please connect and log in again");
 		return ADMIT_ANSWERED;
 	}
+	/* It may be void, and who would say so is not here yet. */
+	if (!q->told) {
+		say_no(w, session, 451, "4.3.2", "The accounts are not there "
+		    "yet; please try again in a minute");
+		return ADMIT_ANSWERED;
+	}
 	if (revoked(q, t)) {
 		say_no(w, session, 421, "4.7.0", "Your account has changed; "
 		    "please connect and log in again");

@@ -738,6 +738,7 @@ rise(void)
 		snprintf(sim->refusal, sizeof(sim->refusal), "%s", why);
 		_exit(1);
 	}
+	world.told = true;
 	said.ended = 1;
 	client_connect();
 	for (i = 0; i < RELAYS; i++) {

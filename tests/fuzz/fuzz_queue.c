@@ -129,6 +129,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	world_defaults();
 	ev_clock_fake(WORLD_NOW, WORLD_WALL);
 	MUST(queue_open(&world, &world_conf, world_open_store) == NULL);
+	world.told = true;
 	world_connect(&smtpd, ROLE_SMTPD, 0);
 	world_connect(&relay, ROLE_RELAY, 0);
 	world_turn(4);

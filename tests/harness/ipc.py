@@ -245,6 +245,13 @@ class Child:
         return self.process.wait(PATIENCE)
 
 
+def link(one, role, other, other_role):
+    """A channel between two children, which each has as an instance 0."""
+    a, b = pair()
+    one.peer(other_role, 0, a)
+    other.peer(role, 0, b)
+
+
 class House:
     """Children without posternd, and the slices that they need."""
 

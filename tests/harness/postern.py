@@ -247,6 +247,15 @@ route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}
                 except ProcessLookupError:
                     pass        # it has ended meanwhile
 
+    def kill_together(self, *names):
+        """The same of several, of which none is replaced before all are dead."""
+        pids = [p["pid"] for p in self.processes()
+                if p["name"].split("/")[0] in names]
+        self.process.send_signal(signal.SIGSTOP)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self.process.send_signal(signal.SIGCONT)
+
     # --- talking to it -----------------------------------------------------------
 
     def ctl(self, *words, input=None, check=True):

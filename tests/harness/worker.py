@@ -13,7 +13,8 @@ import socket
 import ssl
 import threading
 
-from ipc import Channel, House, blob, items, pair, string, strings, u32
+from ipc import (Channel, House, blob, items, link, pair, string, strings,
+                 u32)
 from postern import PATIENCE
 
 
@@ -50,6 +51,10 @@ class Worker(House):
         child.peer("SMTPD", 0, mine)
         self.smtpd_child.peer(name, 0, theirs)
 
+    def introduce(self):
+        """queue takes no mail before auth has told it whose logins are void."""
+        link(self.auth_child, "AUTH", self.queue_child, "QUEUE")
+
     def start_smtpd(self, **limits):
         self.plain, self.secure = self.socket(), self.socket()
         self.port = self.plain.getsockname()[1]
@@ -59,6 +64,7 @@ class Worker(House):
         self.connect("AUTH", self.auth_child)
         self.connect("KEYS", self.keys_child)
         self.connect("QUEUE", self.queue_child)
+        self.introduce()
         mine, theirs = pair()
         self.relay = Channel(mine)
         self.queue_child.peer("RELAY", 0, theirs)

@@ -4,6 +4,7 @@ Accounts from the administrator's side: the verbs, their answers and exit codes,
 and what they mean for the next login; auth killed, auth's database damaged.
 """
 import glob
+import json
 import os
 import smtplib
 import subprocess
@@ -124,6 +125,37 @@ def test_logins(p):
     tap.ok(p.logged('login=failed account="nobody"'), "and who failed")
 
 
+def test_both_die(p):
+    """auth and queue end in the same moment, each time with all they know."""
+    p.account("greta", "open-sesame", "--sender", "@example.org")
+    p.account("hans", "open-sesame", "--sender", "@example.org")
+    r = p.ctl("account", "device", "add", "hans", "phone")
+    phone = json.loads(r.stdout.splitlines()[0])["password"]
+    sessions = []
+    for who, password in (("greta", "open-sesame"), ("hans", phone),
+                          ("hans", "open-sesame")):
+        s = p.client()
+        s.ehlo()
+        s.login(who, password)
+        sessions.append(s)
+    verb(p, OK, "a new password for greta", "passwd", "greta",
+         password="new-sesame")
+    verb(p, OK, "no phone any more for hans", "device", "remove", "hans",
+         "phone")
+    for turn in "auth and queue are killed at once", "and again":
+        p.kill_together("auth", "queue")
+        tap.ok(wait_for(lambda: sessions[2].mail(ALICE)[0] == 250),
+               turn + "; who was not meant goes on")
+        sessions[2].rset()
+    for s, who in zip(sessions, ("greta", "the phone")):
+        code, text = s.mail(ALICE)
+        tap.ok(code == 421 and b"log in again" in text,
+               "%s's session is over all the same: %d" % (who, code))
+    tap.equal(login(p, "greta", "new-sesame"), 235, "she may come back")
+    for who in ("greta", "hans"):
+        verb(p, OK, "remove " + who, "remove", who)
+
+
 def test_revoked(p):
     """Sessions that are open when their account changes."""
     for who in ("carol", "dave", "erin"):
@@ -160,6 +192,7 @@ def test_revoked(p):
         s.login("frank", "open-sesame")
         tap.ok(wait_for(lambda: s.mail(ALICE)[0] == 250),
                "a name that is new is no name that was revoked")
+    test_both_die(p)
     verb(p, OK, "erin is logged out", "logout", "erin")
     open_ones["erin"].rset()
     code, text = open_ones["erin"].mail(ALICE)

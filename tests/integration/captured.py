@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
 from ipc import (HEADER, M, SIGN, VERSION, Channel, House, blob,  # noqa: E402
-                 boolean, pair, string, strings, u8, u32, u64)
+                 boolean, link, pair, string, strings, u8, u32, u64)
 from postern import need_root, wait_for                          # noqa: E402
 
 ALICE, MALLORY = "alice@example.org", "mallory@example.org"
@@ -49,6 +49,7 @@ class Captured(House):
         for name in self.child:
             for worker in (0, 1):
                 self.channel(name, worker)
+        link(self.child["AUTH"], "AUTH", self.child["QUEUE"], "QUEUE")
         self.child["AUTH"].serve("")
         self.child["KEYS"].serve(self.empty)
         self.child["QUEUE"].serve("")
@@ -211,7 +212,7 @@ def test_forged(h):
     tap.equal(got[0], "M_TX_NO", "an expired ticket of auth's is refused")
     tap.equal(got[2].u32(), 421, "with 421")
     # The forger above seals as auth does: else his failures would prove little.
-    good = seal(h.ticket_key, 0, dict(expired, session=11,
+    good = seal(h.ticket_key, 0, dict(expired, session=11, begun=now_ms(),
                                       expires=now_ms() + 60000))
     got = end.ask("M_TX_BEGIN", 11, ticket(good), string(ALICE), u64(0))
     tap.equal(got[0], "M_TX_OK", "only the key was missing")
@@ -443,7 +444,7 @@ def nonsense(session_packet):
     for name in ("M_CONF", "M_START", "M_STOP", "M_CTL_REQ", "M_PEER",
                  "M_SUBMITTED", "M_AUTH_OK", "M_SIGNED", "M_DELIVER",
                  "M_RCPT_RESULT", "M_DELIVER_END", "M_TX_OK", "M_REVOKE",
-                 "M_TLS_KEY"):
+                 "M_REVOKE_END", "M_TLS_KEY"):
         yield "a worker's " + name, HEADER.pack(VERSION, M[name], 0, 1)
     yield "a string without its end", HEADER.pack(
         VERSION, M["M_AUTH_START"], 9, 1) + blob(b"PLAIN")

@@ -97,6 +97,7 @@ def test_others_go_away(w):
            "without a queue MAIL is 451")
     w.queue_child = w.start_queue()
     w.connect("QUEUE", w.queue_child)
+    w.introduce()
     mine, theirs = pair()
     w.queue_child.peer("RELAY", 0, theirs)
     threading.Thread(target=w.deliver, args=(Channel(mine),),
@@ -117,6 +118,7 @@ def test_others_go_away(w):
     s.quit()
     w.auth_child = w.start_auth()
     w.connect("AUTH", w.auth_child)
+    w.introduce()
     w.auth_child.serve("")
     with w.client() as s:
         tap.equal(s.noop()[0], 250, "a new auth knows the account")

@@ -15,7 +15,8 @@ UNIT_TESTS += %D%/test_sasl %D%/test_scram %D%/test_exchange %D%/test_oauth
 %C%_test_exchange_LDADD = $(LIBAUTH)
 %C%_test_sasl_LDADD = $(LIBAUTH)
 
-UNIT_TESTS += %D%/test_lanes %D%/test_sources
+UNIT_TESTS += %D%/test_lanes %D%/test_sources %D%/test_revoke
+%C%_test_revoke_LDADD = $(LIBAUTH)
 %C%_test_sources_LDADD = $(LIBAUTH)
 %C%_test_lanes_LDADD = $(LIBAUTH)
 

@@ -150,6 +150,7 @@ lose_everything(void)
 	world_log[0] = '\0';
 	is_str(queue_open(&world, &world_conf, world_open_store), NULL,
 	    "a new store");
+	world.told = true;
 	world_connect(&smtpd, ROLE_SMTPD, 0);
 	world_connect(&relay, ROLE_RELAY, 0);
 }

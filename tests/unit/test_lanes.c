@@ -135,7 +135,7 @@ revoke_now(int queue)
 	uint64_t before;
 	int turns;
 
-	revoke_account("scanner", 60);
+	revoke_account("scanner");
 	for (turns = 0; turns < 50 && poll(&p, 1, 0) == 0; turns++)
 		ev_loop_once(1);
 	if (ipc_recv_sync(queue, 1000, &in) != 1 || in.type != M_REVOKE)

@@ -290,6 +290,54 @@ test_revoked(void)
 	revoked_clear(&world.revoked);
 }
 
+/* A queue that has just begun knows not yet what is void. */
+static void
+test_untold(void)
+{
+	static const struct ipc_ops ops = { world_on_msg, world_on_gone };
+	struct world_peer auth = { .ipc = NULL };
+	struct ticket t = world_ticket(0, 9, "alice@example.org");
+	struct world_no no;
+	size_t i;
+	int fd[2];
+
+	t.begun_ms = ev_now_ms() - 1;
+	ticket_seal(&world_conf.ticket_key, 0, &t);
+	world.told = false;
+	if (ipc_pair(fd) == -1)
+		abort();
+	auth.ipc = ipc_new(fd[0], &ops, &auth);
+	queue_auth_peer(&world, fd[1]);
+	revoked_send(auth.ipc, "bob", 1, ev_now_ms() + 1000);
+	world_turn(5);
+	for (i = 0; i < nitems(requests); i++) {
+		requests[i](&t);
+		ok(!world_submitted(&smtpd, &no, NULL) && no.code == 451 &&
+		    strcmp(no.status, "4.3.2") == 0,
+		    "request %zu before auth has told all: %u %s", i, no.code,
+		    no.text);
+	}
+	ipc_begin(M_REVOKE_END, 0);
+	ipc_send(auth.ipc, -1);
+	world_turn(5);
+	send_submit(&t);
+	ok(world_submitted(&smtpd, &no, NULL), "behind it: served");
+	revoked_send(auth.ipc, "alice@example.org", ev_now_ms(),
+	    ev_now_ms() + 1000);
+	world_turn(5);
+	send_submit(&t);
+	ok(!world_submitted(&smtpd, &no, NULL) && no.code == 421,
+	    "unless it was void");
+	ipc_begin(M_REVOKE_END, 0);
+	ipc_put_bool(true);
+	ipc_send(auth.ipc, -1);
+	world_turn(5);
+	ok(auth.gone && world.told, "a malformed end ends the channel; what "
+	    "was told stays");
+	world_disconnect(&auth);
+	revoked_clear(&world.revoked);
+}
+
 static const struct {
 	const char *name, *from, *rcpt, *orcpt, *envid;
 	uint64_t size;
@@ -805,6 +853,7 @@ main(void)
 	test_return_path();
 	test_expired();
 	test_revoked();
+	test_untold();
 	test_bad_envelopes();
 	test_over_cap();
 	test_devices();
