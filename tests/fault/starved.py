@@ -1,15 +1,17 @@
 #!/usr/bin/python3
 """
-What the server needs runs out: the disk is full or read-only, there are no
-descriptors, no memory, a next hop takes connections and never says a word. It
+What the server needs runs out: the disk is full, read-only or past its quota,
+there are no descriptors, its own or the kernel's, no memory, a next hop takes
+connections and never says a word. It
 refuses politely (4yz), loses nothing, recovers by itself, and says so once and
 not ten thousand times.
 
     starved.py [--long]         200 sessions with 25 MB each
 """
+import contextlib
 import ctypes
+import errno
 import os
-import re
 import smtplib
 import socket
 import subprocess
@@ -23,13 +25,15 @@ import tap                                                      # noqa: E402
 from postern import (Postern, PATIENCE, SANITIZED, USERS,       # noqa: E402
                      need_root, wait_for)
 from sink import Sink                                           # noqa: E402
+from trouble import (Load, MemoryGroup, accounted,              # noqa: E402
+                     descriptors, limit, message, pid_of, quiet, recovers,
+                     restarts, shimmed, spins, subjects, vm_bytes)
 
 LONG = "--long" in sys.argv
-ALICE = "alice@example.org"
+ALICE = "alice@example.org"     # as trouble.py has it
 BOB = "bob@example.net"
 SOON = 'retry-first = "1s" retry-max = "2s"'
 DISK_MB = 64
-LIMITS = {"nofile": "Max open files", "as": "Max address space"}
 
 
 def private_mounts():
@@ -39,77 +43,6 @@ def private_mounts():
     if libc.unshare(clone_newns) != 0 or \
             libc.mount(b"none", b"/", None, ms_rec | ms_private, None) != 0:
         raise OSError(ctypes.get_errno(), "no mount namespace")
-
-
-def message(name, size=1000):
-    line = ("x" * 70 + "\r\n") * (size // 72)
-    return "Subject: %s\r\n\r\n%s" % (name, line)
-
-
-def subjects(sink):
-    return sorted(re.search(r"Subject: (\S+)", m.header()).group(1)
-                  for m in sink.messages)
-
-
-def chatter(p, since):
-    """The most frequent line about what is wrong: (times, line)."""
-    counts = {}
-    for line in p.log()[since:].splitlines():
-        # One line for what happens to a message or a client is no chatter.
-        if re.search(r" (accepted|delivered|deferred|waits|refused|end) ",
-                     line) or "session=" in line or "peer=" in line:
-            continue
-        line = re.sub(r"\d+", "N", line.split("] ", 1)[-1])
-        counts[line] = counts.get(line, 0) + 1
-    return max(((n, l) for l, n in counts.items()), default=(0, ""))
-
-
-def quiet(p, since, most, what):
-    n, line = chatter(p, since)
-    if not tap.ok(n <= most, "%s: told of %d times at most" % (what, most)):
-        tap.note("%d times: %s" % (n, line))
-    else:
-        tap.note("%s: the most frequent line came %d times: %s" % (
-            what, n, line[-100:]))
-
-
-class Load:
-    """A few clients that submit without end and note what is said."""
-
-    def __init__(self, p, clients=4, size=1000):
-        self.p, self.size = p, size
-        self.acked, self.codes, self.going = [], {}, True
-        self.threads = [threading.Thread(target=self.run, args=(i,),
-                                         daemon=True) for i in range(clients)]
-        for t in self.threads:
-            t.start()
-
-    def run(self, i):
-        n, client = 0, None
-        while self.going:
-            n += 1
-            name = "load-%d-%d" % (i, n)
-            try:
-                client = client or self.p.client(login=ALICE)
-                client.sendmail(ALICE, [BOB], message(name, self.size))
-                self.acked.append(name)
-                self.note(250)
-            except smtplib.SMTPResponseException as e:
-                self.note(e.smtp_code)
-                client = None
-            except (smtplib.SMTPException, OSError):
-                self.note(0)            # closed
-                client = None
-            time.sleep(0.05)
-
-    def note(self, code):
-        self.codes[code] = self.codes.get(code, 0) + 1
-
-    def end(self):
-        self.going = False
-        for t in self.threads:
-            t.join(PATIENCE)
-        return self.acked
 
 
 def fill(p, leave):
@@ -128,6 +61,10 @@ def fill(p, leave):
                 return path
 
 
+def later(line):
+    return "450 4.2.0 later"
+
+
 def small_disk(queue):
     p = Postern(next_hop=None, queue=queue + " " + SOON + ' segment = "8M"',
                 route_options="tls = none")
@@ -137,6 +74,17 @@ def small_disk(queue):
                         DISK_MB, USERS["queue"], USERS["queue"]),
                     "tmpfs", p.dir + "/state/queue"], check=True)
     return p
+
+
+@contextlib.contextmanager
+def waiting(queue):
+    """A queue on a small disk of its own; its next hop says "later"."""
+    with Sink() as sink, small_disk(queue) as p:
+        p.configure(next_hop=sink.url)
+        p.ctl("reload")
+        p.account(ALICE, "open-sesame")
+        sink.answer["RCPT"] = later
+        yield sink, p
 
 
 def refused(p):
@@ -157,20 +105,11 @@ def disk_low(p):
                 if r.get("name") == "disk_low")
 
 
-def restarts(p, name="queue"):
-    return sum(" %s ended" % name in l or " %s took" % name in l
-               for l in p.log().splitlines())
-
-
 # --- the disk ------------------------------------------------------------------
 
 def test_nearly_full():
     """Below min-free: no new mail, and what there is goes out."""
-    with Sink() as sink, small_disk('min-free = "4M"') as p:
-        p.configure(next_hop=sink.url)
-        p.ctl("reload")
-        p.account(ALICE, "open-sesame")
-        sink.answer["RCPT"] = lambda line: "450 4.2.0 later"
+    with waiting('min-free = "4M"') as (sink, p):
         for i in range(10):
             p.submit(ALICE, [BOB], message("before-%d" % i))
         mark = len(p.log())
@@ -193,11 +132,7 @@ def test_nearly_full():
 
 def test_full():
     """Not a byte left, under load, and a kill -9 of the queue."""
-    with Sink() as sink, small_disk('min-free = "1M"') as p:
-        p.configure(next_hop=sink.url)
-        p.ctl("reload")
-        p.account(ALICE, "open-sesame")
-        sink.answer["RCPT"] = lambda line: "450 4.2.0 later"
+    with waiting('min-free = "1M"') as (sink, p):
         load = Load(p)
         wait_for(lambda: len(load.acked) > 20)
         mark = len(p.log())
@@ -216,25 +151,13 @@ def test_full():
         p.kill("queue")
         time.sleep(1.5)
         os.unlink(filler)
-        n = len(load.acked)
-        tap.ok(wait_for(lambda: len(load.acked) > n + 20),
-               "with room again mail is taken, nothing else to be done")
-        acked = load.end()
-        tap.ok(wait_for(lambda: set(acked) <= set(subjects(sink))),
-               "all that was acknowledged is delivered")
-        tap.note("answers: %s" % load.codes)
-        tap.ok(set(load.codes) <= {250, 421, 451, 452, 454, 0},
-               "each refusal was a temporary one")
-        quiet(p, mark, 12, "full")
+        recovers(load, "with room again", 20)
+        accounted(load, sink, "full", mark, 12)
 
 
 def test_read_only():
     """As a kernel remounts a disk that fails."""
-    with Sink() as sink, small_disk('min-free = "1M"') as p:
-        p.configure(next_hop=sink.url)
-        p.ctl("reload")
-        p.account(ALICE, "open-sesame")
-        sink.answer["RCPT"] = lambda line: "450 4.2.0 later"
+    with waiting('min-free = "1M"') as (sink, p):
         load = Load(p)
         wait_for(lambda: len(load.acked) > 20)
         mark = len(p.log())
@@ -247,99 +170,171 @@ def test_read_only():
 
         tap.ok(wait_for(remount, PATIENCE, 0), "the disk is read-only")
         time.sleep(2)
-        bad = dict(load.codes)
         n = len(load.acked)
         time.sleep(1)
         tap.equal(len(load.acked), n, "nothing is acknowledged on it")
         subprocess.run(["mount", "-o", "remount,rw", p.dir +
                         "/state/queue"], check=True)
-        tap.ok(wait_for(lambda: len(load.acked) > n + 20, PATIENCE * 2),
-               "writable again: mail is taken, nothing else to be done")
-        acked = load.end()
+        recovers(load, "writable again", 20)
         sink.answer.clear()
-        tap.ok(wait_for(lambda: set(acked) <= set(subjects(sink))),
-               "all that was acknowledged is delivered")
-        tap.note("answers: %s" % bad)
-        tap.ok(set(load.codes) <= {250, 421, 451, 452, 454, 0},
-               "each refusal was a temporary one")
-        quiet(p, mark, 20, "read-only")
+        accounted(load, sink, "read-only", mark, 20)
 
 
 # --- descriptors ------------------------------------------------------------------
 
-def limit(pid, what, soft):
-    """
-    As the process's own user, who may do that without more rights than a
-    container has.
-    """
-    with open("/proc/%d/status" % pid) as f:
-        ids = dict(l.split(":", 1) for l in f)
-    with open("/proc/%d/limits" % pid) as f:
-        old = next(l[26:47].strip() for l in f if l.startswith(LIMITS[what]))
-    subprocess.run(["prlimit", "--pid", str(pid), "--%s=%s:" % (what, soft)],
-                   user=int(ids["Uid"].split()[0]),
-                   group=int(ids["Gid"].split()[0]), extra_groups=[],
-                   check=True)
-    return old
-
-
-def pid_of(p, name):
-    return next(r["pid"] for r in p.processes() if
-                r["name"].split("/")[0] == name)
-
-
-def descriptors(pid):
-    return len(os.listdir("/proc/%d/fd" % pid))
-
-
-def cpu(pid):
-    with open("/proc/%d/stat" % pid) as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_descriptors(sink, p):
-    for name in ("queue", "relay"):
+    for name in ("queue", "relay", "smtpd"):
         pid = pid_of(p, name)
         sink.messages.clear()
         mark = len(p.log())
-        before = cpu(pid)
         old = limit(pid, "nofile", descriptors(pid))
         load = Load(p, size=300_000)    # a spool file each
         time.sleep(1.5)
         limit(pid_of(p, name), "nofile", old)
-        spent = cpu(pid_of(p, name)) - before
-        n = len(load.acked)
-        tap.ok(wait_for(lambda: len(load.acked) > n + 5),
-               "no descriptors for %s: it recovers" % name)
-        acked = load.end()
-        tap.ok(wait_for(lambda: set(acked) <= set(subjects(sink))),
-               "all that was acknowledged is delivered")
-        tap.note("answers: %s" % load.codes)
-        tap.ok(set(load.codes) <= {250, 421, 451, 452, 0},
-               "each refusal was a temporary one")
-        tap.ok(SANITIZED or spent < 2, "it does not spin")
-        quiet(p, mark, 5, "no descriptors for %s" % name)
+        recovers(load, "no descriptors for " + name)
+        accounted(load, sink, "no descriptors for " + name, mark, 5)
+        tap.equal(restarts(p, name), 0, "nobody ended")
+
+
+def test_no_spin(sink, p):
+    """A client knocks whom smtpd has no descriptor for: it sleeps on."""
+    pid = pid_of(p, "smtpd")
+    with p.client(login=ALICE):         # has had its turn
+        pass
+    old = limit(pid, "nofile", descriptors(pid))
+    with socket.create_connection(("127.0.0.1", p.port)) as knocking:
+        tap.ok(wait_for(lambda: "descriptor" in p.log()), "it is told")
+        took = spins(pid, 2)
+        tap.ok(SANITIZED or took < 0.05, "without a descriptor smtpd takes "
+               "%.1f %% of a core" % (took * 100))
+        limit(pid, "nofile", old)
+        knocking.settimeout(PATIENCE)
+        tap.ok(knocking.recv(100)[:4] == b"220 ", "with one it answers")
+
+
+# --- what the kernel says ------------------------------------------------------------
+
+SHIM = r'''
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+static volatile int *trouble;		/* an errno, or 0 */
+__attribute__((constructor)) static void
+begin(void)
+{
+	int fd = open(getenv("TROUBLE"), O_RDONLY);
+	trouble = mmap(NULL, sizeof(*trouble), PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+}
+/* The table of open files is full for all; a quota forbids a new one. */
+static int
+no_file(int flags)
+{
+	int e = trouble == NULL ? 0 : *trouble;
+	if (e == 0 || (e == EDQUOT && (flags & O_CREAT) == 0))
+		return 0;
+	errno = e;
+	return 1;
+}
+/* What a file has it keeps; it does not grow. */
+static int
+no_growth(int fd, off_t end)
+{
+	struct stat st;
+	if (trouble == NULL || *trouble != EDQUOT || fstat(fd, &st) == -1 ||
+	    !S_ISREG(st.st_mode) || end <= st.st_size)
+		return 0;
+	errno = EDQUOT;
+	return 1;
+}
+#define OPEN(name) int name(const char *path, int flags, ...) \
+{ \
+	static int (*real)(const char *, int, ...); \
+	va_list ap; int mode; \
+	va_start(ap, flags); mode = va_arg(ap, int); va_end(ap); \
+	if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, #name); \
+	return no_file(flags) ? -1 : real(path, flags, mode); \
+}
+OPEN(open)
+OPEN(open64)
+#define PWRITE(name) ssize_t name(int fd, const void *p, size_t n, off_t at) \
+{ \
+	static ssize_t (*real)(int, const void *, size_t, off_t); \
+	if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, #name); \
+	return no_growth(fd, at + n) ? -1 : real(fd, p, n, at); \
+}
+PWRITE(pwrite)
+PWRITE(pwrite64)
+ssize_t
+write(int fd, const void *p, size_t n)
+{
+	static ssize_t (*real)(int, const void *, size_t);
+	if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "write");
+	return no_growth(fd, lseek(fd, 0, SEEK_CUR) + n) ? -1 : real(fd, p, n);
+}
+int
+accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
+{
+	static int (*real)(int, struct sockaddr *, socklen_t *, int);
+	if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "accept4");
+	return trouble != NULL && *trouble == ENFILE ? (errno = ENFILE, -1) :
+	    real(fd, sa, len, flags);
+}
+int
+socket(int domain, int type, int protocol)
+{
+	static int (*real)(int, int, int);
+	if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "socket");
+	return trouble != NULL && *trouble == ENFILE ? (errno = ENFILE, -1) :
+	    real(domain, type, protocol);
+}
+'''
+
+
+def test_kernel():
+    """The whole machine's table of files is full; a quota is used up."""
+    with Sink() as sink:
+        p = Postern(next_hop=sink.url, queue=SOON + ' segment = "8M"',
+                    limits='message-size = "40M"', route_options="tls = none")
+        control = shimmed(p, ("postern-smtpd", "postern-queue",
+                              "postern-relay"), SHIM, "TROUBLE")
+
+        def trouble(error):
+            with open(control, "r+b" if os.path.exists(control) else "wb") as f:
+                f.write(error.to_bytes(4, sys.byteorder))
+        trouble(0)
+        with p:
+            p.account(ALICE, "open-sesame")
+            for error, what in ((errno.ENFILE, "no file for anybody"),
+                                (errno.EDQUOT, "a quota is used up")):
+                for size in (1000, 300_000):
+                    sink.messages.clear()
+                    mark = len(p.log())
+                    load = Load(p, size=size)
+                    wait_for(lambda: len(load.acked) > 10)
+                    trouble(error)
+                    time.sleep(2)
+                    trouble(0)
+                    recovers(load, what)
+                    accounted(load, sink, what, mark, 12)
 
 
 # --- memory ---------------------------------------------------------------------------
 
-def vm_bytes(pid):
-    with open("/proc/%d/status" % pid) as f:
-        return next(int(l.split()[1]) for l in f if
-                    l.startswith("VmSize")) * 1024
-
-
-def test_memory(sink, p):
-    """Large mail in many sessions at once, each process at its limit."""
-    sessions, size = (200, 25 << 20) if LONG else (30, 4 << 20)
-    for name, more in (("smtpd", 48), ("queue", 32), ("relay", 48)):
-        pid = pid_of(p, name)
-        limit(pid, "as", vm_bytes(pid) + (more << 20))
+def large_mail(sink, p, sessions, size, what):
+    """All of them at once, and nobody ends."""
     sink.messages.clear()
     text = message("large", size)
     clients = [p.client(login=ALICE) for _ in range(sessions)]
     good = []
+    before = [restarts(p, n) for n in ("smtpd/0", "queue", "relay/0")]
 
     def send(c):
         try:
@@ -353,13 +348,38 @@ def test_memory(sink, p):
         t.start()
     for t in threads:
         t.join()
-    tap.equal(len(good), sessions, "%d sessions with %d MB each: all taken, "
-              "with 48 MB of memory to spare" % (sessions, size >> 20))
+    tap.equal(len(good), sessions, "%d sessions with %d MB each, %s: all taken"
+              % (sessions, size >> 20, what))
     tap.ok(wait_for(lambda: len(sink.messages) == sessions, PATIENCE * 4),
            "all delivered")
     tap.ok(all(len(m.content) > size * 0.98 for m in sink.messages), "whole")
-    tap.equal(sum(restarts(p, n) for n in ("smtpd/0", "queue", "relay/0")), 0,
-              "nobody ended")
+    tap.equal([restarts(p, n) for n in ("smtpd/0", "queue", "relay/0")],
+              before, "nobody ended")
+
+
+LARGE = (200, 25 << 20) if LONG else (30, 4 << 20)
+
+
+def test_memory(sink, p):
+    """Each process at the limit of its address space."""
+    for name, more in (("smtpd", 48), ("queue", 32), ("relay", 48)):
+        pid = pid_of(p, name)
+        limit(pid, "as", vm_bytes(pid) + (more << 20))
+    large_mail(sink, p, *LARGE, "with 48 MB of memory to spare")
+
+
+def test_memory_group(sink, p):
+    """32 MB for all three, page cache included: the kernel kills who has more."""
+    group = MemoryGroup(32 << 20)
+    if group.path is None:
+        tap.note("no cgroup with memory can be made here: the limits of the "
+                 "address space above have to do")
+        return
+    for name in ("smtpd", "queue", "relay"):
+        group.add(pid_of(p, name))
+    large_mail(sink, p, *LARGE, "in a cgroup of 32 MB")
+    p.stop()
+    group.end()
 
 
 # --- a next hop that says nothing ---------------------------------------------------------
@@ -406,8 +426,16 @@ def main():
                                  route_options="tls = none") as p:
         p.account(ALICE, "open-sesame")
         test_descriptors(sink, p)
+        test_no_spin(sink, p)
         if not SANITIZED:       # whose address space is endless
             test_memory(sink, p)
+    if not SANITIZED:           # which come before any library
+        test_kernel()
+        with Sink() as sink, Postern(next_hop=sink.url, queue=SOON,
+                                     limits='message-size = "40M"',
+                                     route_options="tls = none") as p:
+            p.account(ALICE, "open-sesame")
+            test_memory_group(sink, p)
     with Sink() as sink, Postern(next_hop=sink.url, queue=SOON,
                                  route_options="tls = none") as p:
         p.account(ALICE, "open-sesame")

@@ -13,4 +13,5 @@ EXTRA_DIST += \
 	%D%/sink.py \
 	%D%/talk.py \
 	%D%/tap.py \
+	%D%/trouble.py \
 	%D%/worker.py

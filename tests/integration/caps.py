@@ -8,16 +8,16 @@ it does not. A device's own cap and a group's hold as exactly.
 import os
 import re
 import smtplib
-import subprocess
 import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
-from postern import BIN, SANITIZED, Postern, need_root, wait_for  # noqa: E402
+from postern import SANITIZED, Postern, need_root, wait_for      # noqa: E402
 from sink import Sink                                            # noqa: E402
 from talk import GONE, Talk                                      # noqa: E402
+from trouble import shimmed                                      # noqa: E402
 
 AT_ONCE = 40 if SANITIZED else 100
 CAPS = '''cap default { messages = {"17/1h"} recipients = {} bytes = {} }
@@ -267,32 +267,12 @@ time(time_t *t)
 
 def with_clock(p):
     """queue and auth get a wall clock of their own; what sets it ahead."""
-    path = os.path.join(p.dir, "ahead")
-    shim = os.path.join(p.dir, "clock.so")
-    programs = os.path.join(p.dir, "bin")
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, "-xc", "-"],
-                   input=SHIM, text=True, check=True)
-    os.mkdir(programs)
-    for name in os.listdir(BIN):
-        real, mine = os.path.realpath(os.path.join(BIN, name)), \
-            os.path.join(programs, name)
-        if name not in ("postern-queue", "postern-auth"):
-            os.symlink(real, mine)
-            continue
-        with open(mine, "w") as f:
-            f.write('#!/bin/sh\nCLOCK_AHEAD=%s LD_PRELOAD=%s exec %s "$@"\n' %
-                    (path, shim, real))
-        os.chmod(mine, 0o755)
+    path = shimmed(p, ("postern-queue", "postern-auth"), SHIM, "CLOCK_AHEAD")
 
     def ahead(seconds):
         with open(path, "r+b" if os.path.exists(path) else "wb") as f:
             f.write(int(seconds).to_bytes(8, sys.byteorder, signed=True))
     ahead(0)
-    with open(p.conf_path) as f:
-        text = f.read()
-    with open(p.conf_path, "w") as f:
-        f.write(text.replace('program-dir = "%s"' % BIN,
-                             'program-dir = "%s"' % programs))
     return ahead
 
 
