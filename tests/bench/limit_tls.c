@@ -100,7 +100,8 @@ limit_tls(int handshakes, struct limit_tls *l)
 	memset(l, 0, sizeof(*l));
 	if (server != NULL && client != NULL && certify(server) == 0) {
 		SSL_CTX_set_session_cache_mode(server, SSL_SESS_CACHE_OFF);
-		SSL_CTX_set_mode(server, SSL_MODE_RELEASE_BUFFERS);
+		SSL_CTX_set_mode(server, SSL_MODE_RELEASE_BUFFERS |
+		    SSL_MODE_NO_AUTO_CHAIN);
 		/* As Postern, to strangers. */
 		SSL_CTX_set_num_tickets(server, 0);
 		SSL_CTX_set_ciphersuites(server, "TLS_AES_128_GCM_SHA256");
