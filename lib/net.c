@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
+#include "lib/log.h"
 #include "lib/net.h"
 #include "lib/num.h"
 
@@ -153,4 +155,13 @@ net_text(const struct sockaddr *sa, char text[NET_TEXT_LEN])
 	else if (sa->sa_family == AF_INET6)
 		inet_ntop(AF_INET6, &in6->sin6_addr, text, NET_TEXT_LEN);
 	return text;
+}
+
+void
+net_no_delay(int fd)
+{
+	int on = 1;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1)
+		log_warn("TCP_NODELAY");
 }

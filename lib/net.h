@@ -35,4 +35,10 @@ bool	 net_holds(const struct net *, const struct sockaddr *);
 /* "192.0.2.1", an IPv4 peer of an IPv6 socket too; "local" for no IP address. */
 const char *net_text(const struct sockaddr *, char text[NET_TEXT_LEN]);
 
+/*
+ * TCP_NODELAY: a reply does not wait for the peer's acknowledgement of the last
+ * one, which would take it 40 ms. What a listener accepts inherits it.
+ */
+void	 net_no_delay(int fd);
+
 #endif

@@ -14,9 +14,6 @@
 #include "lib/prelude.h"
 
 #include <sys/socket.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
@@ -130,14 +127,7 @@ stream_new(int fd, bool connecting, size_t in_max,
     const struct stream_ops *ops, void *arg)
 {
 	struct stream *st = xcalloc(1, sizeof(*st));
-	int fl = fcntl(fd, F_GETFL), on = 1;
 
-	if (fl == -1 || ((fl & O_NONBLOCK) == 0 &&
-	    fcntl(fd, F_SETFL, fl | O_NONBLOCK) == -1))
-		fatal("stream descriptor %d", fd);
-	/* Fails on what is not TCP, where it is not needed either. */
-	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1)
-		log_debug("stream", "no TCP_NODELAY on descriptor %d", fd);
 	st->ops = ops;
 	st->arg = arg;
 	st->fd = fd;
@@ -681,12 +671,17 @@ fill(struct stream *st)
 	want(st);
 }
 
-/* A stream that nobody listens to: the rest of the input is of no interest. */
+/*
+ * A stream that nobody listens to: the rest of the input is of no interest. The
+ * end is mostly right behind it.
+ */
 static void
 discard(struct stream *st)
 {
 	ssize_t n = recv(st->fd, piece, sizeof(piece), 0);
 
+	if (n > 0 && n < (ssize_t)sizeof(piece))
+		n = recv(st->fd, piece, sizeof(piece), 0);
 	if (n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR)))
 		return;
 	if (st->shut || n == -1) {

@@ -36,8 +36,11 @@ struct stream_ops {
 		    void *arg);
 };
 
-/* Takes over a connected or connecting (up will be called) socket; sets
- * TCP_NODELAY. ops and arg are borrowed. Unread input is bounded by in_max. */
+/*
+ * Takes over a connected or connecting (up will be called) socket that does not
+ * block and, where it is TCP, does not delay (net_no_delay()). ops and arg are
+ * borrowed. Unread input is bounded by in_max.
+ */
 struct stream *stream_new(int fd, bool connecting, size_t in_max,
 	    const struct stream_ops *, void *arg);
 /* Closes at once (close_notify is tried under TLS). */

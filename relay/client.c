@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 
 #include "lib/log.h"
+#include "lib/net.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
 #include "relay/client_private.h"
@@ -78,6 +79,7 @@ connect_socket(struct client *c)
 	fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -1;
+	net_no_delay(fd);
 	memset(&from, 0, sizeof(from));
 	from.ss_family = (sa_family_t)family;
 	if (*c->conf->source_address != '\0' && inet_pton(family,

@@ -54,6 +54,7 @@ listener_new(struct server *srv, const struct conf_listener *conf, int fd)
 	l->name = xstrdup(conf->name);
 	listener_configure(l, conf);
 	l->fd = fd;
+	net_no_delay(fd);
 	ev_fd_init(&l->ev, fd, accept_cb, l);
 	ev_timer_init(&l->rest, rest_cb, l);
 	return l;

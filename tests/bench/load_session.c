@@ -7,6 +7,7 @@
 #include "lib/base64.h"
 #include "lib/buf.h"
 #include "lib/log.h"
+#include "lib/net.h"
 #include "lib/smtp_reply.h"
 #include "lib/stream.h"
 #include "lib/xalloc.h"
@@ -390,6 +391,7 @@ load_session_new(struct load *l)
 
 	if (fd == -1)
 		fatal("socket");
+	net_no_delay(fd);
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == -1 &&
 	    errno != EINPROGRESS)
 		fatal("connect");

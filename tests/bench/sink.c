@@ -18,6 +18,7 @@
 
 #include "lib/ev.h"
 #include "lib/log.h"
+#include "lib/net.h"
 #include "lib/num.h"
 #include "tests/bench/sink_session.h"
 
@@ -70,6 +71,7 @@ listen_on(uint16_t port)
 	    listen(fd, BACKLOG) == -1 ||
 	    getsockname(fd, (struct sockaddr *)&a, &len) == -1)
 		fatal("cannot listen on 127.0.0.1:%u", port);
+	net_no_delay(fd);
 	ev_fd_init(&listener, fd, accept_cb, NULL);
 	ev_fd_want(&listener, EV_IN);
 	printf("{\"port\": %u}\n", ntohs(a.sin_port));

@@ -398,6 +398,7 @@ client_open_lane(struct client *c, bool no_tls)
 	memset(c, 0, sizeof(*c));
 	buf_init(&c->got, 8 << 20);
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == -1 ||
+	    fcntl(fd[0], F_SETFL, O_NONBLOCK) == -1 ||
 	    !crowd_enter(world.srv.crowd, crowd_key_of(&none), 1000000))
 		abort();
 	c->fd = fd[1];
@@ -416,7 +417,8 @@ client_open(struct client *c, bool tls)
 
 	memset(c, 0, sizeof(*c));
 	buf_init(&c->got, 8 << 20);
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == -1)
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == -1 ||
+	    fcntl(fd[0], F_SETFL, O_NONBLOCK) == -1)
 		abort();
 	c->fd = fd[1];
 	if (!crowd_enter(world.srv.crowd, crowd_key_of(&none), 1000000))

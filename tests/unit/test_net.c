@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include "lib/net.h"
 #include "tests/tap.h"
@@ -86,6 +87,30 @@ test_addresses(void)
 	}
 }
 
+/* Linux hands it on: no setsockopt() for each connection. */
+static void
+test_no_delay(void)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin), on_len = sizeof(int);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), on = 0;
+	int fd = socket(AF_INET, SOCK_STREAM, 0), accepted;
+
+	net_no_delay(listener);
+	if (bind(listener, (struct sockaddr *)&sin, len) == -1 ||
+	    listen(listener, 1) == -1 ||
+	    getsockname(listener, (struct sockaddr *)&sin, &len) == -1 ||
+	    connect(fd, (struct sockaddr *)&sin, len) == -1)
+		abort();
+	accepted = accept(listener, NULL, NULL);
+	ok(getsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, &on_len) == 0 &&
+	    on != 0, "what a listener accepts delays nothing either");
+	close(accepted);
+	close(fd);
+	close(listener);
+}
+
 int
 main(void)
 {
@@ -105,6 +130,7 @@ main(void)
 	for (i = 0; i < nitems(bad); i++)
 		ok(!net_parse(bad[i], &n), "no network: \"%s\"", bad[i]);
 	test_addresses();
+	test_no_delay();
 	net_parse("::/0", &n);
 	memset(&peer, 0, sizeof(peer));
 	peer.sa.sa_family = AF_UNIX;

@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 #include <netinet/in.h>
+#include <fcntl.h>
 #include <signal.h>
 
 #include "lib/buf.h"
@@ -69,7 +70,7 @@ make_pair(struct side *a, struct side *b, size_t in_max)
 
 	memset(a, 0, sizeof(*a));
 	memset(b, 0, sizeof(*b));
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == -1)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd) == -1)
 		abort();
 	buf_init(&a->got, 64 << 20);
 	buf_init(&b->got, 64 << 20);
@@ -334,7 +335,8 @@ test_last_words(void)
 	if (bind(listener, (struct sockaddr *)&sin, len) == -1 ||
 	    listen(listener, 1) == -1 ||
 	    getsockname(listener, (struct sockaddr *)&sin, &len) == -1 ||
-	    connect(fd, (struct sockaddr *)&sin, len) == -1)
+	    connect(fd, (struct sockaddr *)&sin, len) == -1 ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) == -1)
 		abort();
 	buf_init(&a.got, 1000);
 	buf_init(&big, 32 << 20);
