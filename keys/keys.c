@@ -105,6 +105,7 @@ add_peer(enum role role, uint32_t index, int fd)
 	peer = xcalloc(1, sizeof(*peer));
 	peer->index = index;
 	peer->ipc = ipc_new(fd, &ops, peer);
+	ipc_gather(peer->ipc);
 	LIST_INSERT_HEAD(&peers, peer, link);
 }
 

@@ -562,6 +562,23 @@ io_cb(void *arg, int what)
 	} while (n > 0 && left > 0);
 }
 
+void
+ipc_wait(struct ipc *ipc, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = ipc->fd };
+
+	send_gathered(ipc);
+	if (!ipc->alive)
+		return;
+	pfd.events = POLLIN | (STAILQ_EMPTY(&ipc->out) ? 0 : POLLOUT);
+	if (poll(&pfd, 1, timeout_ms) != 1)
+		return;
+	if (pfd.revents & POLLOUT)
+		flush(ipc);
+	if (pfd.revents & ~POLLOUT)
+		read_one(ipc);
+}
+
 /* --- blocking use ------------------------------------------------------------------------------ */
 
 int

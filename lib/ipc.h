@@ -62,6 +62,11 @@ void	 ipc_pause(struct ipc *, bool paused);
  * ipc_recv_sync().
  */
 void	 ipc_gather(struct ipc *);
+/*
+ * Sends what has gathered and waits up to timeout_ms for a packet, which it
+ * handles: for an answer without which nothing can go on. May free the ipc.
+ */
+void	 ipc_wait(struct ipc *, int timeout_ms);
 /* Who is at the other end, from the kernel: uid and pid of a unix peer. */
 int	 ipc_peer_cred(const struct ipc *, uint32_t *uid, int *pid);
 
@@ -110,7 +115,7 @@ const uint8_t *ipc_get_bytes(struct ipc_in *, size_t max, size_t *len);
 bool	 ipc_in_end(const struct ipc_in *);
 int	 ipc_take_fd(struct ipc_in *);
 
-/* --- blocking use: for smtpd's wait for a signature, and posternctl ------------ */
+/* --- blocking use: for posternctl ------------------------------------------------ */
 
 /* Sends what was built on a blocking socket. 0, or -1 with errno. */
 int	 ipc_send_sync(int sock, int fd);

@@ -106,7 +106,7 @@ enum msg {
 	/* auth to queue, which takes no mail before */
 	M_REVOKE_END,	/* that was all, for now */
 
-	/* smtpd to keys, on a blocking channel of its own */
+	/* smtpd to keys; id is the question's */
 	M_SIGN = 96,	/* u32 certificate index, u8 enum sign_as, bytes to be
 			   signed, whole */
 	/* keys to smtpd */

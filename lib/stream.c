@@ -13,6 +13,7 @@
  */
 #include "lib/prelude.h"
 
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -34,6 +35,13 @@
  */
 #define LATE_MAX	32
 
+/* A handshake that is an OpenSSL job (SSL_MODE_ASYNC): see shake(). */
+enum job {
+	JOB_HERE,		/* or none */
+	JOB_AWAY,		/* another process has a part of it */
+	JOB_PARKED		/* there are only so many: it waits for another's end */
+};
+
 struct stream {
 	const struct stream_ops *ops;	/* NULL: nobody listens any more */
 	void	*arg;
@@ -51,6 +59,10 @@ struct stream {
 	bool	 tls_pending;		/* starts when the output has left */
 	bool	 tls_server;
 	bool	 handshaking;
+	enum job job;
+	bool	 go_on;			/* with the handshake, in kick_cb() */
+	bool	 early;			/* the peer spoke while the job was away */
+	TAILQ_ENTRY(stream) parked;
 	bool	 secure;		/* the handshake is done */
 	bool	 held;
 	bool	 blocked;		/* waits for EV_OUT */
@@ -68,6 +80,7 @@ struct stream {
 };
 
 static uint8_t piece[PIECE];
+static TAILQ_HEAD(, stream) parked = TAILQ_HEAD_INITIALIZER(parked);
 
 static void	io_cb(void *, int);
 static void	kick_cb(void *);
@@ -97,7 +110,8 @@ stream_unsent(const struct stream *st)
 static bool
 may_read(const struct stream *st)
 {
-	if (st->connecting || st->ended || st->tls_pending || st->eof)
+	if (st->connecting || st->ended || st->tls_pending || st->eof ||
+	    st->job == JOB_PARKED || st->early)
 		return false;
 	if (st->draining || st->handshaking)
 		return true;
@@ -164,6 +178,41 @@ push(struct stream *st, int flags)
 }
 
 static void
+park(struct stream *st)
+{
+	st->job = JOB_PARKED;
+	TAILQ_INSERT_TAIL(&parked, st, parked);
+}
+
+/* A job is free, or may be. */
+static void
+unpark_next(void)
+{
+	struct stream *st = TAILQ_FIRST(&parked);
+
+	if (st == NULL)
+		return;
+	TAILQ_REMOVE(&parked, st, parked);
+	st->job = JOB_HERE;
+	st->go_on = true;
+	kick(st);
+}
+
+/* A job that is away is called, finds nothing, and ends. */
+static void
+leave_job(struct stream *st)
+{
+	if (st->job == JOB_PARKED) {
+		TAILQ_REMOVE(&parked, st, parked);
+		return;
+	}
+	if (st->job == JOB_AWAY)
+		SSL_do_handshake(st->ssl);
+	if (st->job == JOB_AWAY || st->go_on)
+		unpark_next();
+}
+
+static void
 notify(struct stream *st)
 {
 	if (!st->secure || st->notified)
@@ -193,6 +242,7 @@ stream_free(struct stream **stp)
 		notify(st);
 		push(st, 0);	/* once; whether it leaves is luck */
 	}
+	leave_job(st);
 	SSL_free(st->ssl);
 	ERR_clear_error();
 	if (close(st->fd) == -1)
@@ -374,15 +424,44 @@ handshake_waits(struct stream *st, int r)
 		want(st);
 }
 
+/*
+ * Where the context says so the handshake is a job of OpenSSL's: it steps aside
+ * for what is to come from elsewhere, once, and back_cb() tells when it is there.
+ * 1: done, 0: it will go on by itself, else as SSL_do_handshake().
+ */
+static int
+shake(struct stream *st)
+{
+	bool was_away = st->job == JOB_AWAY;
+	int r, err;
+
+	st->job = JOB_HERE;
+	st->go_on = st->early = false;
+	ERR_clear_error();
+	errno = 0;
+	r = SSL_do_handshake(st->ssl);
+	err = SSL_get_error(st->ssl, r);
+	if (r == 1 || was_away)
+		SSL_clear_mode(st->ssl, SSL_MODE_ASYNC);
+	if (err == SSL_ERROR_WANT_ASYNC)
+		st->job = JOB_AWAY;
+	else if (err == SSL_ERROR_WANT_ASYNC_JOB)
+		park(st);
+	else
+		unpark_next();
+	return st->job == JOB_HERE ? r : 0;
+}
+
 /* Its last words leave with the first of what comes after it. */
 static void
 handshake(struct stream *st)
 {
-	int r;
+	int r = shake(st);
 
-	ERR_clear_error();
-	errno = 0;
-	r = SSL_do_handshake(st->ssl);
+	if (st->job != JOB_HERE) {
+		want(st);
+		return;
+	}
 	if (r != 1) {
 		handshake_waits(st, r);
 		return;
@@ -407,6 +486,16 @@ tls_message_cb(int sent, int version, int type, const void *p, size_t n,
 		log_debug("stream", "shutdown: %s", strerrordesc_np(errno));
 }
 
+static int
+back_cb(SSL *ssl, void *arg)
+{
+	struct stream *st = arg;
+
+	st->go_on = true;
+	kick(st);
+	return 1;
+}
+
 static bool
 set_bios(struct stream *st)
 {
@@ -429,6 +518,8 @@ begin_tls(struct stream *st)
 	}
 	SSL_set_msg_callback(st->ssl, tls_message_cb);
 	SSL_set_msg_callback_arg(st->ssl, st);
+	SSL_set_async_callback(st->ssl, back_cb);
+	SSL_set_async_callback_arg(st->ssl, st);
 	if (st->tls_server)
 		SSL_set_accept_state(st->ssl);
 	else
@@ -725,7 +816,10 @@ io_cb(void *arg, int what)
 	if (st->tls_pending && stream_unsent(st) == 0)
 		return;		/* kick_cb() is on its way */
 	st->blocked = st->blocked && (what & EV_OUT) == 0;
-	if (st->handshaking)
+	if (st->job == JOB_AWAY) {
+		st->early = true;
+		want(st);
+	} else if (st->handshaking)
 		handshake(st);
 	else if (what & EV_OUT)
 		kick_cb(st);
@@ -762,6 +856,10 @@ kick_cb(void *arg)
 	}
 	if (st->tls_pending && stream_unsent(st) == 0) {
 		begin_tls(st);
+		return;
+	}
+	if (st->go_on) {
+		handshake(st);
 		return;
 	}
 	if (st->report && !st->held) {

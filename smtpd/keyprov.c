@@ -6,9 +6,7 @@
  */
 #include "lib/prelude.h"
 
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <fcntl.h>
+#include <openssl/async.h>
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -18,16 +16,16 @@
 #include <openssl/x509.h>
 #include <strings.h>
 
-#include "lib/ev.h"
-#include "lib/flood.h"
-#include "lib/ipc.h"
 #include "lib/ipc_msgs.h"
-#include "lib/log.h"
 #include "lib/xalloc.h"
 #include "smtpd/keyprov.h"
+#include "smtpd/signer.h"
 
-/* keys needs a millisecond; a machine that cannot in this time is in trouble. */
-#define WAIT_MS		5000
+/*
+ * Handshakes that wait for keys at once; more stand in line (lib/stream). Each
+ * has a stack of 32 KB, which is kept for the next.
+ */
+#define JOBS_MAX	16
 
 /* Our own parameters of EVP_PKEY_fromdata(). */
 #define PARAM_INDEX	"postern-index"
@@ -46,88 +44,7 @@ struct signing {
 
 static OSSL_LIB_CTX *libctx;
 static OSSL_PROVIDER *theirs, *ours;
-static int channel = -1;
-static uint64_t last_id;
-static struct flood unsigned_lines = FLOOD("handshakes without a signature",
-    60);
-
-/* --- asking keys -------------------------------------------------------------- */
-
-void
-keyprov_channel(int fd)
-{
-	struct timeval tv = { WAIT_MS / 1000, 0 };
-	int fl;
-
-	if (channel != -1)
-		close(channel);
-	channel = fd;
-	if (fd == -1)
-		return;
-	fl = fcntl(fd, F_GETFL);
-	if (fl == -1 || fcntl(fd, F_SETFL, fl & ~O_NONBLOCK) == -1 ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) == -1)
-		fatal("channel to keys");
-}
-
-/* The answer to the request in last_id; older ones came too late for theirs. */
-static int
-await_answer(struct ipc_in *in)
-{
-	uint64_t end = ev_now_ms() + WAIT_MS, now;
-	int r;
-
-	do {
-		now = ev_now_ms();
-		r = ipc_recv_sync(channel, now >= end ? 0 : (int)(end - now), in);
-		if (r == 1 && in->fd != -1)
-			close(ipc_take_fd(in));
-	} while (r == 1 && in->id != last_id);
-	if (r == 0)
-		errno = EPIPE;
-	return r == 1 ? 0 : -1;
-}
-
-static int
-no_signature(const char *why)
-{
-	if (flood_log(&unsigned_lines))
-		log_warnx("tls=no-signature why=\"%s\"", why);
-	return 0;
-}
-
-/* 1 with the signature, or 0: OpenSSL's way round. */
-static int
-ask(uint32_t index, enum sign_as as, const uint8_t *tbs, size_t tbs_len,
-    uint8_t *sig, size_t *sig_len, size_t sig_size)
-{
-	struct ipc_in in;
-	const uint8_t *p;
-	const char *why;
-
-	if (channel == -1)
-		return no_signature("keys is not there");
-	ipc_begin(M_SIGN, ++last_id);
-	ipc_put_u32(index);
-	ipc_put_u8(as);
-	ipc_put_bytes(tbs, tbs_len);
-	if (ipc_send_sync(channel, -1) == -1 || await_answer(&in) == -1) {
-		why = strerrordesc_np(errno);
-		/* Late is not gone: the answer's id will not fit the next. */
-		if (errno != ETIMEDOUT && errno != EAGAIN)
-			keyprov_channel(-1);
-		return no_signature(why);
-	}
-	if (in.type == M_SIGN_NO) {
-		why = ipc_get_str(&in, 256);
-		return no_signature(log_escs(why));
-	}
-	p = ipc_get_bytes(&in, sig_size, sig_len);
-	if (in.type != M_SIGNED || !ipc_in_end(&in) || *sig_len == 0)
-		return no_signature("keys sent a malformed answer");
-	memcpy(sig, p, *sig_len);
-	return 1;
-}
+static bool jobs;
 
 /* --- keys: their public half ----------------------------------------------------- */
 
@@ -373,12 +290,12 @@ signing_sign(void *arg, uint8_t *sig, size_t *sig_len, size_t sig_size,
 	int as = scheme(s);
 
 	if (as == -1)
-		return no_signature("a scheme that keys does not know");
+		return signer_no("a scheme that keys does not know");
 	if (sig == NULL) {
 		*sig_len = (size_t)EVP_PKEY_get_size(s->key->public);
 		return 1;
 	}
-	return ask(s->key->index, (enum sign_as)as, tbs, tbs_len, sig, sig_len,
+	return signer_sign(s->key->index, (enum sign_as)as, tbs, tbs_len, sig, sig_len,
 	    sig_size);
 }
 
@@ -468,7 +385,14 @@ keyprov_init(OSSL_LIB_CTX *ctx)
 	    OSSL_PROVIDER_add_builtin(ctx, "postern", provider_init) != 1)
 		return -1;
 	ours = OSSL_PROVIDER_load(ctx, "postern");
+	jobs = ASYNC_is_capable() && ASYNC_init_thread(JOBS_MAX, JOBS_MAX) == 1;
 	return ours == NULL || atexit(unload) != 0 ? -1 : 0;
+}
+
+bool
+keyprov_jobs(void)
+{
+	return jobs;
 }
 
 EVP_PKEY *

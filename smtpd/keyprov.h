@@ -1,17 +1,13 @@
 /*
  * keyprov: private keys that are not here. An OpenSSL provider, built in, whose
- * keys know their public half from the certificate and ask postern-keys for
- * every signature (M_SIGN) over a blocking channel, in the middle of the
- * handshake. The wait is bounded; a handshake without its signature fails and
- * the session ends, the worker does not.
- *
- * Signing uses the buffers of lib/ipc, so let no handshake run between
- * ipc_begin() and ipc_send(), nor while a received message is still read.
+ * keys know their public half from the certificate and have every signature
+ * made by postern-keys (smtpd/signer.h), in the middle of the handshake.
  */
 #ifndef SMTPD_KEYPROV_H
 #define SMTPD_KEYPROV_H
 
 #include <openssl/types.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -27,10 +23,7 @@ int	 keyprov_init(OSSL_LIB_CTX *);
  */
 EVP_PKEY *keyprov_key(uint32_t cert_index, X509 *);
 
-/*
- * The channel to keys (takes fd, closes the one before); -1: there is none for
- * now and handshakes fail at once.
- */
-void	 keyprov_channel(int fd);
+/* Whether a handshake may be a job that steps aside while keys signs. */
+bool	 keyprov_jobs(void);
 
 #endif

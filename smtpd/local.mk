@@ -1,7 +1,8 @@
 # keyprov is a library of its own, for tests that need nothing else of smtpd.
 noinst_LIBRARIES += %D%/libkeyprov.a %D%/libsmtpd.a
 %C%_libkeyprov_a_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
-%C%_libkeyprov_a_SOURCES = %D%/keyprov.c %D%/keyprov.h
+%C%_libkeyprov_a_SOURCES = %D%/keyprov.c %D%/keyprov.h \
+	%D%/signer.c %D%/signer.h
 LIBKEYPROV = %D%/libkeyprov.a $(CRYPTO_LIBS)
 
 %C%_libsmtpd_a_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)

@@ -6,10 +6,10 @@
 
 #include "lib/log.h"
 #include "lib/xalloc.h"
-#include "smtpd/keyprov.h"
 #include "smtpd/listener.h"
 #include "smtpd/proxied.h"
 #include "smtpd/session.h"
+#include "smtpd/signer.h"
 #include "smtpd/smtpd.h"
 #include "smtpd/tls.h"
 
@@ -130,7 +130,7 @@ take_peer(enum role role, uint32_t index, int fd)
 		upstream_attach(&server.queue, index, fd);
 		break;
 	case ROLE_KEYS:
-		keyprov_channel(fd);
+		signer_channel(fd);
 		break;
 	default:
 		fatalx("a channel to a process of role %d, which smtpd does "

@@ -158,7 +158,7 @@ set_up(SSL_CTX *ctx, const struct smtpd_conf *conf)
 	SSL_CTX_set_options(ctx, OPTIONS);
 	/* The file's chain is sent; OpenSSL would look for one every time. */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
-	    SSL_MODE_NO_AUTO_CHAIN);
+	    SSL_MODE_NO_AUTO_CHAIN | (keyprov_jobs() ? SSL_MODE_ASYNC : 0));
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_timeout(ctx, TICKET_LIFE_SEC);
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||

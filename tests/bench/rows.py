@@ -70,7 +70,7 @@ def lone(server, sink):
 def idle(server, sink):
     """Memory of a session that is logged in and says nothing."""
     sessions = server.idle_sessions
-    with rig.Idle(server.tls_port, 20):
+    with rig.Idle(server.tls_port, min(100, sessions)):
         pass                    # whatever is made once is made now
     before = gauge.pss(server.pid)
     with rig.Idle(server.tls_port, sessions):

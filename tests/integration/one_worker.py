@@ -5,6 +5,8 @@ their parent and of relay: TLS with the key elsewhere, logins, messages, and
 what the worker does when the processes around it go away.
 """
 import os
+import select
+import signal
 import socket
 import ssl
 import sys
@@ -122,8 +124,8 @@ def test_others_go_away(w):
     w.auth_child.serve("")
     with w.client() as s:
         tap.equal(s.noop()[0], 250, "a new auth knows the account")
-    w.keys_child.process.kill()
-    w.keys_child.process.wait()
+    test_keys_stuck(w)
+    test_keys_silent(w)
     try:
         w.client(login=False)
         tap.ok(False, "without keys no handshake")
@@ -134,6 +136,69 @@ def test_others_go_away(w):
     w.keys_child.serve(w.empty)
     with w.client() as s:
         tap.equal(s.noop()[0], 250, "a new keys signs again")
+
+
+def begin_handshake(w):
+    """A client that has said its first words."""
+    s = w.context().wrap_socket(
+        socket.create_connection(("127.0.0.1", w.tls_port), PATIENCE),
+        do_handshake_on_connect=False)
+    s.setblocking(False)
+    try:
+        s.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return s
+
+
+def test_keys_stuck(w):
+    """
+    Handshakes wait for their signatures, more than there may be jobs, and none
+    holds up who is in. Some clients leave meanwhile, some speak too early.
+    """
+    inside = w.client()
+    w.keys_child.process.send_signal(signal.SIGSTOP)
+    waiting = [begin_handshake(w) for _ in range(60)]
+    tap.equal(inside.sendmail("alice@example.org", ["bob@example.net"],
+                              MESSAGE), {}, "keys is stuck, mail is taken")
+    tap.equal(select.select(waiting, [], [], 0)[0], [],
+              "while handshakes wait")
+    for s in waiting[::3]:
+        s.close()
+    for s in waiting[1::3]:
+        socket.socket.send(s, b"x" * 100)
+    tap.equal(inside.noop()[0], 250, "clients leave and speak out of turn")
+    w.keys_child.process.send_signal(signal.SIGCONT)
+    heard = 0
+    for s in waiting[2::3]:
+        s.settimeout(PATIENCE)
+        s.do_handshake()
+        heard += s.recv(100).startswith(b"220 ")
+    tap.equal(heard, 20, "keys goes on: who waited politely is greeted")
+    for s in waiting[1::3]:
+        s.close()
+    with w.client() as s:
+        tap.equal(s.noop()[0], 250, "and who comes now")
+    inside.quit()
+
+
+def test_keys_silent(w):
+    """What was waiting when keys dies is let go; so is who waits too long."""
+    w.keys_child.process.send_signal(signal.SIGSTOP)
+    waiting = [begin_handshake(w) for _ in range(20)]
+    tap.ok(select.select(waiting, [], [], PATIENCE)[0],
+           "a handshake does not wait for ever")
+    waiting += [begin_handshake(w) for _ in range(20)]
+    w.keys_child.process.kill()
+    w.keys_child.process.wait()
+    for s in waiting:
+        s.settimeout(PATIENCE)
+        try:
+            s.do_handshake()
+            tap.ok(False, "a handshake without a signature")
+        except (ssl.SSLError, OSError):
+            s.close()
+    tap.ok(True, "all are let go when keys ends")
 
 
 def test_stop(w):

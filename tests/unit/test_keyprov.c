@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <event2/event.h>
 #include <signal.h>
 #include <time.h>
 
@@ -15,6 +16,7 @@
 #include "lib/ev.h"
 #include "lib/log.h"
 #include "smtpd/keyprov.h"
+#include "smtpd/signer.h"
 #include "tests/tap.h"
 #include "tests/unit/tls_pairs.h"
 
@@ -40,7 +42,8 @@ run_keys(int fd)
 	const char *why;
 
 	log_set_sink(quiet);
-	ev_init();
+	if (event_reinit(ev_base()) == -1)
+		_exit(1);
 	why = keys_ops.conf_check(&conf, &ring);
 	if (why != NULL)
 		_exit(1);
@@ -57,6 +60,7 @@ start_keys(void)
 	pid_t pid;
 	int fd[2];
 
+	signer_channel(-1);	/* the child inherits no watch */
 	if (ipc_pair(fd) == -1)
 		abort();
 	fflush(stdout);
@@ -66,7 +70,7 @@ start_keys(void)
 		run_keys(fd[1]);
 	}
 	close(fd[1]);
-	keyprov_channel(fd[0]);
+	signer_channel(fd[0]);
 	return pid;
 }
 
@@ -191,11 +195,102 @@ test_restart(void)
 	end_keys(pid);
 	ok(!shake(s, c), "keys is dead: no handshake");
 	ok(!shake(s, c), "and no second one");
-	keyprov_channel(-1);
+	signer_channel(-1);
 	ok(!shake(s, c), "no channel: no handshake");
 	pid = start_keys();
 	ok(shake(s, c), "a new keys: a handshake, with the same context");
 	end_keys(pid);
+	SSL_CTX_free(s);
+	SSL_CTX_free(c);
+}
+
+/* --- handshakes that step aside --------------------------------------------- */
+
+#define JOBS 16			/* keyprov's */
+
+struct job {
+	SSL	*s, *c;
+	int	 woken;
+};
+
+static int
+woken_cb(SSL *ssl, void *arg)
+{
+	((struct job *)arg)->woken++;
+	return 1;
+}
+
+/* What the server says to the client's first words. */
+static int
+job_begin(struct job *j, SSL_CTX *sctx, SSL_CTX *cctx)
+{
+	BIO *a, *b;
+
+	*j = (struct job){ .s = SSL_new(sctx), .c = SSL_new(cctx) };
+	BIO_new_bio_pair(&a, 65536, &b, 65536);
+	SSL_set_bio(j->s, a, a);
+	SSL_set_bio(j->c, b, b);
+	SSL_set_accept_state(j->s);
+	SSL_set_connect_state(j->c);
+	SSL_set_mode(j->s, SSL_MODE_ASYNC);
+	SSL_set_async_callback(j->s, woken_cb);
+	SSL_set_async_callback_arg(j->s, j);
+	SSL_do_handshake(j->c);
+	return SSL_get_error(j->s, SSL_do_handshake(j->s));
+}
+
+static bool
+job_ends(struct job *j)
+{
+	int i;
+
+	for (i = 0; i < 500 && j->woken == 0; i++)
+		ev_loop_once(20);
+	for (i = 0; i < 4; i++) {
+		SSL_do_handshake(j->s);
+		SSL_do_handshake(j->c);
+	}
+	return SSL_is_init_finished(j->s) && SSL_is_init_finished(j->c);
+}
+
+static void
+job_free(struct job *j)
+{
+	SSL_free(j->s);
+	SSL_free(j->c);
+	ERR_clear_error();
+}
+
+static void
+test_jobs(void)
+{
+	SSL_CTX *s = server_context(0);
+	SSL_CTX *c = client_context(0, TLS1_3_VERSION, NULL);
+	pid_t pid = start_keys();
+	struct job jobs[JOBS], more;
+	int i, away = 0, done = 0;
+
+	ok(keyprov_jobs(), "handshakes can step aside");
+	for (i = 0; i < JOBS; i++)
+		away += job_begin(&jobs[i], s, c) == SSL_ERROR_WANT_ASYNC;
+	is_int(away, JOBS, "all wait for keys at once");
+	is_int(job_begin(&more, s, c), SSL_ERROR_WANT_ASYNC_JOB,
+	    "one more must wait for them");
+	ok(SSL_get_error(jobs[0].s, SSL_do_handshake(jobs[0].s)) ==
+	    SSL_ERROR_SSL && jobs[0].woken == 0, "who goes on before the answer has given up");
+	ok(shake(s, c), "one that cannot step aside gets its signature");
+	for (i = 1; i < JOBS; i++)
+		done += job_ends(&jobs[i]);
+	is_int(done, JOBS - 1, "and so do all the others");
+	SSL_do_handshake(more.s);
+	ok(job_ends(&more), "and the one more");
+	job_free(&more);
+	for (i = 0; i < JOBS; i++)
+		job_free(&jobs[i]);
+	is_int(job_begin(&more, s, c), SSL_ERROR_WANT_ASYNC, "asked");
+	end_keys(pid);
+	ok(!job_ends(&more) && more.woken == 1, "keys is gone: it hears so");
+	job_free(&more);
 	SSL_CTX_free(s);
 	SSL_CTX_free(c);
 }
@@ -323,10 +418,11 @@ main(void)
 	ok(keyprov_init(NULL) == 0, "the provider loads");
 	test_handshakes();
 	test_restart();
+	test_jobs();
 	test_mismatch();
 	test_malformed();
 	measure();
-	keyprov_channel(-1);
+	signer_channel(-1);
 	for (i = 0; i < TYPES; i++) {
 		X509_free(certs[i]);
 		free(conf_keys[i].pem.v);
