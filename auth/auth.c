@@ -38,12 +38,15 @@ conf_check(const void *slice, void **prepared)
 	begun = true;
 	if (c->ticket_key.n != TICKET_KEY_LEN)
 		return "the ticket key has the wrong length";
+	child_conf_about("accounts", NULL, "iterations");
 	if (c->iterations < VERIFIER_ITERATIONS_MIN ||
 	    c->iterations > VERIFIER_ITERATIONS_MAX)
 		return "accounts: iterations go from 4096 to 65536";
+	child_conf_about("", NULL, "state-dir");
 	if (conf != NULL && strcmp(conf->state_dir, c->state_dir) != 0)
 		return "state-dir cannot change while Postern runs; stop and "
 		    "start it";
+	child_conf_about("accounts", NULL, "mechanisms");
 	for (i = 0; i < c->mechanisms.n; i++) {
 		if (sasl_login_has(c->mechanisms.v[i]))
 			continue;
@@ -53,6 +56,7 @@ conf_check(const void *slice, void **prepared)
 		    log_escs(c->mechanisms.v[i]));
 		return why;
 	}
+	child_conf_about("accounts", NULL, "client-ca-file");
 	if (*c->client_ca_pem == '\0')
 		return NULL;
 	*prepared = client_ca_new(c->client_ca_pem, &bad);

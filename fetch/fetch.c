@@ -122,8 +122,10 @@ conf_check(const void *slice, void **prepared)
 	const struct fetch_conf *conf = slice;
 	char why[JWKS_WHY_MAX];
 
+	child_conf_about("tokens", NULL, "ca-file");
 	if (*conf->ca_pem != '\0' && !has_certificate(conf->ca_pem))
 		return "tokens.ca-file holds no certificate in PEM";
+	child_conf_about("tokens", NULL, "jwks-file");
 	if (*conf->jwks == '\0')
 		return NULL;
 	*prepared = jwks_parse(conf->jwks, strlen(conf->jwks), why);

@@ -121,6 +121,7 @@ conf_check(const void *slice, void **prepared)
 		keyring_start();
 	begun = true;
 	*prepared = keyring_new(slice, &why);
+	child_conf_about("tls", NULL, "key");
 	if (why == NULL)
 		keyring_look(*prepared, ((const struct keys_conf *)slice)->
 		    hostname, ev_wall_ms());

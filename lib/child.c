@@ -19,6 +19,8 @@ static void *conf_now, *conf_next;	/* slices */
 static void *prepared_next;
 static bool started;
 
+static char	about[CHILD_ABOUT_MAX + 1];	/* which option was refused */
+
 static int	on_msg(struct ipc *, struct ipc_in *, void *);
 static void	on_gone(struct ipc *, const char *, void *);
 
@@ -45,12 +47,21 @@ drop_next(void)
 	slice_free(&conf_next);
 }
 
+void
+child_conf_about(const char *section, const char *title, const char *option)
+{
+	snprintf(about, sizeof(about), "%s%s%s%s%s", section,
+	    title == NULL ? "" : " ", title == NULL ? "" : title,
+	    *section == '\0' ? "" : ".", option);
+}
+
 static int
 on_conf(struct ipc_in *in)
 {
 	const char *why = NULL;
 
 	drop_next();
+	*about = '\0';
 	conf_next = xcalloc(1, ops->conf_size);
 	if (conf_get(in, ops->conf_fields, conf_next) == -1) {
 		free(conf_next);
@@ -60,8 +71,10 @@ on_conf(struct ipc_in *in)
 	if (ops->conf_check != NULL)
 		why = ops->conf_check(conf_next, &prepared_next);
 	ipc_begin(why == NULL ? M_CONF_OK : M_CONF_BAD, 0);
-	if (why != NULL)
+	if (why != NULL) {
+		ipc_put_str(about);
 		ipc_put_str(why);
+	}
 	ipc_send(control, -1);
 	if (why != NULL) {
 		prepared_next = NULL;

@@ -15,6 +15,7 @@
 
 #define CHILD_CONTROL_FD 3
 #define CHILD_LOG_FD	 4
+#define CHILD_ABOUT_MAX	 511
 
 struct child_ops {
 	enum role role;
@@ -25,7 +26,8 @@ struct child_ops {
 
 	/*
 	 * Checks a new slice (owned by child.c). NULL: acceptable, and *prepared
-	 * may hold what was built from it; else a sentence. Changes nothing yet.
+	 * may hold what was built from it; else a sentence, about what
+	 * child_conf_about() has said. Changes nothing yet.
 	 */
 	const char *(*conf_check)(const void *slice, void **prepared);
 	/*
@@ -56,6 +58,12 @@ struct child_ops {
 
 /* Runs the child; does not return. Unused ops may be NULL. */
 int	 child_main(const struct child_ops *, int argc, char **argv);
+/*
+ * In ops->conf_check, with what is wrong: the option at fault, "tls.key", of a
+ * section with a title "route out.ca-file". The parent says where it stands.
+ */
+void	 child_conf_about(const char *section, const char *title,
+	    const char *option);
 /* Ends the process with 0 after what was logged and sent has left. */
 void	 child_exit(void) __attribute__((noreturn));
 /* Tells the parent that a peer broke the protocol, so that it is replaced. */

@@ -44,7 +44,8 @@ enum msg {
 
 	/* Child to parent */
 	M_CONF_OK = 32,
-	M_CONF_BAD,	/* str why */
+	M_CONF_BAD,	/* str option that is at fault, as "tls.key", or "";
+			   str why */
 	M_READY,
 	M_PEER_BAD,	/* u32 role, u32 index, str why: that process broke the
 			   protocol; the parent replaces it */

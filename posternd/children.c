@@ -492,10 +492,12 @@ sigchld_cb(int signo, void *arg)
 /* --- what children say -------------------------------------------------------------------- */
 
 static int
-on_conf_answer(struct child *c, const char *why)
+on_conf_answer(struct child *c, const char *option, const char *why)
 {
+	char *text;
+
 	if (c->offered)
-		return rollout_answer(c, why) ? 0 : -1;
+		return rollout_answer(c, option, why) ? 0 : -1;
 	if (c->state == CHILD_STOPPING)
 		return 0;	/* said before it heard that */
 	if (c->state != CHILD_ASKED)
@@ -503,12 +505,16 @@ on_conf_answer(struct child *c, const char *why)
 	if (why == NULL) {
 		child_set_state(c, CHILD_FIT);
 		advance();
-	} else if (phase != RUNNING)
-		children_hooks->failed(NULL, why);
+		return 0;
+	}
+	text = config_sentence(config, option, why);
+	if (phase != RUNNING)
+		children_hooks->failed(NULL, text);
 	else {
-		log_warnx("%s refuses its configuration: %s", c->name, why);
+		log_warnx("%s refuses its configuration: %s", c->name, text);
 		child_kill(c, "refused its configuration");
 	}
+	free(text);
 	return 0;
 }
 
@@ -563,14 +569,15 @@ static int
 on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 {
 	struct child *c = arg;
-	const char *why;
+	const char *option, *why;
 
 	switch (in->type) {
 	case M_CONF_OK:
-		return ipc_in_end(in) ? on_conf_answer(c, NULL) : -1;
+		return ipc_in_end(in) ? on_conf_answer(c, "", NULL) : -1;
 	case M_CONF_BAD:
+		option = ipc_get_str(in, CHILD_ABOUT_MAX);
 		why = ipc_get_str(in, 4096);
-		return ipc_in_end(in) ? on_conf_answer(c, why) : -1;
+		return ipc_in_end(in) ? on_conf_answer(c, option, why) : -1;
 	case M_READY:
 		return ipc_in_end(in) ? on_ready(c) : -1;
 	case M_PEER_BAD:

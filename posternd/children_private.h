@@ -53,7 +53,8 @@ void	 children_use(const struct config *, const struct listeners *);
 const struct listeners *children_listeners(void);
 
 /* rollout.c: true when the message or death was about a reload or a stop. */
-bool	 rollout_answer(struct child *, const char *why);
+bool	 rollout_answer(struct child *, const char *option,
+	    const char *why);
 void	 rollout_gone(struct child *);
 bool	 rollout_stopping(void);
 bool	 rollout_hard(void);		/* and we kill */

@@ -41,6 +41,15 @@ config_sets(const struct config *cfg, const char *key)
 	return find_place(cfg, key) != NULL;
 }
 
+char *
+config_sentence(const struct config *cfg, const char *key, const char *text)
+{
+	const struct config_place *p = find_place(cfg, key);
+
+	return p == NULL ? xstrdup(text) : xasprintf("%s:%u: %s", p->file,
+	    p->line, text);
+}
+
 void
 config_problem(struct buf *problems, const struct config *cfg,
     const char *key, const char *fmt, ...)

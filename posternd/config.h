@@ -118,6 +118,9 @@ struct config *config_load(const char *file, struct buf *problems,
 	    struct buf *warnings);
 void	 config_free(struct config **);
 
+/* "file:line: text", or the text where the option is not set; the caller's. */
+char	*config_sentence(const struct config *, const char *key,
+	    const char *text);
 /*
  * Adds a line to problems (or warnings). key names the option that it is
  * about, as in struct config_place; NULL for the whole file.

@@ -141,7 +141,7 @@ children_reload(const struct config *cfg, const struct listeners *ls)
 }
 
 bool
-rollout_answer(struct child *c, const char *why)
+rollout_answer(struct child *c, const char *option, const char *why)
 {
 	c->offered = false;
 	if (next_config == NULL)
@@ -149,7 +149,7 @@ rollout_answer(struct child *c, const char *why)
 	if (c->state == CHILD_ASKED && why == NULL)
 		child_set_state(c, CHILD_FIT);
 	if (why != NULL && refusal == NULL)
-		refusal = xstrdup(why);
+		refusal = config_sentence(next_config, option, why);
 	if (anybody_offered())
 		return true;
 	if (refusal != NULL)

@@ -2,6 +2,7 @@
 
 #include <openssl/ssl.h>
 
+#include "lib/child.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "relay/pool_private.h"
@@ -22,6 +23,7 @@ route_init(struct route *r, const struct conf_relay_route *conf,
 	c->password = conf->password;
 	c->tls = tlspolicy_of(conf);
 	c->ssl_ctx = tlspolicy_ctx(c->tls.verified, conf->ca_pem, errstr);
+	child_conf_about("route", conf->name, "ca-file");
 	if (c->ssl_ctx == NULL)
 		return -1;
 	r->clear = *c;

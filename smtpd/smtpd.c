@@ -63,6 +63,7 @@ conf_check(const void *slice, void **prepared)
 	const char *why = NULL;
 
 	tls_init();
+	child_conf_about("tls", NULL, "certificate");
 	*prepared = tls_new(slice, &why);
 	return *prepared == NULL ? why : NULL;
 }

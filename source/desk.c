@@ -414,6 +414,7 @@ desk_check(const struct source_conf *conf)
 		bad = backend == NULL ? "it has no type" : backend->check(s);
 		if (bad == NULL)
 			continue;
+		child_conf_about("source", s->name, "type");
 		snprintf(why, sizeof(why), "source %s: %s", s->name, bad);
 		return why;
 	}

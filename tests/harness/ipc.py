@@ -215,7 +215,8 @@ class Child:
         if got is None or got[0] != want:
             raise RuntimeError("%s: wanted %s, got %s%s\n%s" % (
                 self.name, want, got and got[0],
-                ": " + got[2].string() if got and got[0] == "M_CONF_BAD"
+                ": %s: %s" % (got[2].string(), got[2].string())
+                if got and got[0] == "M_CONF_BAD"
                 else "", "\n".join(self.house.log[-20:])))
         return got
 
