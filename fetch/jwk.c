@@ -8,8 +8,8 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
-#include "fetch/b64url.h"
 #include "fetch/jwks_private.h"
+#include "lib/base64.h"
 
 #define RSA_BITS_MIN	2048	/* RFC 7518 3.3 */
 #define RSA_BITS_MAX	8192	/* one signature costs half a millisecond */
@@ -25,7 +25,7 @@ bytes(const json_t *j, const char *name, struct buf *out)
 {
 	const json_t *s = json_object_get(j, name);
 
-	return json_is_string(s) && b64url_decode(json_string_value(s),
+	return json_is_string(s) && base64url_decode(json_string_value(s),
 	    json_string_length(s), out) == 0 && out->len > 0 ? 0 : -1;
 }
 

@@ -2,8 +2,8 @@
 
 #include <strings.h>
 
-#include "fetch/b64url.h"
 #include "fetch/jwt.h"
+#include "lib/base64.h"
 #include "lib/log.h"
 
 #define SIGNATURE_MAX	1024	/* RSA of 8192 bits */
@@ -42,7 +42,7 @@ object(const char *part, size_t len)
 	json_t *j = NULL;
 
 	buf_init(&text, TOKEN_MAX);
-	if (b64url_decode(part, len, &text) == 0)
+	if (base64url_decode(part, len, &text) == 0)
 		j = json_loadb(buf_str(&text), text.len,
 		    JSON_REJECT_DUPLICATES, NULL);
 	buf_wipe(&text);
@@ -131,7 +131,7 @@ read_parts(const char *token, const char *dot, const char *dot2,
 		    "claims are not base64url of a JSON object");
 	jwt->signed_text = token;
 	jwt->signed_len = (size_t)(dot2 - token);
-	if (b64url_decode(dot2 + 1, (size_t)(end - dot2 - 1),
+	if (base64url_decode(dot2 + 1, (size_t)(end - dot2 - 1),
 	    &jwt->signature) == -1 || jwt->signature.len == 0)
 		return verdict_no(v, TOKEN_NO_INVALID, "it is no JWT: its "
 		    "signature is missing, or not base64url");

@@ -3,7 +3,6 @@
 noinst_LIBRARIES += %D%/libfetch.a
 %C%_libfetch_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
 %C%_libfetch_a_SOURCES = \
-	%D%/b64url.c %D%/b64url.h \
 	%D%/claims.c %D%/claims.h \
 	%D%/ctl.c %D%/ctl.h \
 	%D%/fetch.c %D%/fetch.h \

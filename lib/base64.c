@@ -5,8 +5,9 @@
 static const char alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/* `tail` are the last two of the alphabet; -1: no character of it. */
 static int
-value(char c)
+value(char c, const char *tail)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -14,14 +15,38 @@ value(char c)
 		return c - 'a' + 26;
 	if (c >= '0' && c <= '9')
 		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	return c == tail[0] ? 62 : c == tail[1] ? 63 : -1;
+}
+
+/* Without padding. What is left over at the end must be zero: one text a value. */
+static int
+decode(const char *s, size_t len, const char *tail, struct buf *out)
+{
+	unsigned int have = 0;
+	uint32_t bits = 0;
+	size_t i;
+	int v;
+
+	for (i = 0; i < len; i++) {
+		if ((v = value(s[i], tail)) == -1)
+			return -1;
+		bits = bits << 6 | (uint32_t)v;
+		have += 6;
+		if (have < 8)
+			continue;
+		have -= 8;
+		if (buf_addc(out, (uint8_t)(bits >> have)) == -1)
+			return -1;
+		bits &= (1u << have) - 1;
+	}
+	return bits == 0 ? 0 : -1;
 }
 
 /* How many of the last four characters are padding: 0, 1 or 2. */
 static size_t
 padding(const char *s, size_t len)
 {
-	if (s[len - 1] != '=')
+	if (len == 0 || s[len - 1] != '=')
 		return 0;
 	return s[len - 2] == '=' ? 2 : 1;
 }
@@ -29,35 +54,14 @@ padding(const char *s, size_t len)
 int
 base64_decode(const char *s, size_t len, struct buf *out)
 {
-	size_t i, j, pad = 0;
+	return len % 4 != 0 ? -1 :
+	    decode(s, len - padding(s, len), "+/", out);
+}
 
-	if (len % 4 != 0)
-		return -1;
-	if (len > 0)
-		pad = padding(s, len);
-	for (i = 0; i < len; i += 4) {
-		size_t take = i + 4 == len ? 4 - pad : 4;
-		uint32_t bits = 0;
-		uint8_t bytes[3];
-
-		for (j = 0; j < 4; j++) {
-			int v = j < take ? value(s[i + j]) : 0;
-
-			if (v == -1)
-				return -1;
-			bits = bits << 6 | (uint32_t)v;
-		}
-		/* What the padding cuts off must be zero: one text per value. */
-		if ((take == 3 && (bits & 0xff) != 0) ||
-		    (take == 2 && (bits & 0xffff) != 0))
-			return -1;
-		bytes[0] = (uint8_t)(bits >> 16);
-		bytes[1] = (uint8_t)(bits >> 8);
-		bytes[2] = (uint8_t)bits;
-		if (buf_add(out, bytes, take - 1) == -1)
-			return -1;
-	}
-	return 0;
+int
+base64url_decode(const char *s, size_t len, struct buf *out)
+{
+	return len % 4 == 1 ? -1 : decode(s, len, "-_", out);
 }
 
 int

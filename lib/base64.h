@@ -1,5 +1,6 @@
 /*
- * base64: RFC 4648 4, strict: no white space, padding exact, no stray bits.
+ * base64: RFC 4648 4, strict: no white space, padding exact, no stray bits; so
+ * that one text means one row of bytes and no other text means the same.
  */
 #ifndef LIB_BASE64_H
 #define LIB_BASE64_H
@@ -14,6 +15,8 @@
  * maximum would be passed: the buffer may then hold a part.
  */
 int	 base64_decode(const char *, size_t len, struct buf *);
+/* The same for base64url as JOSE has it: without padding (RFC 7515 2). */
+int	 base64url_decode(const char *, size_t len, struct buf *);
 /* Appends the text; -1 when the buffer's maximum would be passed. */
 int	 base64_encode(const void *, size_t len, struct buf *);
 

@@ -3,6 +3,7 @@
 #include "lib/addr.h"
 #include "lib/xalloc.h"
 #include "source/backend.h"
+#include "source/wait.h"
 
 const struct backend *
 backend_of(const struct conf_source *s)
@@ -16,6 +17,17 @@ backend_of(const struct conf_source *s)
 		return &database_backend;
 	default:
 		return NULL;
+	}
+}
+
+void
+backend_ask(void (*once)(void *, const struct query *, struct answer *),
+    void *state, bool kept, const struct query *q, struct answer *a)
+{
+	once(state, q, a);
+	if (a->said == SAID_NOTHING && kept && wait_left(q->deadline_ms) > 0) {
+		answer_clear(a);
+		once(state, q, a);
 	}
 }
 

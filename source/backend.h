@@ -46,6 +46,14 @@ extern const struct backend saslauthd_backend, directory_backend,
 /* By the source's type. */
 const struct backend *backend_of(const struct conf_source *);
 
+/*
+ * Asks once, and once more where a connection that was kept has failed, as
+ * servers close what is idle.
+ */
+void	 backend_ask(void (*once)(void *, const struct query *,
+	    struct answer *), void *state, bool kept, const struct query *,
+	    struct answer *);
+
 /* The words are cut to what fits, and to one line. */
 void	 answer_set(struct answer *, enum source_said, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));

@@ -276,8 +276,9 @@ read_result(struct database *d, const PGresult *r, const struct query *q,
 }
 
 static void
-once(struct database *d, const struct query *q, struct answer *a)
+once(void *arg, const struct query *q, struct answer *a)
 {
+	struct database *d = arg;
 	PGresult *r = NULL;
 
 	if (connect_to(d, q->deadline_ms, a)) {
@@ -296,14 +297,9 @@ once(struct database *d, const struct query *q, struct answer *a)
 static void
 ask(void *arg, const struct query *q, struct answer *a)
 {
-	struct database *d = arg;
-	bool kept = d->pg != NULL;
+	const struct database *d = arg;
 
-	once(d, q, a);
-	if (a->said == SAID_NOTHING && kept && wait_left(q->deadline_ms) > 0) {
-		answer_clear(a);
-		once(d, q, a);
-	}
+	backend_ask(once, arg, d->pg != NULL, q, a);
 }
 
 /* --- life ------------------------------------------------------------------------- */

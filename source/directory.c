@@ -293,8 +293,10 @@ by_dn(struct directory *d, const struct query *q, struct answer *a)
 }
 
 static void
-once(struct directory *d, const struct query *q, struct answer *a)
+once(void *arg, const struct query *q, struct answer *a)
 {
+	struct directory *d = arg;
+
 	if (connect_to(d, q->deadline_ms, a)) {
 		if (*d->conf->dn != '\0')
 			by_dn(d, q, a);
@@ -308,14 +310,9 @@ once(struct directory *d, const struct query *q, struct answer *a)
 static void
 ask(void *arg, const struct query *q, struct answer *a)
 {
-	struct directory *d = arg;
-	bool kept = d->ld != NULL;
+	const struct directory *d = arg;
 
-	once(d, q, a);
-	if (a->said == SAID_NOTHING && kept && wait_left(q->deadline_ms) > 0) {
-		answer_clear(a);
-		once(d, q, a);
-	}
+	backend_ask(once, arg, d->ld != NULL, q, a);
 }
 
 /* --- life ------------------------------------------------------------------------- */

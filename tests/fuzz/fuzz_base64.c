@@ -21,6 +21,35 @@ as_text(const uint8_t *p, size_t n)
 	buf_clear(&text);
 }
 
+/* What one alphabet takes, the other does, written in it and without padding. */
+static void
+as_url(const uint8_t *p, size_t n)
+{
+	struct buf bytes, again, text;
+	size_t i;
+	int r;
+
+	buf_init(&bytes, n);
+	buf_init(&again, n);
+	buf_init(&text, n + 3);
+	r = base64url_decode((const char *)p, n, &bytes);
+	for (i = 0; i < n; i++)
+		buf_addc(&text, p[i] == '-' ? '+' : p[i] == '_' ? '/' :
+		    p[i] == '+' || p[i] == '/' || p[i] == '=' ? '!' : p[i]);
+	while (text.len % 4 != 0 && text.len < n + 3)
+		buf_addc(&text, '=');
+	if (n % 4 == 1)
+		MUST(r == -1);
+	else if (base64_decode(buf_str(&text), text.len, &again) == 0)
+		MUST(r == 0 && again.len == bytes.len && (bytes.len == 0 ||
+		    memcmp(again.data, bytes.data, bytes.len) == 0));
+	else
+		MUST(r == -1);
+	buf_clear(&bytes);
+	buf_clear(&again);
+	buf_clear(&text);
+}
+
 static void
 as_bytes(const uint8_t *p, size_t n)
 {
@@ -54,6 +83,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	as_text(p, n);
+	as_url(p, n);
 	as_bytes(p, n);
 	as_number(p, n);
 	return 0;

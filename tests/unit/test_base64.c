@@ -151,10 +151,44 @@ test_room(void)
 	}
 }
 
+/* RFC 4648 5, without padding. */
+static const struct {
+	const char *in;
+	const char *out;		/* NULL: none */
+} urls[] = {
+	{ "", "" }, { "Zg", "f" }, { "Zm8", "fo" }, { "Zm9v", "foo" },
+	{ "-_-_", "\xfb\xff\xbf" }, { "Zh", NULL }, { "Zm9", NULL },
+	{ "Zg==", NULL }, { "Zm8=", NULL }, { "Z", NULL }, { "Zm9vZ", NULL },
+	{ "Zm+v", NULL }, { "Zm/v", NULL }, { "Zm9v\n", NULL },
+	{ " Zm9v", NULL }, { "Zm 9", NULL }, { "Zm\xc3\xa4", NULL },
+};
+
+static void
+test_base64url(void)
+{
+	struct buf b;
+	size_t i;
+
+	for (i = 0; i < nitems(urls); i++) {
+		int r;
+
+		buf_init(&b, 100);
+		r = base64url_decode(urls[i].in, strlen(urls[i].in), &b);
+		ok(r == (urls[i].out == NULL ? -1 : 0) && (r == -1 ||
+		    strcmp(buf_str(&b), urls[i].out) == 0),
+		    "base64url \"%s\"", urls[i].in);
+		buf_clear(&b);
+	}
+	buf_init(&b, 2);
+	is_int(base64url_decode("Zm9v", 4, &b), -1, "more than there is room for");
+	buf_clear(&b);
+}
+
 int
 main(void)
 {
 	test_tables();
+	test_base64url();
 	test_bytes();
 	test_stray_bits();
 	test_room();
