@@ -4,7 +4,7 @@
 #include "auth/auth.h"
 #include "auth/client_cert.h"
 #include "auth/ctl.h"
-#include "auth/exchange.h"
+#include "auth/peers.h"
 #include "auth/lanes.h"
 #include "auth/lastuse.h"
 #include "auth/revoke.h"
@@ -80,7 +80,7 @@ conf_use(const void *slice, void *prepared)
 {
 	conf = slice;
 	client_ca_use(prepared);
-	exchange_conf(conf);
+	peers_conf(conf);
 	tokens_conf(conf);
 	sources_conf(conf);
 	watch_conf(conf);
@@ -96,7 +96,7 @@ static void
 peer(enum role role, uint32_t index, int fd)
 {
 	if (role == ROLE_SMTPD)
-		exchange_peer(index, fd);
+		peers_add(index, fd);
 	else if (role == ROLE_QUEUE)
 		revoke_peer(fd);
 	else if (role == ROLE_FETCH)
@@ -140,7 +140,7 @@ start(void)
 static void
 stop(void)
 {
-	exchange_stop();
+	peers_stop();
 	worker_stop();
 	watch_stop();
 	lastuse_stop();

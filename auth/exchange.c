@@ -1,23 +1,17 @@
 #include "lib/prelude.h"
 
-#include <sys/random.h>
 #include <stdatomic.h>
 #include <strings.h>
 
 #include "auth/exchange.h"
-#include "auth/groups.h"
-#include "auth/lanes.h"
-#include "auth/lastuse.h"
-#include "auth/password.h"
+#include "auth/failure.h"
 #include "auth/revoke.h"
 #include "auth/sasl.h"
+#include "auth/success.h"
 #include "auth/watch.h"
 #include "auth/worker.h"
-#include "lib/child.h"
 #include "lib/ev.h"
-#include "lib/flood.h"
 #include "lib/log.h"
-#include "lib/ticket.h"
 #include "lib/xalloc.h"
 
 #define BUCKETS		4096
@@ -26,21 +20,14 @@
  * counts until its thread has let go of it, also when the worker was replaced.
  */
 #define PER_WORKER_MAX	2048
-#define RESPONSE_MAX	12288	/* RFC 4954 4.1, before decoding */
 /* smtpd waits less for a client; this is for an smtpd that forgot. */
 #define LIMIT_MS	(10 * 60 * 1000)
-/* A failure is told this much later, and up to half as much again. */
-#define DELAY_MS	500
-#define DELAYS_MAX	4	/* so many times as much, as failures add up */
 /*
  * SCRAM's first challenge, salt and count of whatever name was asked for, is
  * told so long after the question: looking up who is there takes other tenths
  * of a millisecond than making up who is not.
  */
 #define CHALLENGE_MS	3
-
-/* A botnet makes a hundred a second; whoever bans addresses needs fewer. */
-static struct flood failures_told = FLOOD("logins that failed", 600);
 
 enum exchange_state {
 	EXCHANGE_RUNNING,	/* a thread has it; the client may only go */
@@ -50,19 +37,12 @@ enum exchange_state {
 	EXCHANGE_LEFT		/* the client is gone: the thread tidies up */
 };
 
-struct peer {
-	LIST_ENTRY(peer) link;
-	LIST_HEAD(, exchange) exchanges;
-	uint32_t index;
-	struct ipc *ipc;
-};
-
 struct exchange {
 	struct job job;		/* first: the job is the exchange */
 	LIST_ENTRY(exchange) bucket, of_peer;
 	LIST_ENTRY(exchange) of_questions; /* while asking */
 	uint64_t id, question;
-	struct peer *peer;	/* NULL once left */
+	struct exchange_peer *peer; /* NULL once left */
 	uint32_t index;		/* the worker's */
 	atomic_bool given_up;	/* a thread need not begin any more */
 	enum exchange_state state;
@@ -84,8 +64,6 @@ struct exchange {
 };
 
 static const struct auth_conf *conf;
-static uint32_t hashes;		/* of conf's mechanisms */
-static LIST_HEAD(, peer) peers = LIST_HEAD_INITIALIZER(peers);
 static LIST_HEAD(, exchange) buckets[BUCKETS];
 static LIST_HEAD(, exchange) questions[BUCKETS];
 static exchange_asker *askers[SASL_ASKS];
@@ -112,7 +90,7 @@ burden(uint32_t index)
 }
 
 static struct exchange *
-find(const struct peer *peer, uint64_t id)
+find(const struct exchange_peer *peer, uint64_t id)
 {
 	struct exchange *e;
 
@@ -134,7 +112,7 @@ set_state(struct exchange *e, enum exchange_state state)
 }
 
 static struct exchange *
-exchange_new(struct peer *peer, uint64_t id)
+exchange_new(struct exchange_peer *peer, uint64_t id)
 {
 	struct exchange *e = xcalloc(1, sizeof(*e));
 
@@ -143,7 +121,7 @@ exchange_new(struct peer *peer, uint64_t id)
 	e->index = peer->index;
 	atomic_init(&e->given_up, false);
 	e->begun_ms = revoke_begun_ms();
-	buf_init(&e->input, RESPONSE_MAX);
+	buf_init(&e->input, EXCHANGE_RESPONSE_MAX);
 	buf_init(&e->certs, CLIENT_CERTS_LEN);
 	sasl_result_init(&e->result);
 	ev_timer_init(&e->timer, timer_cb, e);
@@ -276,184 +254,30 @@ work_of(const char *mechanism)
 	    strcasecmp(mechanism, "LOGIN") == 0 ? WORK_LONG : WORK_SHORT;
 }
 
-static void
-send_no(struct ipc *ipc, uint64_t id, enum auth_no why, uint64_t wait_ms)
-{
-	ipc_begin(M_AUTH_NO, id);
-	ipc_put_u8(why);
-	ipc_put_u32((uint32_t)((wait_ms + 999) / 1000));
-	ipc_send(ipc, -1);
-}
-
-static void
-send_ok(const struct exchange *e)
-{
-	static const char *senders[GROUPS_SENDERS_MAX];
-	const struct account *a = &e->result.account;
-	uint8_t seal[TICKET_MAC_LEN];
-	size_t i, n = groups_senders(conf, a, senders);
-	struct ticket t;
-
-	memset(&t, 0, sizeof(t));
-	t.session = e->id;
-	t.begun_ms = e->begun_ms;
-	t.expires_ms = t.begun_ms + (uint64_t)conf->ticket_sec * 1000;
-	snprintf(t.account, sizeof(t.account), "%s", a->name);
-	snprintf(t.cap, sizeof(t.cap), "%s", groups_cap(conf, a));
-	t.plus = groups_plus(conf, a);
-	if (e->result.device != NULL) {
-		snprintf(t.device, sizeof(t.device), "%s",
-		    e->result.device->label);
-		snprintf(t.device_cap, sizeof(t.device_cap), "%s",
-		    e->result.device->cap);
-	}
-	ticket_seal(&conf->ticket_key, e->peer->index, &t);
-	ipc_begin(M_AUTH_OK, e->id);
-	ticket_put(&t);
-	ipc_put_str(account_rewrite(a));
-	ipc_put_u32((uint32_t)n);
-	for (i = 0; i < n; i++) {
-		ticket_seal_sender(&conf->ticket_key, &t, senders[i], seal);
-		ipc_put_str(senders[i]);
-		ipc_put_bytes(seal, sizeof(seal));
-	}
-	ipc_send(e->peer->ipc, -1);
-}
-
-static void
-note_use(const struct exchange *e)
-{
-	char login[LOGIN_MAX + 1];
-
-	if (e->result.device != NULL)
-		lastuse_note(device_login(e->result.account.name,
-		    e->result.device->label, login), e->params.peer,
-		    ev_wall_ms());
-}
-
-/*
- * Guessing costs time, but no thread. Counted from the client's last word, and
- * in whole steps: whether there is an account, whether another process was
- * asked, and how much that one had to do, shows in none of it.
- */
-static void
-delay(struct exchange *e, uint32_t failures)
-{
-	uint32_t r, times = failures < 1 ? 1 : failures > DELAYS_MAX ?
-	    DELAYS_MAX : failures;
-	uint64_t took = ev_now_ms() - e->moved_ms;
-	uint64_t whole = (uint64_t)times * DELAY_MS;
-
-	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
-		r = 0;
-	set_state(e, EXCHANGE_DELAYED);
-	while (whole < took)
-		whole += DELAY_MS;
-	ev_timer_set(&e->timer, whole - took + r % (DELAY_MS / 2));
-}
-
-/*
- * A certificate or a token is no password: no guess at one has come near it, so
- * what such guesses have locked does not lock out who shows it. SCRAM's proof
- * is made of the password, and guesses come by SCRAM, too.
- */
 static bool
-by_password(const struct exchange *e)
+locked(struct exchange *e)
 {
-	static const char *const others[] = { "EXTERNAL", "OAUTHBEARER",
-	    "XOAUTH2" };
-	size_t i;
-
-	for (i = 0; i < nitems(others); i++)
-		if (strcasecmp(e->params.mechanism, others[i]) == 0)
-			return false;
-	return true;
+	e->wait_ms = failure_locked(&e->params, &e->result);
+	return e->wait_ms > 0;
 }
 
-/*
- * A name that is locked for this peer is refused whatever the password was,
- * and nothing is counted: who guesses on learns nothing, not even whether.
- */
-static bool
-locked(struct exchange *e, const char *name)
-{
-	e->wait_ms = !by_password(e) ? 0 :
-	    watch_account_wait(name, e->params.peer);
-	if (e->wait_ms == 0)
-		return false;
-	e->result.answer = SASL_ANSWER_NO;
-	e->result.no = AUTH_NO_LOCKED;
-	return true;
-}
-
-/* Each failure is told to the admin, up to so many a minute. */
-static void
-tell(const struct exchange *e)
-{
-	/* A lock is told as one, whoever it is. */
-	bool barred = e->result.barred != NULL &&
-	    e->result.no == AUTH_NO_CREDENTIALS;
-	static const char *const reasons[AUTH_NO_REASONS] = {
-		[AUTH_NO_CREDENTIALS] = "credentials",
-		[AUTH_NO_MECHANISM] = "mechanism",
-		[AUTH_NO_SYNTAX] = "syntax",
-		[AUTH_NO_TEMPORARY] = "trouble",
-		[AUTH_NO_WEAK] = "too-weak",
-		[AUTH_NO_PLAINTEXT] = "needs-tls",
-		[AUTH_NO_LOCKED] = "locked",
-		[AUTH_NO_BINDING] = "binding",
-	};
-
-	if (!flood_log(&failures_told))
-		return;
-	log_info("%s login=failed account=\"%s\" mechanism=%s peer=%s why=%s%s%s"
-	    "%s%s%s", log_session(e->id), log_escs(e->result.tried),
-	    log_escs(e->params.mechanism), log_escs(e->params.peer),
-	    e->result.lacks ? "no-verifier" : barred ? e->result.barred :
-	    reasons[e->result.no], barred ? " device=" : "",
-	    barred ? e->result.label : "", *e->result.why == '\0' ? "" : " said=\"",
-	    log_escs(e->result.why), *e->result.why == '\0' ? "" : "\"");
-	if (e->result.lacks)
-		log_warnx("account=\"%s\" has no verifier for %s, and cannot "
-		    "log in by it; set its password anew (posternctl account "
-		    "passwd), or let it log in once by PLAIN",
-		    log_escs(e->result.tried), log_escs(e->params.mechanism));
-}
-
-/* How many different failures there are by now, with this one. */
-static uint32_t
-count(struct exchange *e)
-{
-	const struct sasl_result *r = &e->result;
-	enum auth_no no = r->no;
-
-	if (no != AUTH_NO_CREDENTIALS && no != AUTH_NO_TEMPORARY)
-		return 1;
-	if (!by_password(e))
-		return r->harmless || no == AUTH_NO_TEMPORARY ? 1 :
-		    watch_token_failed(e->params.peer, r->wrong);
-	if (*r->tried == '\0' || (no == AUTH_NO_TEMPORARY && r->wrong == 0) ||
-	    locked(e, r->tried) || r->harmless)
-		return 1;
-	return no == AUTH_NO_CREDENTIALS ?
-	    watch_failed(r->tried, e->params.peer, r->wrong) :
-	    watch_undecided(r->tried, e->params.peer, r->wrong);
-}
-
+/* The client hears of it later. */
 static void
 failed(struct exchange *e)
 {
-	uint32_t failures = count(e);
+	uint32_t guesses = failure_note(e->id, &e->params, &e->result,
+	    &e->wait_ms);
 
-	tell(e);
-	delay(e, failures);
+	set_state(e, EXCHANGE_DELAYED);
+	ev_timer_set(&e->timer, failure_delay_ms(guesses, ev_now_ms() -
+	    e->moved_ms));
 }
 
 /* The client has had its delay when it was told by a challenge. */
 static void
 failed_as_told(struct exchange *e)
 {
-	send_no(e->peer->ipc, e->id, e->result.no, 0);
+	failure_send(e->peer->ipc, e->id, e->result.no, 0);
 	exchange_free(e);
 }
 
@@ -542,7 +366,7 @@ exchange_done(struct job *job)
 			e->told = true;
 			e->result.no = AUTH_NO_CREDENTIALS;
 			failed(e);
-		} else if (e->named && locked(e, e->result.tried))
+		} else if (e->named && locked(e))
 			failed(e);
 		else if (e->named || *e->result.tried == '\0')
 			challenge(e);
@@ -550,17 +374,13 @@ exchange_done(struct job *job)
 			challenge_later(e);
 		break;
 	case SASL_ANSWER_OK:
-		if (locked(e, e->result.tried)) {
+		if (locked(e)) {
 			failed(e);
 			break;
 		}
-		watch_succeeded(e->result.tried, e->params.peer);
-		if (*e->result.why != '\0')
-			log_info("%s account=\"%s\" source=%s",
-			    log_session(e->id), log_escs(e->result.tried),
-			    log_escs(e->result.why));
-		note_use(e);
-		send_ok(e);
+		success_note(e->id, &e->params, &e->result);
+		success_send(e->peer->ipc, e->peer->index, e->id, e->begun_ms,
+		    conf, &e->result);
 		exchange_free(e);
 		break;
 	case SASL_ANSWER_NO:
@@ -571,7 +391,7 @@ exchange_done(struct job *job)
 		break;
 	case SASL_ANSWER_ASK:
 		/* Nobody is asked about a name that is locked. */
-		if (*e->result.tried != '\0' && locked(e, e->result.tried))
+		if (locked(e))
 			failed(e);
 		else
 			ask(e);
@@ -595,126 +415,53 @@ timer_cb(void *arg)
 		challenge(e);
 		return;
 	}
-	send_no(e->peer->ipc, e->id, late ? AUTH_NO_TEMPORARY : e->result.no,
+	failure_send(e->peer->ipc, e->id, late ? AUTH_NO_TEMPORARY : e->result.no,
 	    e->wait_ms);
 	tidy(e);
 }
 
-/* --- messages of smtpd ---------------------------------------------------------------------------- */
+/* --- what smtpd asks ------------------------------------------------------------------------------- */
 
-static bool
-offered(const char *mechanism)
+bool
+exchange_under_way(const struct exchange_peer *peer, uint64_t id)
 {
-	size_t i;
-
-	for (i = 0; i < conf->mechanisms.n; i++)
-		if (strcasecmp(conf->mechanisms.v[i], mechanism) == 0)
-			return true;
-	return false;
+	return find(peer, id) != NULL;
 }
 
-/* Whether its -PLUS was offered beside it: there is something to bind to. */
-static bool
-offered_plus(const char *mechanism, const struct sasl_binding *bindings)
+bool
+exchange_full(const struct exchange_peer *peer)
 {
-	char plus[SASL_LOGIN_MECH_MAX + sizeof("-PLUS")];
-	int kind;
-
-	snprintf(plus, sizeof(plus), "%s-PLUS", mechanism);
-	for (kind = 0; kind < AUTH_BINDINGS; kind++)
-		if (bindings[kind].n > 0)
-			return offered(plus);
-	return false;
+	return *burden(peer->index) >= PER_WORKER_MAX;
 }
 
-static void
-get_bindings(struct ipc_in *in, struct sasl_binding *bindings)
+void
+exchange_begin(struct exchange_peer *peer, uint64_t id,
+    const struct sasl_login_params *params, const uint8_t *certs,
+    size_t certs_len, const uint8_t *input, size_t len)
 {
-	const uint8_t *data;
-	int kind;
+	struct exchange *e = exchange_new(peer, id);
 
-	for (kind = 0; kind < AUTH_BINDINGS; kind++) {
-		data = ipc_get_bytes(in, BINDING_MAX, &bindings[kind].n);
-		if (bindings[kind].n > 0)
-			memcpy(bindings[kind].data, data, bindings[kind].n);
-	}
-}
-
-static int
-on_start(struct peer *peer, struct ipc_in *in)
-{
-	struct sasl_binding bindings[AUTH_BINDINGS] = { 0 };
-	const uint8_t *certs;
-	size_t certs_len;
-	const char *mechanism = ipc_get_str(in, 64), *from;
-	bool has_input = ipc_get_bool(in);
-	size_t len;
-	const uint8_t *input = ipc_get_bytes(in, RESPONSE_MAX, &len);
-	struct exchange *e;
-	uint64_t wait_ms;
-	uint32_t bits;
-
-	from = ipc_get_str(in, SASL_LOGIN_PEER_MAX);
-	bits = ipc_get_u32(in);
-	get_bindings(in, bindings);
-	certs = ipc_get_bytes(in, CLIENT_CERTS_LEN, &certs_len);
-	if (!ipc_in_end(in) || find(peer, in->id) != NULL ||
-	    (!has_input && len > 0))
-		return -1;
-	/* RFC 4954 4: a mechanism that was not offered, or not without TLS. */
-	if (bits == 0 || !offered(mechanism) || *burden(peer->index) >=
-	    PER_WORKER_MAX) {
-		send_no(peer->ipc, in->id, bits == 0 ? AUTH_NO_PLAINTEXT :
-		    !offered(mechanism) ? AUTH_NO_MECHANISM :
-		    AUTH_NO_TEMPORARY, 0);
-		return 0;
-	}
-	wait_ms = watch_peer_wait(from);
-	if (wait_ms > 0) {
-		send_no(peer->ipc, in->id, AUTH_NO_LOCKED, wait_ms);
-		return 0;
-	}
-	e = exchange_new(peer, in->id);
-	e->job.lane = worker_lane(work_of(mechanism), watch_is_known(from));
-	snprintf(e->params.mechanism, sizeof(e->params.mechanism), "%s",
-	    mechanism);
-	snprintf(e->params.peer, sizeof(e->params.peer), "%s", from);
-	snprintf(e->params.hostname, sizeof(e->params.hostname), "%s",
-	    conf->hostname);
-	e->params.tls_bits = bits;
-	memcpy(e->params.bindings, bindings, sizeof(bindings));
-	e->params.plus = offered_plus(mechanism, bindings);
-	e->params.iterations = conf->iterations;
-	e->params.cache_sec = conf->cache_sec;
-	e->params.wall_ms = ev_wall_ms();
-	e->params.hashes = hashes;
-	e->params.sources = conf->grants.n > 0;
-	snprintf(e->params.token_issuer, sizeof(e->params.token_issuer), "%s",
-	    conf->token_issuer);
-	snprintf(e->params.token_scope, sizeof(e->params.token_scope), "%s",
-	    conf->token_scope);
-	snprintf(e->params.external_why, sizeof(e->params.external_why),
-	    "no certificate was shown");
+	e->job.lane = worker_lane(work_of(params->mechanism),
+	    watch_is_known(params->peer));
+	e->params = *params;
 	buf_add(&e->certs, certs, certs_len);
-	e->has_input = has_input;
+	e->has_input = input != NULL;
 	buf_add(&e->input, input, len);
 	e->moved_ms = ev_now_ms();
 	submit(e);
-	return 0;
 }
 
 /* An answer for an exchange that ended meanwhile has crossed ours: let it go. */
-static int
-on_step(struct peer *peer, struct ipc_in *in)
+int
+exchange_step(struct exchange_peer *peer, uint64_t id, const uint8_t *input,
+    size_t len)
 {
-	size_t len;
-	const uint8_t *input = ipc_get_bytes(in, RESPONSE_MAX, &len);
-	struct exchange *e = find(peer, in->id);
+	struct exchange *e = find(peer, id);
 
-	if (!ipc_in_end(in) || (e != NULL && e->state != EXCHANGE_WAITING))
-		return -1;
 	if (e == NULL)
 		return 0;
+	if (e->state != EXCHANGE_WAITING)
+		return -1;
 	buf_add(&e->input, input, len);
 	e->moved_ms = ev_now_ms();
 	submit(e);
@@ -733,84 +480,24 @@ leave(struct exchange *e)
 	set_state(e, EXCHANGE_LEFT);
 }
 
-static int
-on_cancel(struct peer *peer, struct ipc_in *in)
+void
+exchange_cancel(struct exchange_peer *peer, uint64_t id)
 {
-	struct exchange *e = find(peer, in->id);
+	struct exchange *e = find(peer, id);
 
-	if (!ipc_in_end(in))
-		return -1;
 	if (e != NULL)
 		leave(e);
-	return 0;
-}
-
-static int
-on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
-{
-	const struct peer *peer = arg;
-	int r = in->type == M_AUTH_START ? on_start(arg, in) :
-	    in->type == M_AUTH_STEP ? on_step(arg, in) :
-	    in->type == M_AUTH_CANCEL ? on_cancel(arg, in) :
-	    in->type == M_LANE ? lanes_ask(ipc, peer->index, in) : -1;
-
-	ipc_forget();		/* passwords come this way */
-	return r;
-}
-
-/* --- channels ------------------------------------------------------------------------------------------- */
-
-static void
-peer_free(struct peer *peer)
-{
-	while (!LIST_EMPTY(&peer->exchanges))
-		leave(LIST_FIRST(&peer->exchanges));
-	LIST_REMOVE(peer, link);
-	ipc_free(&peer->ipc);
-	free(peer);
-}
-
-static void
-on_gone(struct ipc *ipc, const char *why, void *arg)
-{
-	struct peer *peer = arg;
-
-	if (why != NULL) {
-		log_warnx("smtpd=%u channel=closed why=\"%s\"", peer->index,
-		    why);
-		child_peer_bad(ROLE_SMTPD, peer->index, why);
-	}
-	peer_free(peer);
 }
 
 void
-exchange_peer(uint32_t index, int fd)
+exchange_leave(struct exchange_peer *peer)
 {
-	static const struct ipc_ops ops = { on_msg, on_gone };
-	struct peer *peer, *next;
-
-	for (peer = LIST_FIRST(&peers); peer != NULL; peer = next) {
-		next = LIST_NEXT(peer, link);
-		if (peer->index == index)
-			peer_free(peer);
-	}
-	peer = xcalloc(1, sizeof(*peer));
-	peer->index = index;
-	peer->ipc = ipc_new(fd, &ops, peer);
-	LIST_INIT(&peer->exchanges);
-	LIST_INSERT_HEAD(&peers, peer, link);
+	while (!LIST_EMPTY(&peer->exchanges))
+		leave(LIST_FIRST(&peer->exchanges));
 }
 
 void
 exchange_conf(const struct auth_conf *c)
 {
 	conf = c;
-	hashes = password_hashes(&c->mechanisms);
-}
-
-void
-exchange_stop(void)
-{
-	while (!LIST_EMPTY(&peers))
-		peer_free(LIST_FIRST(&peers));
 }

@@ -14,12 +14,14 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/ctl_sender.c %D%/ctl_test.c \
 	%D%/device.c %D%/device.h \
 	%D%/exchange.c %D%/exchange.h \
+	%D%/failure.c %D%/failure.h \
 	%D%/groups.c %D%/groups.h \
 	%D%/guard.c %D%/guard.h %D%/guard_memory.c %D%/guard_private.h \
 	%D%/lanes.c %D%/lanes.h \
 	%D%/lastuse.c %D%/lastuse.h \
 	%D%/oauth.c %D%/oauth.h \
 	%D%/password.c %D%/password.h \
+	%D%/peers.c %D%/peers.h \
 	%D%/pins.c %D%/pins.h \
 	%D%/records.c %D%/records.h \
 	%D%/revoke.c %D%/revoke.h \
@@ -27,6 +29,7 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/sasl_ask.c %D%/sasl_library.c %D%/sasl_oauth.c \
 	%D%/sasl_scram.c \
 	%D%/sources.c %D%/sources.h \
+	%D%/success.c %D%/success.h \
 	%D%/tokens.c %D%/tokens.h \
 	%D%/uses.c %D%/uses.h \
 	%D%/voids.c %D%/voids.h \

@@ -12,6 +12,7 @@
 
 #include "auth/accounts.h"
 #include "auth/exchange.h"
+#include "auth/peers.h"
 #include "auth/sasl.h"
 #include "auth/worker.h"
 #include "lib/ev.h"
@@ -110,7 +111,7 @@ rig_connect(uint32_t index)
 		close(rig_fd);
 	if (ipc_pair(fd) == -1)
 		abort();
-	exchange_peer(index, fd[1]);
+	peers_add(index, fd[1]);
 	rig_fd = fd[0];
 }
 
@@ -163,7 +164,7 @@ rig_start(unsigned int threads)
 		exit(1);
 	}
 	sasl_login_accounts(rig_accounts);
-	exchange_conf(&rig_conf);
+	peers_conf(&rig_conf);
 	worker_start(threads);
 	rig_connect(0);
 }
@@ -173,7 +174,7 @@ __attribute__((unused)) static void
 rig_offer(const char *mechanism)
 {
 	rig_mechanisms[rig_conf.mechanisms.n++] = (char *)(uintptr_t)mechanism;
-	exchange_conf(&rig_conf);
+	peers_conf(&rig_conf);
 }
 
 static void
@@ -210,7 +211,7 @@ rig_drain(void)
 __attribute__((unused)) static void
 rig_stop(void)
 {
-	exchange_stop();
+	peers_stop();
 	rig_drain();		/* steps under way, */
 	rig_drain();		/* and what tidies up behind them */
 	worker_stop();

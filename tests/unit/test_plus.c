@@ -153,14 +153,14 @@ test_unbound(void)
 	    "bob"), AUTH_NO_BINDING, "nothing to bind to");
 	tls(13);
 	rig_conf.mechanisms.n -= 3;	/* the -PLUS ones */
-	exchange_conf(&rig_conf);
+	peers_conf(&rig_conf);
 	scram_begin(&s, ++id, "SCRAM-SHA-256", "y,,", "bob");
 	ok(scram_in(&s, id, scram_finish(&s, id, RIG_PASSWORD, NULL, 0)),
 	    "y where -PLUS is not configured");
 	expect(scram_begin(&s, ++id, "SCRAM-SHA-256-PLUS", "p=tls-exporter,,",
 	    "bob"), AUTH_NO_MECHANISM, "and -PLUS is none of ours");
 	rig_conf.mechanisms.n += 3;
-	exchange_conf(&rig_conf);
+	peers_conf(&rig_conf);
 }
 
 /* What the client says in the end is bound to what it said at first. */

@@ -651,7 +651,7 @@ main(void)
 	test_test();
 	test_other_process();
 	test_unfit();
-	exchange_stop();
+	peers_stop();
 	sources_stop();
 	rig_stop();
 	close(source_fd);
