@@ -11,6 +11,9 @@
 #include "smtpd/session_private.h"
 #include "smtpd/verbs.h"
 
+/* So much is read of a chunk from somebody who may not send at all. */
+#define STRANGERS_CHUNK_MAX	(64 * 1024)
+
 /* chunk-size [SP end-marker] */
 static bool
 parse(struct span arg, struct chunk *c)
@@ -66,19 +69,45 @@ cmd_bdat_go_on(struct session *s)
 		chunk_end(s);
 }
 
+static bool
+begin(struct session *s, struct span arg)
+{
+	struct chunk *c = &s->chunk;
+
+	memset(c, 0, sizeof(*c));
+	c->refusal = REPLY_NONE;
+	if (!parse(arg, c)) {
+		/* Nobody knows where the chunk ends. */
+		session_refuse(s, "BDAT", REPLY_BAD_BDAT, NULL, NULL);
+		session_end(s, "a BDAT without a size");
+		return false;
+	}
+	c->left = c->size;
+	return true;
+}
+
+void
+cmd_bdat_refused(struct session *s, struct span arg, enum reply refusal)
+{
+	if (!begin(s, arg))
+		return;
+	if (s->chunk.size > STRANGERS_CHUNK_MAX) {
+		session_refuse(s, "BDAT", refusal, NULL, NULL);
+		session_end(s, "a large chunk before a login");
+		return;
+	}
+	s->chunk.refusal = refusal;
+	session_set_state(s, SESSION_CHUNK);
+	cmd_bdat_go_on(s);
+}
+
 void
 cmd_bdat(struct session *s, struct span arg)
 {
 	struct chunk *c = &s->chunk;
 
-	memset(c, 0, sizeof(*c));
-	if (!parse(arg, c)) {
-		/* Nobody knows where the chunk ends. */
-		session_refuse(s, "BDAT", REPLY_BAD_BDAT, NULL, NULL);
-		session_end(s, "a BDAT without a size");
+	if (!begin(s, arg))
 		return;
-	}
-	c->left = c->size;
 	c->refusal = check(s);
 	if (c->refusal == REPLY_TOO_MUCH) {
 		session_reply(s, REPLY_TOO_MUCH);

@@ -144,6 +144,11 @@
 	    "address, or something else beside (RFC 5322 3.6.2)")	\
 	X(FIELD_TWICE, "554", " 5.6.0 ", "The message has more than one %s "\
 	    "field (RFC 5322 3.6)")					\
+	X(MANY_FROM, "554", " 5.6.0 ", "From, Sender and the Resent fields "\
+	    "name more than %s addresses; only the authors' and senders' "\
+	    "belong there")						\
+	X(ENCODED_FROM, "554", " 5.6.0 ", "%s holds \"=?\", as an encoded "\
+	    "word begins, which no address may (RFC 2047 5)")		\
 	X(BAD_HEADER, "554", " 5.6.0 ", "A line in the message's header is "\
 	    "no header field (RFC 5322 2.2)")				\
 	X(HEADER_NOT_UTF8, "554", " 5.6.0 ", "The message's header is not "\

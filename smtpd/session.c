@@ -244,10 +244,11 @@ due_ms(const struct session *s)
 		return s->since_ms + 1000ULL * ANSWER_SEC;
 	case CLOCK_DATA_WAIT:
 		due = earlier(due, s->since_ms + 1000ULL * conf->data_sec);
-		if (s->tx == NULL || s->tx->content_ms == 0)
-			return due;	/* a chunk that belongs to nothing */
-		return earlier(due, s->tx->content_ms +
-		    1000ULL * conf->message_sec);
+		/* Else it is a chunk that belongs to nothing. */
+		if (s->tx != NULL && s->tx->content_ms != 0)
+			due = earlier(due, s->tx->content_ms +
+			    1000ULL * conf->message_sec);
+		break;
 	case CLOCK_COMMAND_WAIT:
 		due = earlier(due, s->since_ms + 1000ULL * conf->command_sec);
 		break;

@@ -15,10 +15,11 @@
 
 /*
  * A line was refused for its bytes or its length. What is left of it goes the
- * same way, whether it has arrived or not, so that timing changes nothing.
+ * same way, whether it has arrived or not, so that timing changes nothing. A
+ * chunk may stand behind a BDAT, and nobody knows where it ends.
  */
 static void
-refuse_line(struct session *s, enum smtp_line what)
+refuse_line(struct session *s, enum smtp_line what, bool is_bdat)
 {
 	enum reply r = what == SMTP_LINE_BAD ? REPLY_BAD_BYTES :
 	    s->state == SESSION_AUTH_LINE ? REPLY_LONG_AUTH : REPLY_LONG_LINE;
@@ -28,6 +29,8 @@ refuse_line(struct session *s, enum smtp_line what)
 	s->skipping = true;
 	s->skipped = 0;
 	session_refuse(s, "?", r, NULL, NULL);
+	if (s->state == SESSION_COMMAND && is_bdat)
+		session_end(s, "a BDAT that cannot be read");
 }
 
 /* Throws away up to the CRLF. False: there is no more to look at. */
@@ -107,6 +110,7 @@ session_take_line(struct session *s)
 	if (what == SMTP_LINE_OK)
 		run_line(s, p, len, used);
 	else
-		refuse_line(s, what);
+		refuse_line(s, what, n >= 4 &&
+		    strncasecmp((const char *)p, "BDAT", 4) == 0);
 	return true;
 }

@@ -7,7 +7,8 @@
 enum verb_flag {
 	BEFORE_TLS = 1,		/* RFC 3207 4: does something without TLS */
 	BEFORE_AUTH = 2,	/* RFC 4954 6: does something without AUTH */
-	NO_ARGUMENT = 4
+	NO_ARGUMENT = 4,
+	HAS_CHUNK = 8		/* RFC 3030 2: bytes follow, refused or not */
 };
 
 static const struct verb {
@@ -18,7 +19,7 @@ static const struct verb {
 	{ "MAIL", 0, cmd_mail },
 	{ "RCPT", 0, cmd_rcpt },
 	{ "DATA", NO_ARGUMENT, cmd_data },
-	{ "BDAT", 0, cmd_bdat },
+	{ "BDAT", HAS_CHUNK, cmd_bdat },
 	{ "EHLO", BEFORE_TLS | BEFORE_AUTH, cmd_ehlo },
 	{ "HELO", BEFORE_TLS | BEFORE_AUTH, cmd_helo },
 	{ "STARTTLS", BEFORE_TLS | BEFORE_AUTH | NO_ARGUMENT, cmd_starttls },
@@ -88,6 +89,8 @@ verbs_take(struct session *s, const char *line, size_t n)
 	refusal = gate(s, v, arg);
 	if (refusal == REPLY_NONE)
 		v->run(s, arg);
+	else if (v->flags & HAS_CHUNK)
+		cmd_bdat_refused(s, arg, refusal);
 	else
 		session_refuse(s, v->name, refusal, v->name, NULL);
 }

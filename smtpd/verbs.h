@@ -43,6 +43,8 @@ bool	 cmd_mail_permits(const char *addr, const void *login);
 void	 cmd_auth_line(struct session *, const char *line, size_t n);
 /* Such a line was refused: the exchange is over. */
 void	 cmd_auth_abort(struct session *);
+/* BDAT where it may not come; its chunk is read all the same. */
+void	 cmd_bdat_refused(struct session *, struct span arg, enum reply);
 /* What has arrived in SESSION_CONTENT; false when there was nothing. */
 bool	 cmd_data_content(struct session *);
 /* And in SESSION_CHUNK. */

@@ -155,7 +155,7 @@ def test_pipelined(p, sink):
         tap.ok(all(talk.reply()[:3] in ("530", "503") for _ in range(3)),
                "MAIL, RCPT and DATA in one piece are refused")
         talk.close()
-    for line in ("BDAT 10 LAST", "ETRN example.net", "XCLIENT LOGIN=" + ALICE,
+    for line in ("BDAT 10 LAST\r\n12345678", "ETRN example.net", "XCLIENT LOGIN=" + ALICE,
                  "XCLIENT ADDR=127.0.0.1", "TURN", "SEND FROM:<%s>" % ALICE,
                  "PROXY TCP4 127.0.0.1 127.0.0.1 1 2", "XFORWARD NAME=x"):
         talk = Talk(p, True)

@@ -350,7 +350,7 @@ def bad_lines():
                      b"RSET%b", b"EHLO a%bb", b"MAIL FROM:<alice%b@example.org>",
                      b"MAIL FROM:<alice@example.org>%b", b"%b%b", b"HELP %b",
                      b"VRFY a%bb", b"AUTH PLAIN%b", b"QU%bIT", b"DATA%b",
-                     b"MAIL%b FROM:<alice@example.org>", b"BDAT%b 0",
+                     b"MAIL%b FROM:<alice@example.org>", b"BD%bAT 0",
                      b"RCPT TO:<bob@example.net>%bSIZE=1", b"%b QUIT"):
             if b"%b" in line:
                 yield line.replace(b"%b", c) + b"\r\n", ["500"]

@@ -454,6 +454,8 @@ static const struct chunk_row {
 	    0, NULL },
 	{ "two spaces", ENV "BDAT 2  LAST\r\n\r\n", ENV_OK "501 5.5.4!", 0,
 	    NULL },
+	{ "a bare CR in the line", ENV "BDAT 6 LAST\r \r\nNOOP\r\n", ENV_OK
+	    "500 5.5.2!", 0, NULL },
 	{ "a size beyond all measure", ENV "BDAT 18446744073709551615\r\nNOO",
 	    ENV_OK "421 4.3.4!", 0, NULL },
 	{ "without MAIL, too", "BDAT 18446744073709551615 LAST\r\nNOOP\r\n",

@@ -182,6 +182,21 @@ static const struct {
 	{ "From: G: alice@example.org, ceo@example.org;\r\n",
 	    REPLY_NOT_YOUR_FROM, "From: <ceo@example.org>" },
 	{ "From: j\xc3\xbc@example.org\r\n", REPLY_NONE, "" },
+	{ "From: =?utf-8?Q?boss=40bank.example=3E=0A=00?="
+	    "@lists.example.org\r\n", REPLY_ENCODED_FROM,
+	    "From: <=?utf-8?Q?boss=40bank.example=3E=0A=00?="
+	    "@lists.example.org>" },
+	{ "From: A <alice@example.org>,\r\n \"=\\?utf-8?b?YUBi?=\""
+	    "@lists.example.org\r\n", REPLY_ENCODED_FROM,
+	    "From: <=?utf-8?b?YUBi?=@lists.example.org>" },
+	{ "Resent-Sender: \" =?us-ascii?q?x?=\"@lists.example.org\r\n",
+	    REPLY_ENCODED_FROM, "Resent-Sender: <\" =?us-ascii?q?x?=\""
+	    "@lists.example.org>" },
+	{ "Sender: b+=?utf-8?q?a=40b?=@lists.example.org\r\n",
+	    REPLY_ENCODED_FROM, "Sender: <b+=?utf-8?q?a=40b?="
+	    "@lists.example.org>" },
+	{ "From: =?utf-8?Q?J=C3=B6rg?= <b+=c?d@lists.example.org>\r\n",
+	    REPLY_NONE, "" },
 	{ "From:\r\n", REPLY_BAD_FROM, "From" },
 	{ "From: Alice\r\n", REPLY_BAD_FROM, "From" },
 	{ "From: <>\r\n", REPLY_BAD_FROM, "From" },
@@ -232,6 +247,40 @@ test_identities(void)
 	}
 }
 
+/* What each address costs is bounded, by field and by message. */
+static void
+test_many(void)
+{
+	struct identity id = alice;
+	struct buf in, out;
+	int i;
+
+	buf_init(&in, 64 * 1024);
+	buf_init(&out, 256 * 1024);
+	for (i = 0; i < IDENTITY_ADDRESSES_MAX / 2; i++)
+		buf_adds(&in, "Resent-From: alice@example.org,"
+		    " a@lists.example.org\r\n");
+	is_int(fixup_header(&usual, buf_str(&in), in.len, &out, &id),
+	    REPLY_NONE, "as many addresses as there may be");
+	id = alice;
+	buf_adds(&in, "From: alice@example.org\r\n");
+	is_int(fixup_header(&usual, buf_str(&in), in.len, &out, &id),
+	    REPLY_MANY_FROM, "and one more");
+	is_str(id.about, "100", "how many there may be is said");
+	buf_reset(&in);
+	buf_adds(&in, "From: alice@example.org");
+	for (i = 0; i < 2000; i++)
+		buf_adds(&in, ",alice@example.org");
+	buf_adds(&in, "\r\n");
+	id = alice;
+	is_int(fixup_header(&usual, buf_str(&in), in.len, &out, &id),
+	    REPLY_MANY_FROM, "all in one field");
+	is_int((int)id.addresses, IDENTITY_ADDRESSES_MAX + 1,
+	    "and no more are looked at");
+	buf_clear(&in);
+	buf_clear(&out);
+}
+
 /* What stands in the place of others: "=" the field as it was, else the reply. */
 #define OWN "scanner@example.org"
 
@@ -257,6 +306,23 @@ static const struct {
 	    "From: " OWN "\r\n", REPLY_NONE },	/* no phrase: it has a '<' */
 	{ "From: =?UTF-8?Q?J=C3=B6rg?= <joerg@example.net>\r\n",
 	    "From: =?UTF-8?Q?J=C3=B6rg?= <" OWN ">\r\n", REPLY_NONE },
+	{ "From: =?utf-8?b?SsO2cmc=?= =?ISO-8859-1?Q?M=FCller?= "
+	    "<joerg@example.net>\r\n", "From: =?utf-8?b?SsO2cmc=?= "
+	    "=?ISO-8859-1?Q?M=FCller?= <" OWN ">\r\n", REPLY_NONE },
+	{ "From: =?UTF-8?Q?boss=40bank.example?= <a@example.net>\r\n",
+	    "From: " OWN "\r\n", REPLY_NONE },
+	{ "From: \"=?UTF-8?Q?boss=40bank.example?=\" <a@example.net>\r\n",
+	    "From: " OWN "\r\n", REPLY_NONE },
+	{ "From: x =?utf-8?B?YUBi?= <a@example.net>\r\n", "From: " OWN "\r\n",
+	    REPLY_NONE },
+	{ "From: =?utf-8?b?Y*UBi?= <a@example.net>\r\n", "From: " OWN "\r\n",
+	    REPLY_NONE },	/* some readers overlook the '*' */
+	{ "From: =?utf-7?q?boss+AEA-bank?= <a@example.net>\r\n",
+	    "From: " OWN "\r\n", REPLY_NONE },
+	{ "From: =?utf-8?q?boss <a@example.net>\r\n", "From: " OWN "\r\n",
+	    REPLY_NONE },
+	{ "From: boss+=?utf-8?q?a=40b?=@example.org\r\n",
+	    "From: " OWN "\r\n", REPLY_NONE },
 	{ "From: J\xc3\xb6rg <joerg@example.net>\r\n",
 	    "From: J\xc3\xb6rg <" OWN ">\r\n", REPLY_NONE },
 	{ "From: (a comment) Boss (b) <boss@example.net>\r\n",
@@ -527,6 +593,7 @@ main(void)
 	test_dropped();
 	test_ambiguous();
 	test_identities();
+	test_many();
 	test_rewritten();
 	test_received();
 	test_bytes();

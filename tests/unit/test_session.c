@@ -35,6 +35,19 @@ static const struct dialog {
 	{ "MAIL before AUTH", true, "EHLO c\r\n" MAIL, "220,250,530 5.7.0" },
 	{ "MAIL with a bad address before AUTH", true,
 	    "EHLO c\r\nMAIL FROM:<<>\r\n", "220,250,530 5.7.0" },
+	{ "BDAT before AUTH: its chunk is none of commands", true,
+	    "EHLO c\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n",
+	    "220,250,530 5.7.0,250 2.0.0" },
+	{ "BDAT before TLS", false, "EHLO c\r\nBDAT 12\r\nEHLO b\r\nNOOP"
+	    "NOOP\r\nBDAT 0 LAST\r\n", "220,250,530 5.7.0,250 2.0.0,"
+	    "530 5.7.0" },
+	{ "BDAT after a refused AUTH", true, "EHLO c\r\nAUTH PLAIN YmFk\r\n"
+	    "BDAT 3\r\nx\r\nNOOP\r\n",
+	    "220,250,535 5.7.8,530 5.7.0,250 2.0.0" },
+	{ "a large BDAT before AUTH", true, "EHLO c\r\nBDAT 65537 LAST\r\n"
+	    "NOOP\r\n", "220,250,530 5.7.0!" },
+	{ "BDAT without a size before AUTH", true, "EHLO c\r\nBDAT LAST\r\n"
+	    "NOOP\r\n", "220,250,501 5.5.4!" },
 	{ "MAIL after HELO", true, "HELO c\r\n" MAIL, "220,250,530 5.7.0" },
 	{ "AUTH after HELO", true, "HELO c\r\nAUTH PLAIN Z29vZA==\r\n",
 	    "220,250,503 5.5.1" },

@@ -40,6 +40,8 @@ static const struct state {
 	    GREETING_SEC },
 	{ "asked for a name", true, "EHLO c\r\nAUTH LOGIN\r\n", GREETING_SEC,
 	    GREETING_SEC },
+	{ "a chunk of a stranger's", true, "EHLO c\r\nBDAT 9999 LAST\r\n",
+	    DATA_SEC < GREETING_SEC ? DATA_SEC : GREETING_SEC, GREETING_SEC },
 	{ "half a name", true, "EHLO c\r\nAUTH LOGIN\r\nYX", GREETING_SEC,
 	    GREETING_SEC },
 	{ "asked again", true, "EHLO c\r\nAUTH LOGIN\r\nYXNr\r\n",
