@@ -1,6 +1,6 @@
 /*
  * A hash table with chains: as many entries as there are addresses with a
- * session, which the session limit bounds. The seed keeps strangers from
+ * session, and their sites, which the session limit bounds. The seed keeps strangers from
  * choosing addresses that meet in one chain.
  */
 #include "lib/prelude.h"
@@ -59,7 +59,7 @@ crowd_free(struct crowd **cp)
 struct crowd_key
 crowd_key_of(const struct sockaddr *sa)
 {
-	struct crowd_key k = { { 0 } };
+	struct crowd_key k = { .is_site = 0 };
 
 	if (sa->sa_family == AF_INET) {
 		const struct sockaddr_in *in = (const void *)sa;
@@ -85,6 +85,7 @@ bucket_of(const struct crowd *c, struct crowd_key k)
 	uint64_t x;
 
 	memcpy(&x, k.bytes, sizeof(x));
+	x += k.is_site;
 	x = (x ^ c->seed) * 0x9e3779b97f4a7c15ULL;
 	x = (x ^ (x >> 32)) * c->seed;
 	return (x >> 40) % BUCKETS;
@@ -101,24 +102,29 @@ find(struct crowd *c, struct crowd_key k)
 	return NULL;
 }
 
-bool
-crowd_enter(struct crowd *c, struct crowd_key k, uint32_t max)
+static uint32_t
+count(struct crowd *c, struct crowd_key k)
+{
+	const struct entry *e = find(c, k);
+
+	return e == NULL ? 0 : e->sessions;
+}
+
+static void
+enter(struct crowd *c, struct crowd_key k)
 {
 	struct entry *e = find(c, k);
 
-	if ((e == NULL ? 0 : e->sessions) >= max)
-		return false;
 	if (e == NULL) {
 		e = xcalloc(1, sizeof(*e));
 		e->key = k;
 		LIST_INSERT_HEAD(&c->buckets[bucket_of(c, k)], e, link);
 	}
 	e->sessions++;
-	return true;
 }
 
-void
-crowd_leave(struct crowd *c, struct crowd_key k)
+static void
+leave(struct crowd *c, struct crowd_key k)
 {
 	struct entry *e = find(c, k);
 
@@ -128,4 +134,43 @@ crowd_leave(struct crowd *c, struct crowd_key k)
 		return;
 	LIST_REMOVE(e, link);
 	free(e);
+}
+
+/* The /48 around it; false: it is IPv4 and has none. */
+static bool
+site_of(struct crowd_key k, struct crowd_key *site)
+{
+	static const uint8_t ipv4[4] = { 0xff, 0xff, 0xff, 0xff };
+
+	*site = k;
+	memset(site->bytes + 6, 0, 2);
+	site->is_site = 1;
+	return memcmp(k.bytes, ipv4, sizeof(ipv4)) != 0;
+}
+
+enum crowd_verdict
+crowd_enter(struct crowd *c, struct crowd_key k, uint32_t max,
+    uint32_t site_max)
+{
+	struct crowd_key site;
+	bool has_site = site_of(k, &site);
+
+	if (count(c, k) >= max)
+		return CROWD_ADDRESS;
+	if (has_site && count(c, site) >= site_max)
+		return CROWD_SITE;
+	enter(c, k);
+	if (has_site)
+		enter(c, site);
+	return CROWD_OK;
+}
+
+void
+crowd_leave(struct crowd *c, struct crowd_key k)
+{
+	struct crowd_key site;
+
+	leave(c, k);
+	if (site_of(k, &site))
+		leave(c, site);
 }

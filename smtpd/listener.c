@@ -19,6 +19,7 @@
 
 #define ACCEPTS_PER_WAKE 32	/* sessions that are open want their turn, too */
 #define REST_MS		1000	/* when there are no descriptors */
+#define SITE_SHARE	4	/* of all sessions one IPv6 /48 has so much */
 
 struct listener {
 	struct server *server;
@@ -144,16 +145,20 @@ static bool
 has_room(struct server *srv, int fd, unsigned int how,
     const struct sockaddr *peer)
 {
-	struct crowd_key key = crowd_key_of(peer);
+	uint32_t max = srv->conf->max_sessions_per_address;
+	uint32_t site_max = srv->conf->max_sessions / SITE_SHARE;
+	enum crowd_verdict v;
 
-	if (server_full(srv))
+	if (server_full(srv)) {
 		turn_away(srv, fd, how, REPLY_CROWDED);
-	else if (!crowd_enter(srv->crowd, key,
-	    srv->conf->max_sessions_per_address))
-		turn_away(srv, fd, how, REPLY_CROWDED_ADDRESS);
-	else
-		return true;
-	return false;
+		return false;
+	}
+	v = crowd_enter(srv->crowd, crowd_key_of(peer), max,
+	    site_max > max ? site_max : max);
+	if (v != CROWD_OK)
+		turn_away(srv, fd, how, v == CROWD_ADDRESS ?
+		    REPLY_CROWDED_ADDRESS : REPLY_CROWDED_SITE);
+	return v == CROWD_OK;
 }
 
 void

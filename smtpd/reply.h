@@ -41,6 +41,8 @@
 	    "connect again in a few minutes")				\
 	X(CROWDED_ADDRESS, "421", " 4.7.0 ", "%h Too many sessions from "\
 	    "your address; close one first")				\
+	X(CROWDED_SITE, "421", " 4.7.0 ", "%h Too many sessions from "	\
+	    "your network (/48); connect again in a few minutes")	\
 	X(NOT_A_PROXY, "421", " 4.7.0 ", "%h Only our proxies come in here")\
 	X(TIMEOUT, "421", " 4.4.2 ", "%h Waited too long; closing")	\
 	X(TOO_LONG, "421", " 4.4.2 ", "%h This has lasted too long; "	\

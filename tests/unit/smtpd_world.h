@@ -399,7 +399,8 @@ client_open_lane(struct client *c, bool no_tls)
 	buf_init(&c->got, 8 << 20);
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == -1 ||
 	    fcntl(fd[0], F_SETFL, O_NONBLOCK) == -1 ||
-	    !crowd_enter(world.srv.crowd, crowd_key_of(&none), 1000000))
+	    crowd_enter(world.srv.crowd, crowd_key_of(&none), 1000000,
+	    1000000) != CROWD_OK)
 		abort();
 	c->fd = fd[1];
 	c->session = session_new_lane(&world.srv, fd[0], no_tls, "devices@x",
@@ -421,7 +422,8 @@ client_open(struct client *c, bool tls)
 	    fcntl(fd[0], F_SETFL, O_NONBLOCK) == -1)
 		abort();
 	c->fd = fd[1];
-	if (!crowd_enter(world.srv.crowd, crowd_key_of(&none), 1000000))
+	if (crowd_enter(world.srv.crowd, crowd_key_of(&none), 1000000,
+	    1000000) != CROWD_OK)
 		abort();
 	c->session = session_new(&world.srv, fd[0], false, &none);
 	if (tls)
