@@ -77,7 +77,9 @@ verify_options(const struct config_source *s)
 /*
  * Where the domain is not looked at, alice@anywhere would be another account
  * of the same person, with that address to send as and a cap of its own. One
- * way in a filter is enough: "(|(mail=%u)(uid=%n))" finds her by the second.
+ * way in a filter or query is enough: "(|(mail=%n@%d)(uid=%n))" finds her by the
+ * second. Whether each way heeds the domain we cannot tell without reading LDAP
+ * and SQL as their servers do, so what is before the @ by itself is enough.
  */
 static void
 verify_domains(const struct config_source *s, bool blind)
@@ -91,9 +93,10 @@ verify_domains(const struct config_source *s, bool blind)
 			    s->domains.v[i]);
 	if (blind && s->domains.n == 0)
 		FAULT(KEY(s, "type"), "source %s does not look at the domain "
-		    "of a name, or not in each way to find one, so anybody "
-		    "could be alice@any.example; say which there are: domains "
-		    "= {\"example.org\"}", s->name);
+		    "of a name, or perhaps not in each way to find one, so "
+		    "anybody could be alice@any.example; ask for the whole "
+		    "name (login = whole, %%u, $1) or say which domains there "
+		    "are: domains = {\"example.org\"}", s->name);
 }
 
 static void
@@ -197,7 +200,9 @@ verify_ldap(const struct config_source *s)
 		FAULT(KEY(s, *s->dn != '\0' ? "dn" : "filter"), "\"%s\" is "
 		    "the same for everybody; %%u or %%n should be in it",
 		    text);
-	verify_domains(s, fill_wants(text, 'n') && !fill_wants(text, 'd'));
+	/* All parts of a DN count. */
+	verify_domains(s, fill_wants(text, 'n') && (*s->dn == '\0' ||
+	    !fill_wants(text, 'd')));
 }
 
 static void
@@ -215,8 +220,7 @@ verify_postgresql(const struct config_source *s)
 		DOUBT(KEY(s, "tls"), "source %s fetches what proves people's "
 		    "passwords in the clear, for anybody on the way to read "
 		    "and to change", s->name);
-	verify_domains(s, strstr(s->query, "$2") != NULL &&
-	    strstr(s->query, "$3") == NULL);
+	verify_domains(s, strstr(s->query, "$2") != NULL);
 }
 
 static void

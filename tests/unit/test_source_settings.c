@@ -76,6 +76,12 @@ static const struct {
 	    "does not look at the domain" },
 	{ "by the local part, too", SQL("query = \"SELECT p FROM u WHERE m = "
 	    "$1 OR l = $2\""), "does not look at the domain" },
+	{ "by both parts, and by one of them", ACCOUNTS "source s { type = "
+	    "ldap uri = \"ldaps://l\" filter = \"(|(mail=%n@%d)(uid=%n))\" }",
+	    "does not look at the domain" },
+	{ "by both parts, and by one of them", SQL("query = \"SELECT p FROM u "
+	    "WHERE l = $2 OR (l = $2 AND d = $3)\""),
+	    "does not look at the domain" },
 	{ "a sender that is none", PAM("senders = {\"%n\"}"),
 	    "neither an address" },
 	{ "a percent sign", PAM("senders = {\"%x@a.example\"}"),
@@ -116,6 +122,10 @@ static const struct {
 	{ "by both, in domains", ACCOUNTS "source s { type = ldap uri = "
 	    "\"ldaps://l\" filter = \"(|(mail=%u)(uid=%n))\" domains = "
 	    "{\"example.org\"} }", "" },
+	{ "by both parts, in domains", SQL("query = \"SELECT p FROM u WHERE "
+	    "l = $2 AND d = $3\" domains = {\"example.org\"}"), "" },
+	{ "by the whole name, made up", SQL("query = \"SELECT p FROM u WHERE "
+	    "l || '@' || d = $1\""), "" },
 	{ "by a realm, in domains", PAM("login = split domains = "
 	    "{\"example.org\"}"), "" },
 	{ "LDAP", LDAP("bind-dn = \"cn=a\" password-file = secret"), "" },
