@@ -1,6 +1,7 @@
 #include "lib/prelude.h"
 
 #include <math.h>
+#include <strings.h>
 
 #include "fetch/claims.h"
 #include "lib/conf.h"
@@ -108,6 +109,39 @@ judge_scope(const struct fetch_conf *conf, const json_t *claims,
 }
 
 /*
+ * Of what a provider signs with the same keys only access tokens are for us. An
+ * ID token tells a program who has logged in to it (OpenID Connect Core 2), a
+ * logout token that he left, a refresh token goes to the provider alone; the
+ * audience of the first is the program, which an admin may well have named.
+ * Keycloak says in "typ" what it is, and until version 24 wrote a nonce into
+ * access tokens ("Bearer"), too.
+ */
+static int
+judge_kind(const json_t *claims, struct verdict *v)
+{
+	static const char *const types[] = { "ID", "Refresh", "Offline",
+	    "Logout" };
+	static const char *const marks[] = { "nonce", "at_hash", "c_hash",
+	    "events" };
+	const char *typ = json_string_value(json_object_get(claims, "typ"));
+	size_t i;
+
+	for (i = 0; typ != NULL && i < nitems(types); i++)
+		if (strcasecmp(typ, types[i]) == 0)
+			return verdict_no(v, TOKEN_NO_INVALID, "it is no "
+			    "access token but of another kind (typ): '%s'",
+			    types[i]);
+	if (typ != NULL && strcasecmp(typ, "Bearer") == 0)
+		return 0;
+	for (i = 0; i < nitems(marks); i++)
+		if (json_object_get(claims, marks[i]) != NULL)
+			return verdict_no(v, TOKEN_NO_INVALID, "it is an ID or "
+			    "logout token (it has '%s'); the program should "
+			    "send the access token", marks[i]);
+	return 0;
+}
+
+/*
  * RFC 7800: a token that only the holder of a key may use, or of a TLS
  * certificate (RFC 8705); whoever brings it as a bearer has stolen it.
  */
@@ -202,6 +236,7 @@ claims_judge(const struct fetch_conf *conf, enum claims_from from,
 	memset(v, 0, sizeof(*v));
 	v->good = judge_issuer(conf, from, claims, v) == 0 &&
 	    judge_audience(conf, claims, v) == 0 &&
+	    judge_kind(claims, v) == 0 &&
 	    judge_holder(claims, v) == 0 &&
 	    judge_scope(conf, claims, v) == 0 &&
 	    judge_account(conf, claims, v) == 0 &&

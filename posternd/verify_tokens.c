@@ -68,6 +68,23 @@ verify_introspection(void)
 		    "keys; remove jwks-file or introspection");
 }
 
+/* OpenID Connect Core 5.7: what people may change is no name to trust. */
+static void
+verify_claim(const char *claim)
+{
+	static const char *const theirs[] = { "preferred_username", "nickname",
+	    "name", "given_name", "family_name", "profile" };
+	size_t i;
+
+	for (i = 0; i < nitems(theirs); i++)
+		if (strcmp(claim, theirs[i]) == 0)
+			config_problem(doubts, cfg, "tokens.account-claim",
+			    "at many providers people choose their \"%s\" "
+			    "themselves, and may choose another's; take "
+			    "\"email\" (which must be verified) or \"sub\", "
+			    "or be sure that yours does not let them", claim);
+}
+
 static void
 verify_section(void)
 {
@@ -84,6 +101,7 @@ verify_section(void)
 		    "a token for any other service would let its owner in");
 	if (!is_scope(f->scope))
 		FAULT("scope", "\"%s\" is not one scope", f->scope);
+	verify_claim(f->account_claim);
 	verify_introspection();
 }
 

@@ -107,6 +107,21 @@ static const struct {
 	/* bound to a key that a bearer cannot show */
 	{ ALL ",\"cnf\":{\"jkt\":\"x\"}", 0, "bound" },
 	{ ALL ",\"cnf\":null", 0, "bound" },
+	/* an access token, and nothing else that the provider signs */
+	{ ALL ",\"typ\":\"ID\"", 0, "another kind (typ): 'ID'" },
+	{ ALL ",\"typ\":\"id\"", 0, "another kind (typ): 'ID'" },
+	{ ALL ",\"typ\":\"Refresh\"", 0, "(typ): 'Refresh'" },
+	{ ALL ",\"typ\":\"Offline\"", 0, "(typ): 'Offline'" },
+	{ ALL ",\"typ\":\"Logout\"", 0, "(typ): 'Logout'" },
+	{ ALL ",\"typ\":\"Bearer\"", SI, NULL },
+	{ ALL ",\"typ\":\"at+jwt\"", SI, NULL },
+	{ ALL ",\"typ\":7", SI, NULL },
+	{ ALL ",\"nonce\":\"n\"", 0, "it has 'nonce'" },
+	{ ALL ",\"at_hash\":\"h\"", 0, "it has 'at_hash'" },
+	{ ALL ",\"c_hash\":\"h\",\"auth_time\":1", 0, "it has 'c_hash'" },
+	{ ALL ",\"events\":{}", 0, "it has 'events'" },
+	{ ALL ",\"nonce\":null", 0, "it has 'nonce'" },
+	{ ALL ",\"nonce\":\"n\",\"typ\":\"Bearer\"", SI, NULL },
 	{ "", 0, "" },
 };
 

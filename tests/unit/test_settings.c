@@ -762,6 +762,11 @@ test_doubts(void)
 		    "made for any other service" },
 		{ "for a scope", INTROSPECTION "scope = mail }", "" },
 		{ "for us", INTROSPECTION "audience = {\"mail\"} }", "" },
+		{ "a name that people choose", INTROSPECTION "scope = mail "
+		    "account-claim = preferred_username }",
+		    "may choose another's" },
+		{ "a name that the provider gives", INTROSPECTION "scope = "
+		    "mail account-claim = sub }", "" },
 		{ "a plus that is in names", "accounts { plus = \"-\" }",
 		    "anna-maria@example.org" },
 		{ "a plus that is not", "accounts { plus = \"+\" }", "" },
