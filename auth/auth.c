@@ -13,12 +13,14 @@
 #include "auth/tokens.h"
 #include "auth/watch.h"
 #include "auth/worker.h"
+#include "lib/ev.h"
 #include "lib/log.h"
 
 #define FILES_MAX	512	/* the database's, and a channel per worker */
 
 static const struct auth_conf *conf;
 static struct accounts *accounts;
+static struct ev_wake lost;	/* the accounts' file was replaced */
 
 /* --- the configuration --------------------------------------------------------------- */
 
@@ -116,6 +118,21 @@ before_confine(void)
 	writable[0] = conf->state_dir;
 }
 
+static void	stop(void);
+
+/* Who comes next starts with what is there now, checked as at any start. */
+static void
+lost_cb(void *arg)
+{
+	stop();
+}
+
+static void
+ring(void)
+{
+	ev_wake_up(&lost);
+}
+
 /* Opened as auth's own user, so that all its files are his. */
 static const char *
 start(void)
@@ -125,6 +142,8 @@ start(void)
 	accounts = accounts_open(conf->state_dir, &why);
 	if (accounts == NULL)
 		return why;
+	ev_wake_init(&lost, lost_cb, NULL);
+	records_on_lost(accounts_records(accounts), ring);
 	if ((why = revoke_start(accounts, &conf->ticket_key)) != NULL)
 		return why;
 	sasl_login_accounts(accounts);

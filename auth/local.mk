@@ -24,6 +24,7 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/peers.c %D%/peers.h \
 	%D%/pins.c %D%/pins.h \
 	%D%/records.c %D%/records.h \
+	%D%/records_file.c %D%/records_file.h \
 	%D%/revoke.c %D%/revoke.h \
 	%D%/sasl.c %D%/sasl.h %D%/sasl_private.h \
 	%D%/sasl_ask.c %D%/sasl_library.c %D%/sasl_oauth.c \

@@ -7,12 +7,14 @@
 #include <sys/stat.h>
 #include <db.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "auth/records.h"
+#include "auth/records_file.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
-#define FILE_NAME	"accounts.db"
+#define FILE_NAME	RECORDS_FILE_NAME
 #define CACHE_BYTES	(16 * 1024 * 1024)
 #define PAGE_BYTES	4096
 #define LOG_BYTES	(1024 * 1024)	/* per log file */
@@ -25,6 +27,9 @@ struct records {
 	DB	*db;
 	char	*dir;
 	int	 error;		/* the last one */
+	struct records_file file;
+	atomic_bool lost;	/* another, or none, has its place */
+	void	(*on_lost)(void);
 	pthread_mutex_t writing;
 };
 
@@ -44,11 +49,40 @@ on_db_error(const DB_ENV *env, const char *prefix, const char *msg)
 static enum accounts_result
 failed(struct records *a, const char *doing, int r)
 {
-	log_warnx("accounts: cannot %s %s/%s: %s", doing, a->dir, FILE_NAME,
-	    db_strerror(r));
+	if (r != ESTALE)	/* told when it was seen */
+		log_warnx("accounts: cannot %s %s/%s: %s", doing, a->dir,
+		    FILE_NAME, db_strerror(r));
 	a->error = r;
 	return ACCOUNTS_ERROR;
 }
+
+/*
+ * 0, or ESTALE once the file was replaced: what was opened lets nobody in who is
+ * not in the new one, and a change would be gone with it.
+ */
+static int
+in_place(struct records *a)
+{
+	if (!atomic_load(&a->lost) && records_file_in_place(&a->file))
+		return 0;
+	if (!atomic_exchange(&a->lost, true)) {
+		log_warnx("accounts: %s was replaced, moved or removed while "
+		    "it was in use; nobody logs in by it any more, and it is "
+		    "opened anew. To put back a backup, stop Postern, put back "
+		    "the whole directory, start Postern", a->file.path);
+		if (a->on_lost != NULL)
+			a->on_lost();
+	}
+	return ESTALE;
+}
+
+void
+records_on_lost(struct records *a, void (*cb)(void))
+{
+	a->on_lost = cb;
+}
+
+#define NO_FILE	(-1)		/* neither errno nor Berkeley DB's */
 
 static const char *
 describe(const char *dir, int r)
@@ -59,6 +93,11 @@ describe(const char *dir, int r)
 		snprintf(complaint, sizeof(complaint), "cannot open the "
 		    "accounts in %s: %s; it must belong to auth's user", dir,
 		    db_strerror(r));
+	else if (r == NO_FILE)
+		snprintf(complaint, sizeof(complaint), "the accounts in %s/%s "
+		    "are gone, their log is there: nobody can log in; put back "
+		    "the whole directory from a backup, or move it away and "
+		    "add the accounts again", dir, FILE_NAME);
 	else if (r == ENOSPC || r == EDQUOT)
 		snprintf(complaint, sizeof(complaint), "cannot open the "
 		    "accounts in %s: %s; make room", dir, db_strerror(r));
@@ -116,15 +155,18 @@ open_env(struct records *a)
 	    (r = a->env->set_lk_detect(a->env, DB_LOCK_DEFAULT)) != 0 ||
 	    (r = a->env->log_set_config(a->env, DB_LOG_AUTO_REMOVE, 1)) != 0)
 		return r;
-	return a->env->open(a->env, a->dir, DB_CREATE | DB_RECOVER |
+	r = a->env->open(a->env, a->dir, DB_CREATE | DB_RECOVER |
 	    DB_PRIVATE | DB_THREAD | DB_INIT_MPOOL | DB_INIT_LOCK |
 	    DB_INIT_LOG | DB_INIT_TXN, S_IRUSR | S_IWUSR);
+	/* Else it would be made anew, and all accounts be gone without a word. */
+	return r == 0 && records_file_is_lost(&a->file) ? NO_FILE : r;
 }
 
 static int
 open_db(struct records *a)
 {
-	int r = db_create(&a->db, a->env, 0);
+	int fd, r = db_create(&a->db, a->env, 0);
+	uint32_t flags;
 
 	if (r != 0) {
 		a->db = NULL;
@@ -133,8 +175,16 @@ open_db(struct records *a)
 	if ((r = a->db->set_flags(a->db, DB_CHKSUM)) != 0 ||
 	    (r = a->db->set_pagesize(a->db, PAGE_BYTES)) != 0)
 		return r;
-	return a->db->open(a->db, NULL, FILE_NAME, NULL, DB_BTREE, DB_CREATE |
+	r = a->db->open(a->db, NULL, FILE_NAME, NULL, DB_BTREE, DB_CREATE |
 	    DB_THREAD | DB_AUTO_COMMIT, S_IRUSR | S_IWUSR);
+	if (r == 0)
+		r = a->db->get_flags(a->db, &flags);
+	/* A name twice: a new password would leave the old one there as well. */
+	if (r == 0 && (flags & (DB_DUP | DB_DUPSORT)) != 0)
+		r = EINVAL;
+	if (r == 0)
+		r = a->db->fd(a->db, &fd);
+	return r == 0 ? records_file_opened(&a->file, fd) : r;
 }
 
 struct records *
@@ -144,7 +194,13 @@ records_open(const char *dir, const char **why)
 	int r;
 
 	a->dir = xstrdup(dir);
+	records_file_init(&a->file, dir);
 	pthread_mutex_init(&a->writing, NULL);
+	*why = records_file_check(&a->file, dir);
+	if (*why != NULL) {
+		records_close(&a);
+		return NULL;
+	}
 	if ((r = open_env(a)) == 0 && (r = open_db(a)) == 0 &&
 	    (r = a->env->txn_checkpoint(a->env, 0, 0, 0)) == 0)
 		return a;
@@ -167,6 +223,7 @@ records_close(struct records **ap)
 	if (a->env != NULL && (r = a->env->close(a->env, 0)) != 0)
 		failed(a, "close", r);
 	pthread_mutex_destroy(&a->writing);
+	records_file_clear(&a->file);
 	free(a->dir);
 	free(a);
 }
@@ -190,13 +247,15 @@ records_get(struct records *a, char letter, const char *name,
     struct record *out)
 {
 	DBT key = { 0 }, val = { .flags = DB_DBT_MALLOC };
+	int tries = 0, r = in_place(a);
 	struct key k;
-	int r, tries = 0;
 
 	if (!key_of(&k, letter, name))
 		return ACCOUNTS_NONE;
 	key.data = k.v;
 	key.size = k.n;
+	if (r != 0)
+		return failed(a, "read", r);
 	do
 		r = a->db->get(a->db, NULL, &key, &val, 0);
 	while (r == DB_LOCK_DEADLOCK && ++tries < TRIES);
@@ -215,8 +274,10 @@ static int
 seek(struct records *a, struct key *k, DBT *key, DBT *val)
 {
 	DBC *cursor;
-	int r, tries = 0, end;
+	int tries = 0, end, r = in_place(a);
 
+	if (r != 0)
+		return r;
 	do {
 		*key = (DBT){ .data = k->v, .size = k->n, .ulen = sizeof(k->v),
 		    .flags = DB_DBT_USERMEM };
@@ -278,9 +339,11 @@ typedef int work(struct records *, DB_TXN *, void *arg);
 static enum accounts_result
 transact(struct records *a, work *does, void *arg)
 {
-	int r, tries = 0;
+	int tries = 0, r = in_place(a);
 	DB_TXN *txn;
 
+	if (r != 0)
+		return failed(a, "write", r);
 	do {
 		r = a->env->txn_begin(a->env, NULL, &txn, 0);
 		if (r != 0)

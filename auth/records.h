@@ -43,6 +43,11 @@ struct record {
  */
 struct records *records_open(const char *dir, const char **why);
 void	 records_close(struct records **);
+/*
+ * Called once, from any thread, when the file was found to be replaced, moved or
+ * removed. From then on all is ACCOUNTS_ERROR; it is to be opened anew.
+ */
+void	 records_on_lost(struct records *, void (*)(void));
 /* The same sentence, of what went wrong last. */
 const char *records_why(const struct records *);
 /* It turns out that there are other bytes than there must be. */

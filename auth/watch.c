@@ -59,8 +59,8 @@ outside(const char *peer)
 static int
 save(const uint8_t *p, size_t n)
 {
-	int fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-	    S_IRUSR | S_IWUSR);
+	int fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+	    O_NOFOLLOW | O_NONBLOCK, S_IRUSR | S_IWUSR);
 	int r;
 
 	if (fd == -1)
@@ -109,7 +109,7 @@ timer_cb(void *arg)
 static void
 load(void)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	uint8_t *p = NULL;
 	struct stat st;
 	ssize_t n = -1;

@@ -16,6 +16,7 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libverifier.a \
 	%D%/num.c %D%/num.h \
 	%D%/le.c %D%/le.h \
 	%D%/whole.c %D%/whole.h \
+	%D%/owned.c %D%/owned.h \
 	%D%/fill.c %D%/fill.h \
 	%D%/proxy.c %D%/proxy.h \
 	%D%/smtp_cmd.c %D%/smtp_cmd.h \

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "lib/log.h"
+#include "lib/owned.h"
 #include "lib/xalloc.h"
 #include "queue/ballast.h"
 #include "queue/disk.h"
@@ -329,7 +330,10 @@ open_all(struct disk *d, const struct store_conf *conf)
 
 	if ((why = make_dir(d->journal_dir)) != NULL ||
 	    (why = make_dir(d->index_dir)) != NULL ||
-	    (why = make_dir(d->spool_dir)) != NULL)
+	    (why = make_dir(d->spool_dir)) != NULL ||
+	    (why = owned_check_all(d->dir)) != NULL ||
+	    (why = owned_check_all(d->journal_dir)) != NULL ||
+	    (why = owned_check_all(d->index_dir)) != NULL)
 		return why;
 	d->spool_dir_fd = open(d->spool_dir, O_RDONLY | O_DIRECTORY |
 	    O_CLOEXEC);

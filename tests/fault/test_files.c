@@ -127,16 +127,16 @@ copy_to(const char *from, const char *to)
 	close(out);
 }
 
-/* A name that the store could have given, one further on. */
+/* A name that the store could have given, the next that it has not. */
 static char *
 next_name(const char *path)
 {
 	char *to = xstrdup(path), *at = strrchr(to, '/') + 1;
-	size_t i = strcspn(at, ".");
+	size_t i = strcspn(at, "."), tries = 16;
 
 	while (i > 0 && strchr("0123456789abcdef", at[i - 1]) == NULL)
 		i--;
-	if (i > 0)
+	while (i > 0 && tries-- > 0 && access(to, F_OK) == 0)
 		at[i - 1] = at[i - 1] == '9' ? 'a' : at[i - 1] == 'f' ? '0' :
 		    (char)(at[i - 1] + 1);
 	return to;

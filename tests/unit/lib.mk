@@ -5,6 +5,9 @@ UNIT_TESTS += %D%/test_ev %D%/test_ipc
 UNIT_TESTS += %D%/test_buf
 %C%_test_buf_LDADD = $(LIBPOSTERN)
 
+UNIT_TESTS += %D%/test_owned
+%C%_test_owned_LDADD = $(LIBPOSTERN)
+
 UNIT_TESTS += %D%/test_flood
 %C%_test_flood_LDADD = $(LIBPOSTERN)
 

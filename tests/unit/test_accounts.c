@@ -4,11 +4,14 @@
  */
 #include "lib/prelude.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <db.h>
 #include <fcntl.h>
 #include <signal.h>
 
+#include "auth/pins.h"
+#include "auth/uses.h"
 #include "tests/tap.h"
 #include "tests/unit/auth_rig.h"
 
@@ -306,6 +309,166 @@ test_bad_file(void)
 	    "no directory: %s", why);
 }
 
+/* A database that holds names twice, as ours never does. */
+static void
+test_twice(void)
+{
+	struct accounts *db;
+	const char *why = "";
+	char path[256];
+	DB *raw;
+
+	rig_remove_dir();
+	rig_make_dir();
+	snprintf(path, sizeof(path), "%s/accounts.db", rig_dir);
+	if (db_create(&raw, NULL, 0) != 0 || raw->set_flags(raw, DB_CHKSUM |
+	    DB_DUP) != 0 || raw->open(raw, NULL, path, NULL, DB_BTREE,
+	    DB_CREATE, 0600) != 0 || raw->close(raw, 0) != 0)
+		abort();
+	db = accounts_open(rig_dir, &why);
+	ok(db == NULL && strstr(why, "are damaged") != NULL,
+	    "names twice: %s", why);
+	accounts_close(&db);
+}
+
+static size_t losses;
+
+static void
+lost_cb(void)
+{
+	losses++;
+}
+
+enum swap { OLDER, GARBAGE, EMPTY, MISSING, DIRECTORY, FIFO, LINK, OTHERS };
+
+/* What stands in the file's place, put there by rename. */
+static void
+swap(enum swap kind)
+{
+	static const char junk[8192] = "alice:{PLAIN}open-sesame";
+	char at[256], new[256], old[256];
+	int fd;
+
+	snprintf(at, sizeof(at), "%s/accounts.db", rig_dir);
+	snprintf(new, sizeof(new), "%s/new", rig_dir);
+	snprintf(old, sizeof(old), "%s/old", rig_dir);
+	if (kind != OLDER && rename(at, old) == -1)
+		abort();
+	if (kind == MISSING)
+		return;
+	if (kind == DIRECTORY ? mkdir(new, 0700) == -1 : kind == FIFO ?
+	    mkfifo(new, 0600) == -1 : kind == LINK && symlink(old, new) == -1)
+		abort();
+	if (kind == GARBAGE || kind == EMPTY || kind == OTHERS) {
+		fd = open(new, O_WRONLY | O_CREAT, 0600);
+		if (fd == -1 || (kind == GARBAGE && write(fd, junk,
+		    sizeof(junk)) != sizeof(junk)) || (kind == OTHERS &&
+		    fchown(fd, 61009, 61009) == -1))
+			abort();
+		close(fd);
+	}
+	if (rename(kind == OLDER ? old : new, at) == -1)
+		abort();
+}
+
+/* As it is now, beside itself. */
+static void
+keep_old(void)
+{
+	static char bytes[1 << 20];
+	char from[256], to[256];
+	ssize_t n;
+	int fd;
+
+	snprintf(from, sizeof(from), "%s/accounts.db", rig_dir);
+	snprintf(to, sizeof(to), "%s/old", rig_dir);
+	fd = open(from, O_RDONLY);
+	n = read(fd, bytes, sizeof(bytes));
+	close(fd);
+	fd = open(to, O_WRONLY | O_CREAT, 0600);
+	if (n <= 0 || write(fd, bytes, (size_t)n) != n)
+		abort();
+	close(fd);
+}
+
+/* From then on nobody is found, nothing is written, and it does not open. */
+static void
+test_replaced(void)
+{
+	static const struct {
+		const char *name;
+		enum swap kind;
+		const char *why;	/* NULL: it opens, with what the log has */
+	} rows[] = {
+		{ "an older one", OLDER, NULL },
+		{ "no database", GARBAGE, "are damaged" },
+		{ "an empty one", EMPTY, "from a backup" },
+		{ "none", MISSING, "are gone, their log is there" },
+		{ "a directory", DIRECTORY, "is a directory" },
+		{ "a FIFO", FIFO, "is a FIFO" },
+		{ "a link", LINK, "is a symbolic link" },
+		{ "another user's", OTHERS, "belongs to user 61009" },
+	};
+	struct use use = { .login = "alice/phone" };
+	char pin[CLIENT_CERT_PIN_LEN + 1] = "", name[ACCOUNT_MAX + 1] = "";
+	struct records *rec;
+	const char *why;
+	struct accounts *db;
+	struct account a;
+	size_t i;
+
+	for (i = 0; i < nitems(rows); i++) {
+		if (rows[i].kind == OTHERS && geteuid() != 0)
+			continue;
+		rig_remove_dir();
+		rig_make_dir();
+		db = reopen();
+		add(db, "alice", 1);
+		accounts_close(&db);
+		db = reopen();
+		if (rows[i].kind == OLDER)
+			keep_old();
+		add(db, "bob", 2);
+		losses = 0;
+		rec = accounts_records(db);
+		records_on_lost(rec, lost_cb);
+		is_int(accounts_get(db, "alice", &a), ACCOUNTS_OK,
+		    "before it comes");
+		account_clear(&a);
+		swap(rows[i].kind);
+		is_int(accounts_get(db, "alice", &a), ACCOUNTS_ERROR,
+		    "%s: nobody is found", rows[i].name);
+		ok(strstr(said, "accounts.db was replaced") != NULL &&
+		    strstr(said, "put back the whole directory") != NULL,
+		    "and it is said: %s", said);
+		is_int(accounts_next(db, "", &a), ACCOUNTS_ERROR, "no list");
+		is_int(add(db, "carol", 3), ACCOUNTS_ERROR, "none is added");
+		is_int(accounts_remove(db, "alice"), ACCOUNTS_ERROR,
+		    "none is removed");
+		is_int(pins_find(rec, "x", name), ACCOUNTS_ERROR,
+		    "no certificate is anybody's");
+		is_int(pins_next(rec, pin, name), ACCOUNTS_ERROR,
+		    "none is listed");
+		is_int(uses_put(rec, &use, 1), ACCOUNTS_ERROR,
+		    "no use is kept");
+		is_int(uses_get(rec, "alice/phone", &use),
+		    ACCOUNTS_ERROR, "none is told");
+		is_int(losses, 1, "who opened it hears once");
+		accounts_close(&db);
+		why = "";
+		db = accounts_open(rig_dir, &why);
+		if (rows[i].why != NULL)
+			ok(db == NULL && strstr(why, rows[i].why) != NULL,
+			    "it does not open: %s", why);
+		else
+			ok(db != NULL && accounts_get(db, "bob", &a) ==
+			    ACCOUNTS_OK, "it opens; nothing is lost");
+		if (db != NULL)
+			account_clear(&a);
+		accounts_close(&db);
+	}
+}
+
 /* A child adds until it is killed; what it had told us must be there. */
 static void
 test_kill(void)
@@ -410,6 +573,8 @@ main(int argc, char **argv)
 	test_list();
 	test_bad_record();
 	test_bad_file();
+	test_twice();
+	test_replaced();
 	test_kill();
 	test_counts();
 	test_crowd(argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000);
