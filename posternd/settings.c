@@ -188,7 +188,8 @@ error_cb(cfg_t *sec, const char *fmt, va_list ap)
 		    "include(\"FILE\"), parentheses and all");
 	else
 		snprintf(out, sizeof(out), "%s; is a quote, a = or a brace "
-		    "missing here or above?", text);
+		    "missing here or above, or a comment inside of a list?",
+		    text);
 	problem_at(file, sec->line, out);
 }
 

@@ -7,7 +7,7 @@ LOG_DRIVER = $(TAP_DRIVER)
 SH_LOG_DRIVER = $(TAP_DRIVER)
 PY_LOG_DRIVER = $(TAP_DRIVER)
 PY_LOG_COMPILER = /usr/bin/python3
-EXTRA_DIST += %D%/tap.h %D%/show.h %D%/run %D%/tsan.supp
+EXTRA_DIST += %D%/tap.h %D%/show.h %D%/xtext.h %D%/run %D%/tsan.supp
 
 # Fragments add to these: tests of what has threads, for ThreadSanitizer, and
 # tests that take longer than check may.

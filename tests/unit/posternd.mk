@@ -8,3 +8,6 @@ UNIT_TESTS += %D%/test_settings
 
 UNIT_TESTS += %D%/test_source_settings
 %C%_test_source_settings_LDADD = $(LIBPOSTERND)
+
+UNIT_TESTS += %D%/test_settings_print
+%C%_test_settings_print_LDADD = $(LIBPOSTERND)

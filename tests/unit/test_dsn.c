@@ -7,7 +7,9 @@
 
 #include "lib/xalloc.h"
 #include "queue/dsn.h"
+#include "tests/show.h"
 #include "tests/tap.h"
+#include "tests/xtext.h"
 
 #define ORIGINAL "From: a@example.org\r\nSubject: f\xc3\xbcr Bob\r\n" \
 	"Message-ID: <1@example.org>\r\n\r\nThe b\xc3\xb6" "dy.\r\n"
@@ -359,6 +361,31 @@ test_all(void)
 	}
 }
 
+/* What a report says is what was meant, whatever it was. */
+static void
+test_orcpt_round(void)
+{
+	char orcpt[256], want[128];
+	size_t i, k, n, wrong = 0;
+	uint8_t bytes[40];
+
+	for (i = 0; i < 400; i++) {
+		n = 1 + i % sizeof(bytes);
+		for (k = 0; k < n; k++)		/* at a blank lines fold */
+			bytes[k] = (uint8_t)('!' + rnd('~' - '!' + 1));
+		memcpy(orcpt, "rfc822;", 7);
+		xtext_encode(bytes, n, i % 2 == 0, orcpt + 7);
+		begin("a@example.org", false);
+		rcpt("bob@example.net", orcpt, 0);
+		fail(0, "5.1.1", NULL, NULL);
+		finish("Subject: hi\r\n\r\nbody\r\n", 21, true);
+		snprintf(want, sizeof(want), "\r\nOriginal-Recipient: rfc822;"
+		    "%.*s\r\n", (int)n, (const char *)bytes);
+		wrong += strstr(buf_str(&out), want) == NULL;
+	}
+	is_int(wrong, 0, "400 original recipients come back in reports");
+}
+
 static void
 test_details(void)
 {
@@ -455,6 +482,7 @@ main(int argc, char **argv)
 	if (argc == 1) {
 		test_all();
 		test_details();
+		test_orcpt_round();
 		test_wanted();
 		tap_inputs("delivery and bounces", nitems(cases));
 	}

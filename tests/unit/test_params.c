@@ -5,6 +5,7 @@
 #include "smtpd/params.h"
 #include "tests/show.h"
 #include "tests/tap.h"
+#include "tests/xtext.h"
 
 #define ALL	UINT32_MAX
 #define OK	REPLY_NONE
@@ -293,6 +294,74 @@ test_utf8_orcpt(void)
 	}
 }
 
+/* The grammar is right; what this command says of its ORCPT. */
+static enum reply
+orcpt_of(const char *type, const uint8_t *p, size_t n, bool more,
+    struct rcpt_params *rp)
+{
+	char text[3 * 256 + 1];
+
+	xtext_encode(p, n, more, text);
+	snprintf(line, sizeof(line), "TO:<a@b> ORCPT=%s;%s", type, text);
+	if (smtp_path_parse((struct span){ line, strlen(line) }, "TO:", true,
+	    NULL, ADDR_UTF8, &path) != SMTP_PATH_OK)
+		return REPLY_UNKNOWN_PARAM;
+	return params_rcpt(&path, ALL, false, rp, &about);
+}
+
+/* Printable ones come back as they were written; no byte else gets in. */
+static void
+test_orcpt_round(void)
+{
+	size_t i, k, n, wrong = 0, taken = 0;
+	struct rcpt_params rp;
+	uint8_t bytes[160];
+	struct buf back;
+	struct span v;
+
+	buf_init(&back, sizeof(bytes));
+	for (i = 0; i < 20000; i++) {
+		n = 1 + i % sizeof(bytes);
+		for (k = 0; k < n; k++)
+			bytes[k] = (uint8_t)(' ' + rnd(0x7f - ' '));
+		buf_reset(&back);
+		if (orcpt_of("rfc822", bytes, n, i % 2 == 0, &rp) != OK) {
+			wrong++;
+			continue;
+		}
+		v = (struct span){ rp.orcpt.p + 7, rp.orcpt.n - 7 };
+		wrong += strncmp(rp.orcpt.p, "rfc822;", 7) != 0 ||
+		    smtp_xtext_decode(v, &back) == -1 || back.len != n ||
+		    memcmp(back.data, bytes, n) != 0;
+		do
+			bytes[i % n] = (uint8_t)rnd(256);
+		while (bytes[i % n] >= ' ' && bytes[i % n] < 0x7f);
+		taken += orcpt_of("rfc822", bytes, n, i % 2 == 0, &rp) == OK;
+	}
+	is_int(wrong, 0, "20,000 original recipients come back");
+	is_int(taken, 0, "none with one byte that is not printable");
+	buf_clear(&back);
+}
+
+/* RFC 6533 3, utf-8-addr-xtext: \x{HEX} passes as it is, for each character. */
+static void
+test_utf8_xtext_round(void)
+{
+	struct rcpt_params rp;
+	size_t wrong = 0, n;
+	char text[64];
+	uint32_t c;
+
+	for (c = 0x80; c < 0x110000; c += 1 + rnd(97)) {
+		n = (size_t)snprintf(text, sizeof(text), "j\\x{%X}rg@example."
+		    "net", c);
+		wrong += orcpt_of("utf-8", (const uint8_t *)text, n, false,
+		    &rp) != OK || rp.orcpt.n != n + 6 ||
+		    memcmp(rp.orcpt.p + 6, text, n) != 0;
+	}
+	is_int(wrong, 0, "utf-8-addr-xtext passes as it is");
+}
+
 static void
 test_lengths(void)
 {
@@ -462,6 +531,8 @@ main(void)
 	test_mail();
 	test_rcpt();
 	test_utf8_orcpt();
+	test_orcpt_round();
+	test_utf8_xtext_round();
 	test_lengths();
 	test_by();
 	test_priority();

@@ -252,6 +252,8 @@ static const struct {
 	{ "a missing quote", "log = \"stderr", "ends inside" },
 	{ "an open comment", "/* tls", "complete" },
 	{ "a stray brace", "}", "postern.conf:6" },
+	{ "a comment in a list", "dns { resolvers = { \"::1\", # mine\n"
+	    "\"127.0.0.1\" } }", "a comment inside of a list" },
 	{ "nothing to include", "include(\"nonesuch\")", "No such file" },
 	{ "no parentheses", "include \"nonesuch\"", "include(\"FILE\")" },
 	{ "a directory to include", "include(\".\")", "directory" },

@@ -4,6 +4,7 @@
 #include "lib/smtp_cmd.h"
 #include "tests/show.h"
 #include "tests/tap.h"
+#include "tests/xtext.h"
 
 static struct span
 span(const char *s)
@@ -405,6 +406,27 @@ static const struct {
 };
 
 static void
+test_xtext_round(void)
+{
+	uint8_t bytes[256];
+	char text[3 * sizeof(bytes) + 1];
+	size_t i, n, len, wrong = 0;
+	struct buf back;
+
+	buf_init(&back, sizeof(bytes));
+	for (i = 0; i < 20000; i++) {
+		for (n = 0; n < (i == 0 ? 256 : i % 257); n++)
+			bytes[n] = (uint8_t)(i == 0 ? n : rnd(256));
+		len = xtext_encode(bytes, n, i % 2 == 0, text);
+		buf_reset(&back);
+		wrong += smtp_xtext_decode((struct span){ text, len }, &back) ==
+		    -1 || back.len != n || memcmp(back.data, bytes, n) != 0;
+	}
+	is_int(wrong, 0, "all bytes, and 20,000 strings of them, come back");
+	buf_clear(&back);
+}
+
+static void
 test_xtext(void)
 {
 	char text[5];
@@ -452,5 +474,6 @@ main(void)
 	test_param_bytes();
 	test_many_params();
 	test_xtext();
+	test_xtext_round();
 	return tap_done();
 }
