@@ -30,6 +30,7 @@ struct one_key {
 	enum key_type type;
 	char	*file, *cert_file;
 	X509	*cert;		/* that belongs to it, or NULL */
+	bool	 in_order;	/* each is followed by who has issued it */
 };
 
 struct keyring {
@@ -116,6 +117,24 @@ type_of(const EVP_PKEY *pkey, const char **why)
 	return KEY_NONE;
 }
 
+/* RFC 5246 7.4.2 demands it, RFC 8446 4.4.2 lets clients forgive. */
+static bool
+chain_in_order(BIO *bio, X509 *leaf)
+{
+	X509 *one = leaf, *next;
+	bool good = true;
+
+	X509_up_ref(one);
+	while (good && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL)) !=
+	    NULL) {
+		good = X509_check_issued(next, one) == X509_V_OK;
+		X509_free(one);
+		one = next;
+	}
+	X509_free(one);
+	return good;
+}
+
 /* A pair that does not match would fail every handshake, and say so nowhere. */
 static const char *
 check_chain(struct one_key *key, const char *chain_pem)
@@ -128,6 +147,7 @@ check_chain(struct one_key *key, const char *chain_pem)
 	bio = BIO_new_mem_buf(chain_pem, -1);
 	if (bio != NULL)
 		key->cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	key->in_order = key->cert == NULL || chain_in_order(bio, key->cert);
 	BIO_free(bio);
 	if (key->cert == NULL)
 		why = "has a certificate beside it that cannot be read";
@@ -237,6 +257,11 @@ look_at(const struct one_key *key, const char *hostname, uint64_t wall_ms)
 		log_warnx("the certificate %s does not name %s; mail "
 		    "programs that are set up with this name refuse it",
 		    key->cert_file, hostname);
+	if (!key->in_order)
+		log_warnx("the certificates in %s are not in order, or some "
+		    "do not belong there: the server's own should be followed "
+		    "by who has issued it, and so on; some mail programs "
+		    "refuse them as they are", key->cert_file);
 }
 
 void
@@ -263,6 +288,43 @@ keyring_cert(const struct keyring *ring, size_t i, const char **file,
 	*from_ms = wall_ms_of(X509_get0_notBefore(key->cert));
 	*until_ms = wall_ms_of(X509_get0_notAfter(key->cert));
 	return true;
+}
+
+static bool
+valid_at(const struct one_key *key, uint64_t wall_ms)
+{
+	return key->cert == NULL || (wall_ms_of(X509_get0_notBefore(key->cert))
+	    <= wall_ms && wall_ms_of(X509_get0_notAfter(key->cert)) > wall_ms);
+}
+
+static const struct one_key *
+invalid(const struct keyring *ring, uint64_t wall_ms)
+{
+	size_t i;
+
+	for (i = 0; i < ring->n; i++)
+		if (!valid_at(&ring->keys[i], wall_ms))
+			return &ring->keys[i];
+	return NULL;
+}
+
+const char *
+keyring_worse(const struct keyring *ring, const struct keyring *next,
+    uint64_t wall_ms)
+{
+	const struct one_key *bad = invalid(next, wall_ms);
+	char when[DATE_LEN];
+	uint64_t begin;
+
+	if (bad == NULL || invalid(ring, wall_ms) != NULL)
+		return NULL;
+	begin = wall_ms_of(X509_get0_notBefore(bad->cert));
+	snprintf(complaint, sizeof(complaint), "the certificate %s %s %s, and "
+	    "the one in use is valid; put a valid one there, then reload",
+	    bad->cert_file, begin > wall_ms ? "is not valid before" :
+	    "expired on", date_rfc5322(begin > wall_ms ? begin :
+	    wall_ms_of(X509_get0_notAfter(bad->cert)), when));
+	return complaint;
 }
 
 /* --- signing ------------------------------------------------------------------------- */

@@ -28,7 +28,7 @@ void	 keyring_free(struct keyring **);
 
 /*
  * Logs what clients will hold against the certificates: over, nearly over, not
- * begun, or for another name than this.
+ * begun, for another name than this, or out of order.
  */
 void	 keyring_look(const struct keyring *, const char *hostname,
 	    uint64_t wall_ms);
@@ -39,6 +39,13 @@ void	 keyring_look(const struct keyring *, const char *hostname,
  */
 bool	 keyring_cert(const struct keyring *, size_t i, const char **file,
 	    uint64_t *from_ms, uint64_t *until_ms);
+
+/*
+ * A reload must not take a certificate away that is valid now for one that is
+ * not. NULL, or a sentence, valid until the next call.
+ */
+const char *keyring_worse(const struct keyring *, const struct keyring *next,
+	    uint64_t wall_ms);
 
 /*
  * Signs the n bytes of a well-formed request (keys/request.h) with the key of

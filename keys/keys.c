@@ -116,16 +116,23 @@ conf_check(const void *slice, void **prepared)
 {
 	static bool begun;
 	const char *why = NULL;
+	struct keyring *next;
 
 	if (!begun)
 		keyring_start();
 	begun = true;
-	*prepared = keyring_new(slice, &why);
-	child_conf_about("tls", NULL, "key");
-	if (why == NULL)
-		keyring_look(*prepared, ((const struct keys_conf *)slice)->
-		    hostname, ev_wall_ms());
-	return why;
+	next = keyring_new(slice, &why);
+	child_conf_about("tls", NULL, why != NULL ? "key" : "certificate");
+	if (why == NULL && ring != NULL)
+		why = keyring_worse(ring, next, ev_wall_ms());
+	if (why != NULL) {
+		keyring_free(&next);
+		return why;
+	}
+	keyring_look(next, ((const struct keys_conf *)slice)->hostname,
+	    ev_wall_ms());
+	*prepared = next;
+	return NULL;
 }
 
 static void

@@ -77,8 +77,9 @@ owned_check_all(const char *dir)
 	DIR *d = opendir(dir);
 
 	if (d == NULL) {
-		snprintf(complaint, sizeof(complaint), "cannot read %s: %s",
-		    dir, strerrordesc_np(errno));
+		snprintf(complaint, sizeof(complaint), "cannot read %s: %s; "
+		    "it must be a directory of user %u", dir,
+		    strerrordesc_np(errno), geteuid());
 		return complaint;
 	}
 	while (why == NULL && (e = readdir(d)) != NULL) {

@@ -1,5 +1,7 @@
 #include "lib/prelude.h"
 
+#include <sys/stat.h>
+
 #include "lib/xalloc.h"
 #include "posternd/config.h"
 #include "posternd/devices.h"
@@ -67,6 +69,41 @@ config_problem(struct buf *problems, const struct config *cfg,
 		buf_addf(problems, "%s: %s\n", cfg->file, text);
 }
 
+/* Who can write there says which programs root starts. */
+static void
+check_file(const struct config *cfg, const char *file, struct buf *warnings)
+{
+	struct stat st;
+
+	if (stat(file, &st) == -1)
+		return;
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		config_problem(warnings, cfg, NULL, "%s belongs to user %u, "
+		    "who can change it, and so become root; chown root %s",
+		    file, st.st_uid, file);
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		config_problem(warnings, cfg, NULL, "others can change %s, and "
+		    "so become root; chmod go-w %s", file, file);
+}
+
+/* Options of an included file stand in a row. */
+static void
+check_files(const struct config *cfg, struct buf *warnings)
+{
+	const char *last = cfg->file;
+	size_t i;
+
+	check_file(cfg, cfg->file, warnings);
+	for (i = 0; i < cfg->places.n; i++) {
+		const char *file = CONF_AT(cfg->places, struct config_place,
+		    i)->file;
+
+		if (strcmp(file, last) != 0 && strcmp(file, cfg->file) != 0)
+			check_file(cfg, file, warnings);
+		last = file;
+	}
+}
+
 struct config *
 config_load(const char *file, struct buf *problems, struct buf *warnings)
 {
@@ -85,6 +122,8 @@ config_load(const char *file, struct buf *problems, struct buf *warnings)
 		r = settings_parse(file, buf_str(&text), text.len, cfg,
 		    problems);
 	buf_clear(&text);
+	if (r == 0)
+		check_files(cfg, warnings);
 	/* Both look at all there is, so that one run shows every fault. */
 	if (r == 0)
 		r = verify(cfg, problems, warnings);

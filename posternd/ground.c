@@ -149,14 +149,27 @@ static const struct own_dir {
 	{ "empty", ROLE_PARENT, 0755 },
 };
 
-/* make: else it is only looked at. */
+static void
+mend_mode(const struct config *cfg, const struct own_dir *d, const char *path,
+    struct buf *warnings)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && (st.st_mode & 0777 & ~d->mode) != 0)
+		config_problem(warnings, cfg, "state-dir", "others could use "
+		    "%s (mode %o); it has %o again", path, st.st_mode & 07777,
+		    d->mode);
+}
+
+/* warnings NULL: it is only looked at. */
 static int
-own_dir(const struct config *cfg, const struct own_dir *d, bool make,
-    struct buf *problems)
+own_dir(const struct config *cfg, const struct own_dir *d,
+    struct buf *problems, struct buf *warnings)
 {
 	static const struct config_user root;
 	const struct config_user *u = d->role == ROLE_PARENT ? &root :
 	    &cfg->users[d->role];
+	bool make = warnings != NULL;
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", cfg->state_dir, d->name);
@@ -167,7 +180,10 @@ own_dir(const struct config *cfg, const struct own_dir *d, bool make,
 	} else if (!make || errno == EEXIST) {
 		if (check_own_dir(cfg, path, u, problems) == -1)
 			return -1;
-		if (!make || chmod(path, d->mode) == 0)
+		if (!make)
+			return 0;
+		mend_mode(cfg, d, path, warnings);
+		if (chmod(path, d->mode) == 0)
 			return 0;
 	}
 	config_problem(problems, cfg, "state-dir", "cannot make %s: %s", path,
@@ -176,13 +192,14 @@ own_dir(const struct config *cfg, const struct own_dir *d, bool make,
 }
 
 static int
-own_directories(const struct config *cfg, bool make, struct buf *problems)
+own_directories(const struct config *cfg, struct buf *problems,
+    struct buf *warnings)
 {
 	size_t i;
 	int bad = 0;
 
 	for (i = 0; i < nitems(own_dirs); i++)
-		bad |= own_dir(cfg, &own_dirs[i], make, problems);
+		bad |= own_dir(cfg, &own_dirs[i], problems, warnings);
 	return bad;
 }
 
@@ -267,7 +284,7 @@ int
 ground_look(const struct config *cfg, struct buf *problems)
 {
 	return check_state_dir(cfg, problems) |
-	    own_directories(cfg, false, problems);
+	    own_directories(cfg, problems, NULL);
 }
 
 int
@@ -280,7 +297,7 @@ ground_prepare(const struct config *cfg, struct buf *problems,
 	if (make_state_dir(cfg, problems) == -1 || lock(cfg, problems) == -1)
 		return -1;
 	bad = check_room(cfg, problems, warnings);
-	bad |= own_directories(cfg, true, problems);
+	bad |= own_directories(cfg, problems, warnings);
 	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(cfg->control_socket,
 	    '/') - cfg->control_socket), cfg->control_socket);
 	if (*dir != '\0' && make_path(dir) == -1) {

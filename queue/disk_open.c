@@ -340,7 +340,7 @@ open_all(struct disk *d, const struct store_conf *conf)
 	if (d->spool_dir_fd == -1) {
 		log_warn("cannot open %s", d->spool_dir);
 		return "the queue's directory for large bodies cannot be "
-		    "opened";
+		    "opened; is it owned by the queue's user?";
 	}
 	ballast_throw(d->dir, d->ballast_bytes);
 	if ((why = read_identity(d)) != NULL ||

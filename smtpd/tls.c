@@ -77,7 +77,23 @@ tls_init(void)
 
 /* --- certificates ------------------------------------------------------------------ */
 
-/* The certificates of a PEM text, leaf first; NULL when there is none. */
+static void
+free_chain(STACK_OF(X509) *chain)
+{
+	sk_X509_pop_free(chain, X509_free);
+}
+
+/* Of a text: to PEM that is an error like any other. */
+static bool
+at_end(void)
+{
+	return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+}
+
+/*
+ * The certificates of a PEM text, leaf first; NULL when there is none, or one is
+ * damaged: without it most clients could not get to a root that they know.
+ */
 static STACK_OF(X509) *
 read_chain(const char *pem)
 {
@@ -90,18 +106,12 @@ read_chain(const char *pem)
 		if (sk_X509_push(chain, cert) == 0)
 			X509_free(cert);
 	BIO_free(bio);
-	if (chain != NULL && sk_X509_num(chain) > 0) {
-		ERR_clear_error();	/* of the end of the text */
+	if (chain != NULL && sk_X509_num(chain) > 0 && at_end()) {
+		ERR_clear_error();
 		return chain;
 	}
-	sk_X509_free(chain);
+	free_chain(chain);
 	return NULL;
-}
-
-static void
-free_chain(STACK_OF(X509) *chain)
-{
-	sk_X509_pop_free(chain, X509_free);
 }
 
 static const char *
@@ -113,7 +123,9 @@ add_cert(SSL_CTX *ctx, const struct conf_cert *conf, uint32_t index)
 	const char *why = NULL;
 
 	if (chain == NULL)
-		return explain("no certificate in", conf->file);
+		return at_end() ? explain("no certificate in PEM (BEGIN "
+		    "CERTIFICATE) in", conf->file) : explain("a damaged "
+		    "certificate, is the file complete? in", conf->file);
 	leaf = sk_X509_shift(chain);
 	key = keyprov_key(index, leaf);
 	if (key == NULL)

@@ -2,6 +2,7 @@
 TESTS += %D%/e2e.py
 TESTS += %D%/clients.py
 TESTS += %D%/accounts.py
+TESTS += %D%/certificates.py
 TESTS += %D%/replaced.py
 TESTS += %D%/devices.py
 TESTS += %D%/caps.py
@@ -33,6 +34,7 @@ EXTRA_DIST += \
 	%D%/e2e.py \
 	%D%/clients.py \
 	%D%/accounts.py \
+	%D%/certificates.py \
 	%D%/replaced.py \
 	%D%/devices.py \
 	%D%/caps.py \

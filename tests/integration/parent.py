@@ -141,6 +141,49 @@ def queue_of_somebody(p):
     return "chown -R 61004:61004"
 
 
+def queue_is_a_link(p):
+    os.makedirs(p.dir + "/state")
+    os.mkdir(p.dir + "/elsewhere")
+    os.symlink(p.dir + "/elsewhere", p.dir + "/state/queue")
+    return "/state/queue is not a directory; move it away"
+
+
+def auth_is_a_fifo(p):
+    os.makedirs(p.dir + "/state")
+    os.mkfifo(p.dir + "/state/auth")
+    return "/state/auth is not a directory; move it away"
+
+
+def empty_of_somebody(p):
+    os.makedirs(p.dir + "/state/empty")
+    os.chown(p.dir + "/state/empty", 61001, 61001)
+    return "chown -R 0:0"
+
+
+def lock_is_a_link(p):
+    os.makedirs(p.dir + "/state")
+    os.symlink(p.dir + "/elsewhere", p.dir + "/state/lock")
+    return "cannot open %s/state/lock" % p.dir
+
+
+def key_is_a_fifo(p):
+    os.unlink(p.key)
+    os.mkfifo(p.key)
+    return "key %s cannot be used: it is not a regular file" % p.key
+
+
+def conf_is_a_fifo(p):
+    os.unlink(p.conf_path)
+    os.mkfifo(p.conf_path)
+    return "cannot be read: it is not a regular file"
+
+
+def conf_is_a_directory(p):
+    os.unlink(p.conf_path)
+    os.mkdir(p.conf_path)
+    return "cannot be read: it is a directory"
+
+
 def unknown_user(p):
     edit(p, '"61002"', '"nonesuch-user"')
     return "systemd-sysusers"
@@ -195,8 +238,10 @@ START_ERRORS = [missing_key, certificate_is_a_directory, key_of_another,
                 client_ca_without_certificate,
                 key_is_a_certificate, port_in_use, not_our_address,
                 state_of_somebody, state_for_everybody, state_for_nobody,
-                state_is_a_file, queue_of_somebody, unknown_user,
-                missing_program, control_taken, control_is_a_file,
+                state_is_a_file, queue_of_somebody, queue_is_a_link,
+                auth_is_a_fifo, empty_of_somebody, lock_is_a_link,
+                key_is_a_fifo, conf_is_a_fifo, conf_is_a_directory,
+                unknown_user, missing_program, control_taken, control_is_a_file,
                 missing_file, cut_off_file, program_ends]
 
 
@@ -215,6 +260,28 @@ def test_start_errors():
         if p.blocker:
             p.blocker.close()
         shutil.rmtree(p.dir, ignore_errors=True)
+
+
+def test_modes():
+    """Directories that are too open are closed again, and that is told."""
+    p = Postern()
+    p.start()
+    p.stop()
+    modes = {"auth": 0o700, "queue": 0o700, "empty": 0o755}
+    for name in modes:
+        os.chmod("%s/state/%s" % (p.dir, name), 0o777)
+    os.chmod(p.conf_path, 0o666)
+    at = len(p.log())
+    p.start()
+    for name, mode in modes.items():
+        path = "%s/state/%s" % (p.dir, name)
+        tap.ok(p.logged("others could use %s (mode 777)" % path, at) and
+               os.stat(path).st_mode & 0o777 == mode,
+               name + " for everybody: told and mended")
+    tap.ok(p.logged("others can change %s, and so become root" % p.conf_path,
+                    at), "a configuration for everybody: told")
+    p.stop()
+    shutil.rmtree(p.dir)
 
 
 def test_not_root():
@@ -557,6 +624,7 @@ def test_notify():
 
 need_root()
 test_start_errors()
+test_modes()
 test_not_root()
 test_full_disk()
 test_second_instance()

@@ -250,7 +250,8 @@ def test_modes(p):
     os.unlink(p.dir + "/state/copy")
     p.stop()
     for path in (segment, queue + "identity", auth + "accounts.db",
-                 auth + "log.0000000001"):
+                 auth + "log.0000000001", queue + "journal", queue + "index",
+                 queue + "spool", auth[:-1], queue[:-1]):
         user = os.stat(path).st_uid
         os.chown(path, 61009, 61009)
         at = len(p.log())
@@ -261,8 +262,11 @@ def test_modes(p):
             started = False
         tap.ok(not started, "another user's: no start: " +
                os.path.basename(path))
-        tap.ok(p.logged("%s belongs to user 61009 instead of %d" %
-                        (path, user), at), "and it is said why")
+        says = ("%s belongs to user 61009 instead of %d" % (path, user),
+                "%s: Permission denied; it must be a directory of user %d" %
+                (path, user), "cannot open %s: Permission denied" % path)
+        tap.ok(wait_for(lambda: any(s in p.log()[at:] for s in says)),
+               "and it is said why")
         p.stop()
         os.chown(path, user, user)
     p.start()

@@ -4,6 +4,7 @@
 #include "keys/keyring.h"
 #include "keys/request.h"
 #include "lib/log.h"
+#include "lib/xalloc.h"
 #include "tests/tap.h"
 #include "tests/unit/tls_pairs.h"
 
@@ -413,6 +414,138 @@ test_look(void)
 	X509_free(cert);
 }
 
+/* Certificates of that order, by index, behind a key's own. */
+static struct keyring *
+ring_of(EVP_PKEY *key, X509 *const *chain, size_t n)
+{
+	struct conf_key k = { .file = (char *)(uintptr_t)"k.pem",
+	    .cert_file = (char *)(uintptr_t)"c.pem" };
+	struct keys_conf conf = { .keys = { &k, 1 } };
+	char *pem = calloc(1, 1), *one, *more;
+	const char *why = NULL;
+	struct keyring *r;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		one = pair_pem(NULL, chain[i], NULL);
+		more = xasprintf("%s%s", pem, one);
+		free(one);
+		free(pem);
+		pem = more;
+	}
+	k.pem.v = (uint8_t *)pair_pem(key, NULL, NULL);
+	k.pem.n = strlen((char *)k.pem.v);
+	k.chain_pem = pem;
+	r = keyring_new(&conf, &why);
+	free(k.pem.v);
+	free(pem);
+	return r;
+}
+
+static X509 *
+issued(const char *name, EVP_PKEY *key, const char *by, EVP_PKEY *by_key)
+{
+	X509 *cert = pair_cert(key);
+	X509_NAME *n = X509_get_subject_name(cert);
+
+	X509_NAME_add_entry_by_txt(n, "O", MBSTRING_ASC,
+	    (const unsigned char *)name, -1, -1, 0);
+	n = X509_NAME_new();
+	X509_NAME_add_entry_by_txt(n, "CN", MBSTRING_ASC,
+	    (const unsigned char *)"relay.example.org", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(n, "O", MBSTRING_ASC,
+	    (const unsigned char *)by, -1, -1, 0);
+	X509_set_issuer_name(cert, n);
+	X509_NAME_free(n);
+	if (X509_sign(cert, by_key, EVP_sha256()) == 0)
+		abort();
+	return cert;
+}
+
+static void
+test_order(void)
+{
+	X509 *leaf = issued("leaf", keys[P256], "between", keys[P384]);
+	X509 *between = issued("between", keys[P384], "root", keys[RSA_KEY]);
+	X509 *root = issued("root", keys[RSA_KEY], "root", keys[RSA_KEY]);
+	X509 *other = issued("other", keys[RSA_KEY], "other", keys[RSA_KEY]);
+	const struct {
+		const char *name;
+		X509 *chain[4];
+		bool in_order;
+	} rows[] = {
+		{ "alone", { leaf }, true },
+		{ "with its issuer", { leaf, between }, true },
+		{ "and the root", { leaf, between, root }, true },
+		{ "the root in front", { leaf, root, between }, false },
+		{ "one is missing", { leaf, root }, false },
+		{ "one is doubled", { leaf, between, between }, false },
+		{ "one does not belong there", { leaf, between, other },
+		    false },
+		{ "and behind it all is well", { leaf, between, root, root },
+		    true },
+	};
+	struct keyring *r;
+	size_t i, n;
+
+	for (i = 0; i < nitems(rows); i++) {
+		for (n = 0; n < 4 && rows[i].chain[n] != NULL; n++)
+			;
+		r = ring_of(keys[P256], rows[i].chain, n);
+		said[0] = '\0';
+		if (r != NULL)
+			keyring_look(r, "relay.example.org",
+			    (uint64_t)time(NULL) * 1000);
+		ok(r != NULL && (strstr(said, "certificates in c.pem are not "
+		    "in order") == NULL) == rows[i].in_order, "order: %s",
+		    rows[i].name);
+		keyring_free(&r);
+	}
+	ok(ring_of(keys[P256], &between, 1) == NULL,
+	    "another's in front is refused");
+	X509_free(leaf);
+	X509_free(between);
+	X509_free(root);
+	X509_free(other);
+}
+
+/* What a reload may put in the place of what. */
+static void
+test_worse(void)
+{
+	uint64_t now = (uint64_t)time(NULL) * 1000, day = 86400000;
+	X509 *certs[3];		/* valid, over, not begun */
+	struct keyring *rings[3];
+	const char *why;
+	int i, k;
+
+	for (i = 0; i < 3; i++) {
+		certs[i] = pair_cert(keys[P256]);
+		X509_time_adj_ex(X509_getm_notBefore(certs[i]), i == 1 ? -9 :
+		    i == 2 ? 3 : -1, 0, NULL);
+		X509_time_adj_ex(X509_getm_notAfter(certs[i]), i == 1 ? -3 :
+		    9, 0, NULL);
+		X509_sign(certs[i], keys[P256], EVP_sha256());
+		rings[i] = ring_of(keys[P256], &certs[i], 1);
+	}
+	for (i = 0; i < 3; i++)
+		for (k = 0; k < 3; k++) {
+			why = keyring_worse(rings[i], rings[k], now);
+			ok(i == 0 && k != 0 ? why != NULL && strstr(why, k == 1
+			    ? "c.pem expired on" : "c.pem is not valid before")
+			    != NULL : why == NULL, "%d for %d: %s", k, i,
+			    why == NULL ? "taken" : why);
+		}
+	ok(keyring_worse(rings[0], rings[2], now + 4 * day) == NULL,
+	    "its day has come");
+	ok(keyring_worse(rings[0], rings[1], now + 10 * day) == NULL,
+	    "the one in use is no better");
+	for (i = 0; i < 3; i++) {
+		keyring_free(&rings[i]);
+		X509_free(certs[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -438,6 +571,8 @@ main(void)
 	test_arbitrary();
 	test_verifies();
 	test_look();
+	test_order();
+	test_worse();
 	keyring_free(&ring);
 	for (i = 0; i < TYPES; i++) {
 		EVP_PKEY_free(keys[i]);

@@ -572,6 +572,53 @@ test_include(void)
 	config_free(&cfg);
 }
 
+/* Whoever can write a configuration decides what root starts. */
+static void
+test_writable(void)
+{
+	static const char part[] = "limits { hops = 33 }\n";
+	static const mode_t wide[] = { 0620, 0602, 0666, 0664 };
+	const char *const files[] = { "postern.conf", "part" };
+	struct config *cfg;
+	char want[64];
+	size_t i, k;
+
+	write_file("part", part, sizeof(part) - 1, 0644);
+	cfg = load_more("include(\"part\")");
+	ok(cfg != NULL && warnings.len == 0, "others may read it");
+	config_free(&cfg);
+	for (k = 0; k < nitems(files); k++) {
+		for (i = 0; i < nitems(wide); i++) {
+			if (chmod(files[k], wide[i]) == -1)
+				exit(1);
+			buf_reset(&warnings);
+			cfg = config_load("postern.conf", &problems,
+			    &warnings);
+			snprintf(want, sizeof(want), "chmod go-w %s\n",
+			    files[k]);
+			ok(cfg != NULL && strstr(buf_str(&warnings), want) !=
+			    NULL, "%s with mode %o is told", files[k],
+			    wide[i]);
+			config_free(&cfg);
+		}
+		if (chmod(files[k], 0600) == -1)
+			exit(1);
+		if (geteuid() != 0)
+			continue;
+		if (chown(files[k], 61009, 0) == -1)
+			exit(1);
+		buf_reset(&warnings);
+		cfg = config_load("postern.conf", &problems, &warnings);
+		snprintf(want, sizeof(want), "chown root %s\n", files[k]);
+		ok(cfg != NULL && strstr(buf_str(&warnings), want) != NULL,
+		    "%s is somebody's: told", files[k]);
+		config_free(&cfg);
+		if (chown(files[k], 0, 0) == -1)
+			exit(1);
+	}
+	unlink("part");
+}
+
 /* Each option of the table, once with rubbish: no row is without a check. */
 static void
 test_every_row(void)
@@ -818,6 +865,7 @@ main(void)
 	test_odd_files();
 	test_cut_off();
 	test_include();
+	test_writable();
 	test_every_row();
 	test_manual();
 	test_sample();
