@@ -232,7 +232,8 @@ def program_ends(p):
 
 
 # All but these name the line of the option.
-NO_LINE = [missing_file, program_ends]
+NO_LINE = [missing_file, conf_is_a_fifo, conf_is_a_directory,
+           program_ends]
 START_ERRORS = [missing_key, certificate_is_a_directory, key_of_another,
                 ca_file_without_certificate, jwks_file_without_keys,
                 client_ca_without_certificate,
