@@ -1,7 +1,8 @@
 # Speed: `make bench` measures it, and nothing asserts it. That the rig itself
 # works is a test like any other.
 
-BENCHES = %D%/bench_store %D%/bench_limits %D%/bench_sink %D%/bench_load
+BENCHES = %D%/bench_store %D%/bench_limits %D%/bench_sink %D%/bench_load \
+	%D%/fill_queue
 EXTRA_PROGRAMS += %D%/bench_store %D%/bench_limits
 check_PROGRAMS += %D%/fill_queue
 check_PROGRAMS += %D%/bench_sink %D%/bench_load
@@ -39,6 +40,13 @@ EXTRA_DIST += %D%/run %D%/growth %D%/smoke.py %D%/svg.py \
 bench: all
 	$(MAKE) $(AM_MAKEFLAGS) $(BENCHES)
 	/usr/bin/python3 $(top_srcdir)/%D%/run $(BENCHFLAGS)
+
+# How it grows; GROWTHFLAGS="-q 100000 sessions queue"
+.PHONY: growth
+growth: all
+	$(MAKE) $(AM_MAKEFLAGS) $(BENCHES)
+	/usr/bin/python3 $(top_srcdir)/%D%/growth -o $(top_srcdir)/%D%/plots \
+		$(GROWTHFLAGS)
 
 # postern-relay between a queue and a next hop; see its first lines.
 EXTRA_PROGRAMS += %D%/bench_relay

@@ -3,6 +3,8 @@ The rows of the table: each is a kind of work done once by one server, and
 returns figures by name: rate (a second), cpu_us (of the server, a message or a
 session), and parts (the same by process).
 """
+import subprocess
+import sys
 import time
 
 import gauge
@@ -38,6 +40,18 @@ def work(server, sink, unit, until_relayed=True, **options):
             "relayed": at_end / each / n if load["accepted"] else None,
             "message_us": load["message_us"], "session_us": load["session_us"],
             "stalls": load["stalls"]}
+
+
+def patient(job, *args, **options):
+    """A turn that a busy machine has spoilt is made again, twice at most."""
+    for left in (2, 1, 0):
+        try:
+            return job(*args, **options)
+        except (RuntimeError, subprocess.TimeoutExpired) as e:
+            if not left:
+                raise
+            print("once more: %s" % e, file=sys.stderr, flush=True)
+            time.sleep(5)
 
 
 def relay(server, sink):
