@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 14
+#define IPC_VERSION 15
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and

@@ -181,7 +181,8 @@ sheaf_of(struct life_digests *d, const char *sender)
 /*
  * Nothing is left to try and all there is to tell is failure. Who names
  * envelopes wants to match reports with them: those go one by one, and so do
- * those that say what was asked for of one message (RFC 2852 5, RFC 4865 5.1.2).
+ * those that say what was asked for of one message (RFC 2852 5, RFC 4865 5.1.2)
+ * or go only by certain ways (RFC 8689 5).
  */
 static bool
 may_gather(const struct live_msg *lm)
@@ -195,7 +196,7 @@ may_gather(const struct live_msg *lm)
 		owed += lm->m.rcpts[i].state == RCPT_OWED;
 	}
 	return lm->m.env.envid == NULL && lm->m.env.by == BY_NONE &&
-	    lm->m.env.hold_until_ms == 0 && owed <= DSN_ENTRY_RCPTS;
+	    lm->m.env.hold_until_ms == 0 && !lm->m.env.require_tls && owed <= DSN_ENTRY_RCPTS;
 }
 
 /* The value of a field, on one line, cut to length; the caller's, or NULL. */

@@ -239,6 +239,7 @@ life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
 	d.original_whole = whole;
 	d.late = lm->late;
 	b->m.env.priority = lm->m.env.priority;	/* RFC 6710 4.6 */
+	b->m.env.require_tls = lm->m.env.require_tls;	/* RFC 8689 5 */
 	buf_init(&out, DSN_MAX);
 	dsn_write(&d, &out, &eightbit);
 	life_fill_bounce(b, &out, eightbit);

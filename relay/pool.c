@@ -151,7 +151,7 @@ hop_failed(struct hop *h, enum outcome o, const char *status, const char *why,
 }
 
 /*
- * RFC 8689 5: nobody there does what the sender demands, so the mail goes back
+ * RFC 8689 4.2.1: nobody there does what the sender demands, so the mail goes back
  * at once. Without TLS that is 5.7.10 (encryption needed).
  */
 static void
@@ -458,7 +458,9 @@ void
 pool_deliver(struct pool *p, struct delivery *d)
 {
 	struct route *r = pool_route(p->conf, d->route);
-	bool strict = d->flags & DELIVER_REQUIRE_TLS;
+	/* RFC 8689 5: a report would be lost, not sent back. */
+	bool strict = (d->flags & DELIVER_REQUIRE_TLS) != 0 &&
+	    *d->return_path != '\0';
 	const char *domain, *why;
 	struct hop *h;
 

@@ -88,7 +88,7 @@ static void
 begin(struct session *s, const char *return_path, const struct mail_params *mp)
 {
 	s->tx = transaction_new(return_path);
-	/* RFC 8689 5: a report may take a way that is not as good. */
+	/* RFC 8689 5 */
 	s->tx->env.ret = mp->require_tls ? RET_HDRS : mp->ret;
 	s->tx->env.utf8 = mp->utf8;
 	s->tx->env.require_tls = mp->require_tls;
@@ -99,6 +99,7 @@ begin(struct session *s, const char *return_path, const struct mail_params *mp)
 	/* RFC 2852 4.1.3: who sends it on with none left has said so. */
 	s->tx->env.by_told = mp->by == BY_NOTIFY && mp->by_sec <= 0;
 	s->tx->env.priority = mp->priority;
+	s->tx->ranked = mp->ranked;
 	if (mp->envid.n > 0)
 		s->tx->env.envid = xstrndup(mp->envid.p, mp->envid.n);
 	s->transactions++;

@@ -119,7 +119,7 @@ add_received(struct buf *out, const struct fixup *fx)
 		buf_addc(out, ' ');
 	buf_addf(out, "by %s (Postern) with %s id %s", fx->hostname,
 	    fx->with, fx->id);
-	if (fx->priority != 0)		/* RFC 6710 4.1 (2) */
+	if (fx->ranked)			/* RFC 6710 4.1 (2) */
 		buf_addf(out, "\r\n\tPRIORITY %d", fx->priority);
 	if (fx->account != NULL) {
 		buf_adds(out, "\r\n\t(account ");

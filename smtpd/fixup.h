@@ -26,7 +26,8 @@ struct fixup {
 	uint64_t nonce;		/* random, for a Message-ID */
 	uint32_t max_hops;
 	bool	 utf8;		/* SMTPUTF8 was asked for */
-	int	 priority;	/* MT-PRIORITY, 0: none was asked for */
+	bool	 ranked;	/* MT-PRIORITY was said */
+	int	 priority;	/* ... and this was granted */
 };
 
 /* Room that the additions may take beyond what was there. */

@@ -81,6 +81,7 @@ prepare_fixup(struct session *s, struct transaction *tx)
 		.nonce = nonce(),
 		.max_hops = conf->max_hops,
 		.utf8 = tx->env.utf8,
+		.ranked = tx->ranked,
 		.priority = tx->env.priority,
 	};
 }

@@ -184,6 +184,7 @@ take_priority(struct span v, void *arg)
 	    (v.n == 2 && (n == 0 || *v.p != '-')))
 		return false;
 	mp->priority = (int8_t)n;
+	mp->ranked = true;
 	return true;
 }
 

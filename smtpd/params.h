@@ -21,6 +21,7 @@ struct mail_params {
 	int64_t	 by_sec;
 	bool	 by_trace;
 	int8_t	 priority;	/* MT-PRIORITY, or 0 */
+	bool	 ranked;	/* it was said */
 };
 
 struct rcpt_params {

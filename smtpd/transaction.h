@@ -13,6 +13,7 @@
 struct transaction {
 	struct envelope env;
 	uint32_t rcpts_left;	/* that queue lets this account still charge */
+	bool	 ranked;	/* MT-PRIORITY was said, 0 perhaps */
 	bool	 submitted;	/* M_SUBMIT was sent: queue ends it */
 	uint64_t content_ms;	/* DATA was accepted; 0: not yet */
 	char	*hostname;	/* owned: the configuration may change under us */

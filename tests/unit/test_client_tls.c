@@ -111,6 +111,7 @@ new_server(const struct authority *ca, const char *alt, long from, long until)
 	"S:250 STARTTLS", GOES
 
 #define STRICT	.msg = { .flags = DELIVER_REQUIRE_TLS }
+#define REPORT	.msg = { .flags = DELIVER_REQUIRE_TLS, .from = "" }
 
 enum server { GOOD, OTHER, MANY, EXPIRED, FUTURE, SELF, UNKNOWN, OLD,
     SERVERS };
@@ -263,6 +264,24 @@ static const struct tls_script {
 	{ { AS("REQUIRETLS and a handshake that hangs", "DD", "4.7.5"),
 	    .steps = { OFFERED, "S:220 go", "H" }, STRICT,
 	    .route = { .sec = 3 } }, GOOD, NULL },
+
+	/* RFC 8689 5: a report asks for it where it may, and is never lost. */
+	{ { AS("a report, REQUIRETLS", "OO", "2.0.0"), .steps = { SHAKES,
+	    "C:EHLO relay.test", "S:250-sink", "S:250-PIPELINING",
+	    "S:250 REQUIRETLS", "C:MAIL FROM:<> REQUIRETLS",
+	    "C:RCPT TO:<one@c.test>", "C:RCPT TO:<two@c.test>", "C:DATA", OKS,
+	    BODY, "S:250 ok", BYE }, REPORT,
+	    .route = { .tls = ROUTE_TLS_STARTTLS } }, GOOD, " verified" },
+	{ { AS("a report, REQUIRETLS is not offered", "OO", "2.0.0"),
+	    .steps = { TLS, "C:MAIL FROM:<>", "C:RCPT TO:<one@c.test>",
+	    "C:RCPT TO:<two@c.test>", "C:DATA", OKS, BODY, "S:250 ok", BYE },
+	    REPORT, .route = { .tls = ROUTE_TLS_STARTTLS } }, GOOD,
+	    " verified" },
+	{ { AS("a report, REQUIRETLS of whoever it is", "OO", "2.0.0"),
+	    .steps = { SHAKES, "C:EHLO relay.test", "S:250-sink",
+	    "S:250-PIPELINING", "S:250 REQUIRETLS", "C:MAIL FROM:<>",
+	    "C:RCPT TO:<one@c.test>", "C:RCPT TO:<two@c.test>", "C:DATA", OKS,
+	    BODY, "S:250 ok", BYE }, REPORT }, SELF, NULL },
 
 	/* After mail was under way nothing is said again in the clear. */
 	{ { AS("closes at MAIL under TLS", "DD", "4.4.2"), .steps = { TLS,

@@ -17,6 +17,7 @@ struct wish {
 	enum by_mode by;
 	int64_t	 sec;
 	bool	 trace, told;
+	bool	 require_tls;
 	int8_t	 priority;
 	uint8_t	 notify;
 	const char *from;	/* NULL: alice */
@@ -33,6 +34,7 @@ submit(const struct wish *w)
 	e.return_path = xstrdup(w->from == NULL ? ALICE : w->from);
 	e.by = (uint8_t)w->by;
 	e.by_trace = w->trace;
+	e.require_tls = w->require_tls;
 	e.by_told = w->told;
 	e.by_ms = w->by == BY_NONE ? 0 : (uint64_t)((int64_t)ev_wall_ms() +
 	    w->sec * 1000);
@@ -352,6 +354,14 @@ test_passed_on(void)
 	ok(world_job(&relay, &j) && *j.return_path == '\0' &&
 	    j.by == BY_NONE, "a bounce has no by-time");
 	is_int(j.priority, -7, "but the priority of what it is about");
+	is_int(j.flags & DELIVER_REQUIRE_TLS, 0, "and needs no TLS");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	/* RFC 8689 5 */
+	submit(&(struct wish){ .require_tls = true });
+	ok(world_job(&relay, &j), "mail that requires TLS");
+	world_answer(&relay, &j, OUTCOME_FAILED, "5.1.1", "550 no");
+	ok(world_job(&relay, &j) && *j.return_path == '\0' &&
+	    (j.flags & DELIVER_REQUIRE_TLS) != 0, "and so does its bounce");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
 	empty("passed on");
 }

@@ -293,6 +293,7 @@ test_wishes(void)
 		    false, false, 6 },
 		/* More than its cap allows: it is lowered and told so. */
 		{ " MT-PRIORITY=7", "250 2.3.6", BY_NONE, 0, false, false, 6 },
+		{ " MT-PRIORITY=0", "250 2.1.0", BY_NONE, 0, false, false, 0 },
 		{ " MT-PRIORITY=10", "501 5.5.4", 0, 0, false, false, 0 },
 		{ "", "250 2.1.0", BY_NONE, 0, false, false, 0 },
 	};
@@ -323,7 +324,8 @@ test_wishes(void)
 		snprintf(clause, sizeof(clause), "\r\n\tPRIORITY %d;",
 		    rows[i].priority);
 		is_int(strstr(buf_str(&world.body), clause) != NULL,
-		    rows[i].priority != 0, "Received tells of it");
+		    strstr(rows[i].params, "MT-PRIORITY") != NULL,
+		    "Received tells of it");
 	}
 	say(&c, MAIL " MT-PRIORITY=9\r\n");
 	ok(strstr(buf_str(&c.got), "250 2.3.6 6 is its priority; ") != NULL,
