@@ -166,6 +166,17 @@ fixed(const char *option, bool same)
 		    option);
 }
 
+static bool
+same_strs(const struct conf_strs *a, const struct conf_strs *b)
+{
+	size_t i;
+
+	for (i = 0; i < a->n && i < b->n; i++)
+		if (strcmp(a->v[i], b->v[i]) != 0)
+			return false;
+	return a->n == b->n;
+}
+
 /* What processes, directories and sockets in use depend on. */
 static void
 check_fixed(void)
@@ -187,6 +198,10 @@ check_fixed(void)
 	fixed("relays", a->relays == b->relays);
 	fixed("sandbox", a->sandbox == b->sandbox);
 	fixed("users", users);
+	fixed("dns.resolvers", same_strs(&a->relay.resolvers,
+	    &b->relay.resolvers));
+	fixed("dns.trust-anchor", strcmp(a->relay.trust_anchor,
+	    b->relay.trust_anchor) == 0);
 }
 
 static void

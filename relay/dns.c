@@ -71,11 +71,15 @@ static struct ub_ctx *ctx;
 static void	ask(struct dns_query *, enum lookup_kind, size_t, const char *);
 static void	one_done(struct dns_query *);
 
+static const char bad_anchor[] = "the trust-anchor file has a line that is no DS "
+    "or DNSKEY record; Debian's dns-root-data has a good one, "
+    "/usr/share/dns/root.key";
+
 /* --- set-up -------------------------------------------------------------------------- */
 
 /* The file's lines: DS or DNSKEY records, remarks behind ';'. */
 static const char *
-add_anchors(const char *text)
+add_anchors(struct ub_ctx *to, const char *text)
 {
 	char line[1024];
 	size_t n, records = 0;
@@ -87,12 +91,30 @@ add_anchors(const char *text)
 		if (line[strspn(line, " \t")] == '\0')
 			continue;
 		records++;
-		if (n >= sizeof(line) || ub_ctx_add_ta(ctx, line) != 0)
-			return "the trust-anchor file has a line that is no DS "
-			    "or DNSKEY record; Debian's dns-root-data has a "
-			    "good one, /usr/share/dns/root.key";
+		if (n >= sizeof(line) || ub_ctx_add_ta(to, line) != 0)
+			return bad_anchor;
 	}
 	return records > 0 ? NULL : "the trust-anchor file has no record";
+}
+
+/* libunbound keeps the lines, and reads them when it is first used. */
+const char *
+dns_check(const char *trust_anchor)
+{
+	struct ub_ctx *once;
+	const char *why;
+
+	if (*trust_anchor == '\0')
+		return NULL;
+	once = ub_ctx_create();
+	if (once == NULL)
+		return "libunbound does not start";
+	ub_ctx_debugout(once, NULL);
+	why = add_anchors(once, trust_anchor);
+	if (why == NULL && ub_ctx_data_remove(once, "nothing.invalid.") != 0)
+		why = bad_anchor;
+	ub_ctx_delete(once);
+	return why;
 }
 
 const char *
@@ -117,7 +139,8 @@ dns_setup(const struct conf_strs *resolvers, const char *trust_anchor)
 	if (resolvers->n > 0)	/* a forwarder on loopback is meant */
 		ub_ctx_set_option(ctx, "do-not-query-localhost:", "no");
 	ub_ctx_hosts(ctx, NULL);
-	if (*trust_anchor != '\0' && (why = add_anchors(trust_anchor)) != NULL)
+	if (*trust_anchor != '\0' && (why = add_anchors(ctx,
+	    trust_anchor)) != NULL)
 		return why;
 	/* Last: this settles the context, which takes no options afterwards. */
 	for (i = 0; resolvers->n > 0 && i < nitems(unmask); i++)

@@ -37,6 +37,8 @@ struct dns_query;
 /* The answer is the callee's until it returns. Called from the loop only. */
 typedef void dns_cb(const struct dns_answer *, void *arg);
 
+/* Before confinement, too: NULL, or what is wrong with a trust anchor. */
+const char *dns_check(const char *trust_anchor);
 /* Once, before confinement: reads resolv.conf, hosts and the trust anchor.
  * NULL or a sentence. */
 const char *dns_setup(const struct conf_strs *resolvers,

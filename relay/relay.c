@@ -108,9 +108,13 @@ peer(enum role role, uint32_t index, int fd)
 static const char *
 conf_check(const void *slice, void **prepared)
 {
+	const struct relay_conf *conf = slice;
 	const char *errstr = NULL;
 
-	*prepared = pool_conf_new(slice, &errstr);
+	child_conf_about("dns", NULL, "trust-anchor");
+	if (pool == NULL && (errstr = dns_check(conf->trust_anchor)) != NULL)
+		return errstr;		/* later it does not change */
+	*prepared = pool_conf_new(conf, &errstr);
 	return *prepared == NULL ? errstr : NULL;
 }
 

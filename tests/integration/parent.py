@@ -82,6 +82,11 @@ def ca_file_without_certificate(p):
     return "the ca-file holds no certificate"
 
 
+def trust_anchor_without_record(p):
+    p.configure(sections='dns { trust-anchor = "%s" }' % nothing(p))
+    return "no DS or DNSKEY record"
+
+
 def jwks_file_without_keys(p):
     p.configure(sections='tokens { issuer = "https://id.example" audience = '
                 '{"x"} jwks-file = "%s" }' % nothing(p))
@@ -235,7 +240,8 @@ def program_ends(p):
 NO_LINE = [missing_file, conf_is_a_fifo, conf_is_a_directory,
            program_ends]
 START_ERRORS = [missing_key, certificate_is_a_directory, key_of_another,
-                ca_file_without_certificate, jwks_file_without_keys,
+                ca_file_without_certificate,
+                trust_anchor_without_record, jwks_file_without_keys,
                 client_ca_without_certificate,
                 key_is_a_certificate, port_in_use, not_our_address,
                 state_of_somebody, state_for_everybody, state_for_nobody,
@@ -398,7 +404,12 @@ def test_reload():
         r = p.ctl("reload", check=False)
         tap.ok(r.returncode == 1 and "workers cannot change" in r.stdout,
                "so is what cannot change")
-        p.configure(workers=2)
+        p.configure(workers=2, sections='dns { resolvers = {"192.0.2.1"} }')
+        r = p.ctl("reload", check=False)
+        tap.ok(r.returncode == 1 and re.search(
+            r"postern\.conf:\d+: dns.resolvers cannot change", r.stdout),
+               "and where it stands")
+        p.configure(sections="")
         good_key = p.key
         key_of_another(p)
         r = p.ctl("reload", check=False)
