@@ -1,17 +1,11 @@
 #include "lib/prelude.h"
 
-#include "lib/addr.h"
 #include "lib/date.h"
 #include "lib/header.h"
-#include "lib/num.h"
 #include "queue/dsn_private.h"
 
-#define QUOTED_LINE_MAX	76	/* RFC 2045 6.7 (5) */
-#define FOLD_AT		76	/* RFC 5322 2.1.1: lines of 78 are polite */
-#define WORD_AT		760	/* ... and no line may pass 998 */
-#define FIELD_MAX	2048	/* bytes of one field's value */
-/* Room kept in the report for its end and a fair part of the original. */
-#define ROOM_FOR_ORIGINAL (DSN_FULL_MAX + 1024)
+/* What a report says beside recipients and the original, with every frame. */
+#define FRAME_BYTES	(DSN_HEAD_ROOM + 4096)
 
 bool
 dsn_wanted(const struct store_msg *m, size_t i, enum dsn_action action)
@@ -29,51 +23,7 @@ dsn_wanted(const struct store_msg *m, size_t i, enum dsn_action action)
 	return (notify & NOTIFY_NEVER) == 0 && (notify & asks[action]) != 0;
 }
 
-/* --- safe text ------------------------------------------------------------------ */
-
-/*
- * Adds text as one logical line: what is no printable ASCII becomes \xNN, or
- * stays when utf8 allows it and it is UTF-8. Folds at blanks so that no line is
- * overlong; a word that never ends is cut by a fold too.
- */
-void
-dsn_put_text(struct buf *out, size_t column, const char *s, bool utf8)
-{
-	size_t n;
-
-	utf8 = utf8 && addr_utf8_ok(s, strlen(s));
-	for (n = 0; *s != '\0'; s++, n++) {
-		uint8_t c = (uint8_t)*s;
-		/* Not inside a character. */
-		bool begins = !utf8 || (c & 0xc0) != 0x80;
-
-		if (n >= FIELD_MAX && begins)
-			break;
-		if ((c == ' ' && column >= FOLD_AT) ||
-		    (begins && column >= WORD_AT)) {
-			buf_adds(out, "\r\n ");
-			column = 1;
-			if (c == ' ')
-				continue;
-		}
-		if ((c >= 0x20 && c < 0x7f) || (c >= 0x80 && utf8)) {
-			buf_addc(out, c);
-			column++;
-		} else {
-			buf_addf(out, "\\x%02x", c);
-			column += 4;
-		}
-	}
-}
-
-void
-dsn_put_field(struct buf *out, const char *name, const char *prefix,
-    const char *value, bool utf8)
-{
-	buf_addf(out, "%s: %s", name, prefix);
-	dsn_put_text(out, strlen(name) + 2 + strlen(prefix), value, utf8);
-	buf_adds(out, "\r\n");
-}
+/* --- words that all reports share ------------------------------------------------- */
 
 static int
 hex_digit(char c)
@@ -103,8 +53,6 @@ xtext_decode(const char *s, char *to, size_t size)
 	to[n] = '\0';
 }
 
-/* --- the header ------------------------------------------------------------------- */
-
 static const struct {
 	const char *word;		/* RFC 3464 2.3.3 */
 	const char *subject;
@@ -127,135 +75,22 @@ count(const struct dsn *d, enum dsn_action action)
 	return n;
 }
 
-static void
-put_head(const struct dsn_report *r, const char *subject, struct buf *out)
-{
-	const struct dsn *d = r->dsn;
-	char date[DATE_LEN];
-
-	dsn_put_field(out, "From", "Mail Delivery System <", d->postmaster,
-	    false);
-	out->len -= 2;			/* the line goes on */
-	buf_adds(out, ">\r\n");
-	dsn_put_field(out, "To", "<", r->to, true);
-	out->len -= 2;
-	buf_adds(out, ">\r\n");
-	buf_addf(out, "Subject: %s\r\n"
-	    "Date: %s\r\n", subject, date_rfc5322(d->now_ms, date));
-	buf_addf(out, "Message-ID: <%s@%s>\r\n", d->id, d->hostname);
-	/* RFC 3834 3.1.7, so that no robot answers. */
-	buf_addf(out, "Auto-Submitted: auto-replied\r\n"
-	    "MIME-Version: 1.0\r\n"
-	    "Content-Type: multipart/report; report-type=%sdelivery-status;\r\n"
-	    "\tboundary=\"%s\"\r\n", r->utf8 ? "global-" : "", d->boundary);
-	if (r->eightbit)
-		buf_adds(out, "Content-Transfer-Encoding: 8bit\r\n");
-	buf_adds(out, "\r\nThis is a delivery report in MIME format.\r\n");
-}
-
-/* --- its parts ---------------------------------------------------------------------- */
-
-bool
-dsn_has_8bit(const void *v, size_t n)
-{
-	const uint8_t *p = v;
-
-	while (n > 0)
-		if (p[--n] >= 0x80)
-			return true;
-	return false;
-}
-
-/* RFC 2045 6.7, of lines that end in CRLF; false when out is too small. */
-static bool
-quote(const struct buf *content, struct buf *out)
-{
-	const uint8_t *p = content->data;
-	size_t i, column = 0, n = content->len;
-	int r = 0;
-
-	for (i = 0; i < n && r == 0; i++) {
-		bool eol = p[i] == '\r' && i + 1 < n && p[i + 1] == '\n';
-		bool last = i + 1 == n || p[i + 1] == '\r';
-		bool plain = (p[i] > ' ' && p[i] <= '~' && p[i] != '=') ||
-		    ((p[i] == ' ' || p[i] == '\t') && !last);
-
-		if (eol) {
-			r = buf_adds(out, "\r\n");
-			column = 0;
-			i++;
-			continue;
-		}
-		if (column > QUOTED_LINE_MAX - (plain ? 2 : 4)) {
-			r = buf_adds(out, "=\r\n");
-			column = 0;
-		}
-		if (r == 0)
-			r = plain ? buf_addc(out, p[i]) :
-			    buf_addf(out, "=%02X", p[i]);
-		column += plain ? 1 : 3;
-	}
-	return r == 0;
-}
-
-void
-dsn_begin(struct dsn_report *r, const struct dsn *d, const char *to,
-    bool utf8, struct buf *out)
-{
-	*r = (struct dsn_report){ .dsn = d, .to = to, .utf8 = utf8, .out = out,
-	    .eightbit = dsn_has_8bit(to, strlen(to)) };
-}
-
-void
-dsn_put_part(struct dsn_report *r, const char *type, const char *description,
-    bool encode, struct buf *content)
-{
-	bool eightbit = dsn_has_8bit(content->data, content->len);
-	size_t used = r->out->len + r->more + DSN_HEAD_ROOM;
-	struct buf quoted;
-
-	buf_init(&quoted, used < r->out->max ? r->out->max - used : 0);
-	encode = eightbit && encode && !dsn_has_8bit(r->to, strlen(r->to)) &&
-	    quote(content, &quoted);
-	buf_addf(r->out, "\r\n--%s\r\nContent-Type: %s\r\n"
-	    "Content-Description: %s\r\n", r->dsn->boundary, type, description);
-	if (eightbit)
-		buf_addf(r->out, "Content-Transfer-Encoding: %s\r\n", encode ?
-		    "quoted-printable" : "8bit");
-	buf_adds(r->out, "\r\n");
-	if (encode)
-		buf_add(r->out, quoted.data, quoted.len);
-	else
-		buf_add(r->out, content->data, content->len);
-	r->eightbit |= eightbit && !encode;
-	buf_clear(&quoted);
-	buf_clear(content);
-}
-
-void
-dsn_end(struct dsn_report *r, const char *subject)
-{
-	struct buf head;
-
-	buf_addf(r->out, "\r\n--%s--\r\n", r->dsn->boundary);
-	buf_init(&head, r->out->max);
-	put_head(r, subject, &head);
-	buf_add(&head, r->out->data, r->out->len);
-	buf_clear(r->out);
-	*r->out = head;
-}
-
 /* --- for people --------------------------------------------------------------------- */
 
-void
-dsn_put_person(const struct store_msg *m, size_t i, bool utf8,
-    struct buf *out)
+static void
+put_address(const struct store_msg *m, size_t i, bool utf8, struct buf *out)
+{
+	buf_adds(out, "  ");
+	dsn_put_text(out, 2, m->env.rcpts[i].addr, utf8);
+	buf_adds(out, "\r\n");
+}
+
+static void
+put_reason(const struct store_msg *m, size_t i, bool utf8, struct buf *out)
 {
 	const struct store_rcpt *r = &m->rcpts[i];
 
-	buf_adds(out, "  ");
-	dsn_put_text(out, 2, m->env.rcpts[i].addr, utf8);
-	buf_adds(out, "\r\n    ");
+	buf_adds(out, "    ");
 	if (r->remote != NULL) {
 		dsn_put_text(out, 4, r->remote, utf8);
 		buf_adds(out, " answered:\r\n    ");
@@ -265,29 +100,49 @@ dsn_put_person(const struct store_msg *m, size_t i, bool utf8,
 	buf_adds(out, "\r\n\r\n");
 }
 
-bool
-dsn_room(const struct buf *out, size_t keep)
+void
+dsn_put_person(const struct store_msg *m, size_t i, bool utf8,
+    struct buf *out)
 {
-	return out->max - out->len > keep;
+	put_address(m, i, utf8, out);
+	put_reason(m, i, utf8, out);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* The first who is reported with the same words, which stand there once. */
+static size_t
+first_like(const struct dsn *d, size_t i)
+{
+	const struct store_rcpt *v = d->msg->rcpts;
+	size_t k;
+
+	for (k = 0; k < i; k++)
+		if (d->report[k] == d->report[i] &&
+		    same_text(v[k].remote, v[i].remote) &&
+		    same_text(v[k].diag, v[i].diag))
+			break;
+	return k;
 }
 
 static void
 put_list(const struct dsn *d, struct buf *out, enum dsn_action action)
 {
-	size_t i, left_out = 0;
-	char more[NUM_TEXT_LEN];
+	const struct store_msg *m = d->msg;
+	size_t i, k;
 
-	for (i = 0; i < d->msg->env.nrcpts; i++) {
-		if (d->report[i] != action)
+	for (i = 0; i < m->env.nrcpts; i++) {
+		if (d->report[i] != action || first_like(d, i) < i)
 			continue;
-		if (dsn_room(out, ROOM_FOR_ORIGINAL + DSN_MAX / 4))
-			dsn_put_person(d->msg, i, d->msg->env.utf8, out);
-		else
-			left_out++;
+		for (k = i; k < m->env.nrcpts; k++)
+			if (d->report[k] == action && first_like(d, k) == i)
+				put_address(m, k, m->env.utf8, out);
+		put_reason(m, i, m->env.utf8, out);
 	}
-	if (left_out > 0)
-		buf_addf(out, "  and %s more\r\n\r\n",
-		    num_print_count(left_out, "recipient", more));
 }
 
 static const char *
@@ -334,7 +189,7 @@ put_relayed(const struct dsn *d, struct buf *out, const char *date)
 }
 
 static void
-put_people(const struct dsn *d, struct buf *out)
+put_people(const struct dsn *d, bool more, struct buf *out)
 {
 	static void (*const parts[DSN_ACTIONS])(const struct dsn *,
 	    struct buf *, const char *) = {
@@ -350,6 +205,9 @@ put_people(const struct dsn *d, struct buf *out)
 	for (a = DSN_FAILED; a < DSN_ACTIONS; a++)
 		if (count(d, a) > 0)
 			parts[a](d, out, date);
+	if (more)
+		buf_adds(out, "There are more recipients than fit in here: a "
+		    "further report\r\nnames the others.\r\n\r\n");
 	buf_addf(out, "If you need help, give your postmaster this number: "
 	    "%s\r\n", d->msg_id);
 }
@@ -425,8 +283,7 @@ put_programs(const struct dsn *d, struct buf *out)
 		buf_addf(out, "Future-Release-Request: until;%s\r\n",
 		    date_rfc3339(m->env.hold_until_ms, date));
 	for (i = 0; i < m->env.nrcpts; i++)
-		if (d->report[i] != DSN_NONE &&
-		    dsn_room(out, ROOM_FOR_ORIGINAL))
+		if (d->report[i] != DSN_NONE)
 			dsn_put_recipient(d, m, i, d->report[i], m->env.utf8,
 			    out);
 }
@@ -491,24 +348,78 @@ put_original(struct dsn_report *r, size_t len, bool whole)
 	    r->utf8 || !whole, &content);
 }
 
-void
+/* --- how much fits ------------------------------------------------------------------------ */
+
+/*
+ * What is kept free for it. A header may be encoded, so that the report gets
+ * through anywhere; a huge one then is not, rather than fill the report.
+ */
+static size_t
+original_room(const struct dsn *d, size_t len, bool whole)
+{
+	size_t quoted = dsn_quoted_max(d->original, len);
+
+	return whole || quoted > DSN_FULL_MAX ? len : quoted;
+}
+
+/* The most that recipient i takes in both parts, measured by writing it. */
+static size_t
+size_of(const struct dsn *d, size_t i)
+{
+	const struct store_msg *m = d->msg;
+	struct buf probe;
+	size_t n;
+
+	buf_init(&probe, 2 * DSN_MAX);
+	put_address(m, i, m->env.utf8, &probe);
+	if (first_like(d, i) == i)
+		put_reason(m, i, m->env.utf8, &probe);
+	dsn_put_recipient(d, m, i, d->report[i], m->env.utf8, &probe);
+	n = dsn_quoted_max(probe.data, probe.len);
+	buf_clear(&probe);
+	return n;
+}
+
+/* Leaves those in the report for whom there is room; where the rest begins. */
+static size_t
+fit(const struct dsn *d, size_t room)
+{
+	size_t i, n = d->msg->env.nrcpts, used = 0, rest;
+	bool any = false;
+
+	for (i = 0; i < n; i++) {
+		if (d->report[i] == DSN_NONE)
+			continue;
+		used += size_of(d, i);
+		if (used > room && any)
+			break;
+		any = true;
+	}
+	for (rest = i; i < n; i++)
+		d->report[i] = DSN_NONE;
+	return rest;
+}
+
+size_t
 dsn_write(const struct dsn *d, struct buf *out, bool *eightbit)
 {
 	enum dsn_action worst = DSN_FAILED;
 	bool whole, utf8 = d->msg->env.utf8;
 	size_t len = original_part(d, &whole);
+	size_t last = original_room(d, len, whole);
+	size_t rest = fit(d, DSN_MAX - FRAME_BYTES - last);
 	struct buf people, programs;
 	struct dsn_report r;
 
-	buf_init(&people, DSN_MAX - DSN_HEAD_ROOM);
-	put_people(d, &people);
-	buf_init(&programs, DSN_MAX - DSN_HEAD_ROOM - people.len);
+	buf_init(&people, DSN_MAX);
+	put_people(d, rest < d->msg->env.nrcpts, &people);
+	buf_init(&programs, DSN_MAX);
 	put_programs(d, &programs);
 	dsn_begin(&r, d, d->msg->env.return_path, utf8, out);
-	r.more = programs.len + len;
+	r.more = dsn_quoted_max(programs.data, programs.len) + last;
 	dsn_put_part(&r, utf8 ? "text/plain; charset=utf-8" :
 	    "text/plain; charset=us-ascii", "Notification", true, &people);
-	r.more = len;
+	r.more = last;
 	dsn_put_part(&r, utf8 ? "message/global-delivery-status" :
 	    "message/delivery-status", "Delivery report", true, &programs);
 	put_original(&r, len, whole);
@@ -516,4 +427,5 @@ dsn_write(const struct dsn *d, struct buf *out, bool *eightbit)
 		worst++;
 	dsn_end(&r, actions[worst].subject);
 	*eightbit = r.eightbit;
+	return rest;
 }

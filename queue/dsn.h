@@ -19,7 +19,7 @@
 #define DSN_FULL_MAX	(32 * 1024)
 /* Of its header as much as this; also the most that dsn_write() looks at. */
 #define DSN_HEADER_MAX	(24 * 1024)
-/* No report is larger: recipients that do not fit are counted, not listed. */
+/* No report is larger: recipients that do not fit are for a further one. */
 #define DSN_MAX		(64 * 1024)
 
 /*
@@ -41,7 +41,7 @@ struct dsn {
 	/* of dsn_write() alone */
 	const struct store_msg *msg;	/* what it is about */
 	const char *msg_id;		/* its text id */
-	const uint8_t *report;		/* enum dsn_action for each of msg->rcpts */
+	uint8_t	*report;		/* enum dsn_action for each of msg->rcpts */
 	const uint8_t *original;	/* its bytes, or their beginning */
 	size_t	 original_len;
 	bool	 original_whole;
@@ -49,10 +49,12 @@ struct dsn {
 };
 
 /*
- * Fills out (of DSN_MAX, empty); *eightbit: bytes above 127 are in it. It needs
- * SMTPUTF8 only when its recipient's address does.
+ * Fills out (of DSN_MAX, empty) with a report about as many recipients as it
+ * holds, in their order and at least one; report[] becomes DSN_NONE for the
+ * others. Returns where those begin, or msg->env.nrcpts. *eightbit: bytes above
+ * 127 are in it. It needs SMTPUTF8 only when its recipient's address does.
  */
-void	 dsn_write(const struct dsn *, struct buf *out, bool *eightbit);
+size_t	 dsn_write(const struct dsn *, struct buf *out, bool *eightbit);
 
 /*
  * Whether the sender of this message wants to hear of this about recipient i

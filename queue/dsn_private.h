@@ -1,4 +1,4 @@
-/* dsn_private: the pieces of a report, for dsn.c and dsn_digest.c. */
+/* dsn_private: the pieces of a report, dsn_parts.c, for dsn.c and dsn_digest.c. */
 #ifndef QUEUE_DSN_PRIVATE_H
 #define QUEUE_DSN_PRIVATE_H
 
@@ -39,12 +39,12 @@ void	 dsn_put_part(struct dsn_report *, const char *type,
 /* Closes it and puts the head in front. */
 void	 dsn_end(struct dsn_report *, const char *subject);
 bool	 dsn_has_8bit(const void *, size_t);
+/* What so much takes at the most when dsn_put_part() has encoded it. */
+size_t	 dsn_quoted_max(const uint8_t *, size_t);
 /* Recipient i of a message, for people and for programs. */
 void	 dsn_put_person(const struct store_msg *, size_t i, bool utf8,
 	    struct buf *);
 void	 dsn_put_recipient(const struct dsn *, const struct store_msg *,
 	    size_t i, enum dsn_action, bool utf8, struct buf *);
-/* Whether more than that can still be added. */
-bool	 dsn_room(const struct buf *, size_t keep);
 
 #endif

@@ -42,18 +42,23 @@ void	 life_remove(struct live_msg *);
 void	 life_write_progress(struct live_msg *);
 /* A resting message is due; one that is tried has progress to write. */
 void	 life_due_cb(void *);
-/* Whether the sender is to hear of something; lm->warn: of delay, too. */
-bool	 life_report_due(const struct live_msg *);
+/*
+ * Whether the sender is to hear of a recipient from this one on; lm->warn: of
+ * delay, too.
+ */
+bool	 life_report_due(const struct live_msg *, size_t from);
 /* When to warn of delay (wall), 0 for never or never again. */
 uint64_t life_warning_at(const struct live_msg *);
 /* Whether it is time to warn of delay: once, and not by a clock that leaps. */
 bool	 life_warning_due(const struct live_msg *);
 /*
- * The report about what is due, whose recipients are then settled, with its
- * body still to be kept by life_keep_bounce() after the store has copied it.
+ * A report about what is due from recipient *told on, as far as it goes, which
+ * is *told then: those are settled. Its body is still to be kept by
+ * life_keep_bounce() after the store has copied it. The original comes back
+ * whole with the first.
  */
 struct live_msg *life_make_bounce(struct live_msg *, const uint8_t *original,
-	    size_t len, bool whole);
+	    size_t len, bool whole, size_t *told);
 /* The same in steps: an empty one, what all reports say, the report's bytes. */
 struct live_msg *life_new_bounce(struct queue *, const char *to);
 void	 life_dsn(const struct queue *, const struct live_msg *bounce,

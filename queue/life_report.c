@@ -104,11 +104,11 @@ action_for(const struct live_msg *lm, size_t i)
 }
 
 bool
-life_report_due(const struct live_msg *lm)
+life_report_due(const struct live_msg *lm, size_t from)
 {
 	size_t i;
 
-	for (i = 0; i < lm->m.env.nrcpts; i++)
+	for (i = from; i < lm->m.env.nrcpts; i++)
 		if (action_for(lm, i) != DSN_NONE)
 			return true;
 	return false;
@@ -147,20 +147,22 @@ life_by_late(const struct live_msg *lm)
 	    ev_wall_ms() >= lm->m.env.by_ms;
 }
 
-/* They are about to be told. */
+/* Those before told are. A crash before the last report repeats warnings. */
 static void
-settle_up(struct live_msg *lm)
+settle_up(struct live_msg *lm, size_t told)
 {
 	struct store_rcpt *r;
 	size_t i;
 
-	for (i = 0; i < lm->m.env.nrcpts; i++) {
+	for (i = 0; i < told; i++) {
 		r = &lm->m.rcpts[i];
 		if (r->state == RCPT_OWED)
 			r->state = RCPT_FAILED;
 		if (r->state == RCPT_RELAYED)
 			r->state = RCPT_DELIVERED;
 	}
+	if (life_report_due(lm, told))
+		return;
 	lm->m.warned |= lm->warn;
 	lm->m.env.by_told |= lm->late;
 	lm->warn = lm->late = false;
@@ -219,7 +221,7 @@ life_fill_bounce(struct live_msg *b, struct buf *report, bool eightbit)
 
 struct live_msg *
 life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
-    bool whole)
+    bool whole, size_t *told)
 {
 	struct live_msg *b = life_new_bounce(lm->q, lm->m.env.return_path);
 	uint8_t *report = xcalloc(lm->m.env.nrcpts, 1);
@@ -228,7 +230,7 @@ life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
 	struct dsn d;
 	size_t i;
 
-	for (i = 0; i < lm->m.env.nrcpts; i++)
+	for (i = *told; i < lm->m.env.nrcpts; i++)
 		report[i] = (uint8_t)action_for(lm, i);
 	life_dsn(lm->q, b, &d);
 	d.msg = &lm->m;
@@ -236,16 +238,16 @@ life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
 	d.report = report;
 	d.original = original;
 	d.original_len = len;
-	d.original_whole = whole;
+	d.original_whole = whole && *told == 0;
 	d.late = lm->late;
 	b->m.env.priority = lm->m.env.priority;	/* RFC 6710 4.6 */
 	b->m.env.require_tls = lm->m.env.require_tls;	/* RFC 8689 5 */
 	buf_init(&out, DSN_MAX);
-	dsn_write(&d, &out, &eightbit);
+	*told = dsn_write(&d, &out, &eightbit);
 	life_fill_bounce(b, &out, eightbit);
 	log_info("%s %s as=%s to=<%s>", life_name(lm), lm->warn || lm->late ? "warned" :
 	    "bounced", life_name(b), log_escs(lm->m.env.return_path));
-	settle_up(lm);
+	settle_up(lm, *told);
 	free(report);
 	return b;
 }

@@ -135,7 +135,7 @@ life_round_over(struct live_msg *lm)
 	log_unreported(lm);
 	lm->warn = life_warning_due(lm);
 	lm->late = life_by_late(lm);
-	if (life_report_due(lm) && lm->m.body.v == NULL) {
+	if (life_report_due(lm, 0) && lm->m.body.v == NULL) {
 		live_set_state(lm, LIVE_SETTLING);
 		store_body(lm->q->store, lm->m.id, body_cb, lm);
 	} else
@@ -146,6 +146,14 @@ static void
 bounce_stored_cb(void *arg)
 {
 	life_stored(arg);
+}
+
+static void
+update(struct live_msg *lm, struct live_msg *bounce)
+{
+	live_set_indexed(lm, false);
+	store_update(lm->q->store, &lm->m, bounce == NULL ? NULL : &bounce->m,
+	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
 }
 
 static uint64_t
@@ -190,9 +198,7 @@ rest(struct live_msg *lm, struct live_msg *bounce)
 	}
 	live_set_state(lm, LIVE_RESTING);
 	live_drop_body(lm);
-	live_set_indexed(lm, false);
-	store_update(lm->q->store, &lm->m, bounce == NULL ? NULL : &bounce->m,
-	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
+	update(lm, bounce);
 	if (lm->m.hold != HOLD_NONE)
 		live_drop(lm);
 }
@@ -208,6 +214,26 @@ life_finish(struct live_msg *lm, struct live_msg *bounce)
 	live_drop(lm);
 }
 
+/*
+ * Tells of everything that is due, in as many reports as it takes: each is
+ * written down together with whom it settles. The last is the caller's to write
+ * down, with what becomes of the message.
+ */
+static struct live_msg *
+tell(struct live_msg *lm, const uint8_t *original, size_t len, bool whole)
+{
+	struct live_msg *bounce;
+	size_t told = 0;
+
+	for (;;) {
+		bounce = life_make_bounce(lm, original, len, whole, &told);
+		if (!life_report_due(lm, told))
+			return bounce;
+		update(lm, bounce);
+		life_keep_bounce(bounce);
+	}
+}
+
 /* The body is not read for it: a large one's header stays away. */
 void
 life_tell_late(struct live_msg *lm)
@@ -215,16 +241,13 @@ life_tell_late(struct live_msg *lm)
 	struct live_msg *bounce;
 
 	lm->late = true;
-	if (!life_report_due(lm)) {
+	if (!life_report_due(lm, 0)) {
 		lm->m.env.by_told = true;
 		lm->late = false;
 		return;
 	}
-	bounce = life_make_bounce(lm, lm->m.body.v, lm->m.body.n,
-	    lm->m.body.v != NULL);
-	live_set_indexed(lm, false);
-	store_update(lm->q->store, &lm->m, &bounce->m, bounce_stored_cb,
-	    bounce);
+	bounce = tell(lm, lm->m.body.v, lm->m.body.n, lm->m.body.v != NULL);
+	update(lm, bounce);
 	life_keep_bounce(bounce);
 }
 
@@ -238,10 +261,10 @@ settle(struct live_msg *lm, const uint8_t *original, size_t len, bool whole)
 		life_remove(lm);
 		return;
 	}
-	if (life_report_due(lm)) {
+	if (life_report_due(lm, 0)) {
 		if (life_gather(lm, original, len))
 			return;
-		bounce = life_make_bounce(lm, original, len, whole);
+		bounce = tell(lm, original, len, whole);
 	}
 	if (any_pending(lm))
 		rest(lm, bounce);

@@ -161,8 +161,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct steer s = { p, n };
 	uint8_t flags = steer(&s);
-	const uint8_t report[2] = { DSN_FAILED, flags & 1 ? DSN_FAILED :
+	const uint8_t wanted[2] = { DSN_FAILED, flags & 1 ? DSN_FAILED :
 	    (flags >> 4) % DSN_ACTIONS };
+	uint8_t report[2];
 	struct buf out, original;
 	struct store_msg m;
 	bool eightbit;
@@ -173,7 +174,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		.boundary = BOUNDARY, .msg = &m, .msg_id = "MSGID",
 		.report = report, .original_whole = flags & 2,
 	};
-	size_t i;
+	size_t i, told, next;
 
 	store_msg_init(&m);
 	m.env.utf8 = flags & 4;
@@ -197,10 +198,16 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	make_original(s.p, s.n, &original);
 	d.original = original.data;
 	d.original_len = original.len;
-	buf_init(&out, DSN_MAX);
-	dsn_write(&d, &out, &eightbit);
-	check(&d, &out, eightbit);
-	buf_clear(&out);
+	for (told = 0; told < 2 && (told == 0 || wanted[1] != DSN_NONE);
+	    told = next) {
+		report[0] = told == 0 ? wanted[0] : DSN_NONE;
+		report[1] = wanted[1];
+		buf_init(&out, DSN_MAX);
+		next = dsn_write(&d, &out, &eightbit);
+		MUST(next > told && next <= 2);
+		check(&d, &out, eightbit);
+		buf_clear(&out);
+	}
 	m.rcpts[0].state = m.rcpts[1].state = RCPT_OWED;
 	check_digest(&d, &m, original.data, original.len);
 	buf_clear(&original);

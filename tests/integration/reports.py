@@ -22,7 +22,9 @@ PLAIN = MESSAGE.replace(b"\xc3\xbc", b"ue").replace(b"\xc3\xb6", b"oe")
 
 
 def refuse(line):
-    return "550 5.1.1 nobody here" if "nobody" in line else None
+    return ("550 5.1.1 nobody here; if you think that somebody should be, ask "
+            "postmaster@example.net and name this number: 4711 (the policy is "
+            "at https://example.net/errors/4711)") if "nobody" in line else None
 
 
 def send(p, recipients, mail_options=(), message=PLAIN):
@@ -118,12 +120,32 @@ def test_none(p, sink):
            "is never bounced")
 
 
+def test_many(p, sink):
+    """More than fit into one report: each is named, in two parts."""
+    before = len(sink.messages)
+    to = ["nobody%03d@example.net" % i for i in range(300)]
+    send(p, [(address, []) for address in to])
+    tap.ok(wait_for(lambda: p.queue() == []), "all is told")
+    new = [m for m in sink.messages[before:] if m.sender == ""]
+    tap.ok(1 < len(new) < 6 and max(len(m.content) for m in new) <= 65536,
+           "in %d reports of bounded size" % len(new))
+    named, listed = [], []
+    for m in new:
+        parts, b = blocks(email.message_from_bytes(
+            m.content, policy=email.policy.default))
+        named += [x["Final-Recipient"] for x in b[1:]]
+        listed += [x.strip() for x in parts[0].get_content().split("\n")
+                   if x.startswith("  nobody")]
+    tap.equal(named, ["rfc822;" + x for x in to], "all for programs")
+    tap.equal(listed, to, "all for people")
+
+
 def main():
     need_root()
     with Sink() as sink, Postern(sink.url, route_options="tls = none") as p:
         p.account(ALICE, "open-sesame")
         sink.answer["RCPT"] = refuse
-        for test in (test_failed, test_relayed, test_none):
+        for test in (test_failed, test_relayed, test_none, test_many):
             try:
                 test(p, sink)
             except Exception as e:

@@ -60,6 +60,9 @@ frame(struct dsn *d)
 /* Those that failed, and what the case says of others. */
 static uint8_t others[4];
 
+/* Who is left out of a report, and is the next one's. */
+static size_t from, rest;
+
 static const char *
 finish(const char *original, size_t len, bool whole)
 {
@@ -67,7 +70,7 @@ finish(const char *original, size_t len, bool whole)
 	struct dsn d;
 	size_t i;
 
-	for (i = 0; i < m.env.nrcpts; i++)
+	for (i = from; i < m.env.nrcpts; i++)
 		report[i] = m.rcpts[i].state == RCPT_FAILED ? DSN_FAILED :
 		    i < nitems(others) ? others[i] : DSN_NONE;
 	frame(&d);
@@ -77,7 +80,7 @@ finish(const char *original, size_t len, bool whole)
 	d.original = (const uint8_t *)original;
 	d.original_len = len;
 	d.original_whole = whole;
-	dsn_write(&d, &out, &eightbit);
+	rest = dsn_write(&d, &out, &eightbit);
 	free(report);
 	memset(others, DSN_NONE, sizeof(others));
 	return buf_str(&out);
@@ -436,7 +439,86 @@ test_details(void)
 	ok(taken == 1 && out.len < DSN_MAX, "one always fits");
 	huge();
 	ok(out.len <= DSN_MAX, "a thousand failures and a large header fit");
-	ok(says(" recipients more\r\n"), "the rest is counted");
+	ok(rest > 50 && rest < 1000, "the rest is left to a further one");
+}
+
+/* How often the text stands in the last report. */
+static int
+times(const char *text)
+{
+	const char *p = buf_str(&out);
+	int n = 0;
+
+	while ((p = strstr(p, text)) != NULL) {
+		p += strlen(text);
+		n++;
+	}
+	return n;
+}
+
+/* Many recipients in as many reports as it takes; how many. */
+static int
+all_of(void (*make)(void), const char *name, const char *blocks)
+{
+	int reports = 0, named = 0, listed = 0;
+	bool small = true;
+
+	for (from = 0; from < 1000; from = rest) {
+		make();
+		reports++;
+		named += times(blocks);
+		listed += times(name);
+		small = small && out.len <= DSN_MAX && strict_lines() &&
+		    says("\r\n--=_boundary--\r\n");
+		ok(rest > from && (rest == m.env.nrcpts) !=
+		    says("a further report\r\n"), "from %zu to %zu", from,
+		    rest);
+	}
+	from = 0;
+	ok(small, "none is too large");
+	is_int(named, 1000, "a block for each recipient");
+	is_int(listed, 1000, "and a line");
+	return reports;
+}
+
+/* No two answers are the same, and all of them are long and hard to encode. */
+static void
+huge_worst(void)
+{
+	char addr[256], diag[501];
+	size_t i;
+
+	begin("a@example.org", true);
+	memset(diag, 0x80, sizeof(diag) - 1);
+	diag[500] = '\0';
+	for (i = 0; i < 1000; i++) {
+		snprintf(addr, sizeof(addr), "j\xc3\xb6rg-%0200zu@example.net",
+		    i);
+		rcpt(addr, "utf-8;somebody-else@example.com", 0);
+	}
+	for (i = 0; i < 1000; i++) {
+		snprintf(diag, 8, "5%05zu", i);
+		diag[6] = ' ';
+		fail(i, "5.1.1", diag, diag);
+	}
+	finish("Subject: x\r\n\r\n", 14, true);
+}
+
+/* Each recipient that failed is named. */
+static void
+test_many(void)
+{
+	int n;
+
+	n = all_of(huge, "\r\n  recipient-number-",
+	    "\r\nFinal-Recipient: rfc822;recipient-number-");
+	ok(n > 1 && n < 15, "a thousand with one answer in %d reports", n);
+	huge();
+	is_int(times("there has never been one\r\n\r\n"), 1,
+	    "for people it stands there once");
+	ok(says("message/rfc822\r\n"), "with the whole of what was sent");
+	n = all_of(huge_worst, "\r\n  j", "\r\nFinal-Recipient: utf-8;j");
+	ok(n < 200, "the worst takes %d", n);
 }
 
 static void
@@ -483,6 +565,7 @@ main(int argc, char **argv)
 		test_all();
 		test_details();
 		test_orcpt_round();
+		test_many();
 		test_wanted();
 		tap_inputs("delivery and bounces", nitems(cases));
 	}

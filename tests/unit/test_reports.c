@@ -4,6 +4,7 @@
  */
 #include "lib/prelude.h"
 
+#include "lib/buf.h"
 #include "tests/unit/queue_world.h"
 
 #define HOUR	3600000ULL
@@ -307,6 +308,74 @@ test_digest(void)
 	free(last);
 }
 
+/* However many fail, each is named; a crash right behind costs none of them. */
+static void
+test_many(bool crash)
+{
+	struct buf rcpts;
+	char *text, name[32];
+	int i, n = 0, named = 0, said = 0;
+	struct world_job j;
+
+	world_caps[0].recipients_per_message = 1000;
+	buf_init(&rcpts, 65536);
+	for (i = 0; i < 1000; i++)
+		buf_addf(&rcpts, "%suser%03d@example.net", i > 0 ? " " : "", i);
+	submit(buf_str(&rcpts), 0, NULL);
+	buf_clear(&rcpts);
+	for (i = 0; i < 10 && world_job(&relay, &j); i++)
+		world_answer(&relay, &j, OUTCOME_FAILED, "5.7.1", "550 5.7.1 "
+		    "we do not want this; see https://example.net/errors/4711");
+	is_int(i, 10, "all fail");
+	if (crash)
+		world_crash(&smtpd, &relay);
+	for (; (text = report()) != NULL; n++) {
+		for (i = 0; i < 1000; i++) {
+			snprintf(name, sizeof(name), ";user%03d@", i);
+			named += count(text, name);
+		}
+		said += count(text, "Action: failed\r\n");
+		free(text);
+	}
+	ok(n > 1 && n < 12, "in %d reports", n);
+	is_int(said, 1000, "each is told of once");
+	is_int(named, 1000, "by name");
+	is_int(world_queued(), 0, "nothing is left");
+	world_caps[0].recipients_per_message = 100;
+}
+
+/* Nor is anybody left out of a warning, of which there is one round. */
+static void
+test_many_delayed(void)
+{
+	struct world_job j;
+	struct buf rcpts;
+	int i, warned = 0;
+
+	world_caps[0].recipients_per_message = 1000;
+	buf_init(&rcpts, 65536);
+	for (i = 0; i < 400; i++)
+		buf_addf(&rcpts, "%suser%03d@example.net", i > 0 ? " " : "", i);
+	submit(buf_str(&rcpts), 0, NULL);
+	buf_clear(&rcpts);
+	for (i = 0; i < 24 * 12; i++) {
+		while (world_job(&relay, &j)) {
+			warned += *j.return_path != '\0' ? 0 :
+			    count(j.body, "Action: delayed\r\n");
+			world_answer(&relay, &j, *j.return_path == '\0' ?
+			    OUTCOME_DELIVERED : OUTCOME_DEFERRED, "4.2.2",
+			    "452 4.2.2 the mailbox is full, and has been so");
+		}
+		world_step(HOUR / 12);
+	}
+	is_int(warned, 400, "each recipient is named in a warning, once");
+	world_step(4 * HOUR);
+	while (world_job(&relay, &j))
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(world_queued(), 0, "nothing is left");
+	world_caps[0].recipients_per_message = 100;
+}
+
 /* One that waits for its digest is removed, another held. */
 static void
 test_digest_orders(void)
@@ -353,6 +422,9 @@ main(void)
 	test_warning_wanted();
 	test_success();
 	test_crash();
+	test_many(false);
+	test_many(true);
+	test_many_delayed();
 	test_digest();
 	test_digest_orders();
 	world_disconnect(&smtpd);
