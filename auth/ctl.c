@@ -12,6 +12,7 @@ static const struct auth_conf *conf;
 /* A line for each room. */
 static const struct verb *const rooms[] = {
 	ctl_account_verbs, ctl_cert_verbs, ctl_device_verbs, ctl_list_verbs,
+	ctl_lock_verbs,
 	ctl_sender_verbs, ctl_test_verbs,
 };
 

@@ -1,4 +1,4 @@
-/* The verbs about one account: add, passwd, remove, logout, show, unlock. */
+/* The verbs about one account: add, passwd, remove, logout, show. */
 #include "lib/prelude.h"
 
 #include "auth/ctl_private.h"
@@ -141,7 +141,7 @@ done_logout(struct job *job)
 	ctl_done(r);
 }
 
-/* --- show, unlock ----------------------------------------------------------------------- */
+/* --- show ------------------------------------------------------------------------------- */
 
 /* Patterns as one text, comma between; freed by the caller. */
 static char *
@@ -272,23 +272,6 @@ done_show(struct job *job)
 	ctl_done(r);
 }
 
-static void
-done_unlock(struct job *job)
-{
-	struct request *r = (struct request *)job;
-	char login[LOGIN_MAX + 1];
-	size_t i;
-
-	if (r->result == ACCOUNTS_OK) {
-		watch_unlock(r->account.name);
-		for (i = 0; i < r->account.ndevices; i++)
-			watch_unlock(device_login(r->account.name,
-			    r->account.devices[i].label, login));
-		log_info("account=\"%s\" done=unlock", r->account.name);
-	}
-	ctl_done(r);
-}
-
 /* --- the verbs --------------------------------------------------------------------------- */
 
 static const char *
@@ -303,7 +286,6 @@ const struct verb ctl_account_verbs[] = {
 	{ "account passwd", 1, CTL_NEW_PASSWORD, NULL, run_passwd, done_passwd },
 	{ "account remove", 1, CTL_NO_PASSWORD, NULL, run_remove, done_change },
 	{ "account logout", 1, CTL_NO_PASSWORD, NULL, run_logout, done_logout },
-	{ "account unlock", 1, CTL_NO_PASSWORD, NULL, ctl_run_get, done_unlock },
 	{ "account show", 1, CTL_NO_PASSWORD, NULL, ctl_run_get, done_show },
 	{ NULL, 0, CTL_NO_PASSWORD, NULL, NULL, NULL }
 };

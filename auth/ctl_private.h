@@ -13,6 +13,7 @@
 #include "auth/worker.h"
 #include "lib/child.h"
 #include "lib/ev.h"
+#include "lib/net.h"
 
 enum request_set { REQUEST_CAP = 1, REQUEST_PLUS = 2, REQUEST_REWRITE = 4 };
 
@@ -35,6 +36,8 @@ struct request {
 	const char *refusal;	/* with ACCOUNTS_REFUSED, a sentence */
 	enum ctl_exit refusal_code;
 	bool	 right;		/* the password that was tested */
+	bool	 is_net;	/* this was given in the place of a name */
+	struct net net;
 	struct account *listed;	/* of one batch; damaged ones have no cap */
 	size_t	 nlisted;
 	struct use *uses; /* of the account's devices, one each */
@@ -58,7 +61,8 @@ struct verb {
 };
 
 extern const struct verb ctl_account_verbs[], ctl_cert_verbs[],
-    ctl_device_verbs[], ctl_list_verbs[], ctl_sender_verbs[],
+    ctl_device_verbs[], ctl_list_verbs[],
+    ctl_lock_verbs[], ctl_sender_verbs[],
     ctl_test_verbs[];
 
 /* What ctl_conf() was told last. */

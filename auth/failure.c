@@ -34,14 +34,26 @@ by_password(const struct sasl_login_params *p)
 }
 
 /*
+ * Where the peer is locked tokens wait as well, those without a name, too, but
+ * for whoever is at home there. A certificate was judged by nobody's guess.
+ */
+static uint64_t
+wait_of(const struct sasl_login_params *p, const char *tried)
+{
+	if (by_password(p))
+		return *tried == '\0' ? 0 : watch_account_wait(tried, p->peer);
+	return strcasecmp(p->mechanism, "EXTERNAL") == 0 ? 0 :
+	    watch_proof_wait(tried, p->peer);
+}
+
+/*
  * A name that is locked for this peer is refused whatever the password was,
  * and nothing is counted: who guesses on learns nothing, not even whether.
  */
 uint64_t
 failure_locked(const struct sasl_login_params *p, struct sasl_result *r)
 {
-	uint64_t ms = *r->tried == '\0' || !by_password(p) ? 0 :
-	    watch_account_wait(r->tried, p->peer);
+	uint64_t ms = wait_of(p, r->tried);
 
 	if (ms > 0) {
 		r->answer = SASL_ANSWER_NO;

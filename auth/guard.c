@@ -6,6 +6,7 @@
 #include "auth/guard_private.h"
 #include "lib/flood.h"
 #include "lib/log.h"
+#include "lib/xalloc.h"
 
 #define SUM_LEN		32
 #define HOUR_MS		(3600 * 1000ull)
@@ -16,6 +17,7 @@
 /* So many failures that show no password count as one; where it is at home: */
 #define UNSEEN_PER_ONE	10
 #define UNSEEN_AT_HOME	30
+#define GUARD_NAME_MAX	512	/* kept of a name */
 #define NAMES_PER_ONE	4	/* so many names of a /48 do */
 
 static struct flood locked = FLOOD("locks", 60);
@@ -96,8 +98,8 @@ pair_key(const struct guard *g, const char *name, const struct place *p,
 }
 
 /* A clock that was set back does not lock for longer than a lock lasts. */
-static uint64_t
-wait_of(const struct memo *m, uint64_t now_ms)
+uint64_t
+guard_wait_of(const struct memo *m, uint64_t now_ms)
 {
 	if (m == NULL || m->locked_ms <= now_ms)
 		return 0;
@@ -112,11 +114,74 @@ is_good(const struct memo *m, uint64_t now_ms)
 	    now_ms - m->good_ms < TRUST_MS);
 }
 
+/* Good, and not only until it was locked for what it did itself. */
+static bool
+is_trusted(const struct memo *m, uint64_t now_ms)
+{
+	return is_good(m, now_ms) && m->good_ms >= m->last_lock_ms;
+}
+
 /* --- counting -------------------------------------------------------------------- */
 
-static void
-lock(struct guard *g, struct memo *m, const char *what, uint64_t now_ms)
+/* Who tries what, from where. */
+struct try {
+	const char *name;	/* "": what was shown had none */
+	const char *peer;
+	struct place p;
+};
+
+/* The first n bytes of a place. */
+static struct net
+net_of(const struct place *p, size_t n)
 {
+	struct net net = { .bits = 0 };
+
+	if (n == 0)
+		return net;
+	if (p->v[0] == 4) {
+		memset(net.bytes + 10, 0xff, 2);
+		memcpy(net.bytes + 12, p->v + 1, n - 1);
+		net.bits = 96 + 8 * (unsigned int)(n - 1);
+	} else {
+		memcpy(net.bytes, p->v + 1, n - 1);
+		net.bits = 8 * (unsigned int)(n - 1);
+	}
+	return net;
+}
+
+static void
+remember(struct memo *m, const struct try *t)
+{
+	const size_t lens[KINDS] = { [PAIR] = t->p.network_len,
+	    [NETWORK] = t->p.network_len, [ADDRESS] = t->p.len,
+	    [SITE] = t->p.site_len };
+
+	free(m->name);
+	m->name = m->kind == ACCOUNT || m->kind == PAIR ?
+	    xstrndup(t->name, GUARD_NAME_MAX) : NULL;
+	m->from = net_of(&t->p, lens[m->kind]);
+}
+
+static const char *
+describe(const struct memo *m, const struct try *t, char *text, size_t size)
+{
+	static const char *const places[KINDS] = { [PAIR] = " network-of=",
+	    [NETWORK] = "network-of=", [ADDRESS] = "address=",
+	    [SITE] = "site-of=" };
+
+	*text = '\0';
+	if (m->name != NULL)
+		snprintf(text, size, "account=\"%s\"", log_escs(t->name));
+	if (places[m->kind] != NULL)
+		snprintf(text + strlen(text), size - strlen(text), "%s%s",
+		    places[m->kind], log_escs(t->peer));
+	return text;
+}
+
+static void
+lock(struct guard *g, struct memo *m, const struct try *t, uint64_t now_ms)
+{
+	char what[512];
 	uint64_t ms;
 
 	if (now_ms > m->last_lock_ms + LOCK_MAX_MS)
@@ -126,10 +191,11 @@ lock(struct guard *g, struct memo *m, const char *what, uint64_t now_ms)
 	m->locks++;
 	m->last_lock_ms = m->locked_ms = now_ms + ms;
 	m->n = m->unseen = 0;
+	remember(m, t);
 	guard_use(g, m);
 	if (flood_log(&locked))
 		log_warnx("%s locked minutes=%llu time=%u why=\"%u different "
-		    "failures\"", what, (unsigned long long)(ms + 59999) /
+		    "failures\"", describe(m, t, what, sizeof(what)), (unsigned long long)(ms + 59999) /
 		    60000, m->locks, g->limit);
 }
 
@@ -149,7 +215,7 @@ noted(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
 
 /* One more failure; true when that is one that was not seen yet. */
 static bool
-count(struct guard *g, struct memo *m, uint64_t seen, const char *what,
+count(struct guard *g, struct memo *m, uint64_t seen, const struct try *t,
     uint64_t now_ms)
 {
 	uint32_t i;
@@ -160,7 +226,7 @@ count(struct guard *g, struct memo *m, uint64_t seen, const char *what,
 	if (m->n < GUARD_LIMIT_MAX)
 		m->seen[m->n++] = seen;
 	if (g->limit != 0 && m->n >= g->limit)
-		lock(g, m, what, now_ms);
+		lock(g, m, t, now_ms);
 	return true;
 }
 
@@ -191,45 +257,34 @@ password_mark(const struct guard *g, struct memo *m, const struct place *p,
 
 static uint32_t
 count_password(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
-    const struct place *p, uint64_t secret, const char *what, uint64_t now_ms)
+    const struct try *t, uint64_t secret, uint64_t now_ms)
 {
 	struct memo *m = noted(g, kind, key, now_ms);
 
-	(void)count(g, m, password_mark(g, m, p, secret), what, now_ms);
+	(void)count(g, m, password_mark(g, m, &t->p, secret), t, now_ms);
 	return m->n;
 }
 
 /* What was tried from there; true when it is one that was not seen yet. */
 static bool
 count_try(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
-    uint64_t tried, const char *what, uint64_t now_ms)
+    uint64_t tried, const struct try *t, uint64_t now_ms)
 {
-	struct memo *m = noted(g, kind, key, now_ms);
-
-	if (!count(g, m, tried, what, now_ms))
-		return false;
-	if (kind == ADDRESS && wait_of(m, now_ms) > 0) {
-		m->good_ms = 0;		/* it is no victim of neighbours */
-		guard_use(g, m);
-	}
-	return true;
+	return count(g, noted(g, kind, key, now_ms), tried, t, now_ms);
 }
 
 /* Who has a /48 has 65,536 networks: one more of them tried one more name. */
 static void
-count_site(struct guard *g, const struct place *p, const char *peer,
-    uint64_t now_ms)
+count_site(struct guard *g, const struct try *t, uint64_t now_ms)
 {
 	uint8_t key[KEY_LEN];
 	uint32_t turn;
 	struct memo *m;
-	char what[128];
 
-	digest(g, SITE, p->v, p->site_len, key);
+	digest(g, SITE, t->p.v, t->p.site_len, key);
 	m = noted(g, SITE, key, now_ms);
-	snprintf(what, sizeof(what), "site-of=%s", log_escs(peer));
 	turn = m->unseen++ / NAMES_PER_ONE;
-	(void)count(g, m, hash_of(g, &turn, sizeof(turn)), what, now_ms);
+	(void)count(g, m, hash_of(g, &turn, sizeof(turn)), t, now_ms);
 }
 
 /* --- what others ask and tell -------------------------------------------------------- */
@@ -241,28 +296,66 @@ guard_configure(struct guard *g, uint32_t limit, uint64_t lock_ms)
 	g->lock_ms = lock_ms;
 }
 
+/* What is held against all who come from there. */
+static uint64_t
+peer_lock(struct guard *g, const struct place *p, const struct memo *address,
+    uint64_t now_ms)
+{
+	uint8_t key[KEY_LEN];
+	uint64_t wait = guard_wait_of(address, now_ms);
+
+	if (wait > 0 || is_trusted(address, now_ms))
+		return wait;
+	digest(g, SITE, p->v, p->site_len, key);
+	wait = p->site_len == 0 ? 0 :
+	    guard_wait_of(guard_find(g, SITE, key), now_ms);
+	if (wait > 0)
+		return wait;
+	digest(g, NETWORK, p->v, p->network_len, key);
+	return guard_wait_of(guard_find(g, NETWORK, key), now_ms);
+}
+
+static struct memo *
+address_of(struct guard *g, const struct place *p)
+{
+	uint8_t key[KEY_LEN];
+
+	digest(g, ADDRESS, p->v, p->len, key);
+	return guard_find(g, ADDRESS, key);
+}
+
+static struct memo *
+pair_of(struct guard *g, const char *name, const struct place *p)
+{
+	uint8_t key[KEY_LEN];
+
+	pair_key(g, name, p, key);
+	return guard_find(g, PAIR, key);
+}
+
 uint64_t
 guard_peer_wait(struct guard *g, const char *peer, uint64_t now_ms)
 {
 	struct place p = place_of(peer);
-	uint8_t key[KEY_LEN];
 	struct memo *address;
-	uint64_t site;
 
 	if (p.len == 0 || g->limit == 0)
 		return 0;
-	digest(g, ADDRESS, p.v, p.len, key);
-	address = guard_find(g, ADDRESS, key);
-	if (wait_of(address, now_ms) > 0)
-		return wait_of(address, now_ms);
-	if (is_good(address, now_ms))
+	address = address_of(g, &p);
+	return is_good(address, now_ms) ? 0 :
+	    peer_lock(g, &p, address, now_ms);
+}
+
+uint64_t
+guard_proof_wait(struct guard *g, const char *name, const char *peer,
+    uint64_t now_ms)
+{
+	struct place p = place_of(peer);
+
+	if (p.len == 0 || g->limit == 0 ||
+	    is_good(pair_of(g, name, &p), now_ms))
 		return 0;
-	digest(g, SITE, p.v, p.site_len, key);
-	site = p.site_len == 0 ? 0 : wait_of(guard_find(g, SITE, key), now_ms);
-	if (site > 0)
-		return site;
-	digest(g, NETWORK, p.v, p.network_len, key);
-	return wait_of(guard_find(g, NETWORK, key), now_ms);
+	return peer_lock(g, &p, address_of(g, &p), now_ms);
 }
 
 uint64_t
@@ -270,68 +363,60 @@ guard_account_wait(struct guard *g, const char *name, const char *peer,
     uint64_t now_ms)
 {
 	struct place p = place_of(peer);
+	struct memo *pair = pair_of(g, name, &p);
 	uint8_t key[KEY_LEN];
-	struct memo *pair;
+	uint64_t wait, there;
 
 	if (g->limit == 0)
 		return 0;
-	pair_key(g, name, &p, key);
-	pair = guard_find(g, PAIR, key);
 	if (is_good(pair, now_ms))
-		return wait_of(pair, now_ms);
+		return guard_wait_of(pair, now_ms);
 	account_key(g, name, key);
-	return wait_of(guard_find(g, ACCOUNT, key), now_ms);
+	wait = guard_wait_of(guard_find(g, ACCOUNT, key), now_ms);
+	there = guard_proof_wait(g, name, peer, now_ms);
+	return wait > there ? wait : there;
 }
 
 bool
 guard_is_known(struct guard *g, const char *peer, uint64_t now_ms)
 {
 	struct place p = place_of(peer);
-	uint8_t key[KEY_LEN];
 
-	digest(g, ADDRESS, p.v, p.len, key);
-	return p.len > 0 && is_good(guard_find(g, ADDRESS, key), now_ms);
+	return p.len > 0 && is_trusted(address_of(g, &p), now_ms);
 }
 
 static uint32_t
-account_failed(struct guard *g, const char *name, const char *peer,
-    const struct place *p, uint64_t secret, uint64_t now_ms)
+account_failed(struct guard *g, const struct try *t, uint64_t secret,
+    uint64_t now_ms)
 {
-	uint8_t key[KEY_LEN], pair[KEY_LEN];
-	char what[512];
+	uint8_t key[KEY_LEN];
 
-	snprintf(what, sizeof(what), "account=\"%s\"", log_escs(name));
-	pair_key(g, name, p, pair);
-	account_key(g, name, key);
-	if (!is_good(guard_find(g, PAIR, pair), now_ms))
-		return count_password(g, ACCOUNT, key, p, secret, what,
-		    now_ms);
-	snprintf(what + strlen(what), sizeof(what) - strlen(what),
-	    " network-of=%s", log_escs(peer));
-	return count_password(g, PAIR, pair, p, secret, what, now_ms);
+	if (is_good(pair_of(g, t->name, &t->p), now_ms)) {
+		pair_key(g, t->name, &t->p, key);
+		return count_password(g, PAIR, key, t, secret, now_ms);
+	}
+	account_key(g, t->name, key);
+	return count_password(g, ACCOUNT, key, t, secret, now_ms);
 }
 
 /* How many different ones its network has tried by now. */
 static uint32_t
-peer_failed(struct guard *g, const char *peer, const struct place *p,
-    uint64_t tried, uint64_t now_ms)
+peer_failed(struct guard *g, const struct try *t, uint64_t tried,
+    uint64_t now_ms)
 {
 	uint8_t key[KEY_LEN];
-	char what[128];
 	uint32_t n;
 	bool fresh;
 
-	if (p->len == 0)
+	if (t->p.len == 0)
 		return 0;
-	snprintf(what, sizeof(what), "network-of=%s", log_escs(peer));
-	digest(g, NETWORK, p->v, p->network_len, key);
-	fresh = count_try(g, NETWORK, key, tried, what, now_ms);
+	digest(g, NETWORK, t->p.v, t->p.network_len, key);
+	fresh = count_try(g, NETWORK, key, tried, t, now_ms);
 	n = guard_find(g, NETWORK, key)->n;
-	if (fresh && p->site_len > 0)
-		count_site(g, p, peer, now_ms);
-	snprintf(what, sizeof(what), "address=%s", log_escs(peer));
-	digest(g, ADDRESS, p->v, p->len, key);
-	(void)count_try(g, ADDRESS, key, tried, what, now_ms);
+	if (fresh && t->p.site_len > 0)
+		count_site(g, t, now_ms);
+	digest(g, ADDRESS, t->p.v, t->p.len, key);
+	(void)count_try(g, ADDRESS, key, tried, t, now_ms);
 	return n;
 }
 
@@ -339,12 +424,11 @@ uint32_t
 guard_failed(struct guard *g, const char *name, const char *peer,
     uint64_t secret, uint64_t now_ms)
 {
-	struct place p = place_of(peer);
+	struct try t = { name, peer, place_of(peer) };
 	uint32_t passwords, names;
 
-	passwords = account_failed(g, name, peer, &p, secret, now_ms);
-	names = peer_failed(g, peer, &p, hash_of(g, name, strlen(name)),
-	    now_ms);
+	passwords = account_failed(g, &t, secret, now_ms);
+	names = peer_failed(g, &t, hash_of(g, name, strlen(name)), now_ms);
 	return passwords > names ? passwords : names;
 }
 
@@ -352,18 +436,18 @@ uint32_t
 guard_undecided(struct guard *g, const char *name, const char *peer,
     uint64_t secret, uint64_t now_ms)
 {
-	struct place p = place_of(peer);
+	struct try t = { name, peer, place_of(peer) };
 
-	return account_failed(g, name, peer, &p, secret, now_ms);
+	return account_failed(g, &t, secret, now_ms);
 }
 
 uint32_t
 guard_token_failed(struct guard *g, const char *peer, uint64_t token,
     uint64_t now_ms)
 {
-	struct place p = place_of(peer);
+	struct try t = { "", peer, place_of(peer) };
 
-	return peer_failed(g, peer, &p, token, now_ms);
+	return peer_failed(g, &t, token, now_ms);
 }
 
 static void
@@ -398,15 +482,27 @@ guard_locked_until(struct guard *g, const char *name, uint64_t now_ms)
 	uint64_t wait;
 
 	account_key(g, name, key);
-	wait = wait_of(guard_find(g, ACCOUNT, key), now_ms);
+	wait = guard_wait_of(guard_find(g, ACCOUNT, key), now_ms);
 	return wait == 0 ? 0 : now_ms + wait;
+}
+
+void
+guard_forgive(struct guard *g, struct memo *m)
+{
+	if (m->good_ms == 0) {
+		guard_forget(g, m);
+		return;
+	}
+	m->locked_ms = m->last_lock_ms = 0;
+	m->locks = m->n = m->unseen = 0;
+	guard_use(g, m);
 }
 
 void
 guard_unlock(struct guard *g, const char *name)
 {
 	uint8_t key[KEY_LEN];
-	struct memo *m;
+	struct memo *m, *next;
 	size_t w;
 
 	account_key(g, name, key);
@@ -414,10 +510,10 @@ guard_unlock(struct guard *g, const char *name)
 	if (m != NULL)
 		guard_forget(g, m);
 	for (w = 0; w < WORTHS; w++)
-		TAILQ_FOREACH(m, &g->uses[PAIR][w], by_use)
-			if (memcmp(m->key, key, KEY_LEN / 2) == 0) {
-				m->locked_ms = 0;
-				m->locks = m->n = m->unseen = 0;
-				g->changed = true;
-			}
+		for (m = TAILQ_FIRST(&g->uses[PAIR][w]); m != NULL; m = next) {
+			next = TAILQ_NEXT(m, by_use);
+			if ((m->n > 0 || m->unseen > 0 || m->last_lock_ms > 0)
+			    && memcmp(m->key, key, KEY_LEN / 2) == 0)
+				guard_forgive(g, m);
+		}
 }

@@ -11,6 +11,10 @@
  *	of an address	the same; one that logged in well is spared what its
  *			neighbours have done, unless it does so itself
  *
+ * Behind an address there may be many, an office's for one. So who is at home
+ * there (his account and that network are a good pair) gets in whatever others
+ * have done behind it; all other names wait until its lock is over.
+ *
  * What reaches its limit is locked, at first for lock_ms, each time again for
  * twice as long. Names count whether or not there is such an account, so a
  * lock says nothing about that. Main thread; times are the wall clock's, since
@@ -28,18 +32,38 @@
 				   of what is of least worth */
 
 struct guard;
+struct net;
+
+/* A lock that lasts; all borrowed for the call. */
+struct guard_lock {
+	const char *what;	/* "account", "home" (an account's, where it is
+				   at home), "network", "address", "site" */
+	const char *name;	/* of an account, else "" */
+	const struct net *from;	/* NULL: of an account, wherever from */
+	uint64_t until_ms;
+	uint32_t times;		/* in a row, with this one */
+};
 
 struct guard *guard_new(void);
 void	 guard_free(struct guard **);
 /* limit: failures until a lock, at most GUARD_LIMIT_MAX; 0: nobody is locked. */
 void	 guard_configure(struct guard *, uint32_t limit, uint64_t lock_ms);
 
-/* Milliseconds until this address may try any name; 0: now. */
+/*
+ * Milliseconds until this address may try any name; 0: now, or perhaps some
+ * names, and the others are told when they are known.
+ */
 uint64_t guard_peer_wait(struct guard *, const char *peer, uint64_t now_ms);
 /* Milliseconds until it may try this name; 0: now. */
 uint64_t guard_account_wait(struct guard *, const char *name,
 	    const char *peer, uint64_t now_ms);
-/* Whether somebody logged in from this address within a month. */
+/* The same for what is no password, such as a token; name may be "". */
+uint64_t guard_proof_wait(struct guard *, const char *name, const char *peer,
+	    uint64_t now_ms);
+/*
+ * Whether somebody logged in from this address within a month, and since it was
+ * locked itself, if it was.
+ */
 bool	 guard_is_known(struct guard *, const char *peer, uint64_t now_ms);
 
 /*
@@ -71,6 +95,14 @@ uint64_t guard_locked_until(struct guard *, const char *name,
 	    uint64_t now_ms);
 /* Forgets what was held against it, wherever from. */
 void	 guard_unlock(struct guard *, const char *name);
+/*
+ * Lifts the locks of addresses, networks and sites that this address or network
+ * lies in, or that lie in it. Returns how many there were.
+ */
+size_t	 guard_unlock_net(struct guard *, const struct net *, uint64_t now_ms);
+/* Calls fn for each lock, for those made last first, by kind. */
+void	 guard_locks(struct guard *, uint64_t now_ms,
+	    void (*fn)(const struct guard_lock *, void *), void *arg);
 
 /* All of it as bytes, allocated; and back. False: no bytes of ours. */
 uint8_t	*guard_pack(struct guard *, size_t *len);

@@ -14,8 +14,10 @@
 #include "lib/xalloc.h"
 
 #define SUM_LEN		32
-#define MAGIC		"postern guard 1\n"
+#define MAGIC		"postern guard 2\n"
+#define MAGIC_1		"postern guard 1\n"	/* locks without names */
 #define MAGIC_LEN	16
+#define NAME_LEN_MAX	1024
 #define PACK_MAX	(64 * 1024 * 1024)
 
 /* The share of the room that is sure to each worth. */
@@ -73,6 +75,7 @@ guard_forget(struct guard *g, struct memo *m)
 	LIST_REMOVE(m, bucket);
 	leave(g, m);
 	g->changed = true;
+	free(m->name);
 	free(m);
 }
 
@@ -186,6 +189,11 @@ pack_memo(struct buf *b, const struct memo *m)
 	put(b, m->n);
 	for (i = 0; i < m->n; i++)
 		put(b, m->seen[i]);
+	put(b, m->from.bits);
+	buf_add(b, m->from.bytes, sizeof(m->from.bytes));
+	put(b, m->name == NULL ? 0 : strlen(m->name));
+	if (m->name != NULL)
+		buf_adds(b, m->name);
 }
 
 uint8_t *
@@ -226,7 +234,28 @@ take(const uint8_t **p, const uint8_t *end)
 }
 
 static bool
-unpack_memo(struct guard *g, const uint8_t **p, const uint8_t *end)
+unpack_who(struct memo *m, const uint8_t **p, const uint8_t *end)
+{
+	uint64_t bits = take(p, end), n;
+
+	if (end - *p < (ptrdiff_t)sizeof(m->from.bytes) + 8)
+		return false;
+	memcpy(m->from.bytes, *p, sizeof(m->from.bytes));
+	*p += sizeof(m->from.bytes);
+	n = take(p, end);
+	if (bits > 128 || n > NAME_LEN_MAX || end - *p < (ptrdiff_t)n ||
+	    memchr(*p, '\0', n) != NULL)
+		return false;
+	m->from.bits = (unsigned int)bits;
+	if (n > 0)
+		m->name = xstrndup((const char *)*p, n);
+	*p += n;
+	return true;
+}
+
+static bool
+unpack_memo(struct guard *g, const uint8_t **p, const uint8_t *end,
+    bool has_who)
 {
 	struct memo *m;
 	uint32_t i;
@@ -251,6 +280,10 @@ unpack_memo(struct guard *g, const uint8_t **p, const uint8_t *end)
 	}
 	for (i = 0; i < m->n; i++)
 		m->seen[i] = take(p, end);
+	if (has_who && !unpack_who(m, p, end)) {
+		free(m);
+		return false;
+	}
 	insert(g, m);
 	return true;
 }
@@ -260,9 +293,12 @@ guard_unpack(struct guard *g, const uint8_t *p, size_t len)
 {
 	const uint8_t *end;
 	uint8_t sum[SUM_LEN];
+	bool has_who;
 
-	if (len < MAGIC_LEN + SEED_LEN + SUM_LEN ||
-	    memcmp(p, MAGIC, MAGIC_LEN) != 0)
+	if (len < MAGIC_LEN + SEED_LEN + SUM_LEN)
+		return false;
+	has_who = memcmp(p, MAGIC, MAGIC_LEN) == 0;
+	if (!has_who && memcmp(p, MAGIC_1, MAGIC_LEN) != 0)
 		return false;
 	end = p + len - SUM_LEN;
 	sum_of(p, len - SUM_LEN, sum);
@@ -272,7 +308,7 @@ guard_unpack(struct guard *g, const uint8_t *p, size_t len)
 	memcpy(g->seed, p + MAGIC_LEN, SEED_LEN);
 	p += MAGIC_LEN + SEED_LEN;
 	while (p < end)
-		if (!unpack_memo(g, &p, end)) {
+		if (!unpack_memo(g, &p, end, has_who)) {
 			empty(g);
 			return false;
 		}

@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "auth/guard.h"
+#include "lib/net.h"
 
 #define KEY_LEN		16
 #define SEED_LEN	16
@@ -36,6 +37,9 @@ struct memo {
 	uint32_t unseen;	/* failures that showed no password */
 	uint32_t n;
 	uint64_t seen[GUARD_LIMIT_MAX];	/* hashes of what failed */
+	/* Who it is, once it was locked; to be shown and lifted. */
+	char	*name;		/* owned; of an account or pair, else NULL */
+	struct net from;	/* of all but an account; else 0 bits */
 };
 
 TAILQ_HEAD(uses, memo);
@@ -58,5 +62,9 @@ struct memo *guard_make(struct guard *, enum kind,
 /* It changed: the most lately used of what is worth as much. */
 void	 guard_use(struct guard *, struct memo *);
 void	 guard_forget(struct guard *, struct memo *);
+/* Nothing is held against it any more; it may be gone then. */
+void	 guard_forgive(struct guard *, struct memo *);
+/* Milliseconds that its lock lasts; m may be NULL. */
+uint64_t guard_wait_of(const struct memo *m, uint64_t now_ms);
 
 #endif

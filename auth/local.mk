@@ -11,12 +11,12 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/client_cert.c %D%/client_cert.h \
 	%D%/ctl.c %D%/ctl.h %D%/ctl_private.h \
 	%D%/ctl_account.c %D%/ctl_cert.c %D%/ctl_device.c %D%/ctl_list.c \
-	%D%/ctl_sender.c %D%/ctl_test.c \
+	%D%/ctl_lock.c %D%/ctl_sender.c %D%/ctl_test.c \
 	%D%/device.c %D%/device.h \
 	%D%/exchange.c %D%/exchange.h \
 	%D%/failure.c %D%/failure.h \
 	%D%/groups.c %D%/groups.h \
-	%D%/guard.c %D%/guard.h %D%/guard_memory.c %D%/guard_private.h \
+	%D%/guard.c %D%/guard.h %D%/guard_locks.c %D%/guard_memory.c %D%/guard_private.h \
 	%D%/lanes.c %D%/lanes.h \
 	%D%/lastuse.c %D%/lastuse.h \
 	%D%/oauth.c %D%/oauth.h \

@@ -177,6 +177,13 @@ watch_account_wait(const char *name, const char *peer)
 	    ev_wall_ms());
 }
 
+uint64_t
+watch_proof_wait(const char *name, const char *peer)
+{
+	return guard_proof_wait(the_guard(), name, outside(peer),
+	    ev_wall_ms());
+}
+
 bool
 watch_is_known(const char *peer)
 {
@@ -221,4 +228,16 @@ void
 watch_unlock(const char *name)
 {
 	guard_unlock(the_guard(), name);
+}
+
+size_t
+watch_unlock_net(const struct net *net)
+{
+	return guard_unlock_net(the_guard(), net, ev_wall_ms());
+}
+
+void
+watch_locks(void (*fn)(const struct guard_lock *, void *), void *arg)
+{
+	guard_locks(the_guard(), ev_wall_ms(), fn, arg);
 }

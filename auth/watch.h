@@ -7,9 +7,12 @@
 #define AUTH_WATCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct auth_conf;
+struct guard_lock;
+struct net;
 
 /* The settings from now on. */
 void	 watch_conf(const struct auth_conf *);
@@ -21,6 +24,8 @@ void	 watch_stop(void);
 /* Milliseconds until this peer may try any name, or this name; 0: now. */
 uint64_t watch_peer_wait(const char *peer);
 uint64_t watch_account_wait(const char *name, const char *peer);
+/* Or show what is no password; see guard.h. */
+uint64_t watch_proof_wait(const char *name, const char *peer);
 /* Whether it is an address that somebody logs in from. */
 bool	 watch_is_known(const char *peer);
 /* Each returns how many different failures there were by now; see guard.h. */
@@ -32,5 +37,8 @@ void	 watch_succeeded(const char *name, const char *peer);
 /* Wall clock; 0: it is not locked. */
 uint64_t watch_locked_until(const char *name);
 void	 watch_unlock(const char *name);
+/* See guard.h. */
+size_t	 watch_unlock_net(const struct net *);
+void	 watch_locks(void (*fn)(const struct guard_lock *, void *), void *arg);
 
 #endif

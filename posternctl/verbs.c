@@ -48,8 +48,11 @@ static const struct verb verbs[] = {
 	{ "account show", "NAME", "one account", 1, 1, VIEW_CARD, WAY_PLAIN, "" },
 	{ "account test", "NAME", "would a login get in, and by which source; "
 	    "asks for the password", 1, 1, VIEW_TABLE, WAY_TRY_PASSWORD, "" },
-	{ "account unlock", "NAME", "forget what was guessed wrong", 1, 1,
-	    VIEW_TABLE, WAY_PLAIN, "" },
+	{ "account locked", "", "who must wait after too many failed logins: "
+	    "accounts, addresses, networks", 0, 0, VIEW_TABLE, WAY_PLAIN, "" },
+	{ "account unlock", "NAME|ADDRESS|NETWORK", "forget what was guessed "
+	    "wrong, of an account or from there", 1, 1, VIEW_WORD, WAY_PLAIN,
+	    "" },
 	{ "account logout", "NAME", "who is logged in as this logs in again, or "
 	    "sends no more", 1, 1, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "account remove", "NAME", "nobody logs in as this any more",

@@ -275,6 +275,9 @@ def test_locks():
                    code, text.decode()))
         tap.equal(login_from(p, "127.1.0.6", "gina", "open-sesame")[0], 235,
                   "at home it is, with a neighbour's address, too")
+        tap.equal([(r["locked"], r["account"], r["from"], r["times"])
+                   for r in p.rows("account", "locked")],
+                  [("account", "gina", "", 1)], "it is listed")
         tap.ok(p.rows("account", "list")[0]["locked_until"],
                "the admin sees it")
         tap.ok(p.logged('account="gina" locked minutes=15'),
@@ -288,11 +291,35 @@ def test_locks():
         verb(p, OK, "unlock", "unlock", "gina")
         tap.equal(login_from(p, "127.9.9.9", "gina", "open-sesame")[0], 235,
                   "the admin unlocks")
-        verb(p, NOT_FOUND, "unlock nobody", "unlock", "nobody")
         for i in range(3):
             login_from(p, "127.8.8.%d" % i, "name%d" % i, "open-sesame")
         tap.equal(login_from(p, "127.8.8.77", "gina", "open-sesame")[0], 454,
                   "three names from one network: it is locked")
+        said = verb(p, OK, "unlock a name that no account has", "unlock",
+                    "boss@example.org")
+        tap.ok("account locked" in said, "is told that a network is, too")
+        tap.equal([(r["locked"], r["account"], r["from"])
+                   for r in p.rows("account", "locked")],
+                  [("network", "", "127.8.8.0/24")], "which one is listed")
+        verb(p, OK, "unlock an address", "unlock", "127.8.8.77")
+        tap.equal(login_from(p, "127.8.8.77", "gina", "open-sesame")[0], 235,
+                  "it may try again")
+        said = verb(p, OK, "unlock a network that is not locked", "unlock",
+                    "192.0.2.0/24")
+        tap.ok("nothing held 192.0.2.0/24" in said, "is told so: " + said)
+        verb(p, USAGE, "unlock half an address", "unlock", "192.0.2.0/2400")
+        verb(p, USAGE, "unlock two", "unlock", "gina", "boss")
+        p.account("fritz", "open-sesame")       # behind gina's router
+        for i in range(3):
+            login_from(p, "127.1.0.5", "made-up%d" % i, "open-sesame")
+        tap.equal(login_from(p, "127.1.0.5", "fritz", "open-sesame")[0], 454,
+                  "her router's address is locked by a guest's guesses")
+        tap.equal(login_from(p, "127.1.0.5", "gina", "open-sesame")[0], 235,
+                  "she gets in all the same")
+        verb(p, OK, "unlock the router", "unlock", "127.1.0.5")
+        tap.equal(login_from(p, "127.1.0.5", "fritz", "open-sesame")[0], 235,
+                  "and then all behind it")
+        tap.equal(p.rows("account", "locked"), [], "no lock is left")
 
 
 def test_damaged(p):

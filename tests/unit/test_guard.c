@@ -4,9 +4,13 @@
  */
 #include "lib/prelude.h"
 
+#include <openssl/evp.h>
+
 #include "auth/guard.h"
 #include "lib/ev.h"
+#include "lib/le.h"
 #include "lib/log.h"
+#include "lib/net.h"
 #include "lib/xalloc.h"
 #include "tests/tap.h"
 
@@ -199,7 +203,7 @@ test_network(void)
 	is_int(guard_peer_wait(g, HOME, now), 0,
 	    "nor an address that logged in well");
 	try_names(HOME, LIMIT);
-	is_int(guard_peer_wait(g, HOME, now), LOCK,
+	is_int(guard_account_wait(g, "bob", HOME, now), LOCK,
 	    "unless it does the same");
 	ok(!guard_is_known(g, HOME, now), "then it is known no more");
 	try_names("2001:db8:1:2::3", 5);
@@ -216,6 +220,153 @@ test_network(void)
 	ok(guard_peer_wait(g, "", now) == 0 &&
 	    guard_peer_wait(g, "no address", now) == 0,
 	    "without an address there is no network");
+}
+
+/*
+ * An office behind one address, somebody in it (or its visitors' network) tries
+ * names: whoever works there goes on to.
+ */
+static void
+test_office(void)
+{
+	fresh();
+	guard_succeeded(g, "alice", HOME, now);
+	guard_succeeded(g, "bob", HOME, now);
+	try_names(HOME, LIMIT);
+	is_int(guard_peer_wait(g, HOME, now), 0,
+	    "a locked office: the name decides");
+	is_int(guard_account_wait(g, "alice", HOME, now), 0,
+	    "who is at home there gets in");
+	is_int(guard_proof_wait(g, "alice", HOME, now), 0,
+	    "with a token, too");
+	is_int(guard_account_wait(g, "carol", HOME, now), LOCK,
+	    "others wait");
+	is_int(guard_proof_wait(g, "carol", HOME, now), LOCK,
+	    "with a token, too");
+	is_int(guard_proof_wait(g, "", HOME, now), LOCK,
+	    "and with one that has no name");
+	guess("alice", HOME, LIMIT);
+	is_int(guard_account_wait(g, "alice", HOME, now), LOCK,
+	    "guesses at her password are counted there as ever");
+	is_int(guard_account_wait(g, "bob", HOME, now), 0, "and are not bob's");
+	guard_succeeded(g, "bob", HOME, now);
+	ok(!guard_is_known(g, HOME, now), "his login ends no lock");
+	is_int(guard_account_wait(g, "carol", HOME, now), LOCK,
+	    "of nobody's");
+	now += LOCK;
+	is_int(guard_account_wait(g, "carol", HOME, now), 0, "time does");
+	try_names(HOME, LIMIT);
+	is_int(guard_account_wait(g, "carol", HOME, now), 2 * LOCK,
+	    "once more: twice as long");
+	now += 2 * LOCK;
+	ok(!guard_is_known(g, HOME, now), "known it is not yet");
+	guard_succeeded(g, "bob", HOME, now);
+	ok(guard_is_known(g, HOME, now), "but with the next login");
+}
+
+static struct {
+	char	 text[4096];
+	size_t	 n;
+} seen;
+
+static void
+see_cb(const struct guard_lock *lock, void *arg)
+{
+	char from[NET_PREFIX_LEN] = "";
+	size_t at = strlen(seen.text);
+
+	if (lock->from != NULL)
+		net_print_prefix(lock->from, from);
+	snprintf(seen.text + at, sizeof(seen.text) - at, "%s %s %s %u; ",
+	    lock->what, lock->name, from, lock->times);
+	seen.n++;
+}
+
+static const char *
+locks(void)
+{
+	memset(&seen, 0, sizeof(seen));
+	guard_locks(g, now, see_cb, NULL);
+	return seen.text;
+}
+
+static size_t
+lift(const char *text)
+{
+	struct net net;
+
+	return net_parse(text, &net) ? guard_unlock_net(g, &net, now) : 99;
+}
+
+/* What an admin is shown and may lift. */
+static void
+test_locks(void)
+{
+	char peer[64], name[32];
+	uint8_t *p;
+	size_t n;
+	int i;
+
+	fresh();
+	is_str(locks(), "", "nobody is locked");
+	guess("alice", STRANGER, LIMIT);
+	guard_succeeded(g, "bob", HOME, now);
+	guess("bob", NEIGHBOUR, LIMIT);
+	try_names("203.0.113.5", LIMIT);
+	is_str(locks(), "account alice  1; home bob 192.0.2.0/24 1; "
+	    "network  203.0.113.0/24 1; address  203.0.113.5 1; ",
+	    "four locks, and whom they hold");
+	p = guard_pack(g, &n);
+	guard_free(&g);
+	g = guard_new();
+	guard_configure(g, LIMIT, LOCK);
+	ok(guard_unpack(g, p, n), "a restart");
+	free(p);
+	is_str(locks(), "account alice  1; home bob 192.0.2.0/24 1; "
+	    "network  203.0.113.0/24 1; address  203.0.113.5 1; ",
+	    "forgets none");
+	is_int((int)lift("203.0.114.0/24"), 0, "nothing held the next one");
+	is_int((int)lift("203.0.113.5"), 2, "an address, and its network");
+	is_int(guard_peer_wait(g, "203.0.113.5", now), 0, "it may try again");
+	guard_unlock(g, "bob");
+	guard_unlock(g, "alice");
+	is_str(locks(), "", "names are lifted by name");
+	try_names("203.0.113.6", LIMIT);
+	is_int(guard_peer_wait(g, "203.0.113.6", now), LOCK,
+	    "who was forgiven begins at the beginning");
+	is_int((int)lift("203.0.0.0/16"), 2, "all in a larger network");
+	for (i = 0; i < 4 * LIMIT; i++) {
+		snprintf(peer, sizeof(peer), "2001:db8:7:%x::1", i);
+		snprintf(name, sizeof(name), "name%d", i);
+		guard_failed(g, name, peer, 5, now);
+	}
+	is_str(locks(), "site  2001:db8:7::/48 1; ", "a /48");
+	is_int((int)lift("2001:db8:7:1::99"), 1, "lifted for one in it");
+	try_names(HOME, LIMIT);
+	is_int((int)lift(HOME), 2, "an address where bob is at home");
+	ok(guard_is_known(g, HOME, now), "is known as before");
+	now += 2 * HOUR;
+	try_names(STRANGER, LIMIT);
+	now += LOCK;
+	is_str(locks(), "", "a lock that is over is none");
+}
+
+/* A file of the version before the names of those who are locked. */
+static void
+test_version_1(void)
+{
+	static const char magic[] = "postern guard 1\n";
+	uint8_t file[16 + 16 + 1 + 16 + 7 * 8 + 32] = { 0 };
+	size_t n = sizeof(file) - 32;
+
+	memcpy(file, magic, 16);
+	put_u64le(file + 16 + 16 + 1 + 16 + 8, now + LOCK);
+	put_u64le(file + 16 + 16 + 1 + 16 + 32, 3);
+	if (EVP_Digest(file, n, file + n, NULL, EVP_sha256(), NULL) != 1)
+		abort();
+	fresh();
+	ok(guard_unpack(g, file, sizeof(file)), "a file of version 1");
+	is_str(locks(), "account   3; ", "holds its lock, whosever it is");
 }
 
 /* SCRAM shows no password. */
@@ -437,6 +588,9 @@ main(void)
 	test_tokens();
 	test_undecided();
 	test_network();
+	test_office();
+	test_locks();
+	test_version_1();
 	test_unseen();
 	test_site();
 	test_settings();

@@ -281,8 +281,13 @@ test_locks(void)
 		rig_cancel(id);
 	}
 	says(true, false, false, "bob");
-	ok(begin("OAUTHBEARER", S("n,a=bob,\1auth=Bearer right\1\1")).no ==
+	ok(begin("OAUTHBEARER", S("n,a=gina,\1auth=Bearer right\1\1")).no ==
 	    AUTH_NO_LOCKED, "three different ones lock where they came from");
+	ok(begin("OAUTHBEARER", S("n,,\1auth=Bearer right\1\1")).no ==
+	    AUTH_NO_LOCKED, "without a name, too");
+	ok(rig_begin(++id, "PLAIN", S("\0gina\0correct horse"))->no ==
+	    AUTH_NO_LOCKED, "and by a password");
+	expect_ok("OAUTHBEARER", S(GOOD), "but not who is at home there");
 	rig_peer = "198.51.100.9";
 	expect_ok("OAUTHBEARER", S(GOOD), "but not the name: a token elsewhere");
 	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==

@@ -588,7 +588,9 @@ test_unfit(void)
 			abort();
 		if (rig_answer()->type == M_AUTH_CHALLENGE)
 			(void)rig_step(id, "\001", 1);
-		r = rig_begin(++id, "PLAIN", S("\0bob\0correct horse"));
+		/* Bob is at home here. */
+		r = rig_begin(++id, "PLAIN", rows[i].locks ?
+		    "\0eve\0correct horse" : "\0bob\0correct horse", 18);
 		ok(rows[i].locks ? r->no == AUTH_NO_LOCKED : r->type ==
 		    M_AUTH_OK, "reason %u %s", rows[i].no, rows[i].locks ?
 		    "locks" : "is no guess");
