@@ -311,40 +311,41 @@ wanted_whole(const struct dsn *d)
 	return true;
 }
 
-/* How much of the original goes back, and whether it is all. */
-static size_t
-original_part(const struct dsn *d, bool *whole)
+size_t
+dsn_header_len(const uint8_t *original, size_t n)
 {
-	size_t len, most;
+	size_t len;
 
-	*whole = wanted_whole(d);
-	if (*whole)
-		return d->original_len;
-	most = d->original_len < DSN_HEADER_MAX ? d->original_len :
-	    DSN_HEADER_MAX;
-	if (most == 0)
+	if (n > DSN_HEADER_MAX)
+		n = DSN_HEADER_MAX;
+	if (n == 0)
 		return 0;
-	if (header_find_end((const char *)d->original, most, 0, &len))
+	if (header_find_end((const char *)original, n, 0, &len))
 		return len;
 	/* A header without end, or a huge one: whole lines of it. */
-	for (len = most; len > 0 && d->original[len - 1] != '\n'; len--)
+	for (len = n; len > 0 && original[len - 1] != '\n'; len--)
 		;
 	return len;
+}
+
+const char *
+dsn_header_type(bool utf8)
+{
+	return utf8 ? "message/global-headers" : "text/rfc822-headers";
 }
 
 /* message/rfc822 alone may not be encoded (RFC 2046 5.2.1). */
 static void
 put_original(struct dsn_report *r, size_t len, bool whole)
 {
-	const char *type = whole ? (r->utf8 ? "message/global" :
-	    "message/rfc822") : (r->utf8 ? "message/global-headers" :
-	    "text/rfc822-headers");
+	const char *type = !whole ? dsn_header_type(r->utf8) : r->utf8 ?
+	    "message/global" : "message/rfc822";
 	struct buf content;
 
 	buf_init(&content, DSN_MAX);
 	buf_add(&content, r->dsn->original, len);
 	r->more = 0;
-	dsn_put_part(r, type, whole ? "Your message" : "Your message: header",
+	dsn_put_part(r, type, whole ? "Your message" : DSN_HEADER_IS,
 	    r->utf8 || !whole, &content);
 }
 
@@ -352,14 +353,16 @@ put_original(struct dsn_report *r, size_t len, bool whole)
 
 /*
  * What is kept free for it. A header may be encoded, so that the report gets
- * through anywhere; a huge one then is not, rather than fill the report.
+ * through anywhere, and may take the place of the whole; a huge one then is not,
+ * rather than fill the report.
  */
 static size_t
 original_room(const struct dsn *d, size_t len, bool whole)
 {
-	size_t quoted = dsn_quoted_max(d->original, len);
+	size_t quoted = dsn_quoted_max(d->original, whole ?
+	    dsn_header_len(d->original, len) : len);
 
-	return whole || quoted > DSN_FULL_MAX ? len : quoted;
+	return quoted > DSN_FULL_MAX || quoted < len ? len : quoted;
 }
 
 /* The most that recipient i takes in both parts, measured by writing it. */
@@ -404,8 +407,9 @@ size_t
 dsn_write(const struct dsn *d, struct buf *out, bool *eightbit)
 {
 	enum dsn_action worst = DSN_FAILED;
-	bool whole, utf8 = d->msg->env.utf8;
-	size_t len = original_part(d, &whole);
+	bool whole = wanted_whole(d), utf8 = d->msg->env.utf8;
+	size_t len = whole ? d->original_len : dsn_header_len(d->original,
+	    d->original_len);
 	size_t last = original_room(d, len, whole);
 	size_t rest = fit(d, DSN_MAX - FRAME_BYTES - last);
 	struct buf people, programs;

@@ -21,6 +21,7 @@
 #define DSN_HEADER_MAX	(24 * 1024)
 /* No report is larger: recipients that do not fit are for a further one. */
 #define DSN_MAX		(64 * 1024)
+#define DSN_BOUNDARY_MAX 64	/* with its NUL */
 
 /*
  * RFC 3464 2.3.3, worst first. "delivered" and "expanded" are for who has
@@ -55,6 +56,13 @@ struct dsn {
  * 127 are in it. It needs SMTPUTF8 only when its recipient's address does.
  */
 size_t	 dsn_write(const struct dsn *, struct buf *out, bool *eightbit);
+
+/*
+ * The same report (n bytes, as dsn_write() made it) with the header of what was
+ * sent instead of all of it. False, whatever is in out: it is not of that form.
+ */
+bool	 dsn_cut(const uint8_t *report, size_t n, struct buf *out,
+	    bool *eightbit);
 
 /*
  * Whether the sender of this message wants to hear of this about recipient i

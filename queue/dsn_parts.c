@@ -152,7 +152,7 @@ dsn_begin(struct dsn_report *r, const struct dsn *d, const char *to,
     bool utf8, struct buf *out)
 {
 	*r = (struct dsn_report){ .dsn = d, .to = to, .utf8 = utf8, .out = out,
-	    .eightbit = dsn_has_8bit(to, strlen(to)) };
+	    .eightbit = dsn_has_8bit(to, strlen(to)), .head = DSN_HEAD_ROOM };
 }
 
 void
@@ -160,7 +160,7 @@ dsn_put_part(struct dsn_report *r, const char *type, const char *description,
     bool encode, struct buf *content)
 {
 	bool eightbit = dsn_has_8bit(content->data, content->len);
-	size_t used = r->out->len + r->more + DSN_HEAD_ROOM;
+	size_t used = r->out->len + r->more + r->head;
 	struct buf quoted;
 
 	buf_init(&quoted, used < r->out->max ? r->out->max - used : 0);

@@ -22,6 +22,7 @@ struct dsn_report {
 	struct buf *out;
 	bool	 eightbit;
 	size_t	 more;
+	size_t	 head;			/* kept for the head, and for frames */
 };
 
 /* Room for the head, which is put in front at the end. */
@@ -39,6 +40,10 @@ void	 dsn_put_part(struct dsn_report *, const char *type,
 /* Closes it and puts the head in front. */
 void	 dsn_end(struct dsn_report *, const char *subject);
 bool	 dsn_has_8bit(const void *, size_t);
+/* How much of an original is its header, or what of that goes back. */
+size_t	 dsn_header_len(const uint8_t *original, size_t);
+const char *dsn_header_type(bool utf8);
+#define DSN_HEADER_IS	"Your message: header"
 /* What so much takes at the most when dsn_put_part() has encoded it. */
 size_t	 dsn_quoted_max(const uint8_t *, size_t);
 /* Recipient i of a message, for people and for programs. */

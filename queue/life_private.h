@@ -66,6 +66,12 @@ void	 life_dsn(const struct queue *, const struct live_msg *bounce,
 void	 life_fill_bounce(struct live_msg *bounce, struct buf *report,
 	    bool eightbit);
 void	 life_keep_bounce(struct live_msg *);
+/*
+ * Whether this is a report of ours that has just failed for the bytes of what
+ * it returns (RFC 3463 3.7, X.6.z), and that report without them, or NULL.
+ */
+bool	 life_may_cut(const struct live_msg *);
+struct live_msg *life_cut(struct live_msg *, const uint8_t *report, size_t len);
 
 /* --- life_digest.c: a sender whose messages fail by the dozen ----------------------- */
 

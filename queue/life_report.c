@@ -174,7 +174,7 @@ void
 life_dsn(const struct queue *q, const struct live_msg *bounce,
     struct dsn *d)
 {
-	static char boundary[64];
+	static char boundary[DSN_BOUNDARY_MAX];
 	uint64_t dice[2];
 
 	if (getrandom(dice, sizeof(dice), 0) != sizeof(dice))
@@ -249,6 +249,41 @@ life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
 	    "bounced", life_name(b), log_escs(lm->m.env.return_path));
 	settle_up(lm, *told);
 	free(report);
+	return b;
+}
+
+/* --- a report that a next hop did not take -------------------------------------------- */
+
+bool
+life_may_cut(const struct live_msg *lm)
+{
+	const struct store_msg *m = &lm->m;
+
+	return *m->account == '\0' && *m->env.return_path == '\0' &&
+	    m->env.nrcpts == 1 && m->env.body_8bit &&
+	    m->rcpts[0].state == RCPT_FAILED && m->rcpts[0].status != NULL &&
+	    strncmp(m->rcpts[0].status, "5.6.", 4) == 0;
+}
+
+struct live_msg *
+life_cut(struct live_msg *lm, const uint8_t *report, size_t len)
+{
+	struct live_msg *b;
+	bool eightbit;
+	struct buf out;
+
+	buf_init(&out, DSN_MAX);
+	if (report == NULL || !dsn_cut(report, len, &out, &eightbit) ||
+	    eightbit) {
+		buf_clear(&out);
+		return NULL;
+	}
+	b = life_new_bounce(lm->q, lm->m.env.rcpts[0].addr);
+	b->m.env.priority = lm->m.env.priority;
+	life_fill_bounce(b, &out, eightbit);
+	log_info("%s again as=%s to=<%s> why=\"the next hop does not take the "
+	    "whole of what it returns: its header alone goes along\"",
+	    life_name(lm), life_name(b), log_escs(b->m.env.rcpts[0].addr));
 	return b;
 }
 

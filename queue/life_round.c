@@ -132,10 +132,10 @@ life_round_over(struct live_msg *lm)
 	ev_timer_cancel(&lm->due);
 	lm->m.attempts++;
 	expire(lm);
-	log_unreported(lm);
 	lm->warn = life_warning_due(lm);
 	lm->late = life_by_late(lm);
-	if (life_report_due(lm, 0) && lm->m.body.v == NULL) {
+	if ((life_report_due(lm, 0) || life_may_cut(lm)) &&
+	    lm->m.body.v == NULL) {
 		live_set_state(lm, LIVE_SETTLING);
 		store_body(lm->q->store, lm->m.id, body_cb, lm);
 	} else
@@ -261,6 +261,10 @@ settle(struct live_msg *lm, const uint8_t *original, size_t len, bool whole)
 		life_remove(lm);
 		return;
 	}
+	if (life_may_cut(lm))
+		bounce = life_cut(lm, original, len);
+	if (bounce == NULL)
+		log_unreported(lm);
 	if (life_report_due(lm, 0)) {
 		if (life_gather(lm, original, len))
 			return;

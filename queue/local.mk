@@ -10,7 +10,7 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/ctl_backup.c %D%/ctl_bodies.c %D%/ctl_bulk.c %D%/ctl_export.c %D%/ctl_filter.c %D%/ctl_filter.h \
 	%D%/ctl_import.c %D%/ctl_list.c %D%/ctl_restore.c %D%/ctl_stats.c %D%/ctl_usage.c %D%/ctl_words.c \
 	%D%/dispatch.c %D%/dispatch.h \
-	%D%/dsn.c %D%/dsn.h %D%/dsn_digest.c %D%/dsn_parts.c %D%/dsn_private.h \
+	%D%/dsn.c %D%/dsn.h %D%/dsn_cut.c %D%/dsn_digest.c %D%/dsn_parts.c %D%/dsn_private.h \
 	%D%/feed.c %D%/feed.h \
 	%D%/lane.c %D%/lane.h \
 	%D%/life.c %D%/life_round.c %D%/life.h %D%/life_private.h %D%/life_admin.c \

@@ -132,6 +132,21 @@ check(const struct dsn *d, const struct buf *out, bool eightbit)
 	    strlen("--" BOUNDARY "--\r\n")) == 0);
 }
 
+/* The same with the header alone; an original with our boundary is not ours. */
+static void
+check_cut(const struct dsn *d, const struct buf *report)
+{
+	struct buf out;
+	bool eightbit;
+
+	buf_init(&out, DSN_MAX);
+	if (dsn_cut(report->data, report->len, &out, &eightbit)) {
+		check(d, &out, eightbit);
+		MUST(count(&out, "\r\nAction: ") >= 1);
+	}
+	buf_clear(&out);
+}
+
 /* Three messages with the same texts, one of them with subject and id. */
 static void
 check_digest(const struct dsn *d, const struct store_msg *m,
@@ -206,6 +221,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		next = dsn_write(&d, &out, &eightbit);
 		MUST(next > told && next <= 2);
 		check(&d, &out, eightbit);
+		check_cut(&d, &out);
 		buf_clear(&out);
 	}
 	m.rcpts[0].state = m.rcpts[1].state = RCPT_OWED;

@@ -138,6 +138,7 @@ class Session(socketserver.StreamRequestHandler):
         if sink.password:
             offers.append("AUTH PLAIN")
         offers += sink.extensions
+        offers = [o for o in offers if o not in sink.without]
         return "\r\n".join("250%s%s" % (" " if o is offers[-1] else "-", o)
                            for o in offers)
 
@@ -199,12 +200,13 @@ class Server(socketserver.ThreadingTCPServer):
 class Sink:
     def __init__(self, certificate=None, implicit=False, user=None,
                  password=None, port=0, address="127.0.0.1",
-                 extensions=()):
+                 extensions=(), without=()):
         self.messages = []
         self.lines = []
         self.sessions = 0
         self.answer = {}
         self.extensions = list(extensions)      # more lines for EHLO
+        self.without = without          # of what EHLO offers
         self.lock = threading.Lock()
         self.implicit = implicit
         self.user, self.password = user, password

@@ -140,6 +140,28 @@ def test_many(p, sink):
     tap.equal(listed, to, "all for people")
 
 
+def test_eightbit():
+    """What returns a message whole gets home by a hop without 8BITMIME."""
+    with Sink() as there, Sink(without=["8BITMIME"]) as home, Postern(
+            home.url, route_options="tls = none",
+            top='route there { next-hop = "%s" tls = none senders = {"%s"} }'
+            % (there.url, ALICE)) as p:
+        p.account(ALICE, "open-sesame")
+        there.answer["RCPT"] = refuse
+        send(p, [("nobody@example.net", [])], ["BODY=8BITMIME", "RET=FULL"],
+             MESSAGE)
+        tap.ok(wait_for(lambda: home.messages and p.queue() == []),
+               "it comes home")
+        parts, b = blocks(email.message_from_bytes(
+            home.messages[0].content, policy=email.policy.default))
+        tap.equal([x["Final-Recipient"] for x in b[1:]],
+                  ["rfc822;nobody@example.net"], "who failed")
+        tap.ok(home.messages[0].content.isascii() and
+               parts[2].get_content_type() == "text/rfc822-headers" and
+               "Message-ID: <7@example.org>" in parts[2].get_content(),
+               "the header alone, in seven bits")
+
+
 def main():
     need_root()
     with Sink() as sink, Postern(sink.url, route_options="tls = none") as p:
@@ -151,6 +173,7 @@ def main():
             except Exception as e:
                 tap.ok(False, "%s: %r" % (test.__name__, e))
                 tap.note(p.log()[-3000:])
+    test_eightbit()
     tap.done()
 
 

@@ -521,6 +521,83 @@ test_many(void)
 	ok(n < 200, "the worst takes %d", n);
 }
 
+/* The last report, cut; NULL when it cannot be. */
+static const char *
+cut(void)
+{
+	struct buf small;
+
+	buf_init(&small, DSN_MAX);
+	if (!dsn_cut(out.data, out.len, &small, &eightbit)) {
+		buf_clear(&small);
+		return NULL;
+	}
+	buf_clear(&out);
+	out = small;
+	return buf_str(&out);
+}
+
+/* RET=FULL of many: there is room for the header's other form, too. */
+static void
+full_many(void)
+{
+	char addr[64];
+	size_t i;
+
+	begin("a@example.org", false);
+	m.env.ret = RET_FULL;
+	m.env.body_8bit = true;
+	for (i = 0; i < 1000; i++) {
+		snprintf(addr, sizeof(addr), "r%zu@example.net", i);
+		rcpt(addr, NULL, 0);
+	}
+	for (i = 0; i < 1000; i++)
+		fail(i, "5.1.1", "550 5.1.1 nobody", "mx.example.net");
+	finish(ORIGINAL, strlen(ORIGINAL), true);
+}
+
+static void
+test_cut(void)
+{
+	static const struct {
+		const char *name, *type;
+		void	(*make)(void);
+	} made[] = {
+		{ "full", "text/rfc822-headers", full },
+		{ "of many", "text/rfc822-headers", full_many },
+	};
+	size_t i, n;
+
+	for (i = 0; i < nitems(made); i++) {
+		made[i].make();
+		ok(eightbit && says("dy.\r\n"), "%s: with 8 bits", made[i].name);
+		n = (size_t)times("\r\nFinal-Recipient: ");
+		ok(cut() != NULL && !eightbit && !has_8bit() && strict_lines() &&
+		    out.len <= DSN_MAX, "%s: cut, without", made[i].name);
+		ok(says(made[i].type) && says("Subject: f=C3=BCr Bob\r\n") &&
+		    !says("dy.\r\n") && !says("8bit"),
+		    "%s: with the header", made[i].name);
+		ok(times("\r\nFinal-Recipient: ") == (int)n && n > 0 &&
+		    times("\r\n--=_boundary\r\n") == 3 &&
+		    says("\r\n--=_boundary--\r\n"), "%s: and all else",
+		    made[i].name);
+		ok(cut() == NULL, "%s: and once", made[i].name);
+	}
+	simple();
+	ok(cut() == NULL, "what came without needs none");
+	digest();
+	ok(cut() == NULL, "nor does a digest");
+	for (n = out.len; n > 0; n--) {
+		full();
+		if (n > out.len)
+			n = out.len;
+		out.len = n - 1;
+		if (cut() != NULL)
+			break;
+	}
+	is_int(n, 0, "nothing is cut that is not whole");
+}
+
 static void
 test_wanted(void)
 {
@@ -566,6 +643,7 @@ main(int argc, char **argv)
 		test_details();
 		test_orcpt_round();
 		test_many();
+		test_cut();
 		test_wanted();
 		tap_inputs("delivery and bounces", nitems(cases));
 	}

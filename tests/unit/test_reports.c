@@ -308,6 +308,41 @@ test_digest(void)
 	free(last);
 }
 
+/* A report that fails for its bytes goes again without them, and once. */
+static void
+test_cut(void)
+{
+	struct ticket t = world_ticket(0, session++, "alice@example.org");
+	struct envelope e;
+	struct world_no no;
+	struct world_job j;
+
+	envelope_init(&e);
+	e.return_path = xstrdup("alice@example.org");
+	e.ret = RET_FULL;
+	e.body_8bit = true;
+	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
+	world_submit_env(&smtpd, &t, &e, "Subject: f\xc3\xbcr Bob\r\n\r\n"
+	    "Gr\xc3\xbc\xc3\x9f" "e\r\n");
+	envelope_clear(&e);
+	ok(world_submitted(&smtpd, &no, NULL) && world_job(&relay, &j), "8 bits");
+	world_answer(&relay, &j, OUTCOME_FAILED, "5.1.1", "550 nobody");
+	ok(world_job(&relay, &j) && (j.flags & DELIVER_8BIT) &&
+	    strstr(j.body, "Gr\xc3\xbc\xc3\x9f" "e\r\n") != NULL,
+	    "come back whole, as asked");
+	world_answer(&relay, &j, OUTCOME_FAILED, "5.6.3", "no 8BITMIME there");
+	ok(world_job(&relay, &j) && !(j.flags & DELIVER_8BIT),
+	    "where that cannot go, without");
+	is_str(j.rcpts[0].addr, "alice@example.org", "to the same");
+	ok(strstr(j.body, "Final-Recipient: rfc822;bob@example.net\r\n") !=
+	    NULL && strstr(j.body, "Subject: f=C3=BCr Bob") != NULL &&
+	    strstr(j.body, "Gr") == NULL, "with all but the body");
+	world_answer(&relay, &j, OUTCOME_FAILED, "5.6.0", "550 not that either");
+	is_int(world_queued(), 0, "and that is all");
+	ok(strstr(world_log, "a bounce is never bounced") != NULL,
+	    "which is logged");
+}
+
 /* However many fail, each is named; a crash right behind costs none of them. */
 static void
 test_many(bool crash)
@@ -369,7 +404,7 @@ test_many_delayed(void)
 		world_step(HOUR / 12);
 	}
 	is_int(warned, 400, "each recipient is named in a warning, once");
-	world_step(4 * HOUR);
+	world_step(5 * HOUR);
 	while (world_job(&relay, &j))
 		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
 	is_int(world_queued(), 0, "nothing is left");
@@ -422,6 +457,7 @@ main(void)
 	test_warning_wanted();
 	test_success();
 	test_crash();
+	test_cut();
 	test_many(false);
 	test_many(true);
 	test_many_delayed();
