@@ -25,6 +25,7 @@ struct asked {
 	uint64_t question;
 	char	 name[ACCOUNT_MAX + 1];
 	uint8_t	 mac[MAC_LEN];
+	bool	 stale;		/* the answer is not to be remembered */
 	const struct sources_tester *tester; /* NULL: a login */
 	void	*arg;
 };
@@ -120,11 +121,15 @@ remembers(const uint8_t mac[MAC_LEN], struct sasl_verdict *v)
 	return true;
 }
 
+/* An answer under way may be about what was true before. */
 static void
 forget_all(void)
 {
+	struct asked *a;
 	size_t i;
 
+	LIST_FOREACH(a, &askings, link)
+		a->stale = true;
 	for (i = 0; slots != NULL && i < SLOTS; i++)
 		account_clear(&slots[i].account);
 }
@@ -132,8 +137,12 @@ forget_all(void)
 void
 sources_forget(const char *name)
 {
+	struct asked *a;
 	size_t i;
 
+	LIST_FOREACH(a, &askings, link)
+		if (strcmp(a->name, name) == 0)
+			a->stale = true;
 	for (i = 0; slots != NULL && i < SLOTS; i++)
 		if (strcmp(slots[i].account.name, name) == 0)
 			account_clear(&slots[i].account);
@@ -151,7 +160,7 @@ end(struct asked *a, struct sasl_verdict *v)
 		a->tester->ended(a->arg, v);
 		account_clear(&v->account);
 	} else {
-		if (v->good)
+		if (v->good && !a->stale)
 			remember(a, v);
 		exchange_answered(SASL_ASK_SOURCE, a->question, v);
 	}

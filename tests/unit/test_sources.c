@@ -148,8 +148,16 @@ test_yes(void)
 	sources_forget("carol@example.org");
 	rig_start_login(++id, "PLAIN", S(CAROL), 256);
 	ok(*question(&q) != '\0', "what is to be forgotten is");
+	sources_forget("carol@example.org");
 	answer_yes(q, "ldap", NULL);
 	is_int(rig_answer()->nsenders, 0, "no senders but the name");
+	rig_start_login(++id, "PLAIN", S(CAROL), 256);
+	ok(*question(&q) != '\0', "nor is an answer remembered that was under "
+	    "way meanwhile");
+	answer_yes(q, "ldap", NULL);
+	(void)rig_answer();
+	ok(rig_begin(++id, "PLAIN", S(CAROL))->type == M_AUTH_OK,
+	    "the next one is");
 	sources_conf(&rig_conf);
 	rig_start_login(++id, "PLAIN", S(CAROL), 256);
 	ok(*question(&q) != '\0', "and so is all at a reload");
