@@ -390,7 +390,7 @@ exchange_done(struct job *job)
 			failed(e);
 		break;
 	case SASL_ANSWER_ASK:
-		/* Nobody is asked about a name that is locked. */
+		/* Nobody is asked for who is locked out. */
 		if (locked(e))
 			failed(e);
 		else
