@@ -194,6 +194,18 @@ assign(struct live_msg *lm, uint32_t i, struct buf *domain, struct buf *hop)
 	live_job_rcpt(j, i);
 }
 
+/*
+ * Mail with REQUIRETLS (RFC 8689) has a line of its own: what stops it, a server
+ * without TLS or without a certificate that can be believed, stops no other.
+ */
+void
+life_hop(const struct live_job *j, struct buf *hop)
+{
+	route_hop(j->route, j->domain, hop);
+	if (j->msg->m.env.require_tls)
+		buf_addc(hop, '!');
+}
+
 static void
 enqueue(struct live_job *j, bool first, bool force)
 {
@@ -211,7 +223,7 @@ enqueue(struct live_job *j, bool first, bool force)
 	struct buf hop;
 
 	buf_init(&hop, ROUTE_HOP_MAX);
-	route_hop(j->route, j->domain, &hop);
+	life_hop(j, &hop);
 	place.hop = buf_str(&hop);
 	sched_add(q->sched, &j->sched, &place, first);
 	if (force)
@@ -365,6 +377,36 @@ job_end(struct live_job *j)
 		progress(lm);
 }
 
+/*
+ * RFC 5321 4.5.3.1.10: a next hop that takes some recipients and has too many
+ * with the others gets those at once in a transaction of their own. It took at
+ * least one, so this comes to an end.
+ */
+static bool
+too_many_at_once(struct live_job *j)
+{
+	struct live_msg *lm = j->msg;
+	const struct store_rcpt *r;
+	size_t k, left = 0;
+
+	if (lm->removing || !job_delivered(j) || life_by_over(lm))
+		return false;
+	for (k = 0; k < j->n; k++) {
+		r = &lm->m.rcpts[j->rcpts[k]];
+		if (lm->words[j->rcpts[k]] != WORD_DEFERRED ||
+		    r->status == NULL || strcmp(r->status, "4.5.3") != 0)
+			continue;
+		lm->words[j->rcpts[k]] = WORD_NONE;
+		left++;
+	}
+	if (left == 0)
+		return false;
+	only_wordless(j);
+	progress(lm);
+	enqueue(j, true, false);
+	return true;
+}
+
 /* What a dead relay had not answered goes to the front of its line again. */
 static bool
 try_again(struct live_job *j)
@@ -433,7 +475,8 @@ life_over(struct live_job *j, enum sched_end end, const char *why)
 			life_result(j, j->rcpts[k], OUTCOME_DEFERRED, "4.4.2",
 			    why, "");
 	owe_relayed(j);
-	job_end(j);
+	if (!too_many_at_once(j))
+		job_end(j);
 }
 
 void

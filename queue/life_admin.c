@@ -196,7 +196,7 @@ unblock(const struct live_msg *lm)
 
 	buf_init(&hop, ROUTE_HOP_MAX);
 	TAILQ_FOREACH(j, &lm->jobs, link) {
-		route_hop(j->route, j->domain, &hop);
+		life_hop(j, &hop);
 		sched_unblock(lm->q->sched, buf_str(&hop));
 	}
 	buf_clear(&hop);

@@ -15,6 +15,8 @@ void	 life_note(struct live_msg *, const char *fmt, ...) PRINTFLIKE(2, 3);
 /* Writes a word down in memory, without counting or logging it. */
 void	 life_set_word(struct live_msg *, uint32_t i, enum live_word,
 	    const char *status, const char *diag, const char *remote);
+/* The name of the line, in sched's words the hop, that the job stands in. */
+void	 life_hop(const struct live_job *, struct buf *hop);
 /* How many are queued, for the counters. */
 void	 life_count(struct queue *);
 /* Those of the route by which it goes, else the queue's. */

@@ -7,6 +7,8 @@
 #define AT_ONCE_FIRST	2	/* before a hop has shown that it answers */
 #define JITTER_PARTS	5	/* give or take a fifth */
 #define MINUTE_US	60000000ULL
+/* The longest that a hop keeps mail untried: it may be back any moment. */
+#define BLOCK_MAX_MS	(10 * 60 * 1000)
 
 TAILQ_HEAD(jobs, sched_job);
 
@@ -492,11 +494,15 @@ static void
 hop_block(struct sched *s, struct sched_hop *h, const char *why,
     uint64_t now_ms)
 {
+	struct sched_retry retry = h->retry;
+
 	/* Attempts that ran side by side failed for one reason: count one. */
 	if (h->blocked_ms > now_ms)
 		return;
+	if (retry.max_ms > BLOCK_MAX_MS)
+		retry.max_ms = BLOCK_MAX_MS;
 	h->failures++;
-	h->blocked_ms = now_ms + sched_backoff_ms(s, &h->retry, h->failures);
+	h->blocked_ms = now_ms + sched_backoff_ms(s, &retry, h->failures);
 	free(h->why);
 	h->why = xstrdup(why);
 	hop_unpark(s, h);		/* what waits is to come out */

@@ -13,8 +13,8 @@
  *
  * A hop has so many jobs running at once, from two upwards with each that
  * reaches it. When one does not, the hop is blocked for a while that grows with
- * each failure; what waits for it then comes out as SCHED_BLOCKED without an
- * attempt of its own. After that a single job probes.
+ * each failure, up to ten minutes; what waits for it then comes out as
+ * SCHED_BLOCKED without an attempt of its own. After that a single job probes.
  */
 #ifndef QUEUE_SCHED_H
 #define QUEUE_SCHED_H

@@ -200,7 +200,8 @@ resp_rcpt(struct client *c, size_t i)
 	    strcmp(c->reply.status, "5.5.3") == 0)) {
 		o = OUTCOME_DEFERRED;
 		status = "4.5.3";
-	}
+	} else if (c->reply.code == 452 && c->reply.status[0] == '\0')
+		status = "4.5.3";
 	if (o == OUTCOME_DELIVERED)
 		c->d->rcpts[i].accepted = true;
 	else

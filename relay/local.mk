@@ -8,6 +8,7 @@ noinst_LIBRARIES += %D%/librelay.a
 	%D%/client_mail.c %D%/client_terms.c %D%/client_open.c \
 	%D%/delivery.c %D%/delivery.h \
 	%D%/dns.c %D%/dns.h \
+	%D%/places.c %D%/places.h \
 	%D%/pool.c %D%/pool.h %D%/pool_private.h \
 	%D%/pool_conf.c \
 	%D%/reach.c %D%/reach.h \

@@ -3,6 +3,7 @@
 #include "lib/ev.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
+#include "relay/places.h"
 #include "relay/pool_private.h"
 #include "relay/trouble.h"
 
@@ -17,7 +18,8 @@ struct hop;
 struct conn {
 	LIST_ENTRY(conn) link;
 	struct hop *hop;
-	struct client *client;
+	struct client *client;	/* NULL: waits for a seat at its target */
+	struct seat seat;
 	size_t	 target;		/* which of the hop's */
 	bool	 idle, opening, in_clear;
 	struct ev_timer idle_limit;
@@ -54,8 +56,11 @@ static void	ready_cb(struct client *, void *);
 static void	over_cb(struct client *, struct delivery *, bool, void *);
 static void	run_cb(void *);
 static void	idle_cb(void *);
+static void	turn_cb(void *);
+static void	wanted_cb(void *);
 
 static const struct client_ops client_ops = { ready_cb, over_cb };
+static const struct place_ops place_ops = { turn_cb, wanted_cb };
 
 /* --- hops ------------------------------------------------------------------------------ */
 
@@ -170,12 +175,26 @@ hop_unfit(struct hop *h, const char *status, const char *why,
 /* --- connections --------------------------------------------------------------------------- */
 
 static void
-conn_open(struct conn *c)
+conn_connect(struct conn *c)
 {
 	struct hop *h = c->hop;
 
 	c->client = client_new(h->strict ? &h->route->strict : c->in_clear ?
-	    &h->route->clear : &h->route->client, &h->targets[c->target], &client_ops, c);
+	    &h->route->clear : &h->route->client, &h->targets[c->target],
+	    &client_ops, c);
+}
+
+/* Many domains may have this mail server: they share what one may take. */
+static void
+conn_open(struct conn *c)
+{
+	struct hop *h = c->hop;
+	const struct dns_target *t = &h->targets[c->target];
+
+	seat_leave(&c->seat);
+	if (seat_take(&c->seat, (const struct sockaddr *)&t->addr, t->addr_len,
+	    h->route->conf->connections, &place_ops, c))
+		conn_connect(c);
 }
 
 static void
@@ -207,8 +226,23 @@ conn_free(struct conn *c)
 	ev_timer_cancel(&c->idle_limit);
 	LIST_REMOVE(c, link);
 	c->hop->nconns--;
+	seat_leave(&c->seat);
 	client_free(&c->client);
 	free(c);
+}
+
+static void
+turn_cb(void *arg)
+{
+	struct conn *c = arg;
+	struct hop *h = c->hop;
+
+	if (h->nwaiting > 0) {
+		conn_connect(c);
+		return;
+	}
+	conn_free(c);			/* others have carried all of it */
+	ev_timer_set(&h->run, 0);
 }
 
 static void
@@ -245,7 +279,7 @@ ready_cb(struct client *client, void *arg)
 		return;
 	}
 	c->idle = true;
-	if (worn_out(c))
+	if (worn_out(c) || seat_wanted(&c->seat))
 		client_quit(client);
 	else
 		ev_timer_set(&c->idle_limit,
@@ -260,6 +294,18 @@ idle_cb(void *arg)
 
 	c->idle = false;
 	client_quit(c->client);
+}
+
+/* It is not kept for what may come while others wait for its seat. */
+static void
+wanted_cb(void *arg)
+{
+	struct conn *c = arg;
+
+	if (!c->idle || c->hop->nwaiting > 0)
+		return;
+	ev_timer_cancel(&c->idle_limit);
+	idle_cb(c);
 }
 
 /* A connection that never became ready: another target, or none is left. */
@@ -506,6 +552,19 @@ pool_abandon(struct pool *p)
 	}
 }
 
+/* Connections that wait for a seat have nothing to carry any more. */
+static void
+drop_waiting(struct hop *h)
+{
+	struct conn *c, *next;
+
+	for (c = LIST_FIRST(&h->conns); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
+		if (c->client == NULL)
+			conn_free(c);
+	}
+}
+
 void
 pool_stop(struct pool *p, void (*done)(void))
 {
@@ -516,6 +575,7 @@ pool_stop(struct pool *p, void (*done)(void))
 	for (h = LIST_FIRST(&p->hops); h != NULL; h = next) {
 		next = LIST_NEXT(h, link);
 		retire_idle(h);
+		drop_waiting(h);
 		dns_cancel(&h->query);
 		hop_free_if_unused(h);
 	}

@@ -58,7 +58,8 @@ class Session(socketserver.StreamRequestHandler):
         try:
             self.converse()
         finally:
-            self.connection.ended = time.monotonic()
+            self.connection.ended = (self.connection.ended or
+                                     time.monotonic())
 
     def converse(self):
         sink = self.server.sink
@@ -122,6 +123,7 @@ class Session(socketserver.StreamRequestHandler):
             self.data(line)
         elif verb == "QUIT":
             self.connection.quit = True
+            self.connection.ended = time.monotonic()
             self.say("221 bye")
             return False
         else:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "harness"))
@@ -29,6 +30,7 @@ for tool in ("nsd", "ldns-keygen", "ldns-signzone"):
 NET = "127.%d.%d." % (random.randrange(16, 250), random.randrange(1, 250))
 ONE, TWO, DEAD, DNS = NET + "1", NET + "2", NET + "3", NET + "53"
 PORT = 5353
+CONNECTIONS = 4
 
 HEAD = "$ORIGIN {zone}.\n$TTL 300\n@ SOA ns a 1 3600 600 86400 60\n" \
        "@ NS ns\nns A " + DNS + "\n"
@@ -52,6 +54,7 @@ ZONES = {
     "hundred.test": "".join(f"@ MX {i + 10} m{i}\nm{i} A {DEAD}\n"
                             for i in range(100)) + f"@ MX 1 best\n"
                     f"best A {TWO}\n",
+    "wild.test": f"* MX 10 mx\nmx A {TWO}\n",
     "signed.test": f"@ MX 10 mx\nmx A {ONE}\nbogus MX 10 mx\n",
 }
 # Domain, what becomes of it, status or address, words in the diagnostic.
@@ -209,6 +212,26 @@ def check_utf8(p, two):
                "%s: delivered to %s" % (ascii(rcpt), TWO))
 
 
+def check_one_place(p, two):
+    """A hundred domains with one mail server do not each have connections."""
+    rcpts = ["bob@d%d.wild.test" % i for i in range(100)]
+    two.answer["CONNECT"] = lambda line: time.sleep(0.1)
+    p.submit(ALICE, rcpts, "Subject: x\r\n\r\nx\r\n")
+
+    def came():
+        return [m for m in two.messages
+                if any(r.endswith(".wild.test") for r in m.recipients)]
+    tap.ok(wait_for(lambda: sum(len(m.recipients) for m in came()) ==
+                    len(rcpts)), "one hundred domains of one mail server")
+    del two.answer["CONNECT"]
+    mine = {id(m.connection): m.connection for m in came()}.values()
+    wait_for(lambda: all(c.ended for c in mine))
+    most = max(sum(c.opened <= o.opened < c.ended for c in mine)
+               for o in mine)
+    tap.ok(1 < most <= CONNECTIONS, "at most %d connections at once: %d" %
+           (CONNECTIONS, most))
+
+
 def main():
     directory = tempfile.mkdtemp(prefix="postern-dns-")
     ds = write_zones(directory)
@@ -216,7 +239,8 @@ def main():
     try:
         with Sink(port=25, address=ONE) as one, \
                 Sink(port=25, address=TWO, extensions=["SMTPUTF8"]) as two, \
-                Postern(next_hop="mx", route_options="loopback = on",
+                Postern(next_hop="mx", route_options="loopback = on "
+                        "connections = %d" % CONNECTIONS,
                         sections='dns { resolvers = {"%s@%d"} trust-anchor = '
                         '"%s" }' % (DNS, PORT, ds),
                         top="\n".join(
@@ -240,6 +264,7 @@ def main():
             for case in SMARTHOSTS:
                 check_smarthost(p, *case)
             check_utf8(p, two)
+            check_one_place(p, two)
             tap.inputs("hostile or failing DNS", len(CASES) +
                        len(STRICT_CASES) + len(SMARTHOSTS) + 2)
     finally:

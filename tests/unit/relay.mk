@@ -13,6 +13,9 @@ UNIT_TESTS += %D%/test_client_tls
 %C%_test_client_tls_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %C%_test_client_tls_LDADD = $(LIBRELAY)
 
+UNIT_TESTS += %D%/test_places
+%C%_test_places_LDADD = $(LIBRELAY)
+
 UNIT_TESTS += %D%/test_reach
 %C%_test_reach_LDADD = $(LIBRELAY)
 

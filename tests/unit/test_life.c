@@ -123,6 +123,69 @@ test_partial(void)
 	is_int(world_queued(), 0, "gone");
 }
 
+/* RFC 5321 4.5.3.1.10: so many at once, and the others at once behind them. */
+static void
+test_too_many_at_once(void)
+{
+	struct world_job j;
+	uint32_t k, rounds = 0;
+
+	submit("a@example.net b@example.net c@example.net d@example.net");
+	for (; world_job(&relay, &j) && j.n > 1 && rounds < 5; rounds++) {
+		world_say(&relay, &j, 0, OUTCOME_DELIVERED, "2.0.0", "ok");
+		for (k = 1; k < j.n; k++)
+			world_say(&relay, &j, k, OUTCOME_DEFERRED, "4.5.3",
+			    "452 too many");
+		world_end(&relay, &j, true);
+	}
+	is_int(rounds, 3, "one by one, without a wait");
+	is_int(j.n, 1, "the last one is alone");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.5.3", "452 too many");
+	ok(!world_job(&relay, &j), "with none taken it waits");
+	world_step(10 * 60000);
+	ok(world_job(&relay, &j) && j.n == 1, "as for any other trouble");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(world_queued(), 0, "gone");
+}
+
+/* RFC 8689: what stops strict mail at a next hop stops no other. */
+static void
+test_strict_line(void)
+{
+	struct envelope e;
+	struct ticket t;
+	struct world_no no;
+	struct world_job j;
+	int i;
+
+	envelope_init(&e);
+	e.return_path = xstrdup("mallory@example.org");
+	e.require_tls = true;
+	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
+	for (i = 0; i < 3; i++) {
+		t = world_ticket(0, session++, "mallory@example.org");
+		world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+		ok(world_submitted(&smtpd, &no, NULL), "strict mail %d", i);
+		if (!world_job(&relay, &j))
+			continue;
+		world_say(&relay, &j, 0, OUTCOME_DEFERRED, "4.7.10", "no TLS");
+		world_end(&relay, &j, false);
+	}
+	submit("bob@example.net");
+	ok(world_job(&relay, &j) && strcmp(j.return_path,
+	    "alice@example.org") == 0, "others' mail is tried at once");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(world_queued(), 3, "the strict mail waits");
+	world_step(10 * DAY);
+	envelope_clear(&e);
+	while (world_queued() > 0) {
+		while (world_job(&relay, &j))
+			world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0",
+			    "ok");
+		world_step(HOUR);
+	}
+}
+
 static void
 test_wordless_end(void)
 {
@@ -674,6 +737,8 @@ main(void)
 	test_deferred();
 	test_partial();
 	test_wordless_end();
+	test_too_many_at_once();
+	test_strict_line();
 	test_bounce();
 	test_notify();
 	test_expiry();
