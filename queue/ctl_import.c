@@ -16,6 +16,7 @@
 #include "queue/submit.h"
 
 #define PIECE	(64 * 1024)
+#define ATTEMPTS_MAX 10000000	/* at one a second, in four months */
 
 struct import {
 	struct store_msg m;
@@ -89,7 +90,7 @@ set_number(struct store_msg *m, const char *name, uint64_t n)
 		m->arrived_ms = n;
 	else if (strcmp(name, "expires") == 0)
 		m->expires_ms = n;
-	else if (strcmp(name, "attempts") == 0 && n <= UINT32_MAX)
+	else if (strcmp(name, "attempts") == 0 && n <= ATTEMPTS_MAX)
 		m->attempts = (uint32_t)n;
 	else if (strcmp(name, "hold") == 0 && n <= 1)
 		m->hold = n == 1 ? HOLD_ADMIN : HOLD_NONE;

@@ -21,6 +21,8 @@ void	 life_hop(const struct live_job *, struct buf *hop);
 void	 life_count(struct queue *);
 /* Those of the route by which it goes, else the queue's. */
 struct sched_retry life_retry(const struct queue *, const struct store_msg *);
+/* When its first try was due (wall). */
+uint64_t life_begun_ms(const struct store_msg *);
 /*
  * RFC 2852 4.1.3: its sender wants it back when its time is over, and it is.
  * An hour that a sender has set is one on the wall clock, whoever sets that.

@@ -57,8 +57,8 @@ life_due_cb(void *arg)
 /* --- its route's times ---------------------------------------------------------------- */
 
 /* FUTURERELEASE is no delay. */
-static uint64_t
-begun_ms(const struct store_msg *m)
+uint64_t
+life_begun_ms(const struct store_msg *m)
 {
 	return m->env.hold_until_ms > m->arrived_ms ? m->env.hold_until_ms :
 	    m->arrived_ms;
@@ -81,7 +81,7 @@ life_expiry_ms(const struct queue *q, const struct store_msg *m)
 {
 	const struct conf_queue_route *r = route_of(q->conf, m, 0);
 
-	return begun_ms(m) + (r == NULL ? q->conf->expire_sec :
+	return life_begun_ms(m) + (r == NULL ? q->conf->expire_sec :
 	    r->expire_sec) * 1000ULL;
 }
 
@@ -121,7 +121,7 @@ life_warning_at(const struct live_msg *lm)
 	uint64_t warn_ms = (r == NULL ? lm->q->conf->warn_sec :
 	    r->warn_sec) * 1000ULL;
 
-	return warn_ms == 0 || lm->m.warned ? 0 : begun_ms(&lm->m) + warn_ms;
+	return warn_ms == 0 || lm->m.warned ? 0 : life_begun_ms(&lm->m) + warn_ms;
 }
 
 bool
@@ -131,7 +131,7 @@ life_warning_due(const struct live_msg *lm)
 	uint64_t at = life_warning_at(lm);
 
 	return at != 0 && sched_expired(&retry, lm->m.attempts,
-	    begun_ms(&lm->m), at, ev_wall_ms());
+	    life_begun_ms(&lm->m), at, ev_wall_ms());
 }
 
 bool

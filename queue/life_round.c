@@ -122,6 +122,16 @@ body_cb(const uint8_t *body, size_t len, int fd, const char *errstr, void *arg)
 	free(head);
 }
 
+static void
+count_try(struct live_msg *lm)
+{
+	struct sched_retry retry = life_retry(lm->q, &lm->m);
+
+	if (lm->m.attempts < UINT32_MAX && sched_counts(&retry,
+	    lm->m.attempts, life_begun_ms(&lm->m), ev_wall_ms()))
+		lm->m.attempts++;
+}
+
 void
 life_round_over(struct live_msg *lm)
 {
@@ -130,7 +140,7 @@ life_round_over(struct live_msg *lm)
 		return;
 	}
 	ev_timer_cancel(&lm->due);
-	lm->m.attempts++;
+	count_try(lm);
 	expire(lm);
 	lm->warn = life_warning_due(lm);
 	lm->late = life_by_late(lm);

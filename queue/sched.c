@@ -623,18 +623,39 @@ sched_backoff_longest_ms(const struct sched_retry *r)
 	return r->max_ms + r->max_ms / JITTER_PARTS;
 }
 
+/* How long after the first try the next is due, when so many have been made. */
+static uint64_t
+waited_ms(const struct sched_retry *r, uint32_t attempts)
+{
+	uint64_t t = 0, wait;
+	uint32_t n = 0;
+
+	/* It doubles a few times: from there on every wait is the longest. */
+	while (n < attempts && (wait = plain_backoff(r, n + 1)) < r->max_ms) {
+		t += wait;
+		n++;
+	}
+	return t + (uint64_t)(attempts - n) * r->max_ms;
+}
+
+bool
+sched_counts(const struct sched_retry *r, uint32_t attempts,
+    uint64_t begun_ms, uint64_t wall_ms)
+{
+	uint64_t due = waited_ms(r, attempts);
+
+	/* A clock that has been set back says nothing. */
+	return wall_ms < begun_ms ||
+	    wall_ms - begun_ms >= due - due / JITTER_PARTS;
+}
+
 bool
 sched_expired(const struct sched_retry *r, uint32_t attempts,
     uint64_t arrived_ms, uint64_t expires_ms, uint64_t wall_ms)
 {
-	uint64_t half = expires_ms > arrived_ms ?
-	    (expires_ms - arrived_ms) / 2 : 0, t = 0;
-	uint32_t n;
+	uint64_t life = expires_ms > arrived_ms ? expires_ms - arrived_ms : 0;
 
-	if (wall_ms < expires_ms)
-		return false;
-	/* Attempts at 0, first, first + 2 * first, ...; fewer than asked: wait. */
-	for (n = 1; n <= attempts; n++)
-		t += plain_backoff(r, n);
-	return t >= half;
+	if (wall_ms >= expires_ms)
+		return waited_ms(r, attempts) >= life / 2;
+	return attempts > 0 && waited_ms(r, attempts - 1) / 2 >= life;
 }

@@ -118,9 +118,18 @@ uint64_t sched_backoff_ms(struct sched *, const struct sched_retry *,
 /* The longest that sched_backoff_ms() can say. */
 uint64_t sched_backoff_longest_ms(const struct sched_retry *);
 /*
+ * Whether one more try counts: so many before it, by the schedule it is due by
+ * now. One that somebody has ordered earlier makes none of the later waits
+ * longer. begun_ms (wall): when the first was due.
+ */
+bool	 sched_counts(const struct sched_retry *, uint32_t attempts,
+	    uint64_t begun_ms, uint64_t wall_ms);
+/*
  * Whether a message has had its time: its expiry has passed, and it has been
  * tried as often as it would have been in half of that time. A clock set
- * forward by a year, or a machine switched off for a week, bounces nothing.
+ * forward by a year, or a machine switched off for a week, bounces nothing. Or
+ * it has been tried for twice its time already: the clock was a year ahead when
+ * it came.
  */
 bool	 sched_expired(const struct sched_retry *, uint32_t attempts,
 	    uint64_t arrived_ms, uint64_t expires_ms, uint64_t wall_ms);

@@ -289,6 +289,8 @@ test_import(void)
 		{ "to=a@b orcpt=x orcpt=y", "x\r\n" },
 		{ "to=a@b ret=some", "x\r\n" }, { "to=a@b was=x", "x\r\n" },
 		{ "to=a@b attempts=-1", "x\r\n" },
+		{ "to=a@b attempts=10000001", "x\r\n" },
+		{ "to=a@b attempts=4294967295", "x\r\n" },
 		{ "to=a@b attempts=4294967296", "x\r\n" },
 		{ "to=a@b hold=2", "x\r\n" }, { "to=a@b size=3", "x\r\n" },
 		{ "to=a@b from=c@d from=c@d", "x\r\n" },

@@ -618,6 +618,58 @@ test_admin(void)
 	is_int(world_queued(), 0, "and nobody is told");
 }
 
+/* What the admin has tried early does not wait the longer for it. */
+static void
+test_early(void)
+{
+	struct world_job j;
+	int i;
+
+	submit("a@example.net");
+	for (i = 0; i < 10 && world_job(&relay, &j); i++) {
+		world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+		world_step(1000);
+		ask("queue", "flush", NULL);
+	}
+	is_int(i, 10, "tried ten times in ten seconds");
+	ok(world_job(&relay, &j), "and once more");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	world_step(7 * 60000);
+	ok(world_job(&relay, &j), "the next is due as if there had been one");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	world_step(7 * 60000);
+	ok(!world_job(&relay, &j), "the one after it later");
+	world_step(6 * 60000);
+	ok(world_job(&relay, &j), "in its turn");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(world_queued(), 0, "delivered");
+}
+
+/* Accepted by a clock that was a year ahead, which was then set right. */
+static void
+test_clock_ahead(void)
+{
+	struct world_job j;
+	int hours = 0;
+	bool told = false;
+
+	ev_clock_jump_wall(365 * (int64_t)DAY);
+	submit("a@example.net");
+	ev_clock_jump_wall(-365 * (int64_t)DAY);
+	for (; hours < 15 * 24 && world_queued() > 0; hours++) {
+		while (world_job(&relay, &j)) {
+			told |= *j.return_path == '\0' &&
+			    strstr(j.body, "Action: failed") != NULL;
+			world_answer(&relay, &j, *j.return_path == '\0' ?
+			    OUTCOME_DELIVERED : OUTCOME_DEFERRED, "4.0.0",
+			    "later");
+		}
+		world_step(3600000);
+	}
+	ok(told && hours > 5 * 24 && hours < 13 * 24,
+	    "it is given up after %d hours, not a year late", hours);
+}
+
 /* --- restart ------------------------------------------------------------------------- */
 
 static void
@@ -752,10 +804,12 @@ main(void)
 	test_progress();
 	test_no_route();
 	test_admin();
+	test_early();
 	test_restart();
 	test_backlog();
 	test_released();
 	test_clock_leap();
+	test_clock_ahead();
 	world_disconnect(&smtpd);
 	world_disconnect(&relay);
 	world_close();

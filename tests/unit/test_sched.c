@@ -305,6 +305,29 @@ test_expiry(void)
 	ok(!sched_expired(&retry, 0, t0, five, five), "not untried");
 	ok(sched_expired(&retry, 1, t0, t0 + 1000, t0 + 1000), "a short life");
 	ok(sched_expired(&retry, 1, t0, t0 - 1000, t0), "none at all");
+	/* Whoever adds them up one by one does not get to an end here. */
+	ok(sched_expired(&retry, UINT32_MAX, 1, UINT64_MAX / 4096, UINT64_MAX),
+	    "tried for ever, in one step");
+	ok(!sched_expired(&retry, UINT32_MAX, 1, UINT64_MAX / 2, t0),
+	    "a time that never comes");
+	ok(!sched_expired(&retry, 60, t0, five, t0 - 360 * day) &&
+	    sched_expired(&retry, 70, t0, five, t0 - 360 * day),
+	    "it came when the clock was a year ahead");
+}
+
+/* Tries before their time are extras. */
+static void
+test_counts(void)
+{
+	const uint64_t t0 = 1800000000000, min = 60000;
+
+	ok(sched_counts(&retry, 0, t0, t0), "the first");
+	ok(!sched_counts(&retry, 1, t0, t0 + 3 * min) &&
+	    sched_counts(&retry, 1, t0, t0 + 4 * min), "5 min, less a fifth");
+	ok(!sched_counts(&retry, 3, t0, t0 + 27 * min) &&
+	    sched_counts(&retry, 3, t0, t0 + 28 * min), "35 min, less a fifth");
+	ok(sched_counts(&retry, 3, t0, t0 - 1), "the clock was set back");
+	ok(!sched_counts(&retry, UINT32_MAX, t0, t0 * 2), "all there are");
 }
 
 /*
@@ -555,6 +578,7 @@ main(void)
 	test_sweep();
 	test_backoff();
 	test_expiry();
+	test_counts();
 	test_pace();
 	test_priority();
 	test_dead_host();
