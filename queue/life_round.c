@@ -88,7 +88,8 @@ log_unreported(const struct live_msg *lm)
 
 	for (i = 0; i < lm->m.env.nrcpts; i++)
 		n += lm->words[i] == WORD_FAILED &&
-		    lm->m.rcpts[i].state == RCPT_FAILED;
+		    lm->m.rcpts[i].state == RCPT_FAILED &&
+		    !dsn_wanted(&lm->m, i, DSN_FAILED);
 	if (n > 0)
 		log_info("%s unreported recipients=%zu why=\"%s\"", life_name(lm),
 		    n, *lm->m.env.return_path == '\0' ?

@@ -294,6 +294,37 @@ test_notify_in_hand(void)
 	world_routes[0].connections = 4;
 }
 
+/* One recipient has failed by then: one report, and nobody is left out. */
+static void
+test_notify_in_part(void)
+{
+	struct ticket t = world_ticket(0, session++, ALICE);
+	struct world_job a, b;
+	struct envelope e;
+	struct world_no no;
+
+	world_routes[0].by_domain = true;
+	envelope_init(&e);
+	e.return_path = xstrdup(ALICE);
+	e.by = BY_NOTIFY;
+	e.by_ms = ev_wall_ms() + MINUTE;
+	envelope_add_rcpt(&e, "x@a.test", NULL, 0);
+	envelope_add_rcpt(&e, "y@b.test", NULL, 0);
+	world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+	envelope_clear(&e);
+	ok(world_submitted(&smtpd, &no, NULL), "accepted");
+	ok(world_job(&relay, &a) && world_job(&relay, &b), "two next hops");
+	world_answer(&relay, &a, OUTCOME_FAILED, "5.1.1", "550 no");
+	*world_log = '\0';
+	world_step(MINUTE);
+	REPORT("in part", "Action: failed\r\nStatus: 5.1.1\r\n",
+	    "Action: delayed\r\nStatus: 4.4.7\r\n");
+	world_answer(&relay, &b, OUTCOME_DELIVERED, "2.0.0", "250 ok");
+	empty("in part");
+	ok(strstr(world_log, "unreported") == NULL, "and the log knows it");
+	world_routes[0].by_domain = false;
+}
+
 /* RFC 2852 4.1.4: to a next hop that knows nothing of by-times. */
 static void
 test_relayed(void)
@@ -439,6 +470,7 @@ main(void)
 	test_return_after_restart();
 	test_notify();
 	test_notify_in_hand();
+	test_notify_in_part();
 	test_relayed();
 	test_passed_on();
 	test_rank();
