@@ -192,7 +192,8 @@ dry_done(struct asked *a)
 		asked_send(a);
 	}
 	if (a->seen + b->missing == 0)
-		asked_end(a, CTL_OK, "No message is like that.");
+		asked_end(a, CTL_OK, a->filter.any ?
+		    "No message is like that." : "The queue is empty.");
 	else
 		bulk_end(a, words[b->order.kind].would);
 }
