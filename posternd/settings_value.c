@@ -1,6 +1,7 @@
 /* From the text of an option to its value, or to what is wrong with it. */
 #include "lib/prelude.h"
 
+#include "lib/log.h"
 #include "lib/num.h"
 #include "lib/xalloc.h"
 #include "posternd/settings_private.h"
@@ -21,6 +22,13 @@ settings_list_add(struct conf_list *l, size_t size)
 }
 
 static char complaint[512];
+
+/* So much of a value that it is known again. */
+static const char *
+shown(const char *text)
+{
+	return log_esc(text, strnlen(text, 64));
+}
 
 /* "500M/1d": a count (a size for bytes) within a window. */
 static const char *
@@ -71,7 +79,7 @@ out_of_range(const struct setting *s, const char *text)
 		to = b;
 	}
 	snprintf(complaint, sizeof(complaint), "\"%.64s\" should be %s from %s "
-	    "to %s, not \"%.64s\"", s->name, kind, from, to, text);
+	    "to %s, not \"%s\"", s->name, kind, from, to, shown(text));
 	return complaint;
 }
 
@@ -115,8 +123,8 @@ set_word(const struct setting *s, const char *text, uint32_t *at)
 		w += n + 1;
 	}
 	snprintf(complaint, sizeof(complaint), "\"%s\" should be one of: "
-	    "%s; not \"%.64s\"", s->name, s->words + (*s->words == ' '),
-	    text);
+	    "%s; not \"%s\"", s->name, s->words + (*s->words == ' '),
+	    shown(text));
 	return complaint;
 }
 
@@ -127,7 +135,7 @@ set_bool(const struct setting *s, const char *text, bool *at)
 	if (*at || strcmp(text, "off") == 0)
 		return NULL;
 	snprintf(complaint, sizeof(complaint), "\"%s\" should be on or off, "
-	    "not \"%.64s\"", s->name, text);
+	    "not \"%s\"", s->name, shown(text));
 	return complaint;
 }
 
@@ -177,6 +185,18 @@ add_text(const struct setting *s, const char *text, struct conf_strs *at)
 	return NULL;
 }
 
+static const char *
+set_limit(const struct setting *s, const char *text, struct conf_list *at)
+{
+	const char *why = add_limit(at, (uint32_t)s->min, text);
+
+	if (why == NULL)
+		return NULL;
+	snprintf(complaint, sizeof(complaint), "\"%s\": %s, not \"%s\"",
+	    s->name, why, shown(text));
+	return complaint;
+}
+
 const char *
 settings_set(const struct setting *s, const char *text, void *base)
 {
@@ -192,7 +212,7 @@ settings_set(const struct setting *s, const char *text, void *base)
 	case SET_STRS:
 		return add_text(s, text, at);
 	case SET_LIMITS:
-		return add_limit(at, (uint32_t)s->min, text);
+		return set_limit(s, text, at);
 	default:
 		return set_number(s, text, at);
 	}

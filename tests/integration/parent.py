@@ -443,6 +443,74 @@ def test_reload():
                   "all by the same processes")
 
 
+# What a file may turn into while Postern runs, and what is said of it.
+SPOILT = (
+    ("a number of letters", b"workers = many\n", "postern.conf:%d: "),
+    ("a value out of range", b"relays = 17\n", "postern.conf:%d: "),
+    ("an option twice", b'hostname = "b.example"\n', "postern.conf:%d: "),
+    ("a section twice", b"tls { }\n", "postern.conf:%d: "),
+    ("an unknown option", b"wrokers = 1\n", "postern.conf:%d: "),
+    ("an empty value", b'control-socket = ""\n', "postern.conf:%d: "),
+    ("a control character", b'program-dir = "\x1b[2J"\n',
+     "postern.conf:%d: "),
+    ("a NUL", b"# \0\n", "contains a NUL byte"),
+    ("CRLF in a value", b'state-dir = "/a\r\nb"\n', "postern.conf:"),
+    ("a file that includes itself", b'include("postern.conf")\n',
+     "postern.conf:"),
+    ("a file that is not there", b'include("nonesuch")\n',
+     "postern.conf:%d: cannot include"),
+    ("an open brace", b"limits {\n", "postern.conf:"),
+    ("a megabyte", b"#" * (1 << 20), "it is too large"),
+)
+
+
+def test_spoilt():
+    """Each at a start, with -n and at a reload, which changes nothing."""
+    p = Postern()
+    with open(p.conf_path, "rb") as f:
+        good = f.read()
+    line = good.count(b"\n") + 1
+
+    def write(more):
+        with open(p.conf_path, "wb") as f:
+            f.write(good + more)
+
+    for name, more, says in SPOILT:
+        write(more)
+        says = says.replace("%d", str(line))
+        for option in ("-n", "-d"):
+            code, lines, everything = run(p, option)
+            if not tap.ok(code == 1 and any(says in l for l in lines),
+                          "%s: no start (%s)" % (name, option)):
+                tap.note(everything[:1000])
+    write(b"")
+    with p:
+        session = p.client()
+        ways = [(name, says, lambda more=more: write(more))
+                for name, more, says in SPOILT]
+        ways += [(f.__name__.replace("_", " "), "cannot be read",
+                  lambda f=f: f(p))
+                 for f in (missing_file, conf_is_a_directory, conf_is_a_fifo)]
+        for name, says, spoil in ways:
+            write(b"")
+            spoil()
+            r = p.ctl("reload", check=False)
+            said = r.stdout + r.stderr
+            if not tap.ok(r.returncode == 1 and "stays in use" in said and
+                          says.replace("%d", str(line)) in said,
+                          name + ": no reload"):
+                tap.note(said[:1000])
+            if os.path.isdir(p.conf_path):
+                os.rmdir(p.conf_path)
+            elif os.path.exists(p.conf_path):
+                os.unlink(p.conf_path)
+            tap.ok(session.noop()[0] == 250 and listening(p.tls_port),
+                   "all goes on as it was")
+        write(b"")
+        tap.equal(p.ctl("reload", check=False).returncode, 0,
+                  "mended, it is used")
+
+
 def certificates(p):
     """Each certificate's (days left, expired), and what is said at the end."""
     rows = [json.loads(x) for x in p.ctl("status", "--json").stdout
@@ -470,6 +538,8 @@ def test_certificates():
             else:           # a reload would not take it
                 p.stop()
                 p.start()
+            # keys says it behind the reload
+            wait_for(lambda: certificates(p)[0] == [want])
             left, end = certificates(p)
             tap.ok(left == [want] and said in end and p.cert in end,
                    "status says it: %r %s" % (left, end))
@@ -647,6 +717,7 @@ test_second_instance()
 test_check()
 test_help()
 test_background()
+test_spoilt()
 test_reload()
 test_certificates()
 test_replacement()
