@@ -10,21 +10,21 @@
 #include "lib/prelude.h"
 
 #include <sys/stat.h>
-#include <confuse.h>
 #include <fcntl.h>
 
 #include "lib/xalloc.h"
 #include "posternd/settings_private.h"
 
 #define SENTINEL	"end-of-postern-conf"
+#define NOT_TEXT	"it contains a NUL byte, so it is not a text file"
 
 /* --- what is being read: libconfuse's callbacks carry no argument of ours ----------- */
 
 static struct config *now_config;
 static struct buf *now_problems;
 
-static void
-problem_at(const char *file, int line, const char *text)
+void
+settings_problem_at(const char *file, int line, const char *text)
 {
 	if (buf_addf(now_problems, "%s:%d: %s\n", file, line, text) == -1)
 		buf_adds(now_problems, "...\n");
@@ -63,10 +63,12 @@ value_cb(cfg_t *sec, cfg_opt_t *opt, const char *value, void *result)
 	char text[256];
 
 	*(const char **)result = value;
+	if (settings_scouting())
+		return 0;
 	if (p != NULL && (!list || opt->nvalues <= 1)) {
 		snprintf(text, sizeof(text), "\"%s\" is set twice; line %u has "
 		    "it already, remove one", key, p->line);
-		problem_at(sec->filename, sec->line, text);
+		settings_problem_at(sec->filename, sec->line, text);
 	} else if (p == NULL) {
 		p = settings_list_add(&now_config->places, sizeof(*p));
 		p->key = xstrdup(key);
@@ -144,7 +146,7 @@ unknown_option(const cfg_t *sec, const char *name)
 	else
 		snprintf(text, sizeof(text), "there is no option \"%.64s\" "
 		    "here; postern.conf(5) lists them", name);
-	problem_at(sec->filename, sec->line, text);
+	settings_problem_at(sec->filename, sec->line, text);
 }
 
 /* --- libconfuse's own complaints, with a remedy --------------------------------------------- */
@@ -160,6 +162,16 @@ quoted(const char *text, const char *before, char *word, size_t size)
 	if (strrchr(word, '\'') != NULL)
 		*strrchr(word, '\'') = '\0';
 	return true;
+}
+
+void
+settings_title_twice(const cfg_t *sec, const char *title)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "another section has the title \"%.256s\" "
+	    "already; choose another one", title);
+	settings_problem_at(sec->filename, sec->line, text);
 }
 
 __attribute__((format(printf, 2, 0))) static void
@@ -180,17 +192,17 @@ error_cb(cfg_t *sec, const char *fmt, va_list ap)
 		unknown_option(sec, word);
 		return;
 	} else if (quoted(text, "found duplicate title '", word,
-	    sizeof(word)))
-		snprintf(out, sizeof(out), "another section has the title "
-		    "\"%s\" already; choose another one", word);
-	else if (strstr(text, "parenthesis for function 'include'") != NULL)
+	    sizeof(word))) {
+		settings_title_twice(sec, word);
+		return;
+	} else if (strstr(text, "parenthesis for function 'include'") != NULL)
 		snprintf(out, sizeof(out), "another file is read with "
 		    "include(\"FILE\"), parentheses and all");
 	else
 		snprintf(out, sizeof(out), "%s; is a quote, a = or a brace "
 		    "missing here or above, or a comment inside of a list?",
 		    text);
-	problem_at(file, sec->line, out);
+	settings_problem_at(file, sec->line, out);
 }
 
 /* --- include ---------------------------------------------------------------------------------- */
@@ -225,7 +237,7 @@ static const char *
 not_text(const struct buf *text)
 {
 	return text->len > 0 && memchr(text->data, '\0', text->len) != NULL ?
-	    "it contains a NUL byte, so it is not a text file" : NULL;
+	    NOT_TEXT : NULL;
 }
 
 /* Relative names start from the file that includes. */
@@ -251,11 +263,15 @@ include_cb(cfg_t *sec, cfg_opt_t *opt, int argc, const char **argv)
 			why = not_text(&text);
 	}
 	buf_clear(&text);
-	if (why == NULL)
+	if (why == NULL && !settings_scouting())
 		return cfg_include(sec, opt, 1, args);
+	if (why == NULL) {
+		settings_scouted(path, sec->line);
+		return 0;
+	}
 	snprintf(message, sizeof(message), "cannot include \"%s\": %s", path,
 	    why);
-	problem_at(sec->filename, sec->line, message);
+	settings_problem_at(sec->filename, sec->line, message);
 	return 1;
 }
 
@@ -286,9 +302,10 @@ options_of(const char *section, size_t extra)
 	return opts;
 }
 
-static cfg_t *
-make_reader(cfg_opt_t **tables)
+cfg_t *
+settings_reader(const char *file)
 {
+	cfg_opt_t *tables[SECTIONS + 1];
 	cfg_opt_t include = CFG_FUNC("include", include_cb);
 	cfg_opt_t sentinel = CFG_STR_CB(SENTINEL, NULL, CFGF_NODEFAULT,
 	    value_cb);
@@ -312,8 +329,12 @@ make_reader(cfg_opt_t **tables)
 	cfg = cfg_init(tables[0], CFGF_NONE);
 	for (i = 0; i <= SECTIONS; i++)
 		free(tables[i]);
-	if (cfg != NULL)
-		cfg_set_error_function(cfg, error_cb);
+	if (cfg == NULL) {
+		buf_addf(now_problems, "%s: out of memory\n", file);
+		return NULL;
+	}
+	cfg_set_error_function(cfg, error_cb);
+	cfg->filename = strdup(file);
 	return cfg;
 }
 
@@ -377,7 +398,7 @@ take_titled(cfg_opt_t *opt, const struct section *def)
 		const char *title = cfg_title(sec);
 
 		if (title == NULL || !good_title(title)) {
-			problem_at(sec->filename, sec->line, "the title of a "
+			settings_problem_at(sec->filename, sec->line, "the title of a "
 			    "section is made of letters, digits, dots, dashes "
 			    "and underscores, 64 at most");
 			continue;
@@ -398,7 +419,7 @@ take_untitled(cfg_opt_t *opt, const struct section *def)
 
 		snprintf(text, sizeof(text), "there are two sections \"%s\"; "
 		    "make them one", def->name);
-		problem_at(second->filename, second->line, text);
+		settings_problem_at(second->filename, second->line, text);
 	}
 	take_section(opt->nvalues == 0 ? NULL : cfg_opt_getnsec(opt, 0),
 	    def->name, now_config);
@@ -440,19 +461,25 @@ take_all(cfg_t *cfg)
 
 /* --- all of it ------------------------------------------------------------------------------------------- */
 
-static int
-parse_text(cfg_t *cfg, struct buf *text)
+int
+settings_read(cfg_t *cfg, const char *text, size_t n)
 {
-	FILE *fp = fmemopen(text->data, text->len, "r");
-	int r;
+	struct buf all;
+	int r = CFG_PARSE_ERROR;
+	FILE *fp = NULL;
 
-	if (fp == NULL)
-		return -1;
-	r = cfg_parse_fp(cfg, fp);
-	fclose(fp);
+	buf_init(&all, SETTINGS_FILE_MAX + 64);
+	if (buf_add(&all, text, n) == 0 &&
+	    buf_adds(&all, "\n" SENTINEL " = here\n") == 0)
+		fp = fmemopen(all.data, all.len, "r");
+	if (fp != NULL) {
+		r = cfg_parse_fp(cfg, fp);
+		fclose(fp);
+	}
+	buf_clear(&all);
 	if (r == CFG_SUCCESS && cfg_size(cfg, SENTINEL) == 0) {
-		problem_at(now_config->file, cfg->line, "the file ends inside "
-		    "a comment or quotes; is it complete?");
+		settings_problem_at(cfg->filename, cfg->line, "the file ends "
+		    "inside a comment or quotes; is it complete?");
 		return -1;
 	}
 	return r == CFG_SUCCESS ? 0 : -1;
@@ -462,38 +489,32 @@ int
 settings_parse(const char *file, const char *text, size_t n,
     struct config *config, struct buf *problems)
 {
-	cfg_opt_t *tables[SECTIONS + 1];
 	size_t before = problems->len;
-	struct buf all;
-	cfg_t *cfg;
+	cfg_t *cfg = NULL;
+	int r;
 
 	now_config = config;
 	now_problems = problems;
-	buf_init(&all, SETTINGS_FILE_MAX + 64);
-	if (n > SETTINGS_FILE_MAX || buf_add(&all, text, n) == -1 ||
-	    buf_adds(&all, "\n" SENTINEL " = here\n") == -1) {
+	if (n > SETTINGS_FILE_MAX) {
 		buf_addf(problems, "%s: it is too large for a configuration\n",
 		    file);
 		return -1;
 	}
-	if (not_text(&all) != NULL) {
-		buf_addf(problems, "%s: %s\n", file, not_text(&all));
-		buf_clear(&all);
+	if (n > 0 && memchr(text, '\0', n) != NULL) {
+		buf_addf(problems, "%s: " NOT_TEXT "\n", file);
 		return -1;
 	}
-	cfg = make_reader(tables);
-	if (cfg == NULL) {
-		buf_clear(&all);
-		buf_addf(problems, "%s: out of memory\n", file);
-		return -1;
+	r = settings_scout(file, text, n);
+	if (r == 0)
+		cfg = settings_reader(file);
+	if (cfg != NULL) {
+		r = settings_read(cfg, text, n);
+		if (r == 0)
+			take_all(cfg);
+		cfg_free(cfg);
 	}
-	cfg->filename = strdup(file);
-	if (parse_text(cfg, &all) == 0)
-		take_all(cfg);
-	else if (problems->len == before)
-		problem_at(file, cfg->line, "this is not a configuration; see "
+	if (r == -1 && problems->len == before)
+		settings_problem_at(file, 1, "this is not a configuration; see "
 		    "postern.conf(5)");
-	cfg_free(cfg);
-	buf_clear(&all);
 	return problems->len == before ? 0 : -1;
 }

@@ -1,9 +1,12 @@
 /*
- * settings_private: what the three files of settings share: the table
- * (settings_table.c), values (settings_value.c) and reading (settings.c).
+ * settings_private: what the files of settings share: the table
+ * (settings_table.c), values (settings_value.c), reading (settings.c), and
+ * reading each file by itself (settings_scout.c).
  */
 #ifndef POSTERND_SETTINGS_PRIVATE_H
 #define POSTERND_SETTINGS_PRIVATE_H
+
+#include <confuse.h>
 
 #include "posternd/settings.h"
 
@@ -26,6 +29,19 @@ extern const struct section sections[SECTIONS];
 /* Sets the option in base from its text; NULL, or a complaint (static). */
 const char *settings_set(const struct setting *, const char *text, void *base);
 void	 settings_set_default(const struct setting *, void *base);
+
+/* A reader for one file; NULL when there is no memory, and it is said. */
+cfg_t	*settings_reader(const char *file);
+/* 0, or -1 with lines in problems. */
+int	 settings_read(cfg_t *, const char *text, size_t n);
+void	 settings_problem_at(const char *file, int line, const char *text);
+void	 settings_title_twice(const cfg_t *, const char *title);
+/* The file, and each that it includes, by itself; 0, or -1 as above. */
+int	 settings_scout(const char *file, const char *text, size_t n);
+/* While that runs nothing is included, but noted. */
+bool	 settings_scouting(void);
+void	 settings_scouted(const char *path, int line);
+
 /* One more element, zeroed. */
 void	*settings_list_add(struct conf_list *, size_t size);
 

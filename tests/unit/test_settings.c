@@ -838,25 +838,86 @@ test_long_values(void)
 	free(value);
 }
 
-/* Files that include each other end, and say where. */
 static void
-test_loops(void)
+put_part(const char *text)
 {
-	static const char a[] = "include(\"loop-b\")\n";
-	static const char b[] = "\ninclude(\"loop-a\")\n";
-	struct config *cfg;
+	write_file("part", text, strlen(text), 0600);
+}
 
-	write_file("loop-a", a, sizeof(a) - 1, 0600);
-	write_file("loop-b", b, sizeof(b) - 1, 0600);
-	cfg = load_more("include(\"loop-a\")");
-	ok(cfg == NULL && strstr(buf_str(&problems), "loop-") ==
-	    buf_str(&problems) && problems.len < 4096, "a loop of two: %.*s",
-	    (int)strcspn(buf_str(&problems), "\n"), buf_str(&problems));
-	cfg = load(MINIMAL);
-	ok(cfg != NULL, "and leaves nothing behind");
+/* "part", and in it "part1", and in it "part2" ... */
+static struct config *
+load_deep(unsigned int deep)
+{
+	char name[16] = "part", text[64];
+	unsigned int i;
+
+	for (i = 1; i <= deep; i++) {
+		snprintf(text, sizeof(text), i < deep ? "include(\"part%u\")\n" :
+		    "relays = 3\n", i);
+		write_file(name, text, strlen(text), 0600);
+		snprintf(name, sizeof(name), "part%u", i);
+	}
+	return load_more("include(\"part\")");
+}
+
+/*
+ * What goes wrong in an included file is told with its line, and the next one
+ * that is good is taken, however often it went wrong.
+ */
+static void
+test_included_faults(void)
+{
+	static const struct {
+		const char *name, *text, *says;
+	} rows[] = {
+		{ "a fault of grammar", "\nworkers = = 2\nrelays = 1\n",
+		    "part:2: unexpected token" },
+		{ "cut off", "limits {\n", "part:3: the file ends inside" },
+		{ "an open comment", "/* relays\n", "part:" },
+		{ "an unknown option", "\n\nrelay = 1\n", "part:3: there is no" },
+		{ "itself", "include(\"part\")\n",
+		    "part:1: cannot include \"part\": it would include itself" },
+		{ "the first file", "include(\"postern.conf\")\n",
+		    "it would include itself" },
+		{ "a title of another file", "route other { }\nroute direct { }\n",
+		    "part:2: another section has the title \"direct\" already" },
+		{ "a title of its own", "cap c { }\ncap c { }\n",
+		    "part:2: another section has the title \"c\" already" },
+		{ "an option of another file", "\nhostname = \"b.example\"\n",
+		    "part:2: \"hostname\" is set twice; line 1" },
+		{ "a value", "limits {\nhops = 1\n}\n", "part:2: " },
+	};
+	struct config *cfg;
+	char name[16];
+	size_t i, k;
+
+	for (i = 0; i < nitems(rows); i++) {
+		for (k = 0; k < 12; k++) {
+			put_part(rows[i].text);
+			cfg = load_more("include(\"part\")");
+			if (cfg != NULL || strstr(buf_str(&problems),
+			    rows[i].says) == NULL)
+				break;
+		}
+		if (!ok(k == 12, "included: %s", rows[i].name))
+			printf("# %zu: %s\n", k, buf_str(&problems));
+		config_free(&cfg);
+		put_part("relays = 2\n");
+		cfg = load_more("include(\"part\")");
+		ok(cfg != NULL && cfg->relays == 2, "and nothing stays behind");
+		config_free(&cfg);
+	}
+	cfg = load_deep(8);
+	ok(cfg != NULL && cfg->relays == 3, "eight deep");
 	config_free(&cfg);
-	unlink("loop-a");
-	unlink("loop-b");
+	cfg = load_deep(9);
+	ok(cfg == NULL && strstr(buf_str(&problems), "more than eight deep") !=
+	    NULL, "and no more");
+	for (i = 1; i < 9; i++) {
+		snprintf(name, sizeof(name), "part%zu", i);
+		unlink(name);
+	}
+	unlink("part");
 }
 
 /* What the manual does not name does not exist. */
@@ -1075,7 +1136,7 @@ main(void)
 	test_writable();
 	test_every_row();
 	test_long_values();
-	test_loops();
+	test_included_faults();
 	test_manual();
 	test_sample();
 	test_slices();
