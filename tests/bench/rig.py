@@ -71,19 +71,25 @@ def load(port, run=1, **options):
 LOGIN = {"u": servers.USER, "w": servers.PASSWORD}
 
 
+def give(directory, owner):
+    os.chown(directory, owner, owner)
+    for folder, folders, files in os.walk(directory):
+        for name in folders + files:
+            os.chown(os.path.join(folder, name), owner, owner)
+
+
 def fill(server, messages, **options):
     """Puts deferred mail into the store of a Postern that does not run."""
     words = [os.path.join(PROGRAMS, "fill_queue")]
     for letter, value in options.items():
         words += ["-" + letter, str(value)]
     directory = server.dir + "/state/queue"
-    subprocess.run(words + [directory, str(messages)], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    owner = servers.postern.USERS["queue"]
-    for folder, _, files in os.walk(directory):
-        os.chown(folder, owner, owner)
-        for name in files:
-            os.chown(os.path.join(folder, name), owner, owner)
+    give(directory, 0)      # a store with files of others does not open
+    r = subprocess.run(words + [directory, str(messages)],
+                       capture_output=True, text=True)
+    if r.returncode:
+        raise RuntimeError("fill_queue: " + r.stdout + r.stderr)
+    give(directory, servers.postern.USERS["queue"])
 
 
 class Idle:
