@@ -65,12 +65,77 @@ ask(struct ask *a, const struct talk_request *r)
 	return CTL_OK;
 }
 
+/* --- what is left of an account ---------------------------------------------------- */
+
+struct counted {
+	uint64_t messages;
+	char	 upto[64];
+};
+
+static int
+count_cb(uint64_t id, struct ipc_in *in, void *arg)
+{
+	struct counted *c = arg;
+	struct row row;
+
+	if (in->type != M_CTL_ROW || !row_get(in, &row))
+		return -1;
+	c->messages = row_number(&row, "messages");
+	snprintf(c->upto, sizeof(c->upto), "%s", row_value(&row, "upto"));
+	row_clear(&row);
+	return 0;
+}
+
+/* Whoever had the password until now may have sent it, to be held for weeks. */
+static bool
+ends_somebody(const struct ask *a)
+{
+	static const char *const words[] = { "account passwd",
+	    "account logout", "account remove" };
+	size_t i;
+
+	for (i = 0; i < nitems(words); i++)
+		if (strcmp(a->verb->words, words[i]) == 0)
+			return !a->json;
+	return false;
+}
+
+/* Accepted mail stays accepted; what to do about it is the admin's decision. */
+static void
+tell_waiting(struct ask *a)
+{
+	struct counted c = { 0 };
+	char *args[] = { xasprintf("account=%s", a->args[0]),
+	    xstrdup("count=yes") };
+	const char *text;
+	uint64_t id;
+
+	if (talk_ask(&a->talk, &(struct talk_request){ .id = 1,
+	    .words = "queue remove", .args = args, .nargs = nitems(args),
+	    .fd = -1 }) == CTL_OK && talk_answer(&a->talk, count_cb, &c, &id,
+	    &text) == CTL_OK && c.messages > 0)
+		printf("%llu message%s of %s wait%s in the queue and will go "
+		    "out all the same.\nposternctl queue hold --account %s "
+		    "keeps, queue remove --account %s throws away.\n",
+		    (unsigned long long)c.messages, c.messages == 1 ? "" : "s",
+		    a->args[0], c.messages == 1 ? "s" : "", a->args[0],
+		    a->args[0]);
+	free(args[0]);
+	free(args[1]);
+}
+
+/* --- one request ------------------------------------------------------------------- */
+
 int
 ask_plain(struct ask *a, const void *secret, size_t secret_len)
 {
-	return ask(a, &(struct talk_request){ .id = 1,
+	int code = ask(a, &(struct talk_request){ .id = 1,
 	    .words = a->verb->words, .args = a->args, .nargs = a->nargs,
 	    .secret = secret, .secret_len = secret_len, .fd = -1 });
+
+	if (code == CTL_OK && ends_somebody(a))
+		tell_waiting(a);
+	return code;
 }
 
 int
@@ -99,25 +164,6 @@ ask_password(struct ask *a)
 }
 
 /* --- many messages ------------------------------------------------------------------ */
-
-struct counted {
-	uint64_t messages;
-	char	 upto[64];
-};
-
-static int
-count_cb(uint64_t id, struct ipc_in *in, void *arg)
-{
-	struct counted *c = arg;
-	struct row row;
-
-	if (in->type != M_CTL_ROW || !row_get(in, &row))
-		return -1;
-	c->messages = row_number(&row, "messages");
-	snprintf(c->upto, sizeof(c->upto), "%s", row_value(&row, "upto"));
-	row_clear(&row);
-	return 0;
-}
 
 static bool
 says_yes(void)

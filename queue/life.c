@@ -91,7 +91,7 @@ life_stored(struct live_msg *lm)
 	else if (lm->m.due_ms > clock_due_ms())
 		await_release(lm);
 	else
-		life_try(lm, false);
+		life_release(lm);
 }
 
 void

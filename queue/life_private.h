@@ -44,6 +44,8 @@ void	 life_finish(struct live_msg *, struct live_msg *bounce);
 void	 life_remove(struct live_msg *);
 /* Writes what was delivered so far. */
 void	 life_write_progress(struct live_msg *);
+/* It is due: a round begins, unless it was held and its cap makes it wait. */
+void	 life_release(struct live_msg *);
 /* A resting message is due; one that is tried has progress to write. */
 void	 life_due_cb(void *);
 /*

@@ -41,7 +41,7 @@ life_due_cb(void *arg)
 	struct live_msg *lm = arg;
 
 	if (lm->state != LIVE_TRYING)
-		life_try(lm, false);
+		life_release(lm);
 	else if (life_by_late(lm))
 		life_tell_late(lm);
 	else if (!life_by_over(lm))

@@ -14,7 +14,7 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/feed.c %D%/feed.h \
 	%D%/lane.c %D%/lane.h \
 	%D%/life.c %D%/life_round.c %D%/life.h %D%/life_private.h %D%/life_admin.c \
-	%D%/life_digest.c \
+	%D%/life_digest.c %D%/life_release.c \
 	%D%/life_report.c \
 	%D%/live.c %D%/live.h \
 	%D%/program.c %D%/program.h \

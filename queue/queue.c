@@ -81,6 +81,7 @@ queue_reconf(struct queue *q, const struct queue_conf *conf)
 {
 	q->conf = conf;
 	caps_configure(q->caps, &conf->caps);
+	caps_configure(q->released, &conf->caps);
 }
 
 /* --- opening and closing ------------------------------------------------------------ */
@@ -108,6 +109,7 @@ sweep_cb(void *arg)
 	struct queue *q = arg;
 
 	caps_sweep(q->caps, clock_steady_ms());
+	caps_sweep(q->released, clock_steady_ms());
 	sched_sweep(q->sched, ev_now_ms());
 	life_digests_sweep(q->digests);
 	malloc_trim(0);			/* what a long list or a flood took */
@@ -166,6 +168,7 @@ queue_open(struct queue *q, const struct queue_conf *conf,
 	revoked_init(&q->revoked);
 	clock_start();
 	q->caps = caps_new();
+	q->released = caps_new();
 	q->sched = sched_new(seed);
 	q->live = live_new();
 	q->submit = submit_new(q);
@@ -200,6 +203,7 @@ queue_close(struct queue *q)
 	live_free(&q->live);
 	sched_free(&q->sched);
 	caps_free(&q->caps);
+	caps_free(&q->released);
 	ipc_free(&q->auth);
 	revoked_clear(&q->revoked);
 }

@@ -33,6 +33,8 @@ struct queue {
 	const struct queue_conf *conf;	/* the slice in effect */
 	struct store *store;
 	struct caps *caps;
+	struct caps *released;		/* what was held and is let go, by the same
+					   limits; see life_release.c */
 	struct sched *sched;
 	struct live *live;
 	struct submit *submit;

@@ -307,13 +307,40 @@ def test_long_list(p, sink):
     tap.equal(p.queue(), [], "nothing is left")
 
 
+def test_accounts(p, sink):
+    """An account ends; what it had us hold does not, and the admin is told."""
+    before = len(sink.messages)
+    with p.client(login=ALICE) as s:
+        for _ in range(2):
+            tap.equal(s.sendmail(ALICE, ["bob@example.net"],
+                                 "Subject: later\r\n\r\nx\r\n",
+                                 mail_options=["HOLDFOR=86400"]), {},
+                      "held for a day")
+    said = people(p, "account", "passwd", CAROL, input="open-barley\n").stdout
+    tap.equal(said, "", "an account of which nothing waits")
+    said = people(p, "account", "passwd", ALICE, input="open-barley\n").stdout
+    tap.ok("2 messages of %s wait" % ALICE in said and
+           "queue hold --account %s" % ALICE in said,
+           "a new password: told what waits: " + repr(said))
+    r = p.ctl("--json", "account", "logout", ALICE)
+    tap.equal(r.stdout, "", "a program asks for itself")
+    p.ctl("queue", "remove", p.queue()[0]["id"])
+    said = people(p, "account", "remove", ALICE).stdout
+    tap.ok("1 message of %s waits" % ALICE in said, "so does a removal")
+    p.ctl("queue", "hold", "--account", ALICE, "--yes")
+    tap.equal([r["state"] for r in p.queue()], ["held by admin"],
+              "and the command holds it")
+    tap.equal(len(sink.messages), before, "nothing has left")
+
+
 def main():
     need_root()
     with Sink() as sink:
         p = house(sink)
         try:
             for test in (test_list, test_show, test_stats, test_hold,
-                         test_redirect, test_copies, test_long_list):
+                         test_redirect, test_copies, test_long_list,
+                         test_accounts):
                 if len(sys.argv) > 1 and test.__name__ not in sys.argv[1:]:
                     continue
                 test(p, sink)

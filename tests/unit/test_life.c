@@ -104,6 +104,100 @@ test_released(void)
 	envelope_clear(&e);
 }
 
+static bool
+submit_held(const char *account, uint64_t until_ms)
+{
+	struct ticket t = world_ticket(0, session++, account);
+	struct envelope e;
+	struct world_no no;
+	bool taken;
+
+	envelope_init(&e);
+	e.return_path = xstrdup(account);
+	e.hold_until_ms = until_ms;
+	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
+	world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+	taken = world_submitted(&smtpd, &no, NULL);
+	envelope_clear(&e);
+	return taken;
+}
+
+/* All that comes to the relay now. */
+static int
+deliver_all(void)
+{
+	struct world_job j;
+	int n = 0;
+
+	while (world_job(&relay, &j)) {
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+		n++;
+	}
+	return n;
+}
+
+static void
+release_cb(struct store_msg *const *msgs, size_t n, void *arg)
+{
+	struct life_order o = { LIFE_RELEASE, HOLD_NONE, "", "admin" };
+
+	is_int((int)n, 1, "it is there");
+	if (n == 1) {
+		is_int(msgs[0]->hold, HOLD_CAP, "held by the cap");
+		is_int(life_obey(&world, msgs[0], &o), LIFE_DONE, "released");
+	}
+}
+
+/*
+ * What days have charged is held until one moment: it leaves at the cap's pace
+ * all the same, also behind a restart, and holds up nothing else.
+ */
+static void
+test_released_together(void)
+{
+	struct conf_limit was = world_limits[0];
+	uint64_t until_ms = ev_wall_ms() + 10 * DAY;
+	int day, i, taken = 0;
+
+	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, 3, 3600 };
+	queue_reconf(&world, &world_conf);
+	for (day = 0; day < 3; day++) {
+		for (i = 0; i < 4; i++)
+			taken += submit_held("alice@example.org", until_ms);
+		world_step(DAY);
+	}
+	is_int(taken, 9, "three an hour are taken, nine in all");
+	ok(submit_held("bob@example.org", until_ms), "and one of bob's");
+	is_int(deliver_all(), 0, "nothing leaves");
+	world_step(until_ms - ev_wall_ms() + 61000);
+	is_int(deliver_all(), 4, "at their hour three leave, and bob's");
+	is_int(world_queued(), 6, "six wait");
+	submit("bob@example.net");
+	is_int(deliver_all(), 1, "what is sent now does not");
+	world_step(HOUR / 2);
+	is_int(deliver_all(), 0, "they wait on");
+	world_step(HOUR / 2 + 120000);
+	is_int(deliver_all(), 3, "after an hour the next three leave");
+	world_step(HOUR + 120000);
+	is_int(deliver_all(), 3, "after two the last");
+	is_int(world_queued(), 0, "none is lost");
+
+	until_ms = ev_wall_ms() + DAY;
+	ok(submit_held("alice@example.org", until_ms), "one more");
+	world_limits[0].count = 0;
+	world_crash(&smtpd, &relay);
+	queue_reconf(&world, &world_conf);
+	world_step(DAY + 61000);
+	is_int(deliver_all(), 0, "a cap that nothing fits lets nothing go");
+	world_step(DAY);
+	is_int(world_queued(), 1, "it is held for the admin");
+	world_limits[0] = was;
+	queue_reconf(&world, &world_conf);
+	store_list(world.store, 0, 10, release_cb, NULL);
+	world_turn(20);
+	is_int(deliver_all(), 1, "who lets it go");
+}
+
 static void
 test_partial(void)
 {
@@ -808,6 +902,7 @@ main(void)
 	test_restart();
 	test_backlog();
 	test_released();
+	test_released_together();
 	test_clock_leap();
 	test_clock_ahead();
 	world_disconnect(&smtpd);

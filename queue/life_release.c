@@ -1,0 +1,100 @@
+/*
+ * Mail that its sender asked to hold (FUTURERELEASE, RFC 4865) was charged when
+ * it was accepted. What a month of days has charged may be due in one moment,
+ * so it is let go at the pace of its account's cap: of what was held no more
+ * leaves within a window than the account may send within it, beside what it
+ * sends now. Who has no more than its cap's worth on hold never waits for this.
+ *
+ * It is counted in memory alone: a restart of the queue begins anew, and so
+ * does a message that was let go and then forgotten in a crowd before a first
+ * attempt; both err by little.
+ */
+#include "lib/prelude.h"
+
+#include "lib/flood.h"
+#include "lib/log.h"
+#include "lib/num.h"
+#include "queue/clock.h"
+#include "queue/life_private.h"
+
+static struct flood kept = FLOOD("messages that a cap keeps from release", 60);
+
+static void
+say_why(struct live_msg *lm, const struct caps_refusal *why,
+    char text[LIFE_DIAG_MAX])
+{
+	const struct conf_limit *l = why->limit;
+	char limit[NUM_TEXT_LEN], window[NUM_TEXT_LEN];
+	uint32_t i;
+
+	snprintf(text, LIFE_DIAG_MAX, "was held as its sender asked, and its "
+	    "account's cap lets go of %s within %s",
+	    caps_amount(l->what, l->count, limit),
+	    num_print_wait(l->window_sec, window));
+	for (i = 0; i < lm->m.env.nrcpts; i++)
+		if (lm->m.rcpts[i].state == RCPT_PENDING)
+			life_set_word(lm, i, WORD_DEFERRED, "4.7.1", text, "");
+	life_note(lm, "waits: it %s", text);
+}
+
+/* No waiting helps: the message alone is more than a window may hold now. */
+static void
+give_to_admin(struct live_msg *lm, const char *why)
+{
+	log_warnx("%s held account=%s why=\"it %s\"; posternctl queue release "
+	    "or remove", life_name(lm), log_escs(lm->m.account), why);
+	lm->m.hold = HOLD_CAP;
+	life_park(lm);
+}
+
+static void
+wait(struct live_msg *lm, uint64_t retry_sec, const char *why)
+{
+	struct sched_retry retry = life_retry(lm->q, &lm->m);
+	uint64_t in_ms = retry_sec * 1000, wall = ev_wall_ms();
+	uint64_t most = sched_backoff_longest_ms(&retry);
+	char text[NUM_TEXT_LEN];
+
+	in_ms = in_ms < most ? in_ms : most;
+	if (lm->m.env.by_ms > wall && wall + in_ms > lm->m.env.by_ms)
+		in_ms = lm->m.env.by_ms - wall;
+	if (flood_log(&kept))
+		log_info("%s waits for=cap account=%s why=\"it %s\" next_try="
+		    "\"in %s\"", life_name(lm), log_escs(lm->m.account), why,
+		    num_print_wait((in_ms + 999) / 1000, text));
+	lm->m.due_ms = clock_due_ms() + in_ms;
+	ev_timer_set(&lm->due, in_ms);
+	live_set_state(lm, LIVE_RESTING);
+	live_drop_body(lm);
+	live_set_indexed(lm, false);
+	store_update(lm->q->store, &lm->m, NULL, NULL, NULL);
+}
+
+void
+life_release(struct live_msg *lm)
+{
+	struct caps *released = lm->q->released;
+	const struct store_msg *m = &lm->m;
+	uint64_t now = clock_steady_ms();
+	char why[LIFE_DIAG_MAX];
+	const struct conf_cap *cap;
+	struct caps_refusal no;
+	enum caps_verdict v;
+
+	if (m->env.hold_until_ms == 0 || m->attempts > 0 || life_by_over(lm)) {
+		life_try(lm, false);
+		return;
+	}
+	cap = caps_find(released, m->cap);
+	v = caps_check(released, cap, m->account, m->charge, now, &no);
+	if (v == CAPS_OK) {
+		caps_charge(released, cap, m->account, m->charge, now);
+		life_try(lm, false);
+		return;
+	}
+	say_why(lm, &no, why);
+	if (v == CAPS_NEVER)
+		give_to_admin(lm, why);
+	else
+		wait(lm, no.retry_sec, why);
+}
