@@ -194,6 +194,7 @@ queue_close(struct queue *q)
 {
 	ev_timer_cancel(&q->sweep);
 	ev_timer_cancel(&q->stop);
+	submit_let_go(q->submit);
 	store_close(&q->store);
 	ctl_free(&q->ctl);
 	life_digests_free(&q->digests);

@@ -87,6 +87,15 @@ worker_lost(struct worker *w)
 }
 
 void
+submit_let_go(struct submit *s)
+{
+	size_t i;
+
+	for (i = 0; s != NULL && i < s->nworkers; i++)
+		spools_clear(&s->workers[i]->spools);
+}
+
+void
 submit_free(struct submit **sp)
 {
 	struct submit *s = *sp;
@@ -99,7 +108,6 @@ submit_free(struct submit **sp)
 	ev_timer_cancel(&s->look);
 	for (i = 0; i < s->nworkers; i++) {
 		worker_lost(s->workers[i]);
-		spools_clear(&s->workers[i]->spools);
 		free(s->workers[i]);
 	}
 	free(s->workers);

@@ -15,6 +15,8 @@
 struct submit;
 
 struct submit *submit_new(struct queue *);
+/* Before the store closes: gives it back the files that nobody has submitted. */
+void	 submit_let_go(struct submit *);
 void	 submit_free(struct submit **);
 /* A channel to this worker, taken over; replaces an older one. */
 void	 submit_peer(struct submit *, uint32_t index, int fd);

@@ -841,6 +841,24 @@ test_held_out_of_sight(void)
 	world_connect(&smtpd, ROLE_SMTPD, 0);
 }
 
+/* A session has a spool file when the queue stops: the store is there for it. */
+static void
+test_stop(void)
+{
+	struct ticket t = world_ticket(0, 77, "alice@example.org");
+	struct world_msg *m;
+	struct ipc_in in;
+
+	ipc_begin(M_TX_SPOOL, 77);
+	ticket_put(&t);
+	ipc_send(smtpd.ipc, -1);
+	m = world_next(&smtpd, &in);
+	ok(m != NULL && in.type == M_TX_SPOOL_HERE, "a spool file");
+	world_close();
+	world_disconnect(&smtpd);
+	ok(true, "is given back at the end");
+}
+
 int
 main(void)
 {
@@ -865,7 +883,6 @@ main(void)
 	test_held_submit();
 	test_held_on();
 	test_held_out_of_sight();
-	world_disconnect(&smtpd);
-	world_close();
+	test_stop();
 	return tap_done();
 }
