@@ -8,7 +8,8 @@ field in front, Date and Message-ID where they are missing, no Bcc and its like.
 import re
 
 ADDED = re.compile(rb"\AReceived: by relay\.example\.org \(Postern\) with "
-                   rb"(?:UTF8SMTPSA|ESMTPSA) id [0-9a-f-]+;\r\n\t[^\r\n]*\r\n")
+                   rb"(?:UTF8SMTPSA|ESMTPSA) id [0-9a-f-]+"
+                   rb"(?:\r\n\tPRIORITY -?[0-9])?;\r\n\t[^\r\n]*\r\n")
 
 
 def taken_off(content, sent_header):

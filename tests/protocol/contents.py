@@ -160,7 +160,7 @@ def bare_bytes():
     whole = (b"Subject: hello\r\nX-Folded: one\r\n\ttwo\r\nFrom: "
              b"alice@example.org\r\n\r\nfirst line\r\n\r\nsecond\r\nlast\r\n")
     for c in (b"\r", b"\n", b"\0"):
-        for at in list(range(0, len(whole) - 2, 2)):
+        for at in range(len(whole) - 2):
             text = whole[:at] + c + whole[at:]
             if flawed(text):
                 yield text
@@ -220,6 +220,13 @@ def test_chunks(post):
         reply = post.by_bdat([whole[:at], whole[at:]], whole)
         post.judge("BDAT/CHUNKING", b"split %d" % at, reply.startswith("250 2.0.0") and
                    post.then == "250", reply)
+    for at in range(0, len(whole) - 1, 2):
+        for size in (1, 9):
+            parts = [whole[:at], whole[at:at + size], b"", whole[at + size:]]
+            reply = post.by_bdat(parts, whole)
+            post.judge("BDAT/CHUNKING", b"split %d+%d" % (at, size),
+                       reply.startswith("250 2.0.0") and post.then == "250",
+                       reply)
     for size in range(1, 40):
         chunks = [whole[i:i + size] for i in range(0, len(whole), size)]
         reply = post.by_bdat(chunks, whole)

@@ -253,9 +253,9 @@ def scram_cases():
             "%w,p=*", "*", "%w,x=y,p=%p", "c=biws,r=%n,r=%n,p=%p",
             "c=biws,c=biws,r=%n,p=%p", "\0%w,p=%p", "%w,p=%p\0"):
         yield "final " + final, dict(final=final)
-    for n in range(0, 32, 2):
+    for n in range(32):
         yield "a bit of the proof, %d" % n, dict(proof=flip(n))
-    for n in range(0, 16, 4):
+    for n in range(0, 16, 2):
         yield "a bit of the salt, %d" % n, dict(
             salt=lambda s, n=n: flip(n % len(s))(s))
     for n in (-4095, -1, 1, 2, 4096, 10):
@@ -271,7 +271,7 @@ def scram_cases():
                         ("lower case", lambda n, c: n.lower()),
                         ("twice", lambda n, c: n + n)):
         yield "nonce: " + name, dict(nonce=nonce)
-    for n in range(0, 12, 2):
+    for n in range(12):
         yield "a letter of the nonce, %d" % n, dict(
             nonce=lambda r, c, n=n: r[:len(c) + n] + (
                 "x" if r[len(c) + n] != "x" else "y") + r[len(c) + n + 1:])

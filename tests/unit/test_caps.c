@@ -123,8 +123,9 @@ static void
 test_edges(void)
 {
 	static const uint32_t kinds[] = { LIMIT_MESSAGES, LIMIT_RECIPIENTS,
-	    LIMIT_BYTES }, windows[] = { 1, 10, 60, 3599, 3600, 7200, 86400 };
-	static const uint64_t counts[] = { 1, 2, 7 };
+	    LIMIT_BYTES }, windows[] = { 1, 10, 60, 900, 3599, 3600, 7200,
+	    86400, 604800 };
+	static const uint64_t counts[] = { 1, 2, 7, 30 };
 	uint64_t count, slot, free_ms, n;
 	size_t k, w, i;
 	bool good;
