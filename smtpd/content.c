@@ -7,6 +7,8 @@
 #include "lib/seldom.h"
 #include "smtpd/content.h"
 
+/* So much is gathered for a write to the spool file. */
+#define SPOOL_GATHER (32 * 1024)
 /* What one call of content_add() may bring beyond the mark: a stream's worth. */
 #define PIECE_MAX (64 * 1024)
 
@@ -50,11 +52,9 @@ content_refuse(struct content *c, enum reply verdict)
 
 /* The file is queue's and on its disk; a write only reaches the page cache. */
 static void
-flush(struct content *c)
+spool(struct content *c, const uint8_t *p, size_t left)
 {
 	static struct seldom told;
-	const uint8_t *p = c->body.data;
-	size_t left = c->body.len;
 	ssize_t n;
 
 	while (left > 0) {
@@ -72,6 +72,12 @@ flush(struct content *c)
 		p += n;
 		left -= (size_t)n;
 	}
+}
+
+static void
+flush(struct content *c)
+{
+	spool(c, c->body.data, c->body.len);
 	buf_reset(&c->body);
 }
 
@@ -88,6 +94,8 @@ content_spool_to(struct content *c, int fd)
 	c->spool = fd;
 	if (c->verdict == REPLY_NONE)
 		flush(c);
+	/* What has gathered was much, and will not be so much again. */
+	buf_clear(&c->body);
 }
 
 bool
@@ -106,14 +114,16 @@ content_spool_done(struct content *c)
 static void
 keep(struct content *c, const uint8_t *p, size_t n)
 {
-	if (buf_add(&c->body, p, n) == -1) {
+	if (c->spool != -1 && c->body.len + n > SPOOL_GATHER)
+		flush(c);
+	if (c->verdict != REPLY_NONE)
+		return;
+	c->size += n;
+	if (c->spool != -1 && n > SPOOL_GATHER)
+		spool(c, p, n);
+	else if (buf_add(&c->body, p, n) == -1)
 		/* Only if the caller did not heed content_needs_spool(). */
 		content_refuse(c, REPLY_TROUBLE);
-		return;
-	}
-	c->size += n;
-	if (c->spool != -1 && c->body.len >= CONTENT_INLINE_MAX)
-		flush(c);
 }
 
 /*

@@ -20,8 +20,12 @@
 /* How much more than the limit is read of a message that is refused anyway. */
 #define OVERRUN_FACTOR	2
 #define OVERRUN_BYTES	(1024 * 1024)
-/* Bodies above 64 KB that a worker has in memory, all sessions together. */
-#define LARGE_MAX	64
+/*
+ * What a worker lends of memory to bodies above 64 KB, all sessions together,
+ * and how much at first to each.
+ */
+#define LARGE_BYTES	(4 * 1024 * 1024)
+#define LARGE_FIRST	(128 * 1024)
 
 /* --- the beginning ------------------------------------------------------------------------- */
 
@@ -131,15 +135,18 @@ stays_in_memory(struct session *s)
 {
 	struct transaction *tx = s->tx;
 	struct server *srv = s->server;
-	size_t most = envelope_body_max(&tx->env);
+	size_t most = envelope_body_max(&tx->env), want;
 
+	want = tx->content.size <= LARGE_FIRST && most > LARGE_FIRST ?
+	    LARGE_FIRST : most;
 	if (tx->content.size > most ||
-	    (tx->large == NULL && srv->large_bodies == LARGE_MAX))
+	    srv->large_bytes - tx->lent + want > LARGE_BYTES)
 		return false;
-	if (tx->large == NULL)
-		srv->large_bodies++;
-	tx->large = &srv->large_bodies;
-	tx->content.inline_max = most;
+	transaction_not_large(tx);
+	tx->large = &srv->large_bytes;
+	tx->lent = want;
+	srv->large_bytes += want;
+	tx->content.inline_max = want;
 	return true;
 }
 

@@ -32,7 +32,7 @@ struct server {
 	struct upstream auth, queue;
 	struct session_list by_id[SERVER_BUCKETS];
 	size_t	 sessions;
-	size_t	 large_bodies;		/* in memory, smtpd/message.c */
+	size_t	 large_bytes;		/* lent to bodies, smtpd/message.c */
 	struct proxied_list proxied;	/* not yet sessions, smtpd/proxied.h */
 	size_t	 proxied_n;
 	struct leaving_list leaving;	/* no more sessions, smtpd/leaving.h */

@@ -18,8 +18,9 @@ void
 transaction_not_large(struct transaction *tx)
 {
 	if (tx->large != NULL)
-		--*tx->large;
+		*tx->large -= tx->lent;
 	tx->large = NULL;
+	tx->lent = 0;
 }
 
 void

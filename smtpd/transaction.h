@@ -22,12 +22,13 @@ struct transaction {
 	char	*refusal;	/* owned reply line of queue, to be said at the end */
 	struct smtp_data_in wire;
 	struct content content;	/* in use from DATA on */
-	size_t	*large;		/* counts us: the body in memory is large */
+	size_t	*large;		/* counts what is lent to a body in memory */
+	size_t	 lent;
 };
 
 struct transaction *transaction_new(const char *return_path);
 void	 transaction_free(struct transaction **);
-/* No more of those that count counts. */
+/* What was lent to its body is there for others. */
 void	 transaction_not_large(struct transaction *);
 
 #endif

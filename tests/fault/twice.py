@@ -114,19 +114,16 @@ def queue_before_its_record(p, sink):
                 kill)
 
 
-def queue_unnoticed(p, sink):
-    """relay is not scheduled for a while: it finds a 354, and then nobody."""
-    kill, queue, relay = [], Victim(p, "queue"), Victim(p, "relay")
+def queue_past_the_text(p, sink):
+    """relay notices and hangs up; its text is there all the same."""
+    kill, queue = [], Victim(p, "queue")
 
-    def go():
+    def end():
         os.kill(queue.pid, signal.SIGKILL)
         kill.append(queue.dead())
-        os.kill(relay.pid, signal.SIGCONT)
 
-    sink.answer["DATA"] = once(
-        lambda: os.kill(relay.pid, signal.SIGSTOP))
-    sink.answer["TEXT"] = once(go)
-    comes_twice("queue dies and relay does not know yet", p, sink, kill)
+    sink.answer["END"] = once(end)
+    comes_twice("queue dies past the text", p, sink, kill)
 
 
 def main():
@@ -136,7 +133,7 @@ def main():
                                  route_options="tls = none") as p:
         p.account(ALICE, "open-sesame")
         for window in (relay_past_the_text, relay_before_the_result,
-                       queue_before_its_record, queue_unnoticed):
+                       queue_before_its_record, queue_past_the_text):
             window(p, sink)
         tap.ok(wait_for(lambda: not p.rows("queue", "list")),
                "the queue is empty")

@@ -18,7 +18,9 @@ class Message:
     def __init__(self, sender, recipients, content, session):
         self.sender = sender
         self.recipients = recipients
-        self.content = content          # bytes, dots taken off, CRLF
+        self.size = len(content)
+        # bytes, dots taken off, CRLF; all of them unless told otherwise
+        self.content = content[:session.server.sink.keep]
         self.tls = session.tls
         self.user = session.user
         self.time = time.time()
@@ -170,7 +172,6 @@ class Session(socketserver.StreamRequestHandler):
         self.say(reply)
         if reply[0] != "3":
             return
-        self.decide("TEXT", line, "")   # said, and nothing read yet
         content = []
         while True:
             part = self.rfile.readline(1 << 20)
@@ -207,6 +208,7 @@ class Sink:
         self.lines = []
         self.sessions = 0
         self.answer = {}
+        self.keep = None                # so many bytes of each message
         self.extensions = list(extensions)      # more lines for EHLO
         self.without = without          # of what EHLO offers
         self.lock = threading.Lock()
