@@ -33,7 +33,7 @@ LONG = "--long" in sys.argv
 ALICE = "alice@example.org"     # as trouble.py has it
 BOB = "bob@example.net"
 SOON = 'retry-first = "1s" retry-max = "2s"'
-DISK_MB = 64
+DISK_MB = 80                    # two segments, and ballast twice over
 
 
 def private_mounts():
