@@ -8,6 +8,7 @@
 #include <db.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdatomic.h>
 
 #include "auth/records.h"
 #include "auth/records_file.h"
@@ -26,7 +27,7 @@ struct records {
 	DB_ENV	*env;
 	DB	*db;
 	char	*dir;
-	int	 error;		/* the last one */
+	atomic_int error;	/* the last one */
 	struct records_file file;
 	atomic_bool lost;	/* another, or none, has its place */
 	void	(*on_lost)(void);
@@ -52,7 +53,7 @@ failed(struct records *a, const char *doing, int r)
 	if (r != ESTALE)	/* told when it was seen */
 		log_warnx("accounts: cannot %s %s/%s: %s", doing, a->dir,
 		    FILE_NAME, db_strerror(r));
-	a->error = r;
+	atomic_store(&a->error, r);
 	return ACCOUNTS_ERROR;
 }
 
@@ -112,13 +113,13 @@ describe(const char *dir, int r)
 const char *
 records_why(const struct records *a)
 {
-	return describe(a->dir, a->error);
+	return describe(a->dir, atomic_load(&a->error));
 }
 
 void
 records_damaged(struct records *a)
 {
-	a->error = EINVAL;
+	atomic_store(&a->error, EINVAL);
 }
 
 static bool

@@ -2,10 +2,11 @@
 """
 Time tells nobody who is there: how long a wrong password of an account takes,
 and how long a name that nobody has, by PLAIN, LOGIN and SCRAM and to SCRAM's
-first challenge, over TLS, 2,000 samples of each, in random order. The means may
-differ by less than three standard errors (Welch); chance exceeds that once in
-370 times, so a difference must show again in fresh samples before it counts.
-For check-long: it measures time.
+first challenge, over TLS, 2,000 samples of each, in random order; and by PLAIN
+where a directory is asked for names without an account, and while it is frozen.
+The means may differ by less than three standard errors (Welch); chance exceeds
+that once in 370 times, so a difference must show again in fresh samples before
+it counts. For check-long: it measures time.
 """
 import base64
 import concurrent.futures
@@ -19,8 +20,10 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
+from backends import Slapd                                       # noqa: E402
 from postern import Postern, need_root, plain                    # noqa: E402
 from scram import Scram                                          # noqa: E402
+from sources import accounts, ldap_section                       # noqa: E402
 from talk import Talk                                            # noqa: E402
 
 SAMPLES = 2000
@@ -51,6 +54,12 @@ def by_scram(talk, name):
     client = Scram(name, "wrong-sesame")
     reply = talk.say("AUTH SCRAM-SHA-256 " + b64(client.first()))
     return talk.say(b64(client.final(base64.b64decode(reply[4:]))))
+
+
+def by_plain_down(talk, name):
+    """While the directory says nothing."""
+    reply = by_plain(talk, name)
+    return reply.replace("454 4.7.0", "535 5.7.8")
 
 
 def several(p, way, sample):
@@ -116,7 +125,30 @@ def main():
                 z = measure(p, how, way)
             tap.ok(abs(z) < LIMIT, "%s: %d wrong passwords take as long as %d "
                    "names that nobody has" % (name, SAMPLES, SAMPLES))
+    with_directory()
     tap.done()
+
+
+def with_directory():
+    with Slapd({"diana": ("ldap-sesame", ["diana@example.org"])}) as slapd, \
+            Postern(workers=2, limits='errors = 1000',
+                    sections=accounts("ldap") + ldap_section(
+                        slapd, timeout="2s")) as p:
+        for n in range(NAMES):
+            p.account(name_of(True, n), "open-sesame")
+        # The first ones wait for connections to be made.
+        measure(p, several, by_plain)
+        z = measure(p, several, by_plain)
+        tap.ok(abs(z) < LIMIT or abs(measure(p, several, by_plain)) < LIMIT,
+               "PLAIN, with a directory for other names")
+        slapd.freeze()
+        # The first ones wait for it in vain; who that is, is chance.
+        measure(p, several, by_plain_down)
+        z = measure(p, several, by_plain_down)
+        tap.ok(abs(z) < LIMIT or abs(measure(
+            p, several, by_plain_down)) < LIMIT,
+            "PLAIN, with one that is frozen")
+        slapd.thaw()
 
 
 main()
