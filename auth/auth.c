@@ -160,12 +160,12 @@ static void
 stop(void)
 {
 	peers_stop();
+	tokens_stop();		/* what is asked there ends in threads */
+	sources_stop();
 	worker_stop();
 	watch_stop();
 	lastuse_stop();
 	revoke_stop();
-	tokens_stop();
-	sources_stop();
 	sasl_login_accounts(NULL);
 	lanes_conf(NULL, conf);
 	accounts_close(&accounts);

@@ -32,7 +32,8 @@
 enum exchange_state {
 	EXCHANGE_RUNNING,	/* a thread has it; the client may only go */
 	EXCHANGE_WAITING,	/* for the client's next response */
-	EXCHANGE_ASKING,	/* another process: its answer comes */
+	EXCHANGE_ASKING,	/* another process: its answer comes, whether or
+				   not the client waits for it */
 	EXCHANGE_DELAYED,	/* the client hears the answer later */
 	EXCHANGE_LEFT		/* the client is gone: the thread tidies up */
 };
@@ -41,7 +42,8 @@ struct exchange {
 	struct job job;		/* first: the job is the exchange */
 	LIST_ENTRY(exchange) bucket, of_peer;
 	LIST_ENTRY(exchange) of_questions; /* while asking */
-	uint64_t id, question;
+	uint64_t id;
+	uint64_t question;	/* another process' number for it; 0: not asked */
 	struct exchange_peer *peer; /* NULL once left */
 	uint32_t index;		/* the worker's */
 	atomic_bool given_up;	/* a thread need not begin any more */
@@ -67,6 +69,7 @@ static const struct auth_conf *conf;
 static LIST_HEAD(, exchange) buckets[BUCKETS];
 static LIST_HEAD(, exchange) questions[BUCKETS];
 static exchange_asker *askers[SASL_ASKS];
+static exchange_canceller *cancellers[SASL_ASKS];
 static size_t *burdens;		/* exchanges of each worker, by its index */
 static size_t nburdens;
 
@@ -139,16 +142,14 @@ detach(struct exchange *e)
 		return;
 	LIST_REMOVE(e, bucket);
 	LIST_REMOVE(e, of_peer);
-	if (e->state == EXCHANGE_ASKING)
-		LIST_REMOVE(e, of_questions);
 	e->peer = NULL;
-	ev_timer_cancel(&e->timer);
 }
 
 static void
 exchange_free(struct exchange *e)
 {
 	detach(e);
+	ev_timer_cancel(&e->timer);
 	(*burden(e->index))--;
 	buf_wipe(&e->input);
 	buf_clear(&e->certs);
@@ -223,6 +224,7 @@ static void
 tidy(struct exchange *e)
 {
 	detach(e);
+	ev_timer_cancel(&e->timer);
 	if (e->login == NULL) {
 		exchange_free(e);
 		return;
@@ -312,6 +314,7 @@ ask(struct exchange *e)
 
 	e->question = ++last;
 	e->result.known = watch_is_known(e->params.peer);
+	e->result.network = watch_network(e->params.peer);
 	set_state(e, EXCHANGE_ASKING);
 	LIST_INSERT_HEAD(&questions[e->question % BUCKETS], e, of_questions);
 	wait_ms = asker == NULL ? 0 : asker(e->question, &e->result);
@@ -345,9 +348,34 @@ exchange_answered(enum sasl_ask what, uint64_t question,
 }
 
 void
-exchange_ask_by(enum sasl_ask what, exchange_asker *asker)
+exchange_ask_by(enum sasl_ask what, exchange_asker *asker,
+    exchange_canceller *canceller)
 {
 	askers[what] = asker;
+	cancellers[what] = canceller;
+}
+
+/*
+ * The client has left. "Yes" comes at once from those who take their time over
+ * "no": who asks and hangs up has guessed as well as who waits, and it counts
+ * when the answer is there.
+ */
+static void
+settle(struct exchange *e)
+{
+	struct sasl_result *r = &e->result;
+	size_t n = strlen(r->why);
+
+	if (r->refused) {
+		r->answer = SASL_ANSWER_NO;
+		r->no = AUTH_NO_CREDENTIALS;
+	}
+	if (e->question != 0 && !e->told && r->answer == SASL_ANSWER_NO) {
+		snprintf(r->why + n, sizeof(r->why) - n, "%sthe client had "
+		    "left", n == 0 ? "" : "; ");
+		(void)failure_note(e->id, &e->params, r, &e->wait_ms);
+	}
+	tidy(e);
 }
 
 static void
@@ -355,8 +383,8 @@ exchange_done(struct job *job)
 {
 	struct exchange *e = (struct exchange *)job;
 
-	if (e->state == EXCHANGE_LEFT) {
-		tidy(e);
+	if (e->peer == NULL) {
+		settle(e);
 		return;
 	}
 	switch (e->result.answer) {
@@ -390,7 +418,7 @@ exchange_done(struct job *job)
 			failed(e);
 		break;
 	case SASL_ANSWER_ASK:
-		/* Nobody is asked for who is locked out. */
+		/* Nobody is asked about a name that is locked. */
 		if (locked(e))
 			failed(e);
 		else
@@ -471,13 +499,13 @@ exchange_step(struct exchange_peer *peer, uint64_t id, const uint8_t *input,
 static void
 leave(struct exchange *e)
 {
-	if (e->state != EXCHANGE_RUNNING) {
-		tidy(e);
-		return;
-	}
 	detach(e);
-	atomic_store(&e->given_up, true);
-	set_state(e, EXCHANGE_LEFT);
+	if (e->state == EXCHANGE_ASKING)
+		cancellers[e->result.ask](e->question);
+	else if (e->state != EXCHANGE_RUNNING)
+		tidy(e);
+	else if (e->question == 0)
+		atomic_store(&e->given_up, true);
 }
 
 void

@@ -48,7 +48,9 @@ void	 exchange_leave(struct exchange_peer *);
  * at most; 0: it cannot ask now. No thread waits meanwhile.
  */
 typedef uint64_t exchange_asker(uint64_t question, const struct sasl_result *);
-void	 exchange_ask_by(enum sasl_ask, exchange_asker *);
+/* The client has left: an answer is good for no more than to see who guesses. */
+typedef void exchange_canceller(uint64_t question);
+void	 exchange_ask_by(enum sasl_ask, exchange_asker *, exchange_canceller *);
 /*
  * The answer, whose account is taken over; one that nobody waits for any more
  * is dropped, and so is one of another process than was asked.

@@ -48,9 +48,7 @@ wait_of(const struct sasl_login_params *p, const char *tried)
 
 /*
  * A name that is locked for this peer is refused whatever the password was,
- * and nothing is counted: who guesses on learns nothing, not even whether. So is
- * who began before his network was locked, or many logins at once would be as
- * many guesses.
+ * and nothing is counted: who guesses on learns nothing, not even whether.
  */
 uint64_t
 failure_locked(const struct sasl_login_params *p, struct sasl_result *r)
@@ -105,14 +103,13 @@ count(const struct sasl_login_params *p, struct sasl_result *r,
 
 	if (no != AUTH_NO_CREDENTIALS && no != AUTH_NO_TEMPORARY)
 		return 1;
-	if (no == AUTH_NO_TEMPORARY && (!by_password(p) || r->wrong == 0))
+	if (!by_password(p))
+		return r->harmless || no == AUTH_NO_TEMPORARY ? 1 :
+		    watch_token_failed(p->peer, r->wrong);
+	if (*r->tried == '\0' || (no == AUTH_NO_TEMPORARY && r->wrong == 0))
 		return 1;
 	*wait_ms = failure_locked(p, r);
 	if (*wait_ms > 0 || r->harmless)
-		return 1;
-	if (!by_password(p))
-		return watch_token_failed(p->peer, r->wrong);
-	if (*r->tried == '\0')
 		return 1;
 	return no == AUTH_NO_CREDENTIALS ?
 	    watch_failed(r->tried, p->peer, r->wrong) :

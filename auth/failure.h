@@ -10,8 +10,8 @@
 #include "lib/ipc.h"
 
 /*
- * Milliseconds until this login may go on, from there and with the name that it
- * has tried; 0: now. Else its result is a lock from here on.
+ * Milliseconds until this login may go on with the name that it has tried; 0:
+ * now. Else its result is a lock from here on.
  */
 uint64_t failure_locked(const struct sasl_login_params *,
 	    struct sasl_result *);

@@ -385,6 +385,15 @@ guard_is_known(struct guard *g, const char *peer, uint64_t now_ms)
 	return p.len > 0 && is_trusted(address_of(g, &p), now_ms);
 }
 
+uint64_t
+guard_network(const struct guard *g, const char *peer)
+{
+	struct place p = place_of(peer);
+
+	return p.len == 0 ? 0 : 1 | hash_of(g, p.v, p.site_len > 0 ?
+	    p.site_len : p.network_len);
+}
+
 static uint32_t
 account_failed(struct guard *g, const struct try *t, uint64_t secret,
     uint64_t now_ms)

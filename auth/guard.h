@@ -65,6 +65,8 @@ uint64_t guard_proof_wait(struct guard *, const char *name, const char *peer,
  * locked itself, if it was.
  */
 bool	 guard_is_known(struct guard *, const char *peer, uint64_t now_ms);
+/* A number for the /24 or /48 that it is in; 0: for none. */
+uint64_t guard_network(const struct guard *, const char *peer);
 
 /*
  * A login failed. secret: a keyed hash of the wrong password, or 0 where the

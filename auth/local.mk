@@ -20,6 +20,7 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/lanes.c %D%/lanes.h \
 	%D%/lastuse.c %D%/lastuse.h \
 	%D%/oauth.c %D%/oauth.h \
+	%D%/pending.c %D%/pending.h \
 	%D%/password.c %D%/password.h \
 	%D%/peers.c %D%/peers.h \
 	%D%/pins.c %D%/pins.h \

@@ -87,6 +87,7 @@ struct sasl_result {
 	struct buf question;		/* with it: a secret */
 	bool	 known;			/* with it: somebody has logged in from
 					   there before */
+	uint64_t network;		/* with it: a number for that, 0: none */
 	bool	 refused;		/* the challenge tells of a failure, what
 					   the client says to it is its last */
 	bool	 harmless;		/* a failure that was no guess */

@@ -7,6 +7,7 @@
 #include <openssl/hmac.h>
 
 #include "auth/exchange.h"
+#include "auth/pending.h"
 #include "auth/sources.h"
 #include "lib/child.h"
 #include "lib/ev.h"
@@ -14,18 +15,15 @@
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
-#define ASKED_MAX	1024	/* at once, far above honest use */
 #define SLOTS		2048	/* a newcomer takes the place of an older one */
 #define MAC_LEN		32
 #define TESTS		(1ULL << 63) /* questions that are no login's */
 
 /* A question that is out. */
 struct asked {
-	LIST_ENTRY(asked) link;
-	uint64_t question;
+	struct pending_one one;	/* first: the one is the question */
 	char	 name[ACCOUNT_MAX + 1];
 	uint8_t	 mac[MAC_LEN];
-	bool	 stale;		/* the answer is not to be remembered */
 	const struct sources_tester *tester; /* NULL: a login */
 	void	*arg;
 };
@@ -40,8 +38,7 @@ struct slot {
 
 static const struct auth_conf *conf;
 static struct ipc *source;
-static LIST_HEAD(, asked) askings = LIST_HEAD_INITIALIZER(askings);
-static unsigned int nasked;
+static struct pending pending;
 static struct slot *slots;
 static uint8_t key[MAC_LEN];
 
@@ -121,15 +118,11 @@ remembers(const uint8_t mac[MAC_LEN], struct sasl_verdict *v)
 	return true;
 }
 
-/* An answer under way may be about what was true before. */
 static void
 forget_all(void)
 {
-	struct asked *a;
 	size_t i;
 
-	LIST_FOREACH(a, &askings, link)
-		a->stale = true;
 	for (i = 0; slots != NULL && i < SLOTS; i++)
 		account_clear(&slots[i].account);
 }
@@ -137,12 +130,8 @@ forget_all(void)
 void
 sources_forget(const char *name)
 {
-	struct asked *a;
 	size_t i;
 
-	LIST_FOREACH(a, &askings, link)
-		if (strcmp(a->name, name) == 0)
-			a->stale = true;
 	for (i = 0; slots != NULL && i < SLOTS; i++)
 		if (strcmp(slots[i].account.name, name) == 0)
 			account_clear(&slots[i].account);
@@ -154,28 +143,16 @@ sources_forget(const char *name)
 static void
 end(struct asked *a, struct sasl_verdict *v)
 {
-	LIST_REMOVE(a, link);
-	nasked--;
+	pending_remove(&a->one);
 	if (a->tester != NULL) {
 		a->tester->ended(a->arg, v);
 		account_clear(&v->account);
 	} else {
-		if (v->good && !a->stale)
+		if (v->good)
 			remember(a, v);
-		exchange_answered(SASL_ASK_SOURCE, a->question, v);
+		exchange_answered(SASL_ASK_SOURCE, a->one.question, v);
 	}
 	free(a);
-}
-
-static struct asked *
-find(uint64_t question)
-{
-	struct asked *a;
-
-	LIST_FOREACH(a, &askings, link)
-		if (a->question == question)
-			break;
-	return a;
 }
 
 static const struct conf_grant *
@@ -261,7 +238,7 @@ on_said(struct ipc_in *in, const struct asked *a)
 static int
 on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 {
-	struct asked *a = find(in->id);
+	struct asked *a = (struct asked *)pending_find(&pending, in->id);
 	struct sasl_verdict v = { .good = false };
 	int r = -1;
 
@@ -290,10 +267,10 @@ hang_up(void)
 	struct sasl_verdict v;
 
 	ipc_free(&source);
-	while (!LIST_EMPTY(&askings)) {
+	while (!LIST_EMPTY(&pending.all)) {
 		v = (struct sasl_verdict){ .temporary = true,
 		    .why = "postern-source has ended" };
-		end(LIST_FIRST(&askings), &v);
+		end((struct asked *)LIST_FIRST(&pending.all), &v);
 	}
 }
 
@@ -311,19 +288,18 @@ on_gone(struct ipc *ipc, const char *why, void *arg)
 
 static struct asked *
 send_question(uint64_t question, const char *name, const void *password,
-    size_t len, bool tell, bool known)
+    size_t len, bool tell, uint64_t network, bool known)
 {
 	struct asked *a = xcalloc(1, sizeof(*a));
 
-	a->question = question;
 	snprintf(a->name, sizeof(a->name), "%s", name);
-	LIST_INSERT_HEAD(&askings, a, link);
-	nasked++;
+	pending_add(&pending, &a->one, question, network, known);
 	ipc_begin(M_SOURCE_ASK, question);
 	ipc_put_str(name);
 	ipc_put_bytes(password, len);
 	ipc_put_bool(tell);
 	ipc_put_bool(known);
+	ipc_put_u64(network);
 	ipc_send(source, -1);
 	ipc_forget();
 	return a;
@@ -345,11 +321,21 @@ ask(uint64_t question, const struct sasl_result *r)
 		exchange_answered(SASL_ASK_SOURCE, question, &v);
 		return 0;
 	}
-	if (source == NULL || nasked >= ASKED_MAX)
+	if (source == NULL || !pending_room(&pending, r->network, r->known))
 		return 0;
-	a = send_question(question, name, password, len, false, r->known);
+	a = send_question(question, name, password, len, false, r->network,
+	    r->known);
 	memcpy(a->mac, mac, MAC_LEN);
 	return (uint64_t)conf->source_sec * 1000;
+}
+
+static void
+cancel(uint64_t question)
+{
+	if (pending_find(&pending, question) == NULL)
+		return;		/* its answer came, and is on its way */
+	ipc_begin(M_SOURCE_CANCEL, question);
+	ipc_send(source, -1);
 }
 
 void
@@ -362,11 +348,13 @@ sources_test(const char *name, const void *password, size_t len,
 
 	if (conf->grants.n == 0)
 		v.temporary = false;
-	if (source == NULL || conf->grants.n == 0 || nasked >= ASKED_MAX) {
+	if (source == NULL || conf->grants.n == 0 ||
+	    !pending_room(&pending, 0, true)) {
 		tester->ended(arg, &v);
 		return;
 	}
-	a = send_question(TESTS | ++tests, name, password, len, true, true);
+	a = send_question(TESTS | ++tests, name, password, len, true, 0,
+	    true);
 	a->tester = tester;
 	a->arg = arg;
 }
@@ -380,7 +368,7 @@ sources_peer(int fd)
 
 	hang_up();
 	source = ipc_new(fd, &ops, NULL);
-	exchange_ask_by(SASL_ASK_SOURCE, ask);
+	exchange_ask_by(SASL_ASK_SOURCE, ask, cancel);
 }
 
 void

@@ -1,23 +1,25 @@
 #include "lib/prelude.h"
 
 #include "auth/exchange.h"
+#include "auth/pending.h"
 #include "auth/tokens.h"
 #include "lib/child.h"
 #include "lib/log.h"
+#include "lib/xalloc.h"
 
-#define ASKED_MAX	1024	/* at once, far above honest use */
 #define GRACE_MS	2000	/* fetch's own time-out comes first */
 
 static const struct auth_conf *conf;
 static struct ipc *fetch;
-static unsigned int asked;	/* and not yet answered */
+static struct pending pending;
 
 static uint64_t
 ask(uint64_t question, const struct sasl_result *r)
 {
-	if (fetch == NULL || asked >= ASKED_MAX)
+	if (fetch == NULL || !pending_room(&pending, r->network, r->known))
 		return 0;
-	asked++;
+	pending_add(&pending, xmalloc(sizeof(struct pending_one)), question,
+	    r->network, r->known);
 	ipc_begin(M_TOKEN, question);
 	ipc_put_bytes(r->question.data, r->question.len);
 	ipc_send(fetch, -1);
@@ -25,10 +27,30 @@ ask(uint64_t question, const struct sasl_result *r)
 	return (uint64_t)conf->token_sec * 1000 + GRACE_MS;
 }
 
+static void
+cancel(uint64_t question)
+{
+	if (pending_find(&pending, question) == NULL)
+		return;		/* its answer came, and is on its way */
+	ipc_begin(M_TOKEN_CANCEL, question);
+	ipc_send(fetch, -1);
+}
+
+static void
+end(struct pending_one *one, struct sasl_verdict *v)
+{
+	uint64_t question = one->question;
+
+	pending_remove(one);
+	free(one);
+	exchange_answered(SASL_ASK_TOKEN, question, v);
+}
+
 static int
 on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 {
 	struct sasl_verdict v = { .good = in->type == M_TOKEN_OK };
+	struct pending_one *one = pending_find(&pending, in->id);
 	uint8_t no;
 
 	if (in->type == M_TOKEN_OK)
@@ -44,14 +66,12 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 			return -1;
 	} else
 		return -1;
-	if (!ipc_in_end(in) || asked == 0)
+	if (!ipc_in_end(in) || one == NULL)
 		return -1;
-	asked--;
-	exchange_answered(SASL_ASK_TOKEN, in->id, &v);
+	end(one, &v);
 	return 0;
 }
 
-/* Who waits for an answer has a time-out. */
 static void
 on_gone(struct ipc *ipc, const char *why, void *arg)
 {
@@ -69,7 +89,7 @@ tokens_peer(int fd)
 
 	tokens_stop();
 	fetch = ipc_new(fd, &ops, NULL);
-	exchange_ask_by(SASL_ASK_TOKEN, ask);
+	exchange_ask_by(SASL_ASK_TOKEN, ask, cancel);
 }
 
 void
@@ -81,6 +101,12 @@ tokens_conf(const struct auth_conf *c)
 void
 tokens_stop(void)
 {
+	struct sasl_verdict v;
+
 	ipc_free(&fetch);
-	asked = 0;
+	while (!LIST_EMPTY(&pending.all)) {
+		v = (struct sasl_verdict){ .temporary = true,
+		    .why = "postern-fetch has ended" };
+		end(LIST_FIRST(&pending.all), &v);
+	}
 }

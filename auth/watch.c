@@ -191,6 +191,12 @@ watch_is_known(const char *peer)
 	    ev_wall_ms());
 }
 
+uint64_t
+watch_network(const char *peer)
+{
+	return guard_network(the_guard(), outside(peer));
+}
+
 uint32_t
 watch_failed(const char *name, const char *peer, uint64_t secret)
 {

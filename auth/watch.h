@@ -28,6 +28,8 @@ uint64_t watch_account_wait(const char *name, const char *peer);
 uint64_t watch_proof_wait(const char *name, const char *peer);
 /* Whether it is an address that somebody logs in from. */
 bool	 watch_is_known(const char *peer);
+/* As guard_network(); 0 for this machine, too. */
+uint64_t watch_network(const char *peer);
 /* Each returns how many different failures there were by now; see guard.h. */
 uint32_t watch_failed(const char *name, const char *peer, uint64_t secret);
 uint32_t watch_undecided(const char *name, const char *peer, uint64_t secret);

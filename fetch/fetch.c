@@ -61,6 +61,10 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	const uint8_t *token;
 	size_t len;
 
+	if (in->type == M_TOKEN_CANCEL && ipc_in_end(in)) {
+		questions_cancel(in->id);
+		return 0;
+	}
 	if (in->type != M_TOKEN)
 		return -1;
 	token = ipc_get_bytes(in, TOKEN_MAX, &len);

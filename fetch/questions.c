@@ -184,6 +184,25 @@ questions_ask(uint64_t id, const char *token, size_t len)
 	judge(q);
 }
 
+/*
+ * A look at the keys is one for all. A token that the provider was asked about
+ * has cost it something, and shows by its word who makes tokens up.
+ */
+void
+questions_cancel(uint64_t id)
+{
+	struct question *q;
+	struct verdict v = { 0 };
+
+	TAILQ_FOREACH(q, &waiting, link)
+		if (q->id == id)
+			break;
+	if (q == NULL || (*conf->introspection != '\0' && !is_asked(q)))
+		return;
+	verdict_no(&v, TOKEN_NO_UNAVAILABLE, "nothing was found out");
+	answer(q, &v);
+}
+
 /* Judged one after the other; who is judged first may answer for its equals. */
 void
 questions_conf(const struct fetch_conf *c, struct jwks *fixed,

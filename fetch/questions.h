@@ -27,6 +27,11 @@ void	 questions_conf(const struct fetch_conf *, struct jwks *fixed,
 void	 questions_start(void);
 void	 questions_stop(void);
 void	 questions_ask(uint64_t id, const char *token, size_t len);
+/*
+ * Nobody waits for that verdict: it is there now, unless the provider has been
+ * asked about the token, and its word will be. None is fine.
+ */
+void	 questions_cancel(uint64_t id);
 /* How many wait. */
 size_t	 questions_waiting(void);
 /* Nobody wants to know any more. */

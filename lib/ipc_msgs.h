@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 15
+#define IPC_VERSION 16
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
@@ -154,7 +154,10 @@ enum msg {
 	/* auth to source; id is the question's */
 	M_SOURCE_ASK = 144, /* str name, bytes password, bool tell, too, bool
 			   known: somebody has logged in from where he is, so he
-			   goes before strangers; which source lets him in? */
+			   goes before strangers, u64 a number for the network
+			   he is in, 0: none; which source lets him in? */
+	M_SOURCE_CANCEL,	/* nobody waits for it; a source that has it in hand
+			   answers all the same, and the answer is told */
 	/* source to auth */
 	M_SOURCE_SAID,	/* str source, u8 enum source_said, str why, u32 ms
 			   that it took: one source, in their order, where
@@ -166,6 +169,7 @@ enum msg {
 
 	/* auth to fetch; id is the question's */
 	M_TOKEN = 160,	/* bytes token: whose is it? */
+	M_TOKEN_CANCEL,	/* as M_SOURCE_CANCEL */
 	/* fetch to auth */
 	M_TOKEN_OK,	/* str the name that it carries */
 	M_TOKEN_NO	/* u8 enum token_no, str why, for the log; it may hold

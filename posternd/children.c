@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -8,11 +9,11 @@
 #include "lib/xalloc.h"
 #include "posternd/children_private.h"
 #include "posternd/slices.h"
-#include "posternd/wiring.h"
 
 #define PATIENCE_MS	(5 * 60 * 1000)	/* recovery of a large queue included */
 #define PAUSE_FIRST_MS	250		/* before the second start in a row */
 #define PAUSE_MAX_MS	30000
+#define TLS_KEY_LIFE_MS	(60 * 60 * 1000)
 #define WELL_MS		10000		/* who lived as long died of something new */
 
 struct child *children;
@@ -31,6 +32,18 @@ static enum {
 } phase;
 
 static bool check_only;
+static uint8_t tls_key[TLS_KEY_LEN];
+static struct ev_timer tls_key_timer;
+
+static const struct { enum role a, b; } links[] = {
+	{ ROLE_SMTPD, ROLE_AUTH },
+	{ ROLE_SMTPD, ROLE_KEYS },
+	{ ROLE_SMTPD, ROLE_QUEUE },
+	{ ROLE_AUTH, ROLE_QUEUE },
+	{ ROLE_QUEUE, ROLE_RELAY },
+	{ ROLE_AUTH, ROLE_SOURCE },
+	{ ROLE_AUTH, ROLE_FETCH },
+};
 
 /*
  * Who may have whom replaced. Those that strangers talk to rank below those
@@ -135,6 +148,79 @@ child_begin(struct child *c, const struct config *cfg)
 	spawn(c, cfg);
 }
 
+static bool
+linked(enum role a, enum role b)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(links); i++)
+		if ((links[i].a == a && links[i].b == b) ||
+		    (links[i].a == b && links[i].b == a))
+			return true;
+	return false;
+}
+
+static void
+send_peer(struct child *to, const struct child *peer, int fd)
+{
+	ipc_begin(M_PEER, 0);
+	ipc_put_u32(peer->role);
+	ipc_put_u32(peer->index);
+	ipc_send(to->control, fd);
+	close(fd);
+}
+
+/* A channel to everybody who has been launched; the others follow suit. */
+static void
+connect_peers(struct child *c)
+{
+	size_t i;
+	int fd[2];
+
+	for (i = 0; i < children_n; i++) {
+		struct child *d = &children[i];
+
+		if (!linked(c->role, d->role) || (d->state != CHILD_LAUNCHED &&
+		    d->state != CHILD_READY))
+			continue;
+		if (ipc_pair(fd) == -1)
+			fatal("cannot make a channel");
+		send_peer(c, d, fd[0]);
+		send_peer(d, c, fd[1]);
+	}
+}
+
+/* --- TLS session tickets ------------------------------------------------------------ */
+
+/*
+ * One key for all workers, so that a client may resume with any; a new one
+ * each hour and whenever a worker died. So what a captured worker knows is of
+ * no use against sessions of before or after it.
+ */
+static void
+send_tls_key(struct child *c)
+{
+	ipc_begin(M_TLS_KEY, 0);
+	ipc_put_bytes(tls_key, sizeof(tls_key));
+	ipc_send(c->control, -1);
+	ipc_forget();
+}
+
+static void
+renew_tls_key(void *arg)
+{
+	size_t i;
+
+	if (getrandom(tls_key, sizeof(tls_key), 0) != sizeof(tls_key))
+		fatal("no random numbers");
+	for (i = 0; i < children_n; i++)
+		if (children[i].role == ROLE_SMTPD &&
+		    (children[i].state == CHILD_LAUNCHED ||
+		    children[i].state == CHILD_READY))
+			send_tls_key(&children[i]);
+	ev_timer_set(&tls_key_timer, TLS_KEY_LIFE_MS);
+}
+
 /* --- launch ------------------------------------------------------------------------- */
 
 static void
@@ -147,9 +233,9 @@ launch(struct child *c)
 	ipc_send(c->control, -1);
 	ipc_begin(M_STATS, 0);
 	ipc_send(c->control, c->stats_fd);
-	wiring_connect(c);
+	connect_peers(c);
 	if (c->role == ROLE_SMTPD) {
-		wiring_tls_key(c);
+		send_tls_key(c);
 		listeners_send(listeners, NULL, c->control, c->index);
 	}
 	slices_root(config, c->role, root);
@@ -261,8 +347,9 @@ children_start(const struct config *cfg, const struct listeners *ls,
 	add_role(ROLE_QUEUE, 1);
 	add_role(ROLE_RELAY, cfg->relays);
 	add_role(ROLE_SMTPD, cfg->workers);
+	ev_timer_init(&tls_key_timer, renew_tls_key, NULL);
+	renew_tls_key(NULL);
 	/* The array stays where it is from here on. */
-	wiring_start(children, children_n);
 	for (i = 0; i < children_n; i++) {
 		ev_timer_init(&children[i].again, again_cb, &children[i]);
 		ev_timer_init(&children[i].patience, patience_cb,
@@ -380,7 +467,7 @@ died(struct child *c, int status)
 		return;
 	}
 	if (c->role == ROLE_SMTPD)
-		wiring_renew_tls_key();
+		renew_tls_key(NULL);
 	pause = pause_before_next(c);
 	log_warnx("%s %s; the next one starts %s", c->name, why,
 	    pause == 0 ? "now" : pause < 1000 ? "in a moment" :
@@ -465,7 +552,7 @@ on_peer_bad(struct child *c, struct ipc_in *in)
 	const char *why = ipc_get_str(in, 1024);
 	struct child *bad;
 
-	if (!ipc_in_end(in) || role >= ROLES || !wiring_links(c->role, role) ||
+	if (!ipc_in_end(in) || role >= ROLES || !linked(c->role, role) ||
 	    (bad = find(role, index)) == NULL)
 		return -1;
 	log_warnx("%s says that %s broke the protocol: %s", c->name, bad->name,

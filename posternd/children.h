@@ -2,7 +2,7 @@
  * children: starts the processes, wires them to each other and replaces what
  * dies. A child is born in steps (lib/ipc_msgs.h): its slice is checked, then
  * it gets its page of counters, its channels, its sockets, and is told to
- * confine itself and serve. Who talks to whom is one table in wiring.c.
+ * confine itself and serve. Who talks to whom is one table in children.c.
  *
  * When a child dies, the next is started at once, later ones after growing
  * pauses, and everybody who talked to the dead gets a new channel.

@@ -19,8 +19,7 @@ noinst_LIBRARIES += %D%/libposternd.a
 	%D%/status.c %D%/status.h \
 	%D%/verify.c %D%/verify.h \
 	%D%/verify_groups.c %D%/verify_mechanisms.c %D%/verify_sources.c \
-	%D%/verify_tokens.c \
-	%D%/wiring.c %D%/wiring.h
+	%D%/verify_tokens.c
 %C%_posternd_SOURCES = %D%/main.c
 %C%_posternd_LDADD = %D%/libposternd.a $(LIBPOSTERN) $(CONFUSE_LIBS)
 LIBPOSTERND = posternd/libposternd.a $(LIBPOSTERN) $(CONFUSE_LIBS)

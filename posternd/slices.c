@@ -404,7 +404,8 @@ fill_sources(struct config *cfg, struct buf *problems, struct buf *warnings)
 		copy_strs(&grant->senders, &s->senders);
 		grant->more_senders = *s->senders_attribute != '\0' ||
 		    *s->query != '\0';
-		cfg->auth.source_sec += s->timeout_sec;
+		/* so long for a thread that is free, so long for the answer */
+		cfg->auth.source_sec += 2 * s->timeout_sec;
 	}
 }
 

@@ -39,6 +39,8 @@ struct question {
 	uint8_t	 password[SOURCE_PASSWORD_MAX];
 	size_t	 password_len;
 	bool	 tell, known;
+	uint64_t network;
+	bool	 left;		/* the client: no other source is asked */
 	bool	 doubt;		/* one that might know him has not said so */
 	char	 why[SOURCE_WHY_MAX + 80]; /* of the last that said anything */
 	struct asked *asked;	/* of the source at hand, or NULL */
@@ -50,7 +52,6 @@ struct asked {
 	struct ask *ask;
 	struct question *question; /* NULL: nobody waits for it */
 	struct source *source;
-	uint64_t begun_ms;
 	bool	 lost;		/* counted there */
 };
 
@@ -103,23 +104,38 @@ conf_of(const struct source *s)
 
 /* --- questions -------------------------------------------------------------------- */
 
+static void
+asked_free(struct asked *a)
+{
+	ask_free(&a->ask);
+	set_unref(a->source->set);
+	free(a);
+}
+
+/* False: a thread has it. */
+static bool
+withdraw(struct question *q)
+{
+	struct asked *a = q->asked;
+
+	if (!lanes_withdraw(a->ask))
+		return false;
+	q->asked = NULL;
+	ev_timer_cancel(&q->timer);
+	health_untried(&a->source->health);
+	asked_free(a);
+	return true;
+}
+
 /* What is out for it comes back to nobody. */
 static void
 let_go(struct question *q)
 {
-	struct asked *a = q->asked;
-
+	if (q->asked == NULL || withdraw(q))
+		return;
+	q->asked->question = NULL;
 	q->asked = NULL;
 	ev_timer_cancel(&q->timer);
-	if (a == NULL)
-		return;
-	a->question = NULL;
-	if (!lanes_withdraw(a->source->lanes, a->ask))
-		return;
-	health_untried(&a->source->health);
-	ask_free(&a->ask);
-	set_unref(a->source->set);
-	free(a);
 }
 
 static void
@@ -245,23 +261,41 @@ done(struct ask *ask)
 	struct asked *a = ask->arg;
 	struct source *s = a->source;
 	struct question *q = a->question;
-	uint64_t took = ev_now_ms() - a->begun_ms;
 
 	/* One that came too late has been counted as a failure. */
 	if (q != NULL && ask->answer.said == SAID_NOTHING)
-		failed(s, a->begun_ms, ask->answer.why);
+		failed(s, ask->begun_ms, ask->answer.why);
 	else if (ask->answer.said != SAID_NOTHING && q != NULL &&
 	    health_good(&s->health))
 		log_info("source=%s state=answering", conf_of(s)->name);
 	if (q != NULL) {
 		q->asked = NULL;
 		ev_timer_cancel(&q->timer);
-		answered(q, &ask->answer, took);
+		answered(q, &ask->answer, ev_now_ms() - ask->begun_ms);
 	}
 	s->lost -= a->lost;
-	ask_free(&ask);
-	set_unref(s->set);
-	free(a);
+	asked_free(a);
+}
+
+static uint64_t
+timeout_ms(const struct source *s)
+{
+	return (uint64_t)conf_of(s)->timeout_sec * 1000;
+}
+
+/* It has waited for a thread as long as it may, which says little of the source. */
+static void
+waited(struct question *q)
+{
+	struct source *s = q->asked->source;
+	struct answer busy = { .said = SAID_NOTHING };
+	bool bad = s->health.trying || s->lost > 0;
+
+	answer_set(&busy, SAID_NOTHING, "all its connections are busy");
+	(void)withdraw(q);
+	if (bad)
+		failed(s, ev_now_ms() - timeout_ms(s) - GRACE_MS, busy.why);
+	answered(q, &busy, timeout_ms(s));
 }
 
 static void
@@ -271,47 +305,42 @@ timer_cb(void *arg)
 	struct asked *a = q->asked;
 	struct source *s = a->source;
 	struct answer silence = { .said = SAID_NOTHING };
-	uint64_t begun = a->begun_ms;
-	bool bad = s->health.trying || s->lost > 0;
+	uint64_t begun = a->ask->begun_ms;
+	uint64_t end = begun + timeout_ms(s) + GRACE_MS, now = ev_now_ms();
 
+	if (begun == 0) {
+		waited(q);
+		return;
+	}
+	if (now < end) {	/* it began later than it came */
+		ev_timer_set(&q->timer, end - now);
+		return;
+	}
+	answer_set(&silence, SAID_NOTHING, "no answer within %us",
+	    conf_of(s)->timeout_sec);
 	a->question = NULL;
 	q->asked = NULL;
-	if (lanes_withdraw(s->lanes, a->ask)) {
-		/* If there are just too many it says little of the source. */
-		answer_set(&silence, SAID_NOTHING, "all its connections are "
-		    "busy");
-		if (bad)
-			failed(s, begun, silence.why);
-		ask_free(&a->ask);
-		set_unref(s->set);
-		free(a);
-	} else {
-		answer_set(&silence, SAID_NOTHING, "no answer within %us",
-		    conf_of(s)->timeout_sec);
-		a->lost = true;
-		s->lost++;
-		failed(s, begun, silence.why);
-	}
-	answered(q, &silence, ev_now_ms() - begun);
+	a->lost = true;
+	s->lost++;
+	failed(s, begun, silence.why);
+	answered(q, &silence, now - begun);
 }
 
 static void
 ask(struct question *q, struct source *s)
 {
-	uint64_t timeout = (uint64_t)conf_of(s)->timeout_sec * 1000;
 	struct asked *a = xcalloc(1, sizeof(*a));
 
 	a->ask = ask_new(q->name, q->password, q->password_len);
 	a->ask->known = q->known;
-	a->ask->deadline_ms = wait_clock() + timeout;
+	a->ask->network = q->network;
 	a->ask->done = done;
 	a->ask->arg = a;
 	a->question = q;
 	a->source = s;
-	a->begun_ms = ev_now_ms();
 	s->set->refs++;
 	q->asked = a;
-	ev_timer_set(&q->timer, timeout + GRACE_MS);
+	ev_timer_set(&q->timer, timeout_ms(s) + GRACE_MS);
 	lanes_submit(s->lanes, a->ask);
 }
 
@@ -321,7 +350,7 @@ go_on(struct question *q)
 {
 	char why[SOURCE_WHY_MAX];
 
-	for (; q->at < q->set->n; q->at++) {
+	for (; q->at < q->set->n && !q->left; q->at++) {
 		struct source *s = &q->set->sources[q->at];
 
 		if (!is_for(conf_of(s), q->name))
@@ -341,17 +370,29 @@ go_on(struct question *q)
 
 /* --- auth ------------------------------------------------------------------------- */
 
+static struct question *
+find(uint64_t id)
+{
+	struct question *q;
+
+	LIST_FOREACH(q, &questions, link)
+		if (q->id == id)
+			break;
+	return q;
+}
+
 static int
-on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+on_ask(struct ipc_in *in)
 {
 	const char *name = ipc_get_str(in, ACCOUNT_MAX);
 	size_t len;
 	const uint8_t *password = ipc_get_bytes(in, SOURCE_PASSWORD_MAX, &len);
 	bool tell = ipc_get_bool(in), known = ipc_get_bool(in);
+	uint64_t network = ipc_get_u64(in);
 	struct question *q;
 
-	if (in->type != M_SOURCE_ASK || !ipc_in_end(in) || *name == '\0' ||
-	    len == 0 || memchr(password, '\0', len) != NULL ||
+	if (!ipc_in_end(in) || *name == '\0' || len == 0 ||
+	    memchr(password, '\0', len) != NULL || find(in->id) != NULL ||
 	    nquestions == QUESTIONS_MAX || current == NULL)
 		return -1;
 	q = xcalloc(1, sizeof(*q));
@@ -361,6 +402,7 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	q->password_len = len;
 	q->tell = tell;
 	q->known = known;
+	q->network = network;
 	q->set = current;
 	q->set->refs++;
 	ev_timer_init(&q->timer, timer_cb, q);
@@ -369,6 +411,38 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	ipc_forget();
 	go_on(q);
 	return 0;
+}
+
+/*
+ * Its client has left. What no source has in its hands ends at once; else the
+ * source's word still says whether somebody guesses. Our answer may have
+ * crossed it.
+ */
+static int
+on_cancel(struct ipc_in *in)
+{
+	struct question *q = find(in->id);
+
+	if (!ipc_in_end(in))
+		return -1;
+	if (q == NULL)
+		return 0;
+	q->left = true;
+	if (!withdraw(q))
+		return 0;
+	if (*q->why == '\0') {
+		q->doubt = true;
+		snprintf(q->why, sizeof(q->why), "no source was asked");
+	}
+	say_no(q);
+	return 0;
+}
+
+static int
+on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
+{
+	return in->type == M_SOURCE_ASK ? on_ask(in) :
+	    in->type == M_SOURCE_CANCEL ? on_cancel(in) : -1;
 }
 
 static void

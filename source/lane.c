@@ -13,19 +13,27 @@
 
 STAILQ_HEAD(asks, ask);
 
+/* Who waits from one network. Empty ones are freed. */
+struct line {
+	TAILQ_ENTRY(line) link;
+	uint64_t network;
+	struct asks asks;
+};
+
 struct lanes {
 	struct source_conf copy; /* of one source */
 	const struct backend *backend;
 	char	 ca[64];
 	int	 ca_fd;		/* or -1 */
 	atomic_uint refs;	/* the owner, and each thread */
-	uint32_t started;	/* main thread's */
+	/* main thread's: */
+	uint32_t started, busy;	/* threads, and those that have an ask */
+	TAILQ_HEAD(, line) lines[2]; /* strangers', known clients'; whose turn
+				   is next first */
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	/* under lock: */
-	struct asks todo[2];	/* strangers', known clients' */
-	size_t	 ntodo;
-	uint32_t idle;
+	struct asks todo;	/* no more than there are threads for */
 	bool	 ending;
 };
 
@@ -114,28 +122,17 @@ release(struct lanes *l)
 	free(l);
 }
 
-/*
- * Whoever makes up names keeps threads busy for as long as PAM waits after a
- * failure; those who are known wait for one of them, not for all that is asked.
- */
 static struct ask *
 next_ask(struct lanes *l)
 {
-	struct asks *todo;
 	struct ask *a;
 
 	pthread_mutex_lock(&l->lock);
-	while (l->ntodo == 0 && !l->ending) {
-		l->idle++;
+	while (STAILQ_EMPTY(&l->todo) && !l->ending)
 		pthread_cond_wait(&l->more, &l->lock);
-		l->idle--;
-	}
-	todo = &l->todo[!STAILQ_EMPTY(&l->todo[true])];
-	a = STAILQ_FIRST(todo);
-	if (a != NULL) {
-		STAILQ_REMOVE_HEAD(todo, link);
-		l->ntodo--;
-	}
+	a = STAILQ_FIRST(&l->todo);
+	if (a != NULL)
+		STAILQ_REMOVE_HEAD(&l->todo, link);
 	pthread_mutex_unlock(&l->lock);
 	return a;
 }
@@ -177,6 +174,8 @@ work(void *arg)
 
 /* --- in the main thread ----------------------------------------------------------- */
 
+static void	hand_out(struct lanes *);
+
 static void
 wake_cb(void *arg)
 {
@@ -188,6 +187,8 @@ wake_cb(void *arg)
 	pthread_mutex_unlock(&finished_lock);
 	while ((a = STAILQ_FIRST(&all)) != NULL) {
 		STAILQ_REMOVE_HEAD(&all, link);
+		a->lanes->busy--;
+		hand_out(a->lanes);
 		a->done(a);
 	}
 }
@@ -226,8 +227,9 @@ lanes_new(const struct conf_source *conf, const struct backend *backend)
 	atomic_init(&l->refs, 1);
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->more, NULL);
-	STAILQ_INIT(&l->todo[false]);
-	STAILQ_INIT(&l->todo[true]);
+	STAILQ_INIT(&l->todo);
+	TAILQ_INIT(&l->lines[false]);
+	TAILQ_INIT(&l->lines[true]);
 	find_ca(l);
 	return l;
 }
@@ -253,8 +255,8 @@ lanes_conf(const struct lanes *l)
 	return CONF_AT(l->copy.sources, struct conf_source, 0);
 }
 
-/* One that cannot be started is one fewer; without any, questions time out. */
-static void
+/* One that cannot be started is one fewer; without any, questions wait in vain. */
+static bool
 start_thread(struct lanes *l)
 {
 	sigset_t all, old;
@@ -272,41 +274,92 @@ start_thread(struct lanes *l)
 	pthread_attr_destroy(&attr);
 	if (r == 0) {
 		l->started++;
-		return;
+		return true;
 	}
 	errno = r;
 	log_warn("source=%s cannot start a thread", lanes_conf(l)->name);
 	release(l);
+	return false;
+}
+
+static void
+line_up(struct lanes *l, struct ask *a)
+{
+	struct line *line;
+
+	TAILQ_FOREACH(line, &l->lines[a->known], link)
+		if (line->network == a->network)
+			break;
+	if (line == NULL) {
+		line = xcalloc(1, sizeof(*line));
+		line->network = a->network;
+		STAILQ_INIT(&line->asks);
+		TAILQ_INSERT_TAIL(&l->lines[a->known], line, link);
+	}
+	STAILQ_INSERT_TAIL(&line->asks, a, link);
+	a->line = line;
+}
+
+/* Out of its line, which goes behind the others when it had its turn. */
+static void
+step_out(struct ask *a, bool turn)
+{
+	struct lanes *l = a->lanes;
+	struct line *line = a->line;
+
+	a->line = NULL;
+	STAILQ_REMOVE(&line->asks, a, ask, link);
+	if (!turn && !STAILQ_EMPTY(&line->asks))
+		return;
+	TAILQ_REMOVE(&l->lines[a->known], line, link);
+	if (STAILQ_EMPTY(&line->asks))
+		free(line);
+	else
+		TAILQ_INSERT_TAIL(&l->lines[a->known], line, link);
+}
+
+/*
+ * To threads that are free, and only then: how long somebody had to wait for
+ * one is no time that the source has taken.
+ */
+static void
+hand_out(struct lanes *l)
+{
+	const struct conf_source *conf = lanes_conf(l);
+	struct line *line;
+	struct ask *a;
+
+	while ((line = TAILQ_FIRST(&l->lines[true])) != NULL ||
+	    (line = TAILQ_FIRST(&l->lines[false])) != NULL) {
+		if (l->busy == l->started && (l->started >= conf->connections
+		    || !start_thread(l)))
+			return;
+		a = STAILQ_FIRST(&line->asks);
+		step_out(a, true);
+		l->busy++;
+		a->begun_ms = ev_now_ms();
+		a->deadline_ms = wait_clock() +
+		    (uint64_t)conf->timeout_sec * 1000;
+		pthread_mutex_lock(&l->lock);
+		STAILQ_INSERT_TAIL(&l->todo, a, link);
+		pthread_cond_signal(&l->more);
+		pthread_mutex_unlock(&l->lock);
+	}
 }
 
 void
 lanes_submit(struct lanes *l, struct ask *a)
 {
-	bool busy;
-
-	pthread_mutex_lock(&l->lock);
-	STAILQ_INSERT_TAIL(&l->todo[a->known], a, link);
-	l->ntodo++;
-	busy = l->ntodo > l->idle;
-	pthread_cond_signal(&l->more);
-	pthread_mutex_unlock(&l->lock);
-	if (busy && l->started < lanes_conf(l)->connections)
-		start_thread(l);
+	a->lanes = l;
+	line_up(l, a);
+	hand_out(l);
 }
 
 bool
-lanes_withdraw(struct lanes *l, struct ask *a)
+lanes_withdraw(struct ask *a)
 {
-	struct ask *b;
-
-	pthread_mutex_lock(&l->lock);
-	STAILQ_FOREACH(b, &l->todo[a->known], link)
-		if (b == a)
-			break;
-	if (b != NULL) {
-		STAILQ_REMOVE(&l->todo[a->known], a, ask, link);
-		l->ntodo--;
-	}
-	pthread_mutex_unlock(&l->lock);
-	return b != NULL;
+	if (a->line == NULL)
+		return false;
+	step_out(a, false);
+	return true;
 }

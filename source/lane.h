@@ -1,8 +1,11 @@
 /*
- * lane: the threads that ask one source, as many as its connections. Others
- * than the main thread never see more than the question in their hands. An ask
- * is submitted, and comes back once, in the main loop, by done(); or it is
- * withdrawn before a thread has begun with it.
+ * lane: the threads that ask one source, as many as its connections. Whoever
+ * has to wait for one of them does so in the main thread, in a line for each
+ * network; known clients before strangers, and networks in turn, so that one of
+ * them, however much it asks, is in nobody's way for longer than one answer.
+ * Threads never see more than the question in their hands. An ask is submitted,
+ * and comes back once, in the main loop, by done(); or it is withdrawn before a
+ * thread has it.
  */
 #ifndef SOURCE_LANE_H
 #define SOURCE_LANE_H
@@ -13,16 +16,23 @@
 #include "source/backend.h"
 
 struct lanes;
+struct line;
 
 struct ask {
 	STAILQ_ENTRY(ask) link;
 	char	 name[ACCOUNT_MAX + 1];
 	char	 password[SOURCE_PASSWORD_MAX + 1];
-	bool	 known;		/* goes before those who are not */
-	uint64_t deadline_ms;	/* by wait_clock() */
 	struct answer answer;
+	/* the main thread's: */
+	bool	 known;		/* goes before those who are not */
+	uint64_t network;	/* which line it waits in */
+	uint64_t begun_ms;	/* when a thread got it; 0: it waits */
+	struct lanes *lanes;
+	struct line *line;	/* NULL: it does not wait */
 	void	(*done)(struct ask *);
-	void	*arg;		/* the main thread's */
+	void	*arg;
+	/* the thread's, set before: */
+	uint64_t deadline_ms;	/* by wait_clock() */
 };
 
 /* Once, before the others. */
@@ -41,6 +51,6 @@ struct ask *ask_new(const char *name, const void *password, size_t len);
 void	 ask_free(struct ask **);
 void	 lanes_submit(struct lanes *, struct ask *);
 /* False: a thread has it, or had; done() will be called. */
-bool	 lanes_withdraw(struct lanes *, struct ask *);
+bool	 lanes_withdraw(struct ask *);
 
 #endif

@@ -8,6 +8,7 @@ TESTS += %D%/devices.py
 TESTS += %D%/caps.py
 TESTS += %D%/senders.py
 TESTS += %D%/sources.py
+TESTS += %D%/guesses.py
 TESTS += %D%/dns.py
 TESTS += %D%/dns_hostile.py
 TESTS += %D%/parent.py
@@ -40,6 +41,7 @@ EXTRA_DIST += \
 	%D%/caps.py \
 	%D%/senders.py \
 	%D%/sources.py \
+	%D%/guesses.py \
 	%D%/dns.py \
 	%D%/dns_hostile.py \
 	%D%/parent.py \

@@ -23,7 +23,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct script {		/* under lock */
 	enum source_said said;
-	bool	 stuck;		/* whoever asks comes back when it is not */
+	bool	 stuck;		/* whoever asks comes back when it is not, */
+	unsigned int let;	/* or is one of so many */
 	unsigned int asked, inside, states;
 	char	 name[64], password[64];
 } scripts[DESKS];
@@ -50,8 +51,10 @@ fake_ask(void *arg, const struct query *q, struct answer *a)
 	s->asked++;
 	s->inside++;
 	pthread_cond_broadcast(&changed);
-	while (s->stuck)
+	while (s->stuck && s->let == 0)
 		pthread_cond_wait(&changed, &lock);
+	s->let -= s->let > 0;
+	pthread_cond_broadcast(&changed);
 	s->inside--;
 	answer_set(a, s->said, "word of %s", q->name);
 	if (s->said == SAID_YES) {
@@ -101,6 +104,18 @@ sticks(unsigned int i, bool stuck)
 	pthread_mutex_lock(&lock);
 	scripts[i].stuck = stuck;
 	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+}
+
+/* The loop stands still meanwhile: nobody else comes in. */
+static void
+let_out(unsigned int i, unsigned int n)
+{
+	pthread_mutex_lock(&lock);
+	scripts[i].let = n;
+	pthread_cond_broadcast(&changed);
+	while (scripts[i].let > 0)
+		pthread_cond_wait(&changed, &lock);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -170,17 +185,32 @@ dial(void)
 }
 
 static uint64_t
-ask_as(const char *name, bool tell, bool known)
+ask_from(uint64_t network, const char *name, bool tell, bool known)
 {
 	ipc_begin(M_SOURCE_ASK, ++last);
 	ipc_put_str(name);
 	ipc_put_bytes("pw", 2);
 	ipc_put_bool(tell);
 	ipc_put_bool(known);
+	ipc_put_u64(network);
 	if (ipc_send_sync(fd, -1) == -1)
 		abort();
 	ev_loop_once(0);
 	return last;
+}
+
+static uint64_t
+ask_as(const char *name, bool tell, bool known)
+{
+	return ask_from(1, name, tell, known);
+}
+
+static void
+leave(uint64_t question)
+{
+	ipc_begin(M_SOURCE_CANCEL, question);
+	if (ipc_send_sync(fd, -1) == -1)
+		abort();
 }
 
 static uint64_t
@@ -454,6 +484,143 @@ test_known(void)
 		(void)reply();
 }
 
+/* All that waits is in the channel; a turn takes in one at least. */
+static void
+take_in(void)
+{
+	int i;
+
+	for (i = 0; i < 40; i++)
+		ev_loop_once(2);
+}
+
+/* Whoever fills the line of his network is in no other's way. */
+static void
+test_turns(void)
+{
+	uint64_t other, known[2];
+	struct reply *r;
+	int i, at[3] = { 0 };
+
+	desk_conf(&conf);
+	says(0, SAID_WRONG);
+	sticks(0, true);
+	for (i = 0; i < 22; i++)
+		ask_from(7, B, false, false);
+	wait_inside(0, 2);
+	other = ask_from(8, B, false, false);
+	for (i = 0; i < 10; i++)
+		ask_from(9, B, false, true);
+	known[0] = last;
+	known[1] = ask_from(10, B, false, true);
+	take_in();
+	sticks(0, false);
+	for (i = 1; i <= 34 && (r = reply())->type == M_SOURCE_NO; i++) {
+		at[0] = r->id == known[1] ? i : at[0];
+		at[1] = r->id == known[0] ? i : at[1];
+		at[2] = r->id == other ? i : at[2];
+	}
+	/* Two are inside, and two threads may change places. */
+	ok(at[0] > 0 && at[0] <= 2 + 2 + 1, "of known clients each network has "
+	    "its turn (%d)", at[0]);
+	ok(at[1] >= 11 && at[1] <= 14, "they all go first (%d)", at[1]);
+	ok(at[2] > at[1] - 2 && at[2] <= 2 + 11 + 2 + 1, "then strangers', the "
+	    "second network behind one of twenty (%d)", at[2]);
+	is_int(i, 35, "all are answered");
+}
+
+/* A line that is long says nothing of the source. */
+static void
+test_line(void)
+{
+	uint64_t waits;
+	struct reply r;
+
+	desk_conf(&conf);
+	says(0, SAID_UNKNOWN);
+	says(2, SAID_UNKNOWN);
+	sticks(0, true);
+	ask(B, false);
+	ask(B, false);
+	wait_inside(0, 2);
+	waits = ask(B, false);
+	line[0] = '\0';
+	ev_clock_step(5200);		/* both are still in time, just */
+	let_out(0, 2);
+	(void)reply();
+	(void)reply();
+	wait_inside(0, 1);
+	ev_clock_step(5200);		/* it came 10.4 seconds ago */
+	ev_loop_once(0);
+	let_out(0, 1);
+	r = *reply();
+	ok(r.id == waits && r.type == M_SOURCE_NO && !r.temporary,
+	    "its time is counted from its turn: %s", r.why);
+	is_str(line, "", "and nothing was held against the source");
+	sticks(0, false);
+	desk_conf(&conf);
+}
+
+/* The client hangs up: its place is free, its guess is one all the same. */
+static void
+test_cancel(void)
+{
+	static const struct {
+		enum source_said said;
+		uint16_t type;
+		bool	 temporary;
+	} rows[] = {
+		{ SAID_WRONG, M_SOURCE_NO, false },
+		{ SAID_NO, M_SOURCE_NO, false },
+		{ SAID_NOTHING, M_SOURCE_NO, true },
+		{ SAID_YES, M_SOURCE_OK, false },
+	};
+	uint64_t inside, waits, q;
+	struct reply r;
+	size_t i;
+
+	desk_conf(&conf);
+	says(0, SAID_UNKNOWN);
+	says(2, SAID_NO);
+	sticks(0, true);
+	inside = ask(B, false);
+	ask(B, false);
+	wait_inside(0, 2);
+	waits = ask(B, false);
+	q = ask(B, false);
+	leave(waits);
+	r = *reply();
+	ok(r.id == waits && r.type == M_SOURCE_NO && r.temporary,
+	    "one that waits ends at once: %s", r.why);
+	leave(waits);
+	leave(inside);
+	take_in();
+	ok(poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 0) == 0, "one that a "
+	    "thread has does not, nor one that is over");
+	leave(q);
+	is_int(reply()->id, q, "the last in line, too");
+	sticks(0, false);
+	(void)reply();
+	(void)reply();
+	is_int(asked(0), 2, "those two were never asked about");
+	is_int(asked(2), 1, "who left is not asked about further on");
+	for (i = 0; i < nitems(rows); i++) {
+		desk_conf(&conf);
+		says(0, rows[i].said);
+		sticks(0, true);
+		q = ask(B, false);
+		wait_inside(0, 1);
+		leave(q);
+		take_in();
+		sticks(0, false);
+		r = *reply();
+		ok(r.id == q && r.type == rows[i].type && r.temporary ==
+		    rows[i].temporary, "behind his back it says %u: %s",
+		    rows[i].said, r.why);
+	}
+	desk_conf(&conf);
+}
+
 static void
 test_leaving(void)
 {
@@ -513,6 +680,7 @@ test_malformed(void)
 		ipc_put_bytes(rows[i].password, rows[i].len);
 		ipc_put_bool(false);
 		ipc_put_bool(false);
+		ipc_put_u64(0);
 		if (ipc_send_sync(fd, -1) == -1)
 			abort();
 		is_int(reply()->type, 1, "%s ends the channel", rows[i].what);
@@ -555,6 +723,9 @@ main(void)
 	test_tell();
 	test_stuck();
 	test_known();
+	test_turns();
+	test_line();
+	test_cancel();
 	test_leaving();
 	test_malformed();
 	desk_stop();

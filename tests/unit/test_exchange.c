@@ -347,45 +347,6 @@ test_locks(void)
 	watch_conf(&conf);
 }
 
-/* Many logins at once, begun before the first has failed. */
-static void
-test_burst(void)
-{
-	struct auth_conf conf = { .lock_after = 3, .lock_sec = 900 };
-	uint64_t first = id + 1, right;
-	int i, answered = 0, locked = 0;
-	struct rig_reply *r;
-	char name[16];
-
-	watch_conf(&conf);
-	rig_peer = "203.0.113.77";
-	for (i = 0; i < 20; i++) {
-		(void)rig_begin(++id, "LOGIN", NULL, 0);
-		snprintf(name, sizeof(name), "name%d", i);
-		(void)rig_step(id, name, strlen(name));
-	}
-	right = ++id;
-	(void)rig_begin(right, "LOGIN", NULL, 0);
-	(void)rig_step(right, "bob", 3);
-	for (i = 0; i < 20; i++) {
-		ipc_begin(M_AUTH_STEP, first + (uint64_t)i);
-		ipc_put_bytes("wrong horse", 11);
-		rig_send();
-	}
-	for (i = 0; i < 20; i++) {
-		r = rig_answer();
-		answered += r->no == AUTH_NO_CREDENTIALS;
-		locked += r->no == AUTH_NO_LOCKED;
-	}
-	ok(answered == 3 && locked == 17, "three guesses are answered, not "
-	    "what was begun beside them (%d, %d)", answered, locked);
-	r = rig_step(right, S("correct horse"));
-	is_int(r->no, AUTH_NO_LOCKED, "nor is a right one among them");
-	rig_peer = "192.0.2.7";
-	conf.lock_after = 0;
-	watch_conf(&conf);
-}
-
 static void
 test_delay(void)
 {
@@ -415,7 +376,6 @@ main(void)
 	test_challenge_delay();
 	test_delay();
 	test_locks();
-	test_burst();
 	test_limits();
 	test_no_starving();
 	test_given_up();

@@ -135,6 +135,11 @@ ask(uint64_t q, const struct sasl_result *r)
 }
 
 static void
+cancel(uint64_t q)
+{
+}
+
+static void
 says(bool good, bool temporary, bool harmless, const char *name)
 {
 	verdict = (struct sasl_verdict){ .good = good, .temporary = temporary,
@@ -386,7 +391,7 @@ main(void)
 	    "XOAUTH2";
 	rig_add("bob", NULL);
 	rig_add("alice", NULL);
-	exchange_ask_by(SASL_ASK_TOKEN, ask);
+	exchange_ask_by(SASL_ASK_TOKEN, ask, cancel);
 	ok(sasl_login_has("OAUTHBEARER") && sasl_login_has("XOAUTH2"),
 	    "the mechanisms are there");
 	test_messages();

@@ -224,6 +224,34 @@ test_time_out(void)
 	is_good("what is known has its answer, whoever leaves");
 }
 
+/* Clients that leave: what costs the provider nothing more ends with them. */
+static void
+test_cancel(void)
+{
+	begin(false);
+	world_ask(1, VECTOR_ES256);
+	world_ask(2, VECTOR_ES256);
+	questions_cancel(1);
+	ok(world_id == 1, "one that waits for keys ends at once");
+	is_bad(TOKEN_NO_UNAVAILABLE, "nothing", "as if nobody was there");
+	is_int(questions_waiting(), 1, "the other one waits");
+	questions_cancel(1);
+	questions_cancel(77);
+	is_int(world_answers, 1, "once is enough");
+	keys_come();
+	is_good("the other one is answered");
+	begin(true);
+	world_ask(3, "same");
+	world_ask(4, "same");
+	questions_cancel(4);
+	is_int(world_id, 4, "one that another asks, too, ends at once");
+	questions_cancel(3);
+	is_int(world_answers, 1, "one that the provider was asked about waits");
+	world_says("{\"active\":false}");
+	ok(world_id == 3, "for its word");
+	is_bad(TOKEN_NO_INVALID, "not active", "which tells of a guess");
+}
+
 static void
 test_crowd(void)
 {
@@ -458,6 +486,7 @@ main(void)
 	test_kept();
 	ev_clock_jump_wall(-(int64_t)(ev_wall_ms() - WORLD_WALL_MS));
 	test_time_out();
+	test_cancel();
 	test_crowd();
 	test_reload();
 	test_introspection();

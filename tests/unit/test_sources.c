@@ -5,6 +5,7 @@
  */
 #include "lib/prelude.h"
 
+#include "auth/pending.h"
 #include "auth/sources.h"
 #include "auth/tokens.h"
 #include "auth/watch.h"
@@ -66,9 +67,25 @@ question(uint64_t *qid)
 	    (const char *)password);
 	(void)ipc_get_bool(&in);
 	(void)ipc_get_bool(&in);
+	(void)ipc_get_u64(&in);
 	if (!ipc_in_end(&in))
 		abort();
 	return text;
+}
+
+/* The client of the last login hangs up; true when the other side is told. */
+static bool
+hang_up(int other, uint16_t type, uint64_t q)
+{
+	struct pollfd p = { .fd = other, .events = POLLIN };
+	struct ipc_in in;
+	int turns;
+
+	rig_cancel(id);
+	for (turns = 0; turns < 200 && poll(&p, 1, 0) == 0; turns++)
+		ev_loop_once(5);
+	return poll(&p, 1, 0) == 1 && ipc_recv_sync(other, 0, &in) == 1 &&
+	    in.type == type && in.id == q && ipc_in_end(&in);
 }
 
 /* Behind an answer to the client, which would have waited for it. */
@@ -148,16 +165,8 @@ test_yes(void)
 	sources_forget("carol@example.org");
 	rig_start_login(++id, "PLAIN", S(CAROL), 256);
 	ok(*question(&q) != '\0', "what is to be forgotten is");
-	sources_forget("carol@example.org");
 	answer_yes(q, "ldap", NULL);
 	is_int(rig_answer()->nsenders, 0, "no senders but the name");
-	rig_start_login(++id, "PLAIN", S(CAROL), 256);
-	ok(*question(&q) != '\0', "nor is an answer remembered that was under "
-	    "way meanwhile");
-	answer_yes(q, "ldap", NULL);
-	(void)rig_answer();
-	ok(rig_begin(++id, "PLAIN", S(CAROL))->type == M_AUTH_OK,
-	    "the next one is");
 	sources_conf(&rig_conf);
 	rig_start_login(++id, "PLAIN", S(CAROL), 256);
 	ok(*question(&q) != '\0', "and so is all at a reload");
@@ -456,6 +465,125 @@ test_guesses_meanwhile(void)
 	watch_conf(&conf);
 }
 
+static char told[512];
+
+static void
+keep_line(enum log_level level, const char *proc, const char *line)
+{
+	if (strstr(line, "login=failed") != NULL)
+		snprintf(told, sizeof(told), "%s", line);
+}
+
+/* Until what comes of an answer that nobody hears has come of it. */
+static void
+come_of_it(void)
+{
+	ev_loop_once(50);
+	rig_drain();
+	rig_drain();
+}
+
+/* Who guesses and hangs up before the "no" has guessed. */
+static void
+test_left(void)
+{
+	static const struct {
+		const char *name, *what;
+		enum { NO, NOT_NOW, SILENCE, YES } says;
+		bool	 locks, network;
+	} rows[] = {
+		{ "olga@example.org", "no", NO, true, false },
+		{ "lena@example.org", "no, to an account", NO, true, false },
+		{ "otto@example.org", "not now", NOT_NOW, true, false },
+		{ "odin@example.org", "nothing", SILENCE, true, false },
+		{ "olaf@example.org", "yes", YES, false, false },
+	};
+	struct auth_conf conf = { .lock_after = 3, .lock_sec = 900 };
+	char in[64], peer[32];
+	uint64_t q = 0;
+	size_t k;
+	int i, n;
+
+	ev_clock_step(24 * 60 * 60 * 1000);
+	watch_conf(&conf);
+	watch_unlock("lena@example.org");
+	log_set_sink(keep_line);
+	rig_peer = peer;
+	for (k = 0; k < nitems(rows); k++) {
+		snprintf(peer, sizeof(peer), "198.51.%zu.77", k);
+		for (i = 0; i < 3; i++) {
+			n = snprintf(in, sizeof(in), "%c%s%cpa55word %d", 0,
+			    rows[k].name, 0, i);
+			rig_start_login(++id, "PLAIN", in, (size_t)n, 256);
+			(void)question(&q);
+			ok(hang_up(source_fd, M_SOURCE_CANCEL, q),
+			    "%s: the source is told", rows[k].name);
+			if (rows[k].says == YES)
+				answer_yes(q, "ldap", NULL);
+			else if (rows[k].says == SILENCE)
+				ev_clock_step(12 * 1000);
+			else
+				answer_no(q, rows[k].says == NOT_NOW);
+			come_of_it();
+		}
+		ok((watch_account_wait(rows[k].name, peer) > 0) ==
+		    rows[k].locks, "%s, behind its back: %s", rows[k].what,
+		    rows[k].locks ? "locked" : "it was no guess");
+		ok((strstr(told, rows[k].name) != NULL && strstr(told,
+		    "the client had left") != NULL) == rows[k].locks,
+		    "told: %s", told);
+		ok(watch_peer_wait(peer) == 0, "one name locks no network");
+	}
+	snprintf(peer, sizeof(peer), "198.51.100.77");
+	for (i = 0; i < 3; i++) {
+		n = snprintf(in, sizeof(in), "%cno%d@example.org%cpa55word", 0,
+		    i, 0);
+		rig_start_login(++id, "PLAIN", in, (size_t)n, 256);
+		(void)question(&q);
+		(void)hang_up(source_fd, M_SOURCE_CANCEL, q);
+		answer_no(q, false);
+		come_of_it();
+	}
+	ok(watch_peer_wait(peer) > 0, "three names do");
+	rig_peer = "192.0.2.7";
+	log_set_sink(rig_quiet);
+	conf.lock_after = 0;
+	watch_conf(&conf);
+	watch_unlock("lena@example.org");
+}
+
+/* Who may be asked about, however much is asked. */
+static void
+test_pending(void)
+{
+	static struct pending_one ones[PENDING_MAX];
+	struct pending p = { LIST_HEAD_INITIALIZER(p.all) };
+	size_t n = 0;
+
+	while (n < 2 * PENDING_MAX && pending_room(&p, 7, false)) {
+		pending_add(&p, &ones[n], n + 1, 7, false);
+		n++;
+	}
+	is_int(n, PENDING_NETWORK, "of one network so many");
+	ok(!pending_room(&p, 7, true), "known clients there, too");
+	ok(pending_room(&p, 8, false) && pending_room(&p, 0, false),
+	    "others have their own");
+	while (n < PENDING_MAX && pending_room(&p, n, false)) {
+		pending_add(&p, &ones[n], n + 1, n, false);
+		n++;
+	}
+	is_int(n, PENDING_STRANGERS, "of strangers so many");
+	while (n < PENDING_MAX && pending_room(&p, n, true)) {
+		pending_add(&p, &ones[n], n + 1, n, true);
+		n++;
+	}
+	is_int(n, PENDING_MAX, "the rest is for who is known");
+	ok(!pending_room(&p, 0, true), "and then it is full");
+	pending_remove(pending_find(&p, 1));
+	ok(pending_find(&p, 1) == NULL && !pending_room(&p, 5000, false) ==
+	    false && pending_room(&p, 5000, true), "one that ends makes room");
+}
+
 static void
 test_trouble(void)
 {
@@ -480,8 +608,7 @@ test_trouble(void)
 	    AUTH_NO_TEMPORARY, "postern-source dies meanwhile");
 	rig_start_login(++id, "PLAIN", S("\0hank2\0pa55word"), 256);
 	(void)question(&q);
-	rig_cancel(id);
-	ev_loop_once(50);
+	(void)hang_up(source_fd, M_SOURCE_CANCEL, q);
 	answer_yes(q, "ldap", NULL);
 	ev_loop_once(50);
 	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
@@ -610,6 +737,50 @@ test_unfit(void)
 	close(fetch);
 }
 
+/* Tokens that are made up, by clients that do not wait for the answer. */
+static void
+test_tokens_left(void)
+{
+	struct auth_conf conf = { .lock_after = 3, .lock_sec = 900 };
+	int fetch = fetch_connect(), i;
+	struct pollfd p = { .fd = fetch, .events = POLLIN };
+	struct ipc_in in;
+	char text[64];
+	uint64_t q;
+
+	watch_conf(&conf);
+	rig_peer = "198.51.111.1";
+	for (i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text), "n,,\001auth=Bearer t%d\001\001",
+		    i);
+		rig_start_login(++id, "OAUTHBEARER", text, strlen(text), 256);
+		while (poll(&p, 1, 0) == 0)
+			ev_loop_once(5);
+		if (ipc_recv_sync(fetch, 0, &in) != 1)
+			abort();
+		q = in.id;
+		ok(hang_up(fetch, M_TOKEN_CANCEL, q), "postern-fetch is told");
+		ipc_begin(M_TOKEN_NO, q);
+		ipc_put_u8(TOKEN_NO_INVALID);
+		ipc_put_str("");
+		if (ipc_send_sync(fetch, -1) == -1)
+			abort();
+		come_of_it();
+	}
+	ok(watch_peer_wait(rig_peer) > 0, "three lock their network");
+	rig_peer = "198.51.112.1";
+	rig_start_login(++id, "OAUTHBEARER", S(token), 256);
+	while (poll(&p, 1, 0) == 0)
+		ev_loop_once(5);
+	tokens_stop();
+	ok(rig_answer()->no == AUTH_NO_TEMPORARY, "who waits when it ends is "
+	    "told so");
+	rig_peer = "192.0.2.7";
+	conf.lock_after = 0;
+	watch_conf(&conf);
+	close(fetch);
+}
+
 /* Whoever has captured postern-fetch answers no question about a password. */
 static void
 test_other_process(void)
@@ -628,8 +799,9 @@ test_other_process(void)
 	ipc_put_str("erin");
 	if (ipc_send_sync(fetch, -1) == -1)
 		abort();
-	ev_loop_once(50);
-	ev_loop_once(50);
+	r = rig_answer();
+	ok(r->type == M_AUTH_NO && r->id == id - 1 && r->no ==
+	    AUTH_NO_TEMPORARY, "an answer to what it was not asked ends it");
 	answer_no(q, false);
 	r = rig_answer();
 	ok(r->type == M_AUTH_NO && r->id == id && r->no ==
@@ -657,10 +829,13 @@ main(void)
 	test_time();
 	test_told_apart();
 	test_guesses_meanwhile();
+	test_left();
+	test_pending();
 	test_trouble();
 	test_test();
 	test_other_process();
 	test_unfit();
+	test_tokens_left();
 	peers_stop();
 	sources_stop();
 	rig_stop();
