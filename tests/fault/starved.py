@@ -49,6 +49,7 @@ def fill(p, leave):
     """A file on the queue's disk until so many bytes are left."""
     path = p.dir + "/state/queue/filler"
     with open(path, "ab") as f:
+        os.chown(path, USERS["queue"], USERS["queue"])  # or it does not start
         while True:
             v = os.statvfs(p.dir + "/state/queue")
             free = v.f_bavail * v.f_frsize
