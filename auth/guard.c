@@ -18,6 +18,12 @@
 #define UNSEEN_PER_ONE	10
 #define UNSEEN_AT_HOME	30
 #define GUARD_NAME_MAX	512	/* kept of a name */
+/*
+ * Somebody with an account and all addresses of a /48 pushes out no others'
+ * memory: so many networks of an account, addresses of a /48.
+ */
+#define PAIRS_MAX	128
+#define ADDRESSES_MAX	1024
 #define NAMES_PER_ONE	4	/* so many names of a /48 do */
 
 static struct flood locked = FLOOD("locks", 60);
@@ -460,10 +466,16 @@ guard_token_failed(struct guard *g, const char *peer, uint64_t token,
 }
 
 static void
-note_good(struct guard *g, struct memo *m, uint64_t now_ms)
+note_good(struct guard *g, struct memo *m, uint64_t owner, size_t max,
+    uint64_t now_ms)
 {
+	bool first = m->good_ms == 0 || m->owner != owner;
+
 	m->good_ms = now_ms;
+	m->owner = owner;
 	guard_use(g, m);
+	if (first)
+		guard_thin(g, m->kind, owner, max);
 }
 
 void
@@ -479,9 +491,10 @@ guard_succeeded(struct guard *g, const char *name, const char *peer,
 	pair_key(g, name, &p, key);
 	m = guard_make(g, PAIR, key);
 	m->n = m->unseen = 0;
-	note_good(g, m, now_ms);
+	note_good(g, m, hash_of(g, name, strlen(name)), PAIRS_MAX, now_ms);
 	digest(g, ADDRESS, p.v, p.len, key);
-	note_good(g, guard_make(g, ADDRESS, key), now_ms);
+	note_good(g, guard_make(g, ADDRESS, key), guard_network(g, peer),
+	    ADDRESSES_MAX, now_ms);
 }
 
 uint64_t

@@ -20,6 +20,8 @@
 #define NAME_LEN_MAX	1024
 #define PACK_MAX	(64 * 1024 * 1024)
 
+#define LOOKED_AT	16	/* of the oldest */
+
 /* The share of the room that is sure to each worth. */
 static const size_t shares[WORTHS] = {
 	GUARD_ROOM / 4, GUARD_ROOM / 4, GUARD_ROOM / 2
@@ -79,6 +81,24 @@ guard_forget(struct guard *g, struct memo *m)
 	free(m);
 }
 
+/*
+ * Of fresh failures the oldest, but one that has added up to more stays longer:
+ * whoever flushes it with made-up names has to fail as often for each.
+ */
+static struct memo *
+least(const struct guard *g, enum kind kind, enum worth w)
+{
+	struct memo *m = TAILQ_FIRST(&g->uses[kind][w]), *best = m;
+	int i;
+
+	for (i = 0; w == FRESH && m != NULL && i < LOOKED_AT; i++) {
+		if (m->n < best->n)
+			best = m;
+		m = TAILQ_NEXT(m, by_use);
+	}
+	return best;
+}
+
 /* When all is taken at least one kind of worth has its share or more. */
 static void
 make_room(struct guard *g, enum kind kind)
@@ -90,7 +110,7 @@ make_room(struct guard *g, enum kind kind)
 		return;
 	while (n[w] < shares[w])
 		w++;
-	guard_forget(g, TAILQ_FIRST(&g->uses[kind][w]));
+	guard_forget(g, least(g, kind, w));
 }
 
 static void
@@ -116,6 +136,19 @@ guard_make(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN])
 	insert(g, m);
 	g->changed = true;
 	return m;
+}
+
+void
+guard_thin(struct guard *g, enum kind kind, uint64_t owner, size_t max)
+{
+	struct memo *m, *oldest = NULL;
+	size_t n = 0;
+
+	TAILQ_FOREACH(m, &g->uses[kind][GOOD], by_use)
+		if (m->owner == owner && n++ == 0)
+			oldest = m;
+	if (n > max)
+		guard_forget(g, oldest);
 }
 
 /* --- life ---------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ struct memo {
 	uint64_t locked_ms;	/* until then */
 	uint64_t last_lock_ms;
 	uint64_t good_ms;	/* of the last good login; 0: none */
+	uint64_t owner;		/* whose that was, a number; not on disk */
 	uint32_t locks;		/* in a row */
 	uint32_t unseen;	/* failures that showed no password */
 	uint32_t n;
@@ -62,6 +63,8 @@ struct memo *guard_make(struct guard *, enum kind,
 /* It changed: the most lately used of what is worth as much. */
 void	 guard_use(struct guard *, struct memo *);
 void	 guard_forget(struct guard *, struct memo *);
+/* Of what one owner's good logins have left, the oldest goes if it is too much. */
+void	 guard_thin(struct guard *, enum kind, uint64_t owner, size_t max);
 /* Nothing is held against it any more; it may be gone then. */
 void	 guard_forgive(struct guard *, struct memo *);
 /* Milliseconds that its lock lasts; m may be NULL. */

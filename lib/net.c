@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <strings.h>
 
 #include "lib/log.h"
 #include "lib/net.h"
@@ -91,6 +92,16 @@ net_is_loopback(const struct net *n)
 	static const uint8_t one[16] = { [15] = 1 };
 
 	return is_v4(n) ? n->bytes[12] == 127 : memcmp(n->bytes, one, 16) == 0;
+}
+
+/* "127.evil.example" is a name like any other. */
+bool
+net_stays_here(const char *host)
+{
+	struct net n;
+
+	return strcasecmp(host, "localhost") == 0 || (net_parse(host, &n) &&
+	    n.bits == 128 && net_is_loopback(&n));
 }
 
 const char *

@@ -24,6 +24,8 @@ bool	 net_parse(const char *, struct net *);
 /* One that a host may have as its own: not ::, 0.0.0.0, multicast, broadcast. */
 bool	 net_is_host(const struct net *);
 bool	 net_is_loopback(const struct net *);
+/* Whether a host, by name or address, is this machine for sure. */
+bool	 net_stays_here(const char *host);
 /* As net_text() would write a peer of that address. */
 const char *net_print(const struct net *, char text[NET_TEXT_LEN]);
 /* A network, "10.0.0.0/8"; an address alone without its prefix. */

@@ -5,6 +5,7 @@
 
 #include "lib/addr.h"
 #include "lib/fill.h"
+#include "lib/net.h"
 #include "posternd/verify.h"
 
 static struct buf *faults, *doubts;
@@ -149,6 +150,19 @@ verify_cap(const struct config_source *s)
 
 /* --- by type ---------------------------------------------------------------------- */
 
+/* Whether the host of "ldap://host:port" is this machine. */
+static bool
+stays_here(const char *uri)
+{
+	char host[256];
+	const char *at = uri + 7;
+	bool literal = *at == '[';
+	size_t n = strcspn(at += literal, literal ? "]" : ":/");
+
+	return n < sizeof(host) && snprintf(host, sizeof(host), "%.*s",
+	    (int)n, at) >= 0 && net_stays_here(host);
+}
+
 /* One of several addresses, spaces between. */
 static void
 verify_uri(const struct config_source *s, const char *uri)
@@ -162,9 +176,7 @@ verify_uri(const struct config_source *s, const char *uri)
 	else if (!ldap && s->tls != 0)
 		FAULT(KEY(s, "tls"), "%.8s knows no tls = none; leave it out",
 		    uri);
-	else if (s->tls != 0 && strncasecmp(uri + 7, "127.", 4) != 0 &&
-	    strncasecmp(uri + 7, "[::1]", 5) != 0 &&
-	    strncasecmp(uri + 7, "localhost", 9) != 0)
+	else if (s->tls != 0 && !stays_here(uri))
 		DOUBT(KEY(s, "tls"), "source %s sends people's passwords in "
 		    "the clear, for anybody on the way to read", s->name);
 }

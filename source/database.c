@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <strings.h>
 
+#include "lib/net.h"
 #include "lib/xalloc.h"
 #include "source/backend.h"
 #include "source/stored.h"
@@ -40,8 +41,7 @@ static bool
 is_local(const char *host)
 {
 	return *host == '\0' || *host == '/' || *host == '@' ||
-	    strcasecmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
-	    strncmp(host, "127.", 4) == 0;
+	    net_stays_here(host);
 }
 
 /* Every one of a list with commas. */

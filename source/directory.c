@@ -18,6 +18,7 @@
 #define TEXT_MAX	(8 * 1024)	/* of a filter or DN with a name in it */
 #define URI_MAX		1025
 #define FOUND_MAX	2		/* two are one too many */
+#define MANY		"the filter finds more than one entry, so nobody is let in"
 
 struct directory {
 	const struct conf_source *conf;
@@ -221,8 +222,7 @@ found_in(struct directory *d, LDAPMessage *result, struct answer *a)
 		return NULL;
 	}
 	if (n > 1) {
-		answer_set(a, SAID_WRONG, "the filter finds more than one "
-		    "entry, so nobody is let in");
+		answer_set(a, SAID_WRONG, MANY);
 		return NULL;
 	}
 	dn = ldap_get_dn(d->ld, entry);
@@ -248,9 +248,12 @@ search(struct directory *d, const char *filter, uint64_t deadline,
 	int r;
 
 	set_time(d, deadline);
+	/* A limit of the server's may be lower than ours, and show one alone. */
 	r = ldap_search_ext_s(d->ld, d->conf->base, LDAP_SCOPE_SUBTREE, filter,
 	    attrs, 0, NULL, NULL, &tv, FOUND_MAX, &result);
-	if (r == LDAP_SUCCESS || r == LDAP_SIZELIMIT_EXCEEDED)
+	if (r == LDAP_SIZELIMIT_EXCEEDED)
+		answer_set(a, SAID_WRONG, MANY);
+	else if (r == LDAP_SUCCESS)
 		dn = found_in(d, result, a);
 	else
 		say(d, a, SAID_NOTHING, r == LDAP_NO_SUCH_OBJECT ?

@@ -120,8 +120,10 @@ suffix "dc=example,dc=org"
 rootdn "cn=root,dc=example,dc=org"
 rootpw root-secret
 directory {dir}/db
+limits dn.exact="cn=narrow,dc=example,dc=org" size=1
 access to attrs=userPassword by anonymous auth by * none
-access to * by dn.exact="cn=postern,dc=example,dc=org" read by * none
+access to * by dn.exact="cn=postern,dc=example,dc=org" read
+	by dn.exact="cn=narrow,dc=example,dc=org" read by * none
 """
 LDIF = """dn: dc=example,dc=org
 objectClass: dcObject
@@ -133,6 +135,12 @@ dn: cn=postern,dc=example,dc=org
 objectClass: person
 cn: postern
 sn: postern
+userPassword: searcher-secret
+
+dn: cn=narrow,dc=example,dc=org
+objectClass: person
+cn: narrow
+sn: narrow
 userPassword: searcher-secret
 
 dn: ou=people,dc=example,dc=org

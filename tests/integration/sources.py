@@ -410,6 +410,14 @@ def test_ways(p, slapd, pg):
         if code == OK:
             tap.equal(trial(p, "diana@example.org", "ldap-sesamf")[0], FAILED,
                       what + ", a wrong password")
+    p.configure(sections=accounts("ldap") + ldap_section(slapd).replace(
+        "cn=postern", "cn=narrow"))
+    p.ctl("reload")
+    code, rows, text = trial(p, "twice@example.org", "twice-sesame")
+    tap.ok(code == FAILED and "more than one" in rows["ldap"]["why"],
+           "a server that shows one of two: " + rows["ldap"]["why"])
+    tap.equal(trial(p, "diana@example.org", "ldap-sesame")[0], OK,
+              "and who is the only one gets in")
     p.configure(sections=accounts("ldap") + ldap_section(
         slapd, uri="ldaps://localhost:%d" % slapd.ldaps))
     p.ctl("reload")

@@ -577,6 +577,43 @@ test_room(void)
 	ok(guard_is_known(g, peer, now), "the newest stay");
 }
 
+/* An account of one's own and a /48 full of addresses push out nobody else. */
+static void
+test_insider(void)
+{
+	char peer[64], name[32];
+	uint32_t i, known = 0;
+
+	fresh();
+	guard_succeeded(g, "alice", HOME, now);
+	guess("alice", STRANGER, LIMIT);
+	for (i = 0; i < 2 * GUARD_ROOM; i++) {
+		snprintf(peer, sizeof(peer), "2001:db8:7:%x::1", i);
+		guard_succeeded(g, "mallory", peer, now);
+	}
+	ok(guard_is_known(g, HOME, now), "32,768 networks of an insider's: "
+	    "alice's address is still known");
+	is_int(guard_account_wait(g, "alice", HOME, now), 0,
+	    "and she at home there");
+	ok(guard_is_known(g, peer, now), "so is his last one");
+	for (i = 0; i < 2 * GUARD_ROOM; i++) {
+		snprintf(peer, sizeof(peer), "2001:db8:7:%x::1", i);
+		known += guard_is_known(g, peer, now);
+	}
+	is_int(known, 1024, "and no more than his share");
+	fresh();
+	guess("alice", STRANGER, LIMIT - 1);
+	for (i = 0; i < 3 * GUARD_ROOM; i++) {
+		snprintf(name, sizeof(name), "user%u", i);
+		snprintf(peer, sizeof(peer), "10.%u.%u.%u", i >> 16,
+		    i >> 8 & 255, i & 255);
+		guard_failed(g, name, peer, i + 1, now);
+	}
+	guess("alice", STRANGER, 1);
+	ok(guard_account_wait(g, "alice", "203.0.113.1", now) > 0,
+	    "50,000 made-up names do not make us forget nine guesses");
+}
+
 int
 main(void)
 {
@@ -597,6 +634,7 @@ main(void)
 	test_disk();
 	test_stuffing();
 	test_room();
+	test_insider();
 	guard_free(&g);
 	return tap_done();
 }

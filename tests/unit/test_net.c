@@ -111,6 +111,27 @@ test_no_delay(void)
 	close(listener);
 }
 
+static void
+test_stays_here(void)
+{
+	static const struct {
+		const char *host;
+		bool	 here;
+	} rows[] = {
+		{ "localhost", true }, { "LocalHost", true },
+		{ "127.0.0.1", true }, { "127.9.9.9", true }, { "::1", true },
+		{ "::ffff:127.0.0.1", true }, { "", false },
+		{ "127.evil.example", false }, { "127.0.0.1.example", false },
+		{ "localhost.evil.example", false }, { "127.0.0.0/8", false },
+		{ "128.0.0.1", false }, { "::2", false },
+	};
+	size_t i;
+
+	for (i = 0; i < nitems(rows); i++)
+		ok(net_stays_here(rows[i].host) == rows[i].here, "\"%s\" %s",
+		    rows[i].host, rows[i].here ? "is here" : "is elsewhere");
+}
+
 int
 main(void)
 {
@@ -140,5 +161,6 @@ main(void)
 	is_str(net_text(&peer.sa, text), "192.0.2.1", "IPv4 in IPv6");
 	set_peer("2001:db8::1");
 	is_str(net_text(&peer.sa, text), "2001:db8::1", "IPv6");
+	test_stays_here();
 	return tap_done();
 }

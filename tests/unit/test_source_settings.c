@@ -136,6 +136,14 @@ static const struct {
 	    "in the clear" },
 	{ "on this machine", ACCOUNTS "source s { type = ldap uri = "
 	    "\"ldap://127.0.0.1\" filter = \"(mail=%u)\" tls = none }", "" },
+	{ "LDAP on it, by IPv6", ACCOUNTS "source s { type = ldap uri = "
+	    "\"ldap://[::1]:389\" filter = \"(mail=%u)\" tls = none }", "" },
+	{ "a name that begins as an address", ACCOUNTS "source s { type = ldap "
+	    "uri = \"ldap://127.evil.example\" filter = \"(mail=%u)\" "
+	    "tls = none }", "in the clear" },
+	{ "one that begins as localhost", ACCOUNTS "source s { type = ldap "
+	    "uri = \"ldap://localhost.evil.example:389\" filter = "
+	    "\"(mail=%u)\" tls = none }", "in the clear" },
 	{ "SQL", SQL(QUERY "password-file = secret"), "" },
 	{ "plaintext", SQL(QUERY "plaintext = on"), "stored as they are" },
 	{ "SQL in the clear", SQL(QUERY "tls = none"), "in the clear" },
