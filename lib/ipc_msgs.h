@@ -239,7 +239,8 @@ enum deliver_flag {
 #define SOURCE_PASSWORD_MAX 1024
 #define TOKEN_MAX	8192	/* what RFC 4954's longest AUTH line can hold */
 #define CTL_WINDOW	(256 * 1024)
-#define CTL_ARGS_MAX	1100	/* an envelope of 1,000 recipients fits */
+/* An envelope of 1,000 recipients fits, each with NOTIFY and ORCPT. */
+#define CTL_ARGS_MAX	3100
 #define CTL_ARG_LEN_MAX	4096
 #define CTL_SECRET_MAX	4096
 
@@ -250,7 +251,8 @@ enum ctl_exit {
 	CTL_USAGE,		/* no such verb or argument */
 	CTL_NOT_FOUND,		/* no such account, message, ... */
 	CTL_NOT_RUNNING,	/* no daemon at the control socket */
-	CTL_TEMPORARY		/* try again */
+	CTL_TEMPORARY,		/* try again */
+	CTL_IN_PART		/* done, but not for each message */
 };
 
 #endif

@@ -70,21 +70,29 @@ keep(const char *dir, const char *from, const char *name, char **final)
 	return code;
 }
 
+/* Without what cannot be read it is still the best there is. */
+static bool
+is_whole(int code)
+{
+	return code == CTL_OK || code == CTL_IN_PART;
+}
+
 static int
 write_backup(struct ask *a, const char *temporary, const char *name,
     char **final)
 {
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int code;
+	int code, kept;
 
 	if (fd == -1)
 		return trouble("make the backup", temporary);
 	code = ask_file(a, fd);
-	if (close(fd) == -1 && code == CTL_OK)
+	if (close(fd) == -1 && is_whole(code))
 		code = trouble("write", temporary);
-	if (code == CTL_OK)
-		code = keep(a->args[0], temporary, name, final);
-	if (code != CTL_OK && unlink(temporary) == -1 && errno != ENOENT)
+	if (is_whole(code) &&
+	    (kept = keep(a->args[0], temporary, name, final)) != CTL_OK)
+		code = kept;
+	if (!is_whole(code) && unlink(temporary) == -1 && errno != ENOENT)
 		trouble("remove", temporary);
 	return code;
 }
@@ -102,7 +110,7 @@ ask_backup(struct ask *a)
 	}
 	temporary = xasprintf("%s/.%s-%ld.part", dir, name, (long)getpid());
 	code = write_backup(a, temporary, name, &final);
-	if (code == CTL_OK && !a->json)
+	if (is_whole(code) && !a->json)
 		printf("It is in %s.\n", final);
 	free(temporary);
 	free(final);

@@ -17,6 +17,8 @@
 
 #define AT_ONCE		32	/* requests under way */
 #define JSON_MAX	(4 * 1024 * 1024)
+/* The most that limits.message-size may be; the queue knows what it is. */
+#define CONTENT_MAX	(1024 * 1024 * 1024)
 #define PIECE		(64 * 1024)
 
 struct import {
@@ -32,6 +34,36 @@ struct args {
 	size_t	 n;
 	bool	 full;
 };
+
+/* --- its files -------------------------------------------------------------------- */
+
+/*
+ * The folder may have come from anybody, and whoever imports may read
+ * everything: nothing but what lies in it itself is taken. -1 after a complaint.
+ */
+static int
+open_file(struct import *im, const char *name, off_t max)
+{
+	int fd = openat(im->dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+	    O_NOFOLLOW);
+	struct stat st;
+
+	if (fd == -1 && errno == ELOOP)
+		complain(0, "%s is a symbolic link, and not followed: put the "
+		    "file itself there", name);
+	else if (fd == -1 || fstat(fd, &st) == -1)
+		complain(0, "%s: %s", name, strerrordesc_np(errno));
+	else if (!S_ISREG(st.st_mode))
+		complain(0, "%s is not a plain file", name);
+	else if (st.st_size > max)
+		complain(0, "%s is larger than %lld MB", name,
+		    (long long)max / (1024 * 1024));
+	else
+		return fd;
+	if (fd != -1)
+		close(fd);
+	return -1;
+}
 
 /* --- the content ------------------------------------------------------------------ */
 
@@ -57,15 +89,19 @@ static int
 content(struct import *im, const char *name, bool *eightbit)
 {
 	uint8_t piece[PIECE], last = 0;
-	int from = openat(im->dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int to = memfd_create("message", MFD_CLOEXEC);
+	int from = open_file(im, name, CONTENT_MAX), to;
+	size_t left = CONTENT_MAX + 1;	/* it may grow meanwhile */
 	struct buf out;
 	ssize_t n = -1, i;
 
+	if (from == -1)
+		return -1;
+	to = memfd_create("message", MFD_CLOEXEC);
 	buf_init(&out, 2 * PIECE);
 	*eightbit = false;
-	while (from != -1 && to != -1 &&
-	    (n = read(from, piece, sizeof(piece))) > 0) {
+	while (to != -1 && (n = read(from, piece, sizeof(piece) < left ?
+	    sizeof(piece) : left)) > 0) {
+		left -= (size_t)n;
 		for (i = 0; i < n; i++)
 			*eightbit |= piece[i] >= 0x80;
 		buf_reset(&out);
@@ -77,10 +113,11 @@ content(struct import *im, const char *name, bool *eightbit)
 	}
 	if (n == -1)
 		complain(0, "%s: %s", name, strerrordesc_np(errno));
+	else if (left == 0)
+		complain(0, "%s grows while it is read", name);
 	buf_clear(&out);
-	if (from != -1)
-		close(from);
-	if (n == 0)
+	close(from);
+	if (n == 0 && left > 0)
 		return to;
 	if (to != -1)
 		close(to);
@@ -164,15 +201,18 @@ static struct json *
 read_json(struct import *im, const char *name)
 {
 	struct json *j = NULL;
-	char *text = xmalloc(JSON_MAX);
-	int fd = openat(im->dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open_file(im, name, JSON_MAX);
+	char *text;
 	size_t len = 0, at;
 	ssize_t n = -1;
 
-	while (fd != -1 && len < JSON_MAX &&
+	if (fd == -1)
+		return NULL;
+	text = xmalloc(JSON_MAX);
+	while (len < JSON_MAX &&
 	    (n = read(fd, text + len, JSON_MAX - len)) > 0)
 		len += (size_t)n;
-	if (fd == -1 || n == -1)
+	if (n == -1)
 		complain(0, "%s: %s", name, strerrordesc_np(errno));
 	else if (len == JSON_MAX)
 		complain(0, "%s: an envelope of 4 MB or more", name);
@@ -181,8 +221,7 @@ read_json(struct import *im, const char *name)
 		if (j == NULL)
 			complain(0, "%s: no JSON from byte %zu on", name, at);
 	}
-	if (fd != -1)
-		close(fd);
+	close(fd);
 	free(text);
 	return j;
 }

@@ -210,9 +210,9 @@ finish(struct asked *a)
 	child_ctl_num("bytes", b->written);
 	asked_send(a);
 	if (b->unreadable > 0)
-		asked_end(a, CTL_OK, "%s are not in it, as they cannot be "
-		    "read; see the log", num_print_count(b->unreadable,
-		    "message", n));
+		asked_end(a, CTL_IN_PART, "the backup is without %s that "
+		    "cannot be read; see the log",
+		    num_print_count(b->unreadable, "message", n));
 	else
 		asked_end(a, CTL_OK, "%s, %s.", num_print_count(b->messages,
 		    "message", n), num_print_bytes(b->written, size));

@@ -57,6 +57,17 @@ envelope_row(struct asked *a, const struct store_msg *m)
 	asked_send(a);
 }
 
+/*
+ * Who failed, and the sender has yet to hear of it, is tried once more where
+ * this is imported: as after a crash, an attempt is repeated and nobody is left
+ * out.
+ */
+static bool
+is_pending(const struct store_rcpt *r)
+{
+	return r->state == RCPT_PENDING || r->state == RCPT_OWED;
+}
+
 static void
 rcpt_rows(struct asked *a, const struct store_msg *m)
 {
@@ -65,7 +76,7 @@ rcpt_rows(struct asked *a, const struct store_msg *m)
 	for (i = 0; i < m->env.nrcpts; i++) {
 		child_ctl_row(a->id, 4);
 		child_ctl_str("to", m->env.rcpts[i].addr);
-		child_ctl_bool("pending", m->rcpts[i].state == RCPT_PENDING);
+		child_ctl_bool("pending", is_pending(&m->rcpts[i]));
 		ctl_put_notify(m->env.rcpts[i].notify);
 		child_ctl_str("orcpt", m->env.rcpts[i].orcpt);
 		asked_send(a);

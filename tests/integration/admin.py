@@ -19,6 +19,7 @@ from sink import Sink                                            # noqa: E402
 
 ALICE = "alice@example.org"
 CAROL = "carol@example.org"
+DAVE = "dave@example.org"
 CLEAR = "tls = none"
 
 
@@ -30,7 +31,7 @@ def later(line):
 def house(sink, sections=""):
     p = Postern(sink.url, route_options=CLEAR, sections=sections)
     p.start()
-    for name in (ALICE, CAROL):
+    for name in (ALICE, CAROL, DAVE):
         p.account(name, "open-sesame")
     return p
 
@@ -266,6 +267,123 @@ def test_copies(p, sink):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def test_hostile_folder(p, sink):
+    """Whoever imports may read everything: what is no file there is not."""
+    folder = tempfile.mkdtemp(prefix="postern-test-")
+    before = len(sink.messages)
+    sink.answer["RCPT"] = None
+    envelope = json.dumps({"from": CAROL,
+                           "recipients": [{"to": "mallory@example.net"}]})
+
+    def write(name, text):
+        with open("%s/%s" % (folder, name), "w") as f:
+            f.write(text)
+    try:
+        secret = folder + "/secret"
+        write("secret", "-----BEGIN SECRET-----\n")
+        write("secret-envelope", envelope)
+        for name in ("link", "fifo", "folder", "device", "sparse"):
+            write(name + ".json", envelope)
+        os.symlink(secret, folder + "/link.eml")
+        os.mkfifo(folder + "/fifo.eml")
+        os.mkdir(folder + "/folder.eml")
+        os.symlink("/dev/zero", folder + "/device.eml")
+        with open(folder + "/sparse.eml", "w") as f:
+            f.truncate(1 << 40)
+        os.symlink(folder + "/secret-envelope", folder + "/linked.json")
+        write("linked.eml", "x\n")
+        os.mkfifo(folder + "/pipe.json")
+        os.mkdir(folder + "/dir.json")
+        write("good.json", envelope)
+        write("good.eml", "Subject: good\n\nx\n")
+        r = people(p, "queue", "import", folder)
+        tap.ok(r.returncode == 1 and "1 imported" in r.stdout,
+               "the good one alone is taken")
+        for name, why in (("link.eml", "symbolic link"),
+                          ("device.eml", "symbolic link"),
+                          ("linked.json", "symbolic link"),
+                          ("fifo.eml", "not a plain file"),
+                          ("folder.eml", "not a plain file"),
+                          ("pipe.json", "not a plain file"),
+                          ("dir.json", "not a plain file"),
+                          ("sparse.eml", "larger than 1024 MB")):
+            tap.ok(any(name in line and why in line
+                       for line in r.stderr.splitlines()),
+                   "%s: %s" % (name, why))
+        tap.ok(wait_for(lambda: len(sink.messages) > before and
+                        p.queue() == []), "and delivered")
+        tap.equal([b"good" in m.content for m in sink.messages[before:]],
+                  [True], "nothing else")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def exported(p, folder):
+    """The envelopes that are written there, without their ids."""
+    tap.equal(people(p, "queue", "export", folder).returncode, 0, "exported")
+    found = []
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".json"):
+            with open("%s/%s" % (folder, name)) as f:
+                found.append({k: v for k, v in json.load(f).items()
+                              if k not in ("id", "attempts")})
+    return found
+
+
+def test_whole_copies(p, sink):
+    """What an export writes an import takes, and it is the same."""
+    folder = tempfile.mkdtemp(prefix="postern-test-")
+    sink.answer["RCPT"] = later
+    try:
+        with p.client(login=ALICE) as s:
+            s.ehlo()
+            s.mail(ALICE)
+            for i in range(1000):
+                code, text = s.rcpt(
+                    "u%d@example.net" % i, ["NOTIFY=FAILURE,DELAY",
+                                            "ORCPT=rfc822;u%d@list.example" % i])
+            tap.equal(s.data(b"Subject: many\r\n\r\nx\r\n")[0], 250,
+                      "a thousand recipients")
+        tap.ok(defer(p, 1), "wait")
+        first = exported(p, folder + "/1")
+        p.ctl("queue", "remove", "--all", "--yes")
+        tap.ok(wait_for(lambda: p.queue() == []), "the queue is empty")
+        r = people(p, "queue", "import", folder + "/1")
+        tap.ok(r.returncode == 0 and "1 imported" in r.stdout,
+               "imported " + r.stderr)
+        tap.ok(defer(p, 1), "waits again")
+        tap.equal(exported(p, folder + "/2"), first, "it is the same")
+        p.ctl("queue", "remove", "--all", "--yes")
+        tap.ok(wait_for(lambda: p.queue() == []), "the queue is empty")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_owed_copies(p, sink):
+    """Who failed, and is to be in a digest that has not gone yet."""
+    folder = tempfile.mkdtemp(prefix="postern-test-")
+    p.ctl("queue", "remove", "--all", "--yes")
+    tap.ok(wait_for(lambda: p.queue() == []), "the queue is empty")
+    try:
+        sink.answer["RCPT"] = lambda line: \
+            "550 5.1.1 nobody" if "nobody" in line else None
+        before = len(sink.messages)
+        for i in range(12):
+            p.submit(DAVE, ["nobody@example.net"], b"Subject: x\r\n\r\nx\r\n")
+        tap.ok(wait_for(lambda: len(sink.messages) == before + 10 and
+                        len(p.queue()) == 2), "ten reports, two to come")
+        exported(p, folder)
+        sink.answer["RCPT"] = None
+        r = people(p, "queue", "import", folder)
+        tap.ok(r.returncode == 0 and "2 imported" in r.stdout,
+               "who failed and is not told of is taken " + r.stderr)
+        tap.ok(wait_for(lambda: sum(
+            m.recipients == ["nobody@example.net"]
+            for m in sink.messages[before:]) == 2), "and tried once more")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def test_long_list(p, sink):
     """More rows than a window: read slowly, read in part, read by two."""
     sink.answer["RCPT"] = later
@@ -339,8 +457,9 @@ def main():
         p = house(sink)
         try:
             for test in (test_list, test_show, test_stats, test_hold,
-                         test_redirect, test_copies, test_long_list,
-                         test_accounts):
+                         test_redirect, test_copies, test_whole_copies,
+                         test_hostile_folder, test_long_list, test_accounts,
+                         test_owed_copies):
                 if len(sys.argv) > 1 and test.__name__ not in sys.argv[1:]:
                     continue
                 test(p, sink)

@@ -210,6 +210,38 @@ def test_own(p, folder):
     tap.equal(r.returncode, 1, "nowhere to write: " + r.stderr.strip())
 
 
+def test_unreadable(p, folder):
+    """A message whose bytes went bad: the rest is saved, and it is said."""
+    p.ctl("queue", "remove", "--all", "--yes", check=False)
+    tap.ok(wait_for(lambda: p.queue() == []), "an empty queue")
+    for name in ("good", "spoilt"):
+        p.submit(ALICE, ["bob@example.net"],
+                 content(name) + b"mark of " + name.encode() + b"\r\n")
+    tap.ok(wait_for(lambda: len(p.queue()) == 2), "two messages")
+    p.ctl("queue", "hold", "--all", "--yes")
+    p.stop()
+    for path in glob.glob(p.dir + "/state/queue/journal/*.seg"):
+        with open(path, "r+b") as f:
+            data = f.read()
+            at = data.find(b"mark of spoilt")
+            while at >= 0:
+                f.seek(at)
+                f.write(b"X")
+                at = data.find(b"mark of spoilt", at + 1)
+    p.start()
+    had = set(os.listdir(folder))
+    r = backup(p, folder)
+    tap.ok(r.returncode == 6 and "without 1 message" in r.stderr,
+           "a backup that is without one: %d %s" % (r.returncode, r.stderr))
+    row = json.loads(r.stdout)
+    tap.ok((row["messages"], row["unreadable"]) == (1, 1), "programs see it")
+    new = list(set(os.listdir(folder)) - had)
+    tap.equal(len(new), 1, "it is kept")
+    p.ctl("queue", "remove", "--all", "--yes")
+    code, row, err = restore(p, os.path.join(folder, new[0]), "--again")
+    tap.equal((code, row["restored"]), (0, 1), "and good " + err)
+
+
 def main():
     need_root()
     with Sink() as sink:
@@ -224,6 +256,7 @@ def main():
             test_killed(p, folder)
             test_disk_lost(p, sink, path, before)
             test_own(p, folder)
+            test_unreadable(p, folder)
     tap.done()
 
 
