@@ -136,8 +136,9 @@ def test_many(p, sink):
         named += [x["Final-Recipient"] for x in b[1:]]
         listed += [x.strip() for x in parts[0].get_content().split("\n")
                    if x.startswith("  nobody")]
-    tap.equal(named, ["rfc822;" + x for x in to], "all for programs")
-    tap.equal(listed, to, "all for people")
+    # Reports may overtake each other.
+    tap.equal(sorted(named), ["rfc822;" + x for x in to], "all for programs")
+    tap.equal(sorted(listed), to, "all for people")
 
 
 def test_eightbit():
