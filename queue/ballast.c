@@ -41,7 +41,7 @@ ballast_throw(const char *dir, uint64_t bytes)
 	if (size_of(path) > 0 && free_bytes(dir) < bytes) {
 		if (truncate(path, 0) == 0)
 			log_warnx("disk=%s is full: the ballast of %llu bytes "
-			    "is thrown off, so that the queue can start; "
+			    "is thrown off, so that what is queued can go on; "
 			    "please make room", dir,
 			    (unsigned long long)bytes);
 		else

@@ -14,6 +14,8 @@
 #define SEGMENTS	4		/* or when so many have been begun */
 #define ENTRIES		20000		/* or memory holds so many messages */
 #define LOOK_MS		1000
+/* Their room is kept: what was accepted needs more of them until it is gone. */
+#define FREE_SEGMENTS	2ULL
 #define BALLAST_LOOKS	30	/* one in so many looks is at the ballast */
 #define FORGET_EVERY_MS	(3600 * 1000ULL)
 #define USAGE_KEPT_MS	(32 * 86400 * 1000ULL)
@@ -138,8 +140,8 @@ work(struct task *t)
  * In order of segments: the first one that is needed, by a body or because the
  * mark is in it, keeps all later ones.
  */
-static void
-release_segments(struct disk *d, uint64_t mark)
+void
+disk_release_segments(struct disk *d, uint64_t mark)
 {
 	size_t i = 0;
 
@@ -198,7 +200,7 @@ done(struct task *t)
 		ids[n++] = c->items[i].entry->id;
 		disk_entry_free(d, c->items[i].entry);
 	}
-	release_segments(d, c->mark.generation);
+	disk_release_segments(d, c->mark.generation);
 	d->checkpointing = false;
 	disk_move(d, c->mark.generation);
 	if (n > 0 && d->ops != NULL && d->ops->settled != NULL && !d->closing)
@@ -245,7 +247,9 @@ look_for_room(struct disk *d)
 {
 	static struct seldom told;
 	uint64_t floor = d->min_free_bytes;
+	uint64_t least = FREE_SEGMENTS * d->journal_conf.segment_bytes;
 	struct statvfs v;
+	uint64_t left;
 	bool room;
 
 	if (statvfs(d->dir, &v) == -1) {
@@ -254,13 +258,19 @@ look_for_room(struct disk *d)
 			    d->dir, seldom_more(&told));
 		return;
 	}
+	left = (uint64_t)v.f_bavail * v.f_frsize;
+	/* Before the journal or the index wants what is not there any more. */
+	if (left < d->journal_conf.segment_bytes)
+		ballast_throw(d->dir, d->ballast_bytes);
 	if (ballast_thrown(d->dir))
 		floor += d->ballast_bytes;
-	room = (uint64_t)v.f_bavail * v.f_frsize >= floor;
+	if (floor < least)
+		floor = least;
+	room = left >= floor;
 	if (room != d->room)
 		log_warnx("disk=%s: %s", d->dir, room ? "there is room again" :
-		    "less than min-free is left; mail is refused with 452 "
-		    "until there is room");
+		    "less than min-free, or than two segments, is left; mail is "
+		    "refused with 452 until there is room");
 	d->room = room;
 	stats_set(STAT_DISK_LOW, !room);
 }

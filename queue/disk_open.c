@@ -16,6 +16,7 @@
 /* As ballast: a start fills up to two segments, and the index needs room. */
 #define BALLAST_SEGMENTS 3ULL
 #define WORKERS		3	/* sync spool files, read bodies */
+#define REPLAY_AT_ONCE	20000	/* messages in memory while the journal is read */
 
 /* --- recovery --------------------------------------------------------------------- */
 
@@ -71,6 +72,30 @@ recover_del(struct recovery *r, uint64_t id)
 	r->removals++;
 }
 
+/* The index may have some of them in an older state, or has had them. */
+static void
+all_indexed(struct disk *d)
+{
+	struct table_node *n = NULL;
+
+	while ((n = table_next(&d->entries, n)) != NULL) {
+		((struct entry *)n)->given = true;
+		((struct entry *)n)->in_index = true;
+	}
+}
+
+/* A start that is killed goes on from here, and a million take no more memory. */
+static void
+batch_cb(const struct journal_place *place, void *arg)
+{
+	struct recovery *r = arg;
+
+	if (r->d->entries.n < REPLAY_AT_ONCE || r->later)
+		return;
+	all_indexed(r->d);
+	disk_checkpoint_now(r->d, *place);
+}
+
 static void
 recover_cb(const struct record *rec, const struct journal_place *place,
     void *arg)
@@ -107,18 +132,6 @@ recover_cb(const struct record *rec, const struct journal_place *place,
 	store_msg_clear(&m);
 }
 
-/* The index may have some of them in an older state, or has had them. */
-static void
-all_indexed(struct disk *d)
-{
-	struct table_node *n = NULL;
-
-	while ((n = table_next(&d->entries, n)) != NULL) {
-		((struct entry *)n)->given = true;
-		((struct entry *)n)->in_index = true;
-	}
-}
-
 static bool
 count_cb(const struct index_entry *e, void *arg)
 {
@@ -139,51 +152,98 @@ wanted_cb(uint64_t id, void *arg)
 	return index_get(d->index, id, ignore_cb, NULL);
 }
 
-static const struct journal_ops journal_ops = { disk_written };
+/* In the journal's thread. */
+static void
+full_cb(void *arg)
+{
+	const struct disk *d = arg;
+
+	ballast_throw(d->dir, d->ballast_bytes);
+}
+
+static const struct journal_ops journal_ops = { disk_written, full_cb };
+
+static bool
+is_there(const struct journal_found *f, uint64_t generation)
+{
+	size_t i;
+
+	for (i = 0; i < f->n; i++)
+		if (f->generations[i] == generation)
+			return true;
+	return false;
+}
+
+/* What the index holds, and whether the journal has its bodies. */
+static void
+count(struct disk *d, struct journal_found *found)
+{
+	size_t i;
+
+	free(d->segments);
+	d->segments = NULL;
+	d->nsegments = 0;
+	d->live_bytes = 0;
+	index_list(d->index, 0, count_cb, d);
+	for (i = 0; i < d->nsegments; i++)
+		if (!is_there(found, d->segments[i].generation)) {
+			log_warnx("journal segment=%016llx is missing: %llu "
+			    "messages that were in it cannot be read; was the "
+			    "file removed?",
+			    (unsigned long long)d->segments[i].generation,
+			    (unsigned long long)d->segments[i].live);
+			found->damaged++;
+		}
+}
 
 /*
- * Everything into the index; then a new segment behind what was found. damaged:
- * parts of the journal could not be read.
+ * Everything into the index, and a new segment behind what was found. That is
+ * there before the index ends with it: a segment that the index names and that
+ * is missing was taken away. damaged: parts of the journal could not be read.
  */
 static const char *
 recover(struct disk *d, bool *damaged)
 {
 	struct recovery r = { .d = d };
 	struct journal_found found;
-	struct journal_place mark, start;
+	struct journal_place mark;
+	struct journal *journal;
 	const char *errstr;
 	uint64_t newest;
 
 	index_mark(d->index, &mark, &d->last_id);
-	if (journal_replay(&d->journal_conf, mark, recover_cb, &r, &found,
-	    &errstr) == -1)
+	if (journal_replay(&d->journal_conf, mark, batch_cb, recover_cb, &r,
+	    &found, &errstr) == -1) {
+		free(found.generations);
 		return errstr;
-	*damaged = found.damaged > 0;
+	}
 	if (r.later) {
 		free(found.generations);
 		return RECORD_LATER;
 	}
 	newest = found.n == 0 ? 0 : found.generations[found.n - 1];
-	free(found.generations);
 	if (newest < mark.generation)
 		newest = mark.generation;
-	start = (struct journal_place){ newest + 1, 0 };
+	journal = journal_open(&d->journal_conf, &journal_ops, d, newest + 1,
+	    found.end.offset, &errstr);
+	if (journal == NULL) {
+		free(found.generations);
+		return errstr;
+	}
 	all_indexed(d);
-	disk_checkpoint_now(d, start);
-	free(d->segments);
-	d->segments = NULL;
-	d->nsegments = 0;
-	d->live_bytes = 0;
-	index_list(d->index, 0, count_cb, d);
+	disk_checkpoint_now(d, (struct journal_place){ newest + 1, 0 });
+	count(d, &found);
+	d->journal = journal;
+	disk_release_segments(d, newest + 1);
+	free(found.generations);
+	*damaged = found.damaged > 0;
 	log_info("store=%s open messages=%llu replayed=%llu accepted=%llu "
 	    "changed=%llu removed=%llu ignored=%llu damaged=%llu", d->dir,
 	    (unsigned long long)d->count, (unsigned long long)found.records,
 	    (unsigned long long)r.messages, (unsigned long long)r.states,
 	    (unsigned long long)r.removals, (unsigned long long)r.strange,
 	    (unsigned long long)found.damaged);
-	d->journal = journal_open(&d->journal_conf, &journal_ops, d,
-	    newest + 1, found.end.offset, &errstr);
-	return d->journal == NULL ? errstr : NULL;
+	return NULL;
 }
 
 /* --- opening ----------------------------------------------------------------------------- */
@@ -213,22 +273,17 @@ make_dir(const char *path)
 	return NULL;
 }
 
+/* What is wrong with the index is moved out of the way, and a new one made. */
 static const char *
-open_index(struct disk *d, uint32_t cache_bytes)
+renew_index(struct disk *d, uint32_t cache_bytes, const char *why)
 {
+	char *aside = xasprintf("%s.damaged-%llu", d->index_dir,
+	    (unsigned long long)ev_wall_ms());
 	const char *errstr;
-	char *aside;
 	bool damaged;
 
-	d->index = index_open(d->index_dir, cache_bytes, &damaged, &errstr);
-	if (d->index != NULL)
-		return NULL;
-	if (!damaged)
-		return errstr;
-	aside = xasprintf("%s.damaged-%llu", d->index_dir,
-	    (unsigned long long)ev_wall_ms());
 	log_warnx("index=%s: %s; it is moved to %s and rebuilt from the "
-	    "journal", d->index_dir, errstr, aside);
+	    "journal", d->index_dir, why, aside);
 	if (rename(d->index_dir, aside) == -1)
 		log_warn("cannot move it");
 	free(aside);
@@ -238,6 +293,26 @@ open_index(struct disk *d, uint32_t cache_bytes)
 		return errstr;
 	d->index = index_open(d->index_dir, cache_bytes, &damaged, &errstr);
 	return d->index == NULL ? errstr : NULL;
+}
+
+static const char *
+open_index(struct disk *d, uint32_t cache_bytes)
+{
+	struct journal_place mark;
+	const char *errstr;
+	uint64_t last_id;
+	bool damaged;
+
+	d->index = index_open(d->index_dir, cache_bytes, &damaged, &errstr);
+	if (d->index == NULL)
+		return damaged ? renew_index(d, cache_bytes, errstr) : errstr;
+	index_mark(d->index, &mark, &last_id);
+	if (!journal_is_past(&d->journal_conf, mark))
+		return NULL;
+	index_close(&d->index);
+	return renew_index(d, cache_bytes, "it ends in a segment that the "
+	    "journal does not have any more, so it is of an older day, or "
+	    "segments were removed");
 }
 
 /*
@@ -322,6 +397,23 @@ disk_free(struct disk *d)
 	free(d);
 }
 
+/* What an admin put beside them, and a disk's lost+found, is not ours. */
+static const char *
+owned_check_ours(const char *dir)
+{
+	static const char *const names[] = { "identity", "ballast" };
+	const char *why = NULL;
+	char *path;
+	size_t i;
+
+	for (i = 0; i < nitems(names) && why == NULL; i++) {
+		path = xasprintf("%s/%s", dir, names[i]);
+		why = owned_check(path);
+		free(path);
+	}
+	return why;
+}
+
 static const char *
 open_all(struct disk *d, const struct store_conf *conf)
 {
@@ -331,7 +423,7 @@ open_all(struct disk *d, const struct store_conf *conf)
 	if ((why = make_dir(d->journal_dir)) != NULL ||
 	    (why = make_dir(d->index_dir)) != NULL ||
 	    (why = make_dir(d->spool_dir)) != NULL ||
-	    (why = owned_check_all(d->dir)) != NULL ||
+	    (why = owned_check_ours(d->dir)) != NULL ||
 	    (why = owned_check_all(d->journal_dir)) != NULL ||
 	    (why = owned_check_all(d->index_dir)) != NULL)
 		return why;
@@ -412,9 +504,17 @@ disk_new_id(struct store *s)
 }
 
 static bool
+disk_waits(const struct store *s)
+{
+	const struct disk *d = (const struct disk *)s;
+
+	return d->journal != NULL && journal_waits(d->journal);
+}
+
+static bool
 disk_has_room(struct store *s)
 {
-	return ((struct disk *)s)->room;
+	return ((struct disk *)s)->room && !disk_waits(s);
 }
 
 static uint64_t
@@ -445,7 +545,7 @@ disk_leaving(const struct store *s, uint64_t id)
 }
 
 const struct store_backend disk_backend = {
-	disk_close, disk_new_id, disk_has_room, disk_count, disk_unsettled,
+	disk_close, disk_new_id, disk_has_room, disk_waits, disk_count, disk_unsettled,
 	disk_identity, disk_leaving, disk_accept, disk_update, disk_remove,
 	disk_spool_open, disk_spool_lend, disk_spool_held, disk_spool_close,
 	disk_due, disk_list, disk_load, disk_body, disk_usage,

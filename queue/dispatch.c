@@ -7,6 +7,7 @@
 
 #define PER_WAKE	200	/* jobs sent before others get the loop */
 #define RETRY_FULL_MS	5	/* when a relay's channel is full */
+#define RETRY_WAITS_MS	1000	/* when the store waits for room on the disk */
 
 /* What a relay may say at most, in bytes. */
 #define STATUS_LEN_MAX	32
@@ -310,6 +311,11 @@ kick_cb(void *arg)
 
 	if (any_full(d)) {
 		ev_timer_set(&d->kick, RETRY_FULL_MS);
+		return;
+	}
+	/* What is delivered now could not be written down, and would go twice. */
+	if (store_waits(d->q->store)) {
+		ev_timer_set(&d->kick, RETRY_WAITS_MS);
 		return;
 	}
 	for (n = 0; n < PER_WAKE; n++) {

@@ -60,6 +60,11 @@ roll(struct journal *j, uint64_t generation, uint64_t before_end)
 	char *path = segment_path(j->dir, generation);
 	int fd = stock_next(j->stock);
 
+	if (fd == -1) {
+		errno = ENOSPC;
+		fail_stop("no room for what was not written down yet, of which "
+		    "nobody was told that it is durable");
+	}
 	j->header.generation = generation;
 	j->header.before_end = before_end;
 	if (getrandom(&j->header.salt, sizeof(j->header.salt), 0) !=
@@ -253,6 +258,12 @@ journal_add(struct journal *j, struct journal_op *op)
 	pthread_cond_signal(&j->given);
 }
 
+bool
+journal_waits(const struct journal *j)
+{
+	return stock_full(j->stock);
+}
+
 void
 journal_release(struct journal *j, uint64_t generation)
 {
@@ -286,7 +297,8 @@ journal_open(const struct journal_conf *conf, const struct journal_ops *ops,
 	j->readers = readers_new(j->dir);
 	j->dir_fd = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (j->dir_fd != -1)
-		j->stock = stock_new(j->dir, j->segment_bytes, j->readers);
+		j->stock = stock_new(j->dir, j->segment_bytes, j->readers,
+		    ops->full, arg);
 	if (j->stock == NULL) {
 		*errstr = "the journal's directory cannot be read";
 		return NULL;
@@ -303,6 +315,7 @@ journal_end(struct journal *j)
 	j->writer_ends = true;
 	pthread_cond_signal(&j->given);
 	pthread_mutex_unlock(&j->lock);
+	stock_last_call(j->stock);
 	pthread_join(j->writer, NULL);
 	/* Last: the writer may still have needed a segment. */
 	stock_end(j->stock);

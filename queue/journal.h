@@ -40,6 +40,8 @@ struct journal_op {
 struct journal_ops {
 	/* A batch is durable; task.link chains its ops, in order. */
 	void	(*written)(struct task_list *, void *arg);
+	/* The disk is full, in a thread of the journal's: make room if you can. */
+	void	(*full)(void *arg);
 };
 
 struct journal_conf {
@@ -51,12 +53,15 @@ struct journal_conf {
 
 typedef void journal_record(const struct record *,
 	    const struct journal_place *, void *arg);
+/* A batch begins here; all records before it were handed over. */
+typedef void journal_batch(const struct journal_place *, void *arg);
 
 struct journal_found {
 	uint64_t *generations;		/* owned by the caller, rising */
 	size_t	 n;
 	uint64_t records, batches;	/* replayed */
-	uint64_t damaged;		/* places where batches were lost */
+	uint64_t damaged;		/* places where batches were lost, and
+					   segments that are not there */
 	struct journal_place end;	/* behind the last batch */
 };
 
@@ -67,8 +72,13 @@ struct journal_found {
  * 0, or -1 with *errstr.
  */
 int	 journal_replay(const struct journal_conf *, struct journal_place from,
-	    journal_record *, void *arg, struct journal_found *,
-	    const char **errstr);
+	    journal_batch *, journal_record *, void *arg,
+	    struct journal_found *, const char **errstr);
+/*
+ * Whether there are segments behind this place, and not the one it is in: then
+ * who remembers the place is of an older day than the journal.
+ */
+bool	 journal_is_past(const struct journal_conf *, struct journal_place);
 
 /* Begins a new segment behind what was found. NULL with *errstr. */
 struct journal *journal_open(const struct journal_conf *,
@@ -78,6 +88,8 @@ struct journal *journal_open(const struct journal_conf *,
 /* --- afterwards ----------------------------------------------------------------------- */
 
 void	 journal_add(struct journal *, struct journal_op *);
+/* The disk has no room for what was given, and it waits for some. */
+bool	 journal_waits(const struct journal *);
 /* Segments before this generation hold nothing that is still needed. */
 void	 journal_release(struct journal *, uint64_t generation);
 /*
@@ -86,7 +98,11 @@ void	 journal_release(struct journal *, uint64_t generation);
  */
 int	 journal_read(struct journal *, struct journal_place, size_t skip,
 	    uint8_t *, size_t len);
-/* Writes what was given, then ends the threads; blocks. Reading still works. */
+/*
+ * Writes what was given, then ends the threads; blocks. Reading still works.
+ * When there is no room for it the process ends here: nobody was told that it
+ * is durable.
+ */
 void	 journal_end(struct journal *);
 void	 journal_free(struct journal **);	/* after journal_end() */
 

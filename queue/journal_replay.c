@@ -12,6 +12,7 @@
 struct replay {
 	const struct journal_conf *conf;
 	struct journal_found *found;
+	journal_batch *batch;
 	journal_record *cb;
 	void	*arg;
 	int	 fd;
@@ -62,6 +63,8 @@ replay_batch(struct replay *r, uint64_t offset)
 	    &records);
 	if (n <= 0)
 		return n;
+	r->batch(&(struct journal_place){ r->header.generation, offset },
+	    r->arg);
 	replay_records(r, p, (size_t)n, offset, records);
 	free(p);
 	r->found->batches++;
@@ -230,19 +233,65 @@ secure_end(const struct replay *r)
 	return done;
 }
 
+static void
+missing(struct replay *r, uint64_t first, uint64_t last)
+{
+	log_warnx("journal segments=%016llx to %016llx are missing: what was "
+	    "accepted there is lost unless the index has it; were files "
+	    "removed from %s?", (unsigned long long)first,
+	    (unsigned long long)last, r->conf->dir);
+	r->found->damaged++;
+}
+
+/* From where the index ends each follows the one before. */
+static void
+look_for_gaps(struct replay *r, uint64_t from)
+{
+	const struct journal_found *f = r->found;
+	uint64_t wanted = from;
+	size_t i;
+
+	for (i = 0; i < f->n; i++) {
+		if (f->generations[i] < wanted)
+			continue;
+		if (wanted != 0 && f->generations[i] > wanted)
+			missing(r, wanted, f->generations[i] - 1);
+		wanted = f->generations[i] + 1;
+	}
+	if (from != 0 && wanted == from)
+		missing(r, from, from);
+}
+
+bool
+journal_is_past(const struct journal_conf *conf, struct journal_place place)
+{
+	uint64_t *v;
+	size_t n, i;
+	bool past, there = false;
+
+	if (place.generation == 0 || segment_list(conf->dir, &v, &n) == -1)
+		return false;
+	past = n > 0 && v[n - 1] > place.generation;
+	for (i = 0; i < n; i++)
+		there |= v[i] == place.generation;
+	free(v);
+	return past && !there;
+}
+
 int
 journal_replay(const struct journal_conf *conf, struct journal_place from,
-    journal_record *cb, void *arg, struct journal_found *found,
-    const char **errstr)
+    journal_batch *batch, journal_record *cb, void *arg,
+    struct journal_found *found, const char **errstr)
 {
-	struct replay r = { .conf = conf, .found = found, .cb = cb,
-	    .arg = arg };
+	struct replay r = { .conf = conf, .found = found, .batch = batch,
+	    .cb = cb, .arg = arg };
 	size_t i;
 
 	memset(found, 0, sizeof(*found));
 	*errstr = "the journal's segments cannot be read";
 	if (segment_list(conf->dir, &found->generations, &found->n) == -1)
 		return -1;
+	look_for_gaps(&r, from.generation);
 	for (i = 0; i < found->n; i++)
 		if (found->generations[i] >= from.generation &&
 		    replay_one(&r, i, from) == -1) {

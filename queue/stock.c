@@ -26,7 +26,11 @@ struct stock {
 	uint64_t *v;		/* generations on disk, rising */
 	size_t	 n;
 	uint64_t release;	/* those below hold nothing needed */
+	bool	 full;		/* the disk is, and there is no next one */
+	bool	 last_call;	/* nobody waits for room any more */
 	bool	 ends;
+	void	(*on_full)(void *);
+	void	*arg;
 };
 
 /* Takes the oldest segment off the list if it is no longer needed; else 0. */
@@ -53,43 +57,27 @@ count_released(const struct stock *s)
 	return n;
 }
 
-/*
- * Opens "next" at full size. A full disk is waited out: mail that is not yet
- * acknowledged waits with us, and no new transaction begins meanwhile.
- */
+/* Opens "next" at full size; -1 when the disk is full. */
 static int
 fill_next(const struct stock *s, const char *next)
 {
-	bool told = false;
 	struct stat st;
-	int fd;
+	int fd = open(next, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-	for (;;) {
-		fd = open(next, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		if (fd == -1 || fstat(fd, &st) == -1)
-			fail_stop("cannot make a journal segment");
-		if ((uint64_t)st.st_size == s->segment_bytes ||
-		    (ftruncate(fd, 0) == 0 &&
-		    segment_fill(fd, s->segment_bytes) == 0)) {
-			if (told)
-				log_warnx("journal: there is room again");
-			return fd;
-		}
-		if (errno != ENOSPC && errno != EDQUOT)
-			fail_stop("cannot fill a journal segment");
-		if (!told)
-			log_warn("journal: no room for a segment of %llu "
-			    "bytes; mail waits until there is, please make "
-			    "room", (unsigned long long)s->segment_bytes);
-		told = true;
-		if (unlink(next) == -1)
-			fail_stop("cannot remove a journal segment");
-		close(fd);
-		sleep(FULL_WAIT_SEC);
-	}
+	if (fd == -1 || fstat(fd, &st) == -1)
+		fail_stop("cannot make a journal segment");
+	if ((uint64_t)st.st_size == s->segment_bytes ||
+	    (ftruncate(fd, 0) == 0 && segment_fill(fd, s->segment_bytes) == 0))
+		return fd;
+	if (errno != ENOSPC && errno != EDQUOT)
+		fail_stop("cannot fill a journal segment");
+	if (unlink(next) == -1)
+		fail_stop("cannot remove a journal segment");
+	close(fd);
+	return -1;
 }
 
-/* From an old segment or, 0, afresh. */
+/* From an old segment or, 0, afresh; -1 when the disk is full. */
 static int
 make_next(struct stock *s, uint64_t old)
 {
@@ -106,6 +94,46 @@ make_next(struct stock *s, uint64_t old)
 	free(path);
 	free(next);
 	return fd;
+}
+
+/*
+ * A full disk is waited out: what is not yet acknowledged waits with us, and
+ * meanwhile no transaction begins and no delivery, which could not be written
+ * down. Called and left with the lock.
+ */
+static void
+wait_for_room(struct stock *s)
+{
+	struct timespec until;
+
+	if (!s->full) {
+		log_warnx("journal: no room for a segment of %llu bytes; mail "
+		    "waits until there is, please make room",
+		    (unsigned long long)s->segment_bytes);
+		s->full = true;
+		pthread_cond_broadcast(&s->made);	/* or it never will be */
+		pthread_mutex_unlock(&s->lock);
+		s->on_full(s->arg);
+		pthread_mutex_lock(&s->lock);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += FULL_WAIT_SEC;
+	pthread_cond_timedwait(&s->wanted, &s->lock, &until);
+}
+
+static void
+made_next(struct stock *s, int fd)
+{
+	if (fd == -1) {
+		wait_for_room(s);
+		return;
+	}
+	if (s->full)
+		log_warnx("journal: there is room again");
+	s->full = false;
+	s->next_fd = fd;
+	pthread_cond_signal(&s->made);
 }
 
 static void
@@ -143,10 +171,8 @@ run(void *arg)
 		else
 			drop_segment(s, old);
 		pthread_mutex_lock(&s->lock);
-		if (make) {
-			s->next_fd = fd;
-			pthread_cond_signal(&s->made);
-		}
+		if (make)
+			made_next(s, fd);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
@@ -158,11 +184,31 @@ stock_next(struct stock *s)
 	int fd;
 
 	pthread_mutex_lock(&s->lock);
-	while (s->next_fd == -1)
+	while (s->next_fd == -1 && !(s->full && s->last_call))
 		pthread_cond_wait(&s->made, &s->lock);
 	fd = s->next_fd;
 	pthread_mutex_unlock(&s->lock);
 	return fd;
+}
+
+bool
+stock_full(struct stock *s)
+{
+	bool full;
+
+	pthread_mutex_lock(&s->lock);
+	full = s->full;
+	pthread_mutex_unlock(&s->lock);
+	return full;
+}
+
+void
+stock_last_call(struct stock *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->last_call = true;
+	pthread_cond_broadcast(&s->made);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void
@@ -186,7 +232,8 @@ stock_release(struct stock *s, uint64_t generation)
 }
 
 struct stock *
-stock_new(const char *dir, uint64_t segment_bytes, struct readers *readers)
+stock_new(const char *dir, uint64_t segment_bytes, struct readers *readers,
+    void (*on_full)(void *), void *arg)
 {
 	struct stock *s = xcalloc(1, sizeof(*s));
 
@@ -197,6 +244,8 @@ stock_new(const char *dir, uint64_t segment_bytes, struct readers *readers)
 	s->dir = xstrdup(dir);
 	s->segment_bytes = segment_bytes;
 	s->readers = readers;
+	s->on_full = on_full;
+	s->arg = arg;
 	s->next_fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->made, NULL);

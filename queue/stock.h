@@ -11,15 +11,25 @@
 
 struct stock;
 
-/* readers: told of segments that are used again or gone. NULL with errno. */
+/*
+ * readers: told of segments that are used again or gone. full(arg): the disk
+ * has no room for one; in a thread of its own. NULL with errno.
+ */
 struct stock *stock_new(const char *dir, uint64_t segment_bytes,
-	    struct readers *);
+	    struct readers *, void (*full)(void *), void *arg);
 /* Ends the thread; blocks. Before stock_free(). */
 void	 stock_end(struct stock *);
 void	 stock_free(struct stock **);
 
-/* The next one's descriptor, the caller's with stock_begun(). Blocks. */
+/*
+ * The next one's descriptor, the caller's with stock_begun(). Blocks, while the
+ * disk is full, too; -1 for that after the last call.
+ */
 int	 stock_next(struct stock *);
+/* There is none, and no room to make one. */
+bool	 stock_full(struct stock *);
+/* From now on nobody waits for room. */
+void	 stock_last_call(struct stock *);
 /* It has the name of this generation now; another is made. */
 void	 stock_begun(struct stock *, uint64_t generation);
 /* Segments before this generation hold nothing that is still needed. */

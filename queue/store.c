@@ -184,6 +184,12 @@ store_new_id(struct store *s)
 }
 
 bool
+store_waits(const struct store *s)
+{
+	return s->backend->waits(s);
+}
+
+bool
 store_has_room(struct store *s)
 {
 	return s->backend->has_room(s);

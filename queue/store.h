@@ -133,6 +133,8 @@ uint64_t store_id_parse(const char *);
 
 /* False below the free-space floor: refuse with 452 4.3.1. */
 bool	 store_has_room(struct store *);
+/* The disk is full, and what was given is not written down until it is not. */
+bool	 store_waits(const struct store *);
 uint64_t store_count(const struct store *);	/* messages queued */
 /* Those of which memory holds a copy until the index has their newest state. */
 uint64_t store_unsettled(const struct store *);

@@ -156,6 +156,58 @@ def test_full():
         accounted(load, sink, "full", mark, 12)
 
 
+def test_brimful():
+    """Its own mail fills the disk: 452 in time, and all of it leaves, once."""
+    with waiting('min-free = "0"') as (sink, p):
+        names = []
+        code = 250
+        while code == 250 and len(names) < 400:
+            name = "brim-%d" % len(names)
+            try:
+                p.submit(ALICE, [BOB], message(name, 200000))
+                names.append(name)
+            except smtplib.SMTPResponseException as e:
+                code = e.smtp_code
+            except smtplib.SMTPException as e:
+                code = getattr(e, "smtp_code", 0)
+        tap.equal(code, 452, "full of our own mail: 452 after %d messages" %
+                  len(names))
+        sink.answer.clear()
+        p.ctl("queue", "flush")
+        tap.ok(wait_for(lambda: set(names) <= set(subjects(sink))),
+               "all of it is delivered")
+        p.kill("queue")
+        tap.ok(wait_for(lambda: refused(p) == 250), "then there is room")
+        wait_for(lambda: "refused" in subjects(sink))
+        tap.equal([s for s in subjects(sink) if s != "refused"],
+                  sorted(names), "nothing went twice")
+
+
+def test_no_byte_left():
+    """In the midst of changes that are written down: the ballast is for them."""
+    with waiting('min-free = "1M"') as (sink, p):
+        names = ["last-%d" % i for i in range(100)]
+        for name in names:
+            p.submit(ALICE, [BOB], message(name, 20000))
+        mark = len(p.log())
+        fill(p, 0)
+        for _ in range(400):
+            for verb in ("hold", "release"):
+                p.ctl("queue", verb, "--all", "--yes", check=False)
+            if "is thrown off" in p.log()[mark:]:
+                break
+        tap.ok(p.logged("is thrown off"), "the ballast is thrown off")
+        tap.ok(wait_for(lambda: refused(p) == 452), "not for new mail")
+        sink.answer.clear()
+        p.ctl("queue", "release", "--all", "--yes", check=False)
+        p.ctl("queue", "flush", check=False)
+        tap.ok(wait_for(lambda: set(names) <= set(subjects(sink))),
+               "all of it is delivered")
+        tap.equal([s for s in subjects(sink) if s != "refused"],
+                  sorted(names), "once")
+        tap.equal(restarts(p), 0, "the queue did not end for that")
+
+
 def test_read_only():
     """As a kernel remounts a disk that fails."""
     # Each start begins a segment, and waiting mail keeps it.
@@ -437,6 +489,8 @@ def main():
     private_mounts()
     test_nearly_full()
     test_full()
+    test_brimful()
+    test_no_byte_left()
     test_read_only()
     with Sink() as sink, Postern(next_hop=sink.url, queue=SOON,
                                  limits='message-size = "40M"',

@@ -345,15 +345,24 @@ judge(size_t may_undo)
 
 /* --- children --------------------------------------------------------------------------------- */
 
+/* What a child's log says is kept beside the store; it says little. */
 static void
-quiet(enum log_level level, const char *proc, const char *line)
+to_file(enum log_level level, const char *proc, const char *line)
 {
+	char *path = xasprintf("%s/log", dir);
+	FILE *f = fopen(path, "a");
+
+	if (f != NULL) {
+		fprintf(f, "%s\n", line);
+		fclose(f);
+	}
+	free(path);
 }
 
 static void
 start_child(void)
 {
-	log_set_sink(quiet);
+	log_set_sink(to_file);
 }
 
 /*
@@ -478,6 +487,26 @@ last_batch(int fd, uint32_t *len, uint32_t *records)
 }
 
 /*
+ * A store whose worker was killed, its newest segment and the last batch in it.
+ * A worker may be killed before it has written one there.
+ */
+static int
+torn_store(uint64_t turns, off_t *at, uint32_t *len, uint32_t *records)
+{
+	int fd, tries;
+
+	for (tries = 0;; tries++) {
+		fresh();
+		worker(turns, 0);
+		fd = newest_segment();
+		*at = last_batch(fd, len, records);
+		if (*at > 0 || tries == 10)
+			return fd;
+		close(fd);
+	}
+}
+
+/*
  * Of the last batch only a part has reached the disk. Each of its records may
  * be undone, and nothing else.
  */
@@ -490,10 +519,7 @@ test_torn_end(void)
 	int fd, i;
 
 	for (i = 0; i < 12; i++) {
-		fresh();
-		worker(30 + (uint64_t)i * 7, 0);
-		fd = newest_segment();
-		at = last_batch(fd, &len, &records);
+		fd = torn_store(30 + (uint64_t)i * 7, &at, &len, &records);
 		cut = (off_t)len * i / 12;
 		zeros = xcalloc(1, len);
 		ok(at > 0 && records > 0 && (i % 2 == 0 ?
@@ -550,6 +576,105 @@ test_index_lost(void)
 	free(path);
 }
 
+/* As `cp -a from to`, both in the store's directory. */
+static void
+copy(const char *from, const char *to)
+{
+	char *a = xasprintf("%s/%s", dir, from), *b = xasprintf("%s/%s", dir, to);
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		execlp("cp", "cp", "-a", a, b, (char *)NULL);
+		_exit(1);
+	}
+	if (pid == -1 || waitpid(pid, &status, 0) == -1 || status != 0)
+		fatalx("cp %s %s", a, b);
+	free(a);
+	free(b);
+}
+
+/* How many of its names begin so. */
+static int
+names(const char *begin)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	int n = 0;
+
+	while ((e = readdir(d)) != NULL)
+		n += strncmp(e->d_name, begin, strlen(begin)) == 0;
+	closedir(d);
+	return n;
+}
+
+/* What a live copy of the directory, or who puts one back, may make of it. */
+static void
+test_index_of_an_older_day(void)
+{
+	char *copied, *path;
+	int before;
+
+	fresh();
+	worker(300, 0);
+	is_int(verdict(0), 0, "a day");
+	copy("index", "index-of-then");
+	worker(6000, 0);
+	is_int(verdict(0), 0, "a later day");
+	wipe("index");
+	path = xasprintf("%s/index", dir);
+	copied = xasprintf("%s/index-of-then", dir);
+	before = names("index.damaged-");
+	is_int(rename(copied, path), 0, "the index of then is put back");
+	is_int(verdict(0), 0, "and everything is as it was");
+	is_int(names("index.damaged-"), before + 1, "as it is not believed");
+	free(path);
+	free(copied);
+}
+
+static bool
+said(const char *what)
+{
+	char line[1024], *path = xasprintf("%s/log", dir);
+	FILE *f = fopen(path, "r");
+	bool found = false;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		found |= strstr(line, what) != NULL;
+	if (f != NULL)
+		fclose(f);
+	free(path);
+	return found;
+}
+
+/* A file of the journal is gone; it is not passed over in silence. */
+static void
+test_segment_missing(void)
+{
+	char *path = xasprintf("%s/log", dir), *seg;
+	uint64_t *v;
+	size_t n;
+
+	fresh();
+	worker(600, 0);
+	is_int(verdict(0), 0, "all there before");
+	unlink(path);
+	free(path);
+	path = xasprintf("%s/journal", dir);
+	if (segment_list(path, &v, &n) == -1 || n == 0)
+		fatalx("no segments");
+	seg = segment_path(path, v[n - 1]);
+	ok(!said("missing"), "nothing is missing");
+	is_int(unlink(seg), 0, "the newest segment is removed");
+	verdict(0);
+	ok(said("are missing"), "which is told");
+	ok(said("files that no message names are kept"),
+	    "and no spool file is swept away");
+	free(seg);
+	free(v);
+	free(path);
+}
+
 static void
 test_kill(int rounds)
 {
@@ -576,6 +701,8 @@ main(int argc, char **argv)
 	test_torn_end();
 	test_damage();
 	test_index_lost();
+	test_index_of_an_older_day();
+	test_segment_missing();
 	nftw(dir, remove_cb, 16, FTW_DEPTH | FTW_PHYS);
 	free(events);
 	return tap_done();
