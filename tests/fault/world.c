@@ -49,7 +49,11 @@ static void
 sink(enum log_level level, const char *proc, const char *line)
 {
 	ledger->lines++;
-	ledger->rebuilt += strstr(line, "rebuilt from the journal") != NULL;
+	if (strstr(line, "rebuilt from the journal") != NULL) {
+		ledger->rebuilt++;
+		/* Noted here, as the start may yet be killed. */
+		ledger->usage_lost = true;
+	}
 	ledger->damage += strstr(line, "damaged from=") != NULL;
 	if (getenv("SHOW_LOG") != NULL)
 		fprintf(stderr, "# %s\n", line);
@@ -385,7 +389,6 @@ take_stock(void)
 	size_t i, now;
 
 	look_at_all();
-	ledger->usage_lost |= ledger->rebuilt > 0;
 	/* What memory shows now the disk may not have. */
 	if (session->after_loss)
 		return;
@@ -582,7 +585,7 @@ world_verdict(size_t cut)
 	}
 	/* An index built anew knows only the usage that the journal has. */
 	v.usage = ledger->used > high ||
-	    (ledger->rebuilt == 0 && !ledger->usage_lost && ledger->used < low);
+	    (!ledger->usage_lost && ledger->used < low);
 	v.used_low = low;
 	v.used_high = high;
 	v.due = ledger->due != seen;
