@@ -167,7 +167,7 @@ page_cb(struct store_msg *const *msgs, size_t n, void *arg)
 		a->after = msgs[i]->id;
 		visit(a, msgs[i]);
 	}
-	if (i < PAGE)
+	if (n == 0 || i < n)
 		a->enough = true;
 	live_read_end(live, read);
 	walk(a);

@@ -9,6 +9,8 @@
 #include "queue/fail.h"
 #include "queue/spool.h"
 
+#define META_BYTES	512		/* more than that of most messages */
+
 /* --- entries --------------------------------------------------------------------- */
 
 struct entry *
@@ -31,14 +33,16 @@ disk_entry_make(struct disk *d, uint64_t id)
 }
 
 void
-disk_entry_set(struct entry *e, const struct store_msg *m)
+disk_entry_set(struct disk *d, struct entry *e, const struct store_msg *m)
 {
 	struct buf meta;
 
 	buf_init(&meta, RECORD_META_MAX);
 	record_put_meta(&meta, m);
+	d->meta_bytes -= e->meta_len;
 	free(e->meta);
 	e->meta = (uint8_t *)buf_steal(&meta, &e->meta_len);
+	d->meta_bytes += e->meta_len;
 	e->due_ms = m->due_ms;
 	e->size = m->size;
 	e->hold = m->hold;
@@ -50,20 +54,30 @@ void
 disk_entry_free(struct disk *d, struct entry *e)
 {
 	table_remove(&d->entries, &e->node);
+	d->meta_bytes -= e->meta_len;
 	free(e->meta);
 	free(e);
 }
 
 bool
-disk_entry_set_meta(struct entry *e, const uint8_t *meta, size_t len)
+disk_entry_set_meta(struct disk *d, struct entry *e, const uint8_t *meta,
+    size_t len)
 {
 	struct store_msg m;
 
 	if (!record_get_meta(meta, len, e->id, &m))
 		return false;
-	disk_entry_set(e, &m);
+	disk_entry_set(d, e, &m);
 	store_msg_clear(&m);
 	return true;
+}
+
+uint64_t
+disk_entries(const struct disk *d)
+{
+	uint64_t n = d->meta_bytes / META_BYTES;
+
+	return n > d->entries.n ? n : d->entries.n;
 }
 
 void
@@ -255,7 +269,7 @@ op_bounce(struct op *op, struct buf *b, const struct store_msg *bounce)
 	if (bounce == NULL)
 		return;
 	e = op->bounce = disk_entry_make(op->d, bounce->id);
-	disk_entry_set(e, bounce);
+	disk_entry_set(op->d, e, bounce);
 	e->ops++;
 	e->given = true;
 	op->j.second = b->len;
@@ -433,7 +447,7 @@ disk_accept(struct store *s, const struct store_msg *m, int spool_fd,
 {
 	struct disk *d = (struct disk *)s;
 
-	disk_entry_set(disk_entry_make(d, m->id), m);
+	disk_entry_set(d, disk_entry_make(d, m->id), m);
 	d->count++;
 	if (spool_fd != -1)
 		accept_spooled(d, m, spool_fd, done, arg);
@@ -463,7 +477,7 @@ disk_update(struct store *s, const struct store_msg *m,
 	struct op *op = op_new(d, REC_STATE, e, done, arg);
 	struct buf b;
 
-	disk_entry_set(e, m);
+	disk_entry_set(d, e, m);
 	buf_init(&b, RECORD_MAX * 2);
 	record_put(&b, &(struct record){ .type = REC_STATE, .id = m->id,
 	    .meta = e->meta, .meta_len = e->meta_len });

@@ -66,11 +66,13 @@ struct disk {
 	uint64_t min_free_bytes, ballast_bytes;
 	struct task_home *home;
 	struct task_crew *index_crew;	/* one thread: the index's only user */
-	struct task_crew *workers;	/* spool files, bodies */
+	struct task_crew *workers;	/* spool files that are written */
+	struct task_crew *reading_crew;	/* bodies: waits for no sync */
 	struct journal *journal;
 	struct index *index;
 
 	struct table entries;
+	uint64_t meta_bytes;		/* theirs */
 	struct table uses;		/* charged since the last checkpoint */
 	struct table spools;		/* open for smtpd */
 	uint64_t next_spool;
@@ -97,10 +99,14 @@ struct disk {
 /* disk.c: entries */
 struct entry *disk_entry(const struct disk *, uint64_t id);
 struct entry *disk_entry_make(struct disk *, uint64_t id);
-void	 disk_entry_set(struct entry *, const struct store_msg *);
+void	 disk_entry_set(struct disk *, struct entry *,
+	    const struct store_msg *);
 void	 disk_entry_free(struct disk *, struct entry *);
 /* False when the meta is damaged. */
-bool	 disk_entry_set_meta(struct entry *, const uint8_t *, size_t);
+bool	 disk_entry_set_meta(struct disk *, struct entry *, const uint8_t *,
+	    size_t);
+/* How many entries there are; one whose meta is large counts as many. */
+uint64_t disk_entries(const struct disk *);
 /* A record that a queued message needs is there, 1, or no more, -1. */
 void	 disk_segment_add(struct disk *, const struct index_body *, int n);
 void	 disk_use(struct disk *, const struct store_msg *);

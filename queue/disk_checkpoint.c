@@ -327,7 +327,7 @@ disk_look(void *arg)
 	if (d->dirty && (d->hurry ||
 	    ev_now_ms() - d->last_checkpoint_ms >= EVERY_MS ||
 	    newest >= d->checkpoint_generation + SEGMENTS ||
-	    d->entries.n >= ENTRIES))
+	    disk_entries(d) >= ENTRIES))
 		disk_checkpoint(d);
 	ev_timer_set(&d->timer, LOOK_MS);
 }

@@ -113,7 +113,7 @@ copy(struct disk *d, struct found *f)
 
 	if (e == NULL) {
 		e = disk_entry_make(d, f->id);
-		if (!disk_entry_set_meta(e, f->meta, f->meta_len)) {
+		if (!disk_entry_set_meta(d, e, f->meta, f->meta_len)) {
 			disk_entry_free(d, e);
 			return;
 		}

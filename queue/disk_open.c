@@ -15,7 +15,7 @@
 #define SEGMENT_LEAST	(1024 * 1024)
 /* As ballast: a start fills up to two segments, and the index needs room. */
 #define BALLAST_SEGMENTS 3ULL
-#define WORKERS		3	/* sync spool files, read bodies */
+#define WORKERS		3	/* to sync spool files; as many read bodies */
 #define REPLAY_AT_ONCE	20000	/* messages in memory while the journal is read */
 
 /* --- recovery --------------------------------------------------------------------- */
@@ -51,7 +51,7 @@ recover_msg(struct recovery *r, const struct record *rec,
 	    .skip = (uint32_t)(RECORD_HEADER + rec->meta_len),
 	    .len = (uint32_t)rec->body_len, .crc = rec->body_crc };
 	e->removed = false;
-	disk_entry_set(e, m);
+	disk_entry_set(r->d, e, m);
 	if ((rec->flags & REC_COPY) == 0)
 		disk_use(r->d, m);
 	r->messages++;
@@ -61,7 +61,7 @@ static void
 recover_state(struct recovery *r, const struct record *rec,
     const struct store_msg *m)
 {
-	disk_entry_set(disk_entry_make(r->d, rec->id), m);
+	disk_entry_set(r->d, disk_entry_make(r->d, rec->id), m);
 	r->states++;
 }
 
@@ -90,7 +90,7 @@ batch_cb(const struct journal_place *place, void *arg)
 {
 	struct recovery *r = arg;
 
-	if (r->d->entries.n < REPLAY_AT_ONCE || r->later)
+	if (disk_entries(r->d) < REPLAY_AT_ONCE || r->later)
 		return;
 	all_indexed(r->d);
 	disk_checkpoint_now(r->d, *place);
@@ -466,6 +466,7 @@ store_open(const struct store_conf *conf, const struct store_ops *ops,
 	}
 	d->index_crew = task_crew_new(d->home, 1);
 	d->workers = task_crew_new(d->home, WORKERS);
+	d->reading_crew = task_crew_new(d->home, WORKERS);
 	ev_timer_init(&d->timer, disk_look, d);
 	disk_look(d);
 	return &d->store;
@@ -482,6 +483,7 @@ disk_close(struct store *s)
 	d->closing = true;
 	ev_timer_cancel(&d->timer);
 	task_crew_end(&d->workers);
+	task_crew_end(&d->reading_crew);
 	if (!d->checkpointing)
 		disk_checkpoint(d);
 	journal_end(d->journal);
@@ -526,7 +528,7 @@ disk_count(const struct store *s)
 static uint64_t
 disk_unsettled(const struct store *s)
 {
-	return ((const struct disk *)s)->entries.n;
+	return disk_entries((const struct disk *)s);
 }
 
 static uint64_t

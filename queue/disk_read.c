@@ -19,6 +19,8 @@ struct page {
 	uint64_t id, due_ms, until_ms;	/* read behind these, and up to that */
 	size_t	 max;			/* wanted in all */
 	size_t	 want, read;		/* in this turn, from the index */
+	size_t	 units;			/* of what is in v, to be max at most */
+	bool	 full;			/* the turn has ended for them */
 	struct store_msg **v;		/* owned, as its elements */
 	size_t	 n, size;
 	size_t	 settled;		/* of n: from earlier turns */
@@ -44,6 +46,7 @@ page_add(struct page *p, uint64_t id, const uint8_t *meta, size_t len)
 		p->v = xreallocarray(p->v, p->size, sizeof(*p->v));
 	}
 	p->v[p->n++] = m;
+	p->units += store_msg_units(m);
 }
 
 static bool
@@ -54,7 +57,8 @@ page_cb(const struct index_entry *e, void *arg)
 	page_add(p, e->id, e->meta, e->meta_len);
 	p->id = e->id;
 	p->due_ms = e->due_ms;
-	return ++p->read < p->want;
+	p->full = p->units >= p->max;
+	return ++p->read < p->want && !p->full;
 }
 
 static void
@@ -73,8 +77,10 @@ drop_stale(struct page *p)
 	for (i = n; i < p->n; i++)
 		if (disk_entry(p->d, p->v[i]->id) == NULL)
 			p->v[n++] = p->v[i];
-		else
+		else {
+			p->units -= store_msg_units(p->v[i]);
 			msg_free(p->v[i]);
+		}
 	p->n = n;
 }
 
@@ -84,7 +90,7 @@ page_end(struct page *p)
 	size_t i;
 
 	if (!p->d->closing)
-		p->cb(p->v, p->n < p->max ? p->n : p->max, p->arg);
+		p->cb(p->v, store_page(p->v, p->n, p->max), p->arg);
 	for (i = 0; i < p->n; i++)
 		msg_free(p->v[i]);
 	free(p->v);
@@ -111,14 +117,22 @@ turn(struct page *p)
 	p->settled = p->n;
 	p->want = p->max - p->n;
 	p->read = 0;
+	p->full = false;
 	task_crew_give(p->d->index_crew, &p->task);
+}
+
+/* Whether the index may have more behind what this turn has read. */
+static bool
+more(const struct page *p)
+{
+	return p->read == p->want || p->full;
 }
 
 /* The end, or another turn in place of what was stale. */
 static void
 turn_over(struct page *p)
 {
-	if (p->read == p->want && p->n < p->max && !p->d->closing)
+	if (more(p) && p->units < p->max && !p->d->closing)
 		turn(p);
 	else
 		page_end(p);
@@ -195,7 +209,7 @@ add_entries(struct page *p, uint64_t from, uint64_t to)
 {
 	struct entry **v = xcalloc(p->d->entries.n + 1, sizeof(*v)), *e;
 	struct table_node *node = NULL;
-	size_t i, n = 0;
+	size_t i, n = 0, before = p->units;
 
 	while ((node = table_next(&p->d->entries, node)) != NULL) {
 		e = (struct entry *)node;
@@ -205,7 +219,7 @@ add_entries(struct page *p, uint64_t from, uint64_t to)
 	}
 	if (n > 0)
 		qsort(v, n, sizeof(*v), by_entry_id);
-	for (i = 0; i < n && i < p->max - p->settled; i++)
+	for (i = 0; i < n && p->units - before < p->max; i++)
 		page_add(p, v[i]->id, v[i]->meta, v[i]->meta_len);
 	free(v);
 }
@@ -217,7 +231,7 @@ list_done(struct task *t)
 	struct page *p = &l->page;
 
 	drop_stale(p);
-	add_entries(p, l->from, p->read == p->want ? p->id : UINT64_MAX);
+	add_entries(p, l->from, more(p) ? p->id : UINT64_MAX);
 	if (p->n > p->settled)
 		qsort(p->v + p->settled, p->n - p->settled, sizeof(*p->v),
 		    by_id);
@@ -365,7 +379,7 @@ find_done(struct task *t)
 	if (r->d->closing)
 		read_done(t);
 	else
-		task_crew_give(r->d->workers, t);
+		task_crew_give(r->d->reading_crew, t);
 }
 
 void
@@ -394,7 +408,7 @@ disk_body(struct store *s, uint64_t id, store_body_cb *cb, void *arg)
 		r->errstr = "there is no such message";
 	r->task.work = read_work;
 	r->task.done = read_done;
-	task_crew_give(d->workers, &r->task);
+	task_crew_give(d->reading_crew, &r->task);
 }
 
 /* --- usage, at start ----------------------------------------------------------------------- */

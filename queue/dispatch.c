@@ -27,6 +27,7 @@ struct dispatch {
 	struct relay **relays;	/* by index; never shrinks */
 	size_t	 nrelays;
 	size_t	 sent;		/* jobs at relays, or fetching their body */
+	uint64_t reading;	/* bytes of bodies that are being read */
 	uint64_t last_attempt;
 	bool	 stopping;
 	struct ev_timer kick;
@@ -271,12 +272,20 @@ unreadable(struct live_job *j, const char *why)
 	end_attempt(j, SCHED_LOST, why);
 }
 
+/* What a body that is read for this job takes until it is sent. */
+static uint64_t
+read_bytes(const struct live_job *j)
+{
+	return j->msg->m.in_spool ? 0 : j->msg->m.size;
+}
+
 static void
 body_cb(const uint8_t *body, size_t len, int fd, const char *errstr, void *arg)
 {
 	struct live_job *j = arg;
 	struct dispatch *d = j->msg->q->dispatch;
 
+	d->reading -= read_bytes(j);
 	if (errstr != NULL)
 		unreadable(j, errstr);
 	else
@@ -294,6 +303,7 @@ hand_over(struct dispatch *d, struct live_job *j)
 	d->sent++;
 	lm->nsent++;
 	if (lm->m.body.v == NULL && lm->m.size > 0) {
+		d->reading += read_bytes(j);
 		store_body(d->q->store, lm->m.id, body_cb, j);
 		return;
 	}
@@ -309,18 +319,19 @@ kick_cb(void *arg)
 	uint64_t until;
 	int n;
 
-	if (any_full(d)) {
-		ev_timer_set(&d->kick, RETRY_FULL_MS);
-		return;
-	}
 	/* What is delivered now could not be written down, and would go twice. */
 	if (store_waits(d->q->store)) {
 		ev_timer_set(&d->kick, RETRY_WAITS_MS);
 		return;
 	}
 	for (n = 0; n < PER_WAKE; n++) {
-		if (d->stopping || present(d, 0) == NULL)
+		if (any_full(d)) {
+			ev_timer_set(&d->kick, RETRY_FULL_MS);
 			return;
+		}
+		if (d->stopping || present(d, 0) == NULL ||
+		    d->reading > DISPATCH_BACKLOG_MAX)
+			return;		/* body_cb() comes back */
 		switch (sched_next(d->q->sched, ev_now_ms(), &s, &until)) {
 		case SCHED_NONE:
 			if (until != 0)

@@ -10,7 +10,10 @@
 
 #include "queue/live.h"
 
-/* A relay that has so much unread gets no more for now. */
+/*
+ * A relay that has so much unread gets no more for now, and no more bodies are
+ * read for relays at once.
+ */
 #define DISPATCH_BACKLOG_MAX (8 * 1024 * 1024)
 
 struct dispatch;

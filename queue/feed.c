@@ -18,7 +18,7 @@ struct feed {
 	bool	 of_sweep;	/* ... for the sweep */
 	struct place front;	/* all up to here was let in */
 	bool	 front_waits;	/* whose it is that comes next had his share */
-	size_t	 waits_at;	/* messages in memory by way of us then */
+	size_t	 waits_at;	/* units in memory by way of us then */
 	bool	 front_over;	/* nothing more was due */
 	struct place swept;
 	bool	 sweeping;	/* not at its end yet */
@@ -101,7 +101,7 @@ feed_start(struct feed *f)
 static bool
 has_room(const struct feed *f)
 {
-	return f->q->live->n_indexed + FEED_PAGE <= FEED_LIVE_MAX &&
+	return f->q->live->fed + FEED_PAGE <= FEED_LIVE_MAX &&
 	    store_unsettled(f->q->store) <= FEED_UNSETTLED_MAX;
 }
 
@@ -120,13 +120,19 @@ hop_of(struct feed *f, const struct store_msg *m)
 	return "";
 }
 
+static void
+bring_in(struct feed *f, const struct store_msg *m, const char *hop)
+{
+	life_resume(f->q, m);
+	live_take_share(live_find(f->q->live, m->id), hop);
+}
+
 /* Lets it in, or not, as it has had its share. */
 static bool
 let_in(struct feed *f, const struct store_msg *m)
 {
 	struct live *l = f->q->live;
-	size_t left = l->n_indexed < FEED_LIVE_MAX ?
-	    FEED_LIVE_MAX - l->n_indexed : 0;
+	size_t left = l->fed < FEED_LIVE_MAX ? FEED_LIVE_MAX - l->fed : 0;
 	const char *hop;
 
 	if (live_find(l, m->id) != NULL)
@@ -135,8 +141,7 @@ let_in(struct feed *f, const struct store_msg *m)
 	if (live_share(l, LIVE_BY_ACCOUNT, m->account) >= left ||
 	    live_share(l, LIVE_BY_HOP, hop) >= 2 * left)
 		return false;
-	life_resume(f->q, m);
-	live_take_share(live_find(l, m->id), hop);
+	bring_in(f, m, hop);
 	return true;
 }
 
@@ -153,29 +158,28 @@ front_page(struct feed *f, struct store_msg *const *msgs, size_t n)
 			    msgs[i]->id };
 		else {
 			f->front_waits = true;
-			f->waits_at = f->q->live->n_indexed;
+			f->waits_at = f->q->live->fed;
 		}
 	}
-	f->front_over = i == n && n < FEED_PAGE;
+	f->front_over = n == 0;
 	if (f->front_waits && !f->sweeping) {
 		f->sweeping = true;
 		f->swept = f->front;
 	}
 }
 
-/* How many were let in. */
+/* How much was let in. */
 static size_t
 sweep_page(struct feed *f, struct store_msg *const *msgs, size_t n)
 {
-	size_t i, in, before = f->q->live->n_indexed;
+	size_t i, before = f->q->live->fed;
 
 	for (i = 0; i < n; i++) {
 		let_in(f, msgs[i]);
 		f->swept = (struct place){ msgs[i]->due_ms, msgs[i]->id };
 	}
-	f->sweeping = n == FEED_PAGE;
-	in = f->q->live->n_indexed - before;
-	return in;
+	f->sweeping = n > 0;
+	return f->q->live->fed - before;
 }
 
 static void
@@ -220,7 +224,7 @@ room_cb(void *arg)
 	struct feed *f = arg;
 
 	/* With the room the shares have grown. */
-	if (f->front_waits && f->q->live->n_indexed + FEED_PAGE / 2 <=
+	if (f->front_waits && f->q->live->fed + FEED_PAGE / 2 <=
 	    f->waits_at)
 		f->front_waits = false;
 	ask(f);
@@ -248,11 +252,12 @@ walk_cb(struct store_msg *const *msgs, size_t n, void *arg)
 
 	f->listing = false;
 	for (i = 0; i < n && msgs[i]->id <= f->walk_last; i++) {
-		if (misdated(f, msgs[i]))
-			life_resume(f->q, msgs[i]);
+		if (misdated(f, msgs[i]) &&
+		    live_find(f->q->live, msgs[i]->id) == NULL)
+			bring_in(f, msgs[i], hop_of(f, msgs[i]));
 		f->walk_after = msgs[i]->id;
 	}
-	if (i < FEED_PAGE)
+	if (n == 0 || i < n)
 		f->walking = false;
 	live_read_end(f->q->live, f->read_list);
 	walk_more(f);

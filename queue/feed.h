@@ -15,8 +15,11 @@
 
 #include "queue/queue.h"
 
+/*
+ * What is read, and may be in memory, at once: so many messages of four
+ * recipients, fewer of more (store_msg_units()).
+ */
 #define FEED_PAGE	500
-/* Messages from the index in memory at once. */
 #define FEED_LIVE_MAX	5000
 #define FEED_UNSETTLED_MAX 30000
 /* Well below the horizon of life, so that nothing comes due unseen. */

@@ -216,7 +216,7 @@ enqueue(struct live_job *j, bool first, bool force)
 	struct sched_place place = {
 		.account = m->account, .at_once = r == NULL ? 1 : r->connections,
 		.route = j->route, .per_minute = r == NULL ? 0 : r->per_minute,
-		.retry = life_retry(q, m),
+		.retry = life_retry(q, m), .load = &j->msg->load,
 		/* Our reports share a line, in which none is anybody's own. */
 		.priority = *m->account == '\0' ? 0 : m->env.priority,
 	};

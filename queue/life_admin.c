@@ -9,7 +9,7 @@
 #include "queue/route.h"
 
 /* Orders about many messages leave the rest of them to feed from here on. */
-#define ROOM_MSGS	(LIVE_MSGS_MAX / 4)
+#define ROOM_UNITS	(LIVE_UNITS_MAX / 4)
 
 /* --- what may leave memory ------------------------------------------------------ */
 
@@ -24,16 +24,21 @@ untouched(const struct live_msg *lm)
 	return lm->nsent == 0;
 }
 
-/* Whether feed will bring it back in time, and memory is better used else. */
+/*
+ * Whether feed will bring it back in time, and memory is better used else. When
+ * that is full, feed may be some seconds late with what is due very soon.
+ */
 static bool
 may_forget(const struct live_msg *lm)
 {
 	if (lm->removing)
 		return false;
-	if (lm->state == LIVE_RESTING)
-		return lm->m.due_ms > clock_due_ms() + LIFE_HORIZON_MS;
-	return lm->state == LIVE_TRYING &&
-	    live_count(lm->q->live) > LIVE_MSGS_MAX && untouched(lm);
+	if (lm->state == LIVE_RESTING &&
+	    lm->m.due_ms > clock_due_ms() + LIFE_HORIZON_MS)
+		return true;
+	return live_fuller(lm->q->live, LIVE_UNITS_MAX) &&
+	    (lm->state == LIVE_RESTING ||
+	    (lm->state == LIVE_TRYING && untouched(lm)));
 }
 
 void
@@ -124,7 +129,7 @@ static enum life_did
 go_now(struct live_msg *lm, bool force)
 {
 	lm->m.due_ms = clock_due_ms();
-	if (live_count(lm->q->live) > ROOM_MSGS) {
+	if (live_fuller(lm->q->live, ROOM_UNITS)) {
 		life_park(lm);
 		return LIFE_DONE;
 	}

@@ -30,6 +30,12 @@ live_count(const struct live *l)
 	return l->msgs.n;
 }
 
+bool
+live_fuller(const struct live *l, size_t units)
+{
+	return l->units > units;
+}
+
 /* --- messages ------------------------------------------------------------------- */
 
 struct live_msg *
@@ -42,6 +48,10 @@ live_add(struct queue *q, struct store_msg *m)
 	store_msg_init(m);
 	lm->words = xcalloc(lm->m.env.nrcpts, sizeof(*lm->words));
 	TAILQ_INIT(&lm->jobs);
+	lm->units = store_msg_units(&lm->m);
+	q->live->units += lm->units;
+	lm->load.bytes = (lm->m.in_spool ? 0 : lm->m.size) +
+	    lm->m.env.nrcpts * LIVE_RCPT_BYTES;
 	table_add(&q->live->msgs, &lm->node, &lm->m.id, sizeof(lm->m.id));
 	return lm;
 }
@@ -79,11 +89,11 @@ live_share(const struct live *l, enum live_by by, const char *name)
 {
 	const struct live_share *s = share_find(l, by, name);
 
-	return s == NULL ? 0 : s->n;
+	return s == NULL ? 0 : s->units;
 }
 
 static struct live_share *
-share_take(struct live *l, enum live_by by, const char *name)
+share_take(struct live *l, enum live_by by, const char *name, size_t units)
 {
 	struct live_share *s = share_find(l, by, name);
 	size_t len = strlen(name);
@@ -93,7 +103,7 @@ share_take(struct live *l, enum live_by by, const char *name)
 		memcpy(s->name, name, len);
 		table_add(&l->shares[by], &s->node, s->name, len);
 	}
-	s->n++;
+	s->units += units;
 	return s;
 }
 
@@ -102,9 +112,10 @@ live_take_share(struct live_msg *lm, const char *hop)
 {
 	struct live *l = lm->q->live;
 
+	l->fed += lm->units;
 	lm->share[LIVE_BY_ACCOUNT] = share_take(l, LIVE_BY_ACCOUNT,
-	    lm->m.account);
-	lm->share[LIVE_BY_HOP] = share_take(l, LIVE_BY_HOP, hop);
+	    lm->m.account, lm->units);
+	lm->share[LIVE_BY_HOP] = share_take(l, LIVE_BY_HOP, hop, lm->units);
 }
 
 static void
@@ -113,10 +124,12 @@ give_shares_back(struct live_msg *lm)
 	struct live_share *s;
 	enum live_by by;
 
+	if (lm->share[LIVE_BY_ACCOUNT] != NULL)
+		lm->q->live->fed -= lm->units;
 	for (by = 0; by < LIVE_BYS; by++) {
 		s = lm->share[by];
 		lm->share[by] = NULL;
-		if (s == NULL || --s->n > 0)
+		if (s == NULL || (s->units -= lm->units) > 0)
 			continue;
 		table_remove(&lm->q->live->shares[by], &s->node);
 		free(s);
@@ -126,10 +139,6 @@ give_shares_back(struct live_msg *lm)
 void
 live_set_indexed(struct live_msg *lm, bool indexed)
 {
-	struct live *l = lm->q->live;
-
-	if (lm->indexed != indexed)
-		l->n_indexed += indexed ? 1 : (size_t)-1;
 	lm->indexed = indexed;
 	if (!indexed)
 		give_shares_back(lm);
@@ -139,6 +148,7 @@ static void
 msg_free(struct live_msg *lm)
 {
 	table_remove(&lm->q->live->msgs, &lm->node);
+	lm->q->live->units -= lm->units;
 	store_msg_clear(&lm->m);
 	free(lm->words);
 	free(lm);

@@ -14,8 +14,13 @@
 
 /* Bodies of fresh mail in memory; beyond it they are read again. */
 #define LIVE_BODY_BYTES_MAX (64 * 1024 * 1024)
-/* Above this the queue forgets what it can read again from the index. */
-#define LIVE_MSGS_MAX	20000
+/*
+ * Above this the queue forgets what it can read again from the index. As for
+ * all room here, a message counts by its recipients, store_msg_units().
+ */
+#define LIVE_UNITS_MAX	20000
+/* What a recipient takes, here and at a relay, for sched's account of it. */
+#define LIVE_RCPT_BYTES	512
 
 struct live_msg;
 struct relay;
@@ -34,7 +39,7 @@ enum live_by { LIVE_BY_ACCOUNT, LIVE_BY_HOP, LIVE_BYS };
 
 struct live_share {
 	struct table_node node;		/* first */
-	size_t	 n;
+	size_t	 units;
 	char	 name[];
 };
 
@@ -64,6 +69,8 @@ struct live_msg {
 	struct queue *q;
 	struct store_msg m;		/* owned; with its body while kept */
 	enum live_state state;
+	size_t	 units;			/* of memory, store_msg_units() */
+	struct sched_load load;		/* what it takes while its jobs run */
 	bool	 indexed;		/* the store could name it again */
 	struct live_share *share[LIVE_BYS]; /* while indexed, or NULL */
 	bool	 removing;		/* the admin wants it gone */
@@ -80,7 +87,8 @@ struct live_msg {
 
 struct live {
 	struct table msgs;		/* by id */
-	size_t	 n_indexed;
+	size_t	 units;			/* of all of them */
+	size_t	 fed;			/* units of those that have a share */
 	struct table shares[LIVE_BYS];	/* by name */
 	size_t	 body_bytes;
 	/*
@@ -100,6 +108,8 @@ struct live {
 struct live *live_new(void);
 void	 live_free(struct live **);
 size_t	 live_count(const struct live *);
+/* Whether this much (of LIVE_UNITS_MAX) is taken. */
+bool	 live_fuller(const struct live *, size_t units);
 
 /* Takes over what *m holds and leaves it empty. The state is LIVE_STORING. */
 struct live_msg *live_add(struct queue *, struct store_msg *m);
@@ -112,7 +122,7 @@ void	 live_drop(struct live_msg *);
 /* room(arg) is called whenever a message has been dropped; NULL for nobody. */
 void	 live_on_room(struct live *, void (*room)(void *), void *arg);
 
-/* Messages that are counted for this account, or next hop. */
+/* Units that are counted for this account, or next hop. */
 size_t	 live_share(const struct live *, enum live_by, const char *name);
 /* Counts it for its account and this next hop, for as long as it is indexed. */
 void	 live_take_share(struct live_msg *, const char *hop);

@@ -43,6 +43,7 @@ struct sched_pace {
 struct sched_account {
 	struct table_node node;
 	uint32_t running;
+	uint64_t bytes;			/* of what runs */
 	uint32_t refs;			/* lanes, and running jobs */
 	char	 name[];
 };
@@ -63,6 +64,7 @@ struct sched {
 	uint64_t dice;
 	struct table hops, lanes, accounts, paces;
 	uint32_t running;
+	uint64_t bytes;
 	TAILQ_HEAD(, sched_hop) ready, parked;
 	void	(*on_ready)(void *);
 	void	*arg;
@@ -355,6 +357,7 @@ sched_add(struct sched *s, struct sched_job *j,
 	hop_pace(s, h, place->route, place->per_minute);
 	j->hop = h;
 	j->priority = place->priority;
+	j->load = place->load;
 	j->state = SCHED_WAITING;
 	lane_put(lane_make(s, h, place->account), j, first);
 	if (h->parked)			/* somebody else's, perhaps */
@@ -388,6 +391,25 @@ hop_wake(struct sched *s, struct sched_hop *h, uint64_t now_ms)
 	hop_review(s, h);
 }
 
+/* Nothing more for what is there already, of another job. */
+static bool
+has_bytes(const struct sched *s, const struct sched_account *a,
+    const struct sched_job *j)
+{
+	uint64_t left = s->bytes < SCHED_BYTES_MAX ?
+	    SCHED_BYTES_MAX - s->bytes : 0;
+
+	return j->load == NULL || j->load->running > 0 || a->bytes < left;
+}
+
+/* Whether its account may have one more: it has less than what is free. */
+static bool
+has_share(const struct sched *s, const struct sched_lane *lane)
+{
+	return lane->account->running < SCHED_RUNNING_MAX - s->running &&
+	    has_bytes(s, lane->account, lane_first(lane));
+}
+
 /* The first lane whose account may have one more; any, if nothing is to run. */
 static struct sched_lane *
 lane_choose(const struct sched *s, const struct sched_hop *h)
@@ -395,8 +417,7 @@ lane_choose(const struct sched *s, const struct sched_hop *h)
 	struct sched_lane *lane;
 
 	TAILQ_FOREACH(lane, &h->lanes, link)
-		if (h->blocked_ms != 0 ||
-		    lane->account->running < SCHED_RUNNING_MAX - s->running)
+		if (h->blocked_ms != 0 || has_share(s, lane))
 			break;
 	return lane;
 }
@@ -455,6 +476,20 @@ next_lane(struct sched *s, uint64_t now_ms)
 	return NULL;
 }
 
+/* It runs from here on: takes its place, and its message's, if it is the first. */
+static void
+job_enters(struct sched *s, struct sched_job *j, struct sched_account *a)
+{
+	s->running++;
+	a->running++;
+	a->refs++;
+	j->account = a;
+	if (j->load != NULL && j->load->running++ == 0) {
+		s->bytes += j->load->bytes;
+		a->bytes += j->load->bytes;
+	}
+}
+
 enum sched_verdict
 sched_next(struct sched *s, uint64_t now_ms, struct sched_job **jp,
     uint64_t *until_ms)
@@ -473,10 +508,7 @@ sched_next(struct sched *s, uint64_t now_ms, struct sched_job **jp,
 	*until_ms = h->blocked_ms;
 	if (h->blocked_ms == 0) {
 		h->running++;
-		s->running++;
-		lane->account->running++;
-		lane->account->refs++;
-		j->account = lane->account;
+		job_enters(s, j, lane->account);
 		if (h->pace != NULL)
 			h->pace->next_us = (h->pace->next_us > now_ms * 1000 ?
 			    h->pace->next_us : now_ms * 1000) +
@@ -517,6 +549,10 @@ job_leaves(struct sched *s, struct sched_job *j)
 
 	s->running--;
 	j->account->running--;
+	if (j->load != NULL && --j->load->running == 0) {
+		s->bytes -= j->load->bytes;
+		j->account->bytes -= j->load->bytes;
+	}
 	account_unref(s, j->account);
 	j->account = NULL;
 	for (n = 0; n < UNPARKED_AT_ONCE &&

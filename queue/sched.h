@@ -8,7 +8,8 @@
  * so that neither a slow hop nor somebody's newsletter holds up other mail. Of
  * all that may run at once an account has at most what is still free, so that
  * its mail to ten thousand dead places leaves room for others': alone it gets
- * half, two get a third each. A priority orders what one account has for one
+ * half, two get a third each. The same goes for the memory that what runs takes,
+ * here and at the relays. A priority orders what one account has for one
  * hop, and nothing else: nobody gains over others by asking for a high one.
  *
  * A hop has so many jobs running at once, from two upwards with each that
@@ -26,6 +27,8 @@
 
 /* Jobs that run at once, for all hops together. */
 #define SCHED_RUNNING_MAX 4000
+/* What the messages whose jobs run take in memory, give or take one. */
+#define SCHED_BYTES_MAX	(64 * 1024 * 1024)
 
 struct sched;
 struct sched_account;
@@ -34,11 +37,18 @@ struct sched_lane;
 
 enum sched_state { SCHED_IDLE, SCHED_WAITING, SCHED_RUNNING };
 
+/* Of a message: counts once, however many of its jobs run. */
+struct sched_load {
+	uint64_t bytes;			/* stays the same while they do */
+	uint32_t running;
+};
+
 struct sched_job {		/* embedded in its owner, zeroed at birth */
 	TAILQ_ENTRY(sched_job) link;
 	struct sched_hop *hop;
 	struct sched_lane *lane;
 	struct sched_account *account;	/* while it runs */
+	struct sched_load *load;	/* borrowed, or NULL */
 	int8_t	 priority;
 	enum sched_state state;
 };
@@ -70,6 +80,7 @@ struct sched_place {
 	 */
 	const char *route;
 	uint32_t per_minute;
+	struct sched_load *load;	/* borrowed as long as the job lives */
 	/* It goes before what this account has of a lower one for the hop. */
 	int8_t	 priority;
 };

@@ -41,6 +41,23 @@ store_msg_fit(struct store_msg *m)
 	m->rcpts = xcalloc(m->env.nrcpts, sizeof(*m->rcpts));
 }
 
+size_t
+store_msg_units(const struct store_msg *m)
+{
+	return m->env.nrcpts <= STORE_UNIT_RCPTS ? 1 :
+	    (m->env.nrcpts + STORE_UNIT_RCPTS - 1) / STORE_UNIT_RCPTS;
+}
+
+size_t
+store_page(struct store_msg *const *v, size_t n, size_t max)
+{
+	size_t i, units = 0;
+
+	for (i = 0; i < n && units < max; i++)
+		units += store_msg_units(v[i]);
+	return i;
+}
+
 void
 store_msg_note(struct store_msg *m, uint64_t now_ms, const char *what)
 {

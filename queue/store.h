@@ -81,6 +81,14 @@ void	 store_msg_clear(struct store_msg *);
 /* Fits rcpts to env.nrcpts, all pending, after the envelope has been filled. */
 void	 store_msg_fit(struct store_msg *);
 
+/*
+ * What it takes of memory, to count by: as many as it would be messages of four
+ * recipients. A thousand of them, with what was heard of each, are half a
+ * megabyte.
+ */
+#define STORE_UNIT_RCPTS 4
+size_t	 store_msg_units(const struct store_msg *);
+
 /* "account/device", whose use it counts as beside the account's; or NULL. */
 const char *store_msg_login(const struct store_msg *, char out[LOGIN_MAX + 1]);
 
@@ -136,7 +144,10 @@ bool	 store_has_room(struct store *);
 /* The disk is full, and what was given is not written down until it is not. */
 bool	 store_waits(const struct store *);
 uint64_t store_count(const struct store *);	/* messages queued */
-/* Those of which memory holds a copy until the index has their newest state. */
+/*
+ * Those of which memory holds a copy until the index has their newest state; a
+ * large one counts as many.
+ */
 uint64_t store_unsettled(const struct store *);
 
 /*
@@ -182,8 +193,9 @@ int	 store_spool_held(struct store *, int fd);
 void	 store_spool_close(struct store *, int fd);
 
 /*
- * Reading. The callback gets n messages (borrowed; without bodies) once, n
- * below max means that there are no more.
+ * Reading. The callback gets n messages (borrowed; without bodies) once. They
+ * are max at most, and fewer when they are large: their store_msg_units() are no
+ * more than that, give or take one. None: there are no more.
  */
 typedef void store_msgs(struct store_msg *const *, size_t n, void *arg);
 

@@ -272,7 +272,7 @@ answer_due(struct store *st, struct call *c)
 		    s->v[i]->done == s->v[i]->changes)
 			v[n++] = &s->v[i]->m;
 	qsort(v, n, sizeof(*v), earlier);
-	((store_msgs *)c->cb)(v, n < c->max ? n : c->max, c->arg);
+	((store_msgs *)c->cb)(v, store_page(v, n, c->max), c->arg);
 	free(v);
 }
 
@@ -297,7 +297,7 @@ answer_list(struct store *st, struct call *c)
 
 	for (; i < s->n && n < c->max; i++)
 		v[n++] = &s->v[i]->m;
-	((store_msgs *)c->cb)(v, n, c->arg);
+	((store_msgs *)c->cb)(v, store_page(v, n, c->max), c->arg);
 	free(v);
 }
 

@@ -36,6 +36,9 @@ struct store_backend {		/* as the calls of store.h */
 		    void *arg);
 };
 
+/* How many of these make up a page of max. */
+size_t	 store_page(struct store_msg *const *, size_t n, size_t max);
+
 struct store {
 	const struct store_backend *backend;
 };

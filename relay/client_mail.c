@@ -273,7 +273,7 @@ body_piece(struct delivery *d, size_t *n)
 
 	*n = d->size - d->at < CHUNK ? (size_t)(d->size - d->at) : CHUNK;
 	if (d->fd == -1)
-		return d->body + d->at;
+		return body_bytes(d->body) + d->at;
 	got = pread(d->fd, piece, *n, (off_t)d->at);
 	if (got <= 0)
 		return NULL;
@@ -453,7 +453,8 @@ ends_in_crlf(const struct delivery *d)
 	if (d->size < 2)
 		return d->size == 0;
 	if (d->fd == -1)
-		return memcmp(d->body + d->size - 2, "\r\n", 2) == 0;
+		return memcmp(body_bytes(d->body) + d->size - 2, "\r\n",
+		    2) == 0;
 	return pread(d->fd, end, 2, (off_t)d->size - 2) == 2 &&
 	    memcmp(end, "\r\n", 2) == 0;
 }

@@ -57,7 +57,7 @@ delivery_free(struct delivery *d)
 	free(d->domain);
 	free(d->return_path);
 	free(d->envid);
-	free(d->body);
+	body_unref(&d->body);
 	if (d->fd != -1)
 		close(d->fd);
 	free(d);
@@ -97,7 +97,7 @@ delivery_get(struct ipc_in *in, struct ipc **queue)
 	}
 	d->fd = ipc_take_fd(in);
 	if (d->fd == -1)
-		d->body = xmemdup(body, len);
+		d->body = body_get(d->id, body, len);
 	return d;
 }
 

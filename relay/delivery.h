@@ -16,6 +16,7 @@
 #include "lib/ipc.h"
 #include "lib/ipc_msgs.h"
 #include "lib/smtp_reply.h"
+#include "relay/body.h"
 
 struct delivery_rcpt {
 	uint32_t index;			/* queue's number for it */
@@ -51,7 +52,7 @@ struct delivery {
 	struct delivery_rcpt *rcpts;
 	size_t	 nrcpts;
 	uint64_t size;
-	uint8_t	*body;			/* or NULL and */
+	struct body *body;		/* or NULL and */
 	int	 fd;			/* a descriptor to read from, else -1 */
 	uint64_t at;			/* body bytes sent so far */
 	bool	 again;			/* was given back by a stale connection */

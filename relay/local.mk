@@ -4,6 +4,7 @@
 noinst_LIBRARIES += %D%/librelay.a
 %C%_librelay_a_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS) $(UNBOUND_CFLAGS) $(IDN2_CFLAGS) $(SASL_CFLAGS)
 %C%_librelay_a_SOURCES = \
+	%D%/body.c %D%/body.h \
 	%D%/client.c %D%/client.h %D%/client_private.h \
 	%D%/client_mail.c %D%/client_terms.c %D%/client_open.c \
 	%D%/delivery.c %D%/delivery.h \

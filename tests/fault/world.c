@@ -167,7 +167,7 @@ list_cb(struct store_msg *const *v, size_t n, void *arg)
 	waiting--;
 	for (i = 0; i < n; i++)
 		see(v[i]);
-	more = n == 100;
+	more = n > 0;
 }
 
 static void

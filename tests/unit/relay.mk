@@ -1,6 +1,9 @@
 # unit tests of relay
 EXTRA_DIST += %D%/relay_hop.h %D%/relay_script.h %D%/relay_world.h
 
+UNIT_TESTS += %D%/test_body
+%C%_test_body_LDADD = $(LIBRELAY)
+
 UNIT_TESTS += %D%/test_client
 %C%_test_client_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %C%_test_client_LDADD = $(LIBRELAY)

@@ -244,7 +244,7 @@ do_judge(const struct job *j)
 		waiting++;
 		store_list(store, last_id, 100, list_cb, NULL);
 		wait_all();
-	} while (page == 100);
+	} while (page > 0);
 	waiting++;
 	store_due(store, 0, 0, UINT64_MAX, MAIL_MAX * 2, due_cb, NULL);
 	wait_all();

@@ -119,6 +119,61 @@ test_drain(void)
 	    most);
 }
 
+/* A message of a hundred recipients is as much as 25 of one. */
+static void
+test_large(void)
+{
+	char rcpts[100 * 20] = "", one[24];
+	size_t most = 0;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		snprintf(one, sizeof(one), "%sx%d@dead.example",
+		    i == 0 ? "" : " ", i);
+		snprintf(rcpts + strlen(rcpts), sizeof(rcpts) - strlen(rcpts),
+		    "%s", one);
+	}
+	submit("hog@example.org", rcpts, FEED_LIVE_MAX / 25 * 2);
+	submit("mouse@example.org", "y@fine.example", 1);
+	is_int(store_count(world.store), FEED_LIVE_MAX / 25 * 2 + 1, "few, large");
+	world_crash(&smtpd, &relay);
+	for (i = 0; i < 20; i++) {
+		world_step(FEED_SWEEP_MS);
+		if (live_count(world.live) > most)
+			most = live_count(world.live);
+	}
+	ok(most > FEED_LIVE_MAX / 25 / 3, "they are fed (%zu)", most);
+	ok(most <= (FEED_LIVE_MAX / 2 + FEED_PAGE) / 25 + 1,
+	    "as many as there is memory for");
+	ok(live_share(world.live, LIVE_BY_ACCOUNT, "hog@example.org") <=
+	    FEED_LIVE_MAX / 2 + FEED_PAGE, "whose owner has half the room");
+	ok(comes("fine.example", 60), "one mail is not behind all of it");
+}
+
+/* Fresh ones above what memory holds are left to the store. */
+static void
+test_forgotten(void)
+{
+	char rcpts[100 * 20] = "", one[24];
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		snprintf(one, sizeof(one), "%sx%d@dead.example",
+		    i == 0 ? "" : " ", i);
+		snprintf(rcpts + strlen(rcpts), sizeof(rcpts) - strlen(rcpts),
+		    "%s", one);
+	}
+	world_disconnect(&relay);
+	submit("hog@example.org", rcpts, LIVE_UNITS_MAX / 25 + 300);
+	world_turn(50);
+	is_int(store_count(world.store), LIVE_UNITS_MAX / 25 + 300,
+	    "more than memory is for");
+	ok(live_count(world.live) <= LIVE_UNITS_MAX / 25 + 1,
+	    "what is more is in the store alone (%zu)",
+	    live_count(world.live));
+	world_connect(&relay, ROLE_RELAY, 0);
+}
+
 /* What is gone is kept for reads that may know it, and not for later ones. */
 static void
 test_ages(void)
@@ -153,6 +208,10 @@ main(void)
 	test_drain();
 	world_disconnect(&relay);
 	test_hops();
+	test_drain();
+	test_large();
+	test_drain();
+	test_forgotten();
 	test_drain();
 	test_ages();
 	world_disconnect(&smtpd);

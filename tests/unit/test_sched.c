@@ -514,6 +514,75 @@ test_shares(void)
 	free(third);
 }
 
+static void
+put_load(struct sched_job *j, const char *hop, const char *account,
+    struct sched_load *load)
+{
+	struct sched_place place = { .hop = hop, .account = account,
+	    .at_once = 10, .retry = retry, .route = hop, .load = load };
+
+	sched_add(s, j, &place, false);
+}
+
+/* Large messages to many places: memory is shared out as the jobs are. */
+static void
+test_bytes(void)
+{
+	enum { HOGS = 200, JOBS_OF_ONE = 40 };
+	static struct sched_job hog[HOGS], one[JOBS_OF_ONE], mouse, tiny;
+	static struct sched_load loads[HOGS], shared, light;
+	const uint64_t large = SCHED_BYTES_MAX / 100;
+	struct sched_job *j;
+	uint64_t until;
+	char hop[16];
+	int i, n = 0;
+
+	fresh();
+	for (i = 0; i < HOGS; i++) {
+		snprintf(hop, sizeof(hop), "d%d", i);
+		loads[i].bytes = large;
+		put_load(&hog[i], hop, "hog", &loads[i]);
+	}
+	while (sched_next(s, 0, &j, &until) == SCHED_GO)
+		n++;
+	is_int(n, 51, "alone it gets half, give or take one");
+	shared.bytes = SCHED_BYTES_MAX / 4;
+	for (i = 0; i < JOBS_OF_ONE; i++) {
+		snprintf(hop, sizeof(hop), "e%d", i);
+		put_load(&one[i], hop, "one", &shared);
+	}
+	for (n = 0; sched_next(s, 0, &j, &until) == SCHED_GO; n++)
+		ok(j >= one && j < one + JOBS_OF_ONE, "another's goes");
+	is_int(n, JOBS_OF_ONE, "one message counts once for all its jobs");
+	is_int(shared.running, JOBS_OF_ONE, "while they run");
+	light.bytes = 1000;
+	put_load(&tiny, "e0", "hog", &light);
+	ok(sched_next(s, 0, &j, &until) == SCHED_NONE, "hog's waits, all of it");
+	put_load(&mouse, "d199", "mouse", &light);
+	ok(sched_next(s, 0, &j, &until) == SCHED_GO && j == &mouse,
+	    "a third one is not behind it");
+	for (i = 0; i < JOBS_OF_ONE - 1; i++)
+		sched_done(s, &one[i], SCHED_REACHED, NULL, 0);
+	ok(sched_next(s, 0, &j, &until) == SCHED_NONE,
+	    "nor does anything go while the last job has its message");
+	sched_done(s, &one[i], SCHED_REACHED, NULL, 0);
+	sched_done(s, &mouse, SCHED_REACHED, NULL, 0);
+	is_int(shared.running + light.running, 0, "none runs");
+	ok(sched_next(s, 0, &j, &until) == SCHED_NONE, "hog has its half still");
+	for (n = 0; n < HOGS; n++) {
+		for (i = 0; i < HOGS && hog[i].state != SCHED_RUNNING; i++)
+			;
+		if (i == HOGS)
+			break;
+		sched_done(s, &hog[i], SCHED_REACHED, NULL, 0);
+		while (sched_next(s, 0, &j, &until) == SCHED_GO)
+			;
+	}
+	is_int(n, HOGS, "all of hog's have had their turn");
+	ok(tiny.state == SCHED_RUNNING, "the small one, too");
+	sched_done(s, &tiny, SCHED_REACHED, NULL, 0);
+}
+
 /* A route of six jobs a minute, with three next hops; another without. */
 static void
 test_pace(void)
@@ -584,6 +653,7 @@ main(void)
 	test_dead_host();
 	test_retry_of_route();
 	test_shares();
+	test_bytes();
 	sched_free(&s);
 	return tap_done();
 }

@@ -586,6 +586,68 @@ test_many(bool disk)
 	free(v);
 }
 
+/* One after the other, however they are read, as long as a page is small. */
+static void
+test_large(bool disk)
+{
+	enum { LARGE = 5, RCPTS = 40 };	/* ten units each */
+	struct store_msg m[LARGE];
+	int i, k, before = done_count, settled = settled_count;
+	uint64_t after = 0, after_ms = 0;
+
+	for (i = 0; i < LARGE; i++) {
+		make(&m[i], "x");
+		free(m[i].rcpts);
+		for (k = 2; k < RCPTS; k++)
+			envelope_add_rcpt(&m[i].env, "dave@example.net", NULL,
+			    0);
+		store_msg_fit(&m[i]);
+		is_int(store_msg_units(&m[i]), 10, "forty recipients");
+		store_accept(store, &m[i], -1, done_cb, NULL);
+	}
+	ok(wait_for(&done_count, before + LARGE), "large ones are accepted");
+	for (k = 0; k < 2; k++) {
+		list(0, 25);
+		is_int(got.n, 3, "a page holds what it has room for, and one");
+		for (i = 0, after = 0; i < LARGE; i++) {
+			list(after, 10);
+			ok(got.n == 1 && got.ids[0] == m[i].id,
+			    "a page of one");
+			after = m[i].id;
+		}
+		list(after, 10);
+		is_int(got.n, 0, "none: that was all");
+		list(0, 1);
+		is_int(got.n, 1, "however small a page is");
+		if (k == 0)
+			ok(wait_for(&settled_count, settled + LARGE),
+			    "settled");
+	}
+	for (i = 0, after = 0; i < LARGE; i++) {
+		due_behind(after_ms, after, UINT64_MAX, 10);
+		ok(got.n == 1 && got.ids[0] == m[i].id, "what is due, too");
+		after = got.ids[0];
+		after_ms = got.due[0];
+	}
+	due_behind(after_ms, after, UINT64_MAX, 10);
+	is_int(got.n, 0, "up to its end");
+	/* A page whose room is taken by what has gone meanwhile goes on. */
+	if (disk) {
+		for (i = 0; i < LARGE - 1; i++)
+			store_remove(store, &m[i], NULL, NULL, NULL);
+		list(0, 10);
+		ok(got.n == 1 && got.ids[0] == m[LARGE - 1].id,
+		    "the first four are stale");
+		store_remove(store, &m[LARGE - 1], NULL, done_cb, NULL);
+	} else
+		for (i = 0; i < LARGE; i++)
+			store_remove(store, &m[i], NULL,
+			    i == LARGE - 1 ? done_cb : NULL, NULL);
+	ok(wait_for(&done_count, before + LARGE + 1), "removed");
+	for (i = 0; i < LARGE; i++)
+		store_msg_clear(&m[i]);
+}
+
 static void
 test_ids(void)
 {
@@ -689,6 +751,7 @@ main(void)
 	test_spool(false);
 	test_many(false);
 	test_pages(false);
+	test_large(false);
 	store_close(&store);
 	settled_count = 0;
 	store = open_disk();
@@ -700,6 +763,7 @@ main(void)
 	test_lent_in_vain();
 	test_many(true);
 	test_pages(true);
+	test_large(true);
 	test_pinned();
 	store_close(&store);
 	free(got.first_status);
