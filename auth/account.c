@@ -176,6 +176,9 @@ account_name(const char *given, char name[ACCOUNT_MAX + 1])
 const char *
 account_sender(const char *given, char pattern[ACCOUNT_MAX + 1])
 {
+	if (strchr(given, '*') != NULL)
+		return "there are no wildcards; \"@example.org\" is everybody "
+		    "there, and each subdomain is named by itself";
 	if (*given != '@')
 		return mailbox(given, pattern);
 	if (!addr_is_domain(given + 1, strlen(given + 1), 0))

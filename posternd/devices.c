@@ -146,7 +146,7 @@ verify_sender(const struct config *cfg, const struct config_device *d)
 static void
 verify_recipients(const struct config *cfg, const struct config_device *d)
 {
-	const char *key = KEY(d, "recipients");
+	const char *key = KEY(d, "recipients"), *why;
 	size_t i;
 
 	if (d->recipients.n == 0)
@@ -154,9 +154,8 @@ verify_recipients(const struct config *cfg, const struct config_device *d)
 		    "may write to: {\"@example.org\", \"a@example.net\"}",
 		    d->name);
 	for (i = 0; i < d->recipients.n; i++)
-		if (!verify_pattern(d->recipients.v[i]))
-			FAULT(key, "\"%s\" is neither an address nor "
-			    "\"@domain\"", d->recipients.v[i]);
+		if ((why = verify_pattern(d->recipients.v[i])) != NULL)
+			FAULT(key, "\"%s\" %s", d->recipients.v[i], why);
 }
 
 static void

@@ -22,7 +22,6 @@
 #define COMMAND_SEC	300		/* RFC 5321 4.5.3.2 */
 #define DATA_SEC	600		/* RFC 5321 4.5.3.2.6 */
 #define AUTH_THREADS	4
-#define SASLAUTHD_MUX	"/run/saslauthd/mux"
 #define SOURCE_SLACK_SEC 2		/* for the way there and back */
 
 static const struct {

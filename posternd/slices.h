@@ -10,6 +10,8 @@
 #include "lib/buf.h"
 #include "posternd/config.h"
 
+#define SASLAUTHD_MUX	"/run/saslauthd/mux"	/* unless named otherwise */
+
 /* Reads the files that cfg names; -1 with lines added to problems. */
 int	 slices_fill(struct config *, struct buf *problems,
 	    struct buf *warnings);

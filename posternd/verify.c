@@ -235,13 +235,20 @@ verify_next_hop(const char *text, struct next_hop *nh)
 	return NULL;
 }
 
-bool
+/* "*@b" is an address by the grammar, of nobody: a wildcard was meant. */
+const char *
 verify_pattern(const char *p)
 {
 	const char *domain = *p == '@' ? p + 1 : NULL;
 
-	return domain != NULL ? addr_is_domain(domain, strlen(domain),
-	    ADDR_UTF8) : addr_parse(p, strlen(p), ADDR_UTF8, NULL) == NULL;
+	if (strchr(p, '*') != NULL)
+		return "has a * in it, and there are no wildcards; "
+		    "\"@example.org\" is everybody there, and each subdomain "
+		    "is named by itself";
+	if (domain != NULL ? addr_is_domain(domain, strlen(domain), ADDR_UTF8) :
+	    addr_parse(p, strlen(p), ADDR_UTF8, NULL) == NULL)
+		return NULL;
+	return "is neither an address nor \"@domain\"";
 }
 
 static void
@@ -281,6 +288,7 @@ static void
 verify_route(struct config *cfg, const struct config_route *r)
 {
 	const char *key = config_key("route", r->name, "next-hop"), *why;
+	const char *fault;
 	struct next_hop nh;
 	size_t i;
 
@@ -294,6 +302,10 @@ verify_route(struct config *cfg, const struct config_route *r)
 		FAULT(key, "\"%s\" is no next hop: %s", r->next_hop, why);
 		return;
 	}
+	if (!nh.mx && !nh.implicit_tls && nh.port == 465)
+		DOUBT(key, "port 465 is for TLS from the start; write "
+		    "\"smtps://%s\", or leave the port out for STARTTLS on 587",
+		    nh.host);
 	if (nh.mx && (*r->user != '\0' || *r->ca_file != '\0'))
 		FAULT(config_key("route", r->name, "user"), "route %s goes to "
 		    "many servers, none of which knows its user or ca-file; "
@@ -306,10 +318,9 @@ verify_route(struct config *cfg, const struct config_route *r)
 	verify_route_times(cfg, r);
 	verify_route_tls(cfg, r, &nh);
 	for (i = 0; i < r->senders.n; i++)
-		if (!verify_pattern(r->senders.v[i]))
-			FAULT(config_key("route", r->name, "senders"), "\"%s\" "
-			    "is neither an address nor \"@domain\"",
-			    r->senders.v[i]);
+		if ((fault = verify_pattern(r->senders.v[i])) != NULL)
+			FAULT(config_key("route", r->name, "senders"),
+			    "\"%s\" %s", r->senders.v[i], fault);
 }
 
 static void
@@ -327,8 +338,8 @@ verify_routes(struct config *cfg)
 
 		if (everybody)
 			DOUBT(config_key("route", r->name, "next-hop"), "route "
-			    "%s is never used: a route above takes everybody",
-			    r->name);
+			    "%s is used by posternctl queue redirect alone: a "
+			    "route above takes everybody", r->name);
 		if (r->loopback)
 			DOUBT(config_key("route", r->name, "loopback"), "who "
 			    "writes DNS can have route %s talk to services of "
@@ -336,6 +347,10 @@ verify_routes(struct config *cfg)
 		everybody = everybody || r->senders.n == 0;
 		verify_route(cfg, r);
 	}
+	if (cfg->routes.n > 0 && !everybody)
+		DOUBT(NULL, "each route has senders, and mail of all others is "
+		    "taken, waits and goes back in the end; add one without "
+		    "as the last, as: route others { next-hop = \"mx\" }");
 }
 
 /* --- the rest ------------------------------------------------------------------------------- */

@@ -39,7 +39,7 @@ struct next_hop {
 /* NULL, or what is wrong with it in a sentence. */
 const char *verify_next_hop(const char *, struct next_hop *);
 
-/* Whether it is "a@b" or "@b". */
-bool	 verify_pattern(const char *);
+/* NULL when it is "a@b" or "@b"; else how a sentence about it goes on. */
+const char *verify_pattern(const char *);
 
 #endif

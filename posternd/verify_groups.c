@@ -22,6 +22,7 @@ is_name(const char *s)
 static void
 verify_group(const struct config *cfg, const struct conf_group *g)
 {
+	const char *why;
 	size_t i;
 
 	if (g->members.n == 0)
@@ -32,15 +33,15 @@ verify_group(const struct config *cfg, const struct conf_group *g)
 		FAULT(KEY(g, "members"), "group %s gives its members nothing; "
 		    "add senders or a cap", g->name);
 	for (i = 0; i < g->members.n; i++)
-		if (!verify_pattern(g->members.v[i]) &&
+		if (verify_pattern(g->members.v[i]) != NULL &&
 		    !is_name(g->members.v[i]))
 			FAULT(KEY(g, "members"), "\"%s\" is neither an "
-			    "account's name nor \"@domain\"",
-			    g->members.v[i]);
+			    "account's name nor \"@domain\", and there are no "
+			    "wildcards", g->members.v[i]);
 	for (i = 0; i < g->senders.n; i++)
-		if (!verify_pattern(g->senders.v[i]))
-			FAULT(KEY(g, "senders"), "\"%s\" is neither an "
-			    "address nor \"@domain\"", g->senders.v[i]);
+		if ((why = verify_pattern(g->senders.v[i])) != NULL)
+			FAULT(KEY(g, "senders"), "\"%s\" %s",
+			    g->senders.v[i], why);
 	if (g->senders.n > SENDERS_MAX)
 		FAULT(KEY(g, "senders"), "group %s has %zu senders, and %d is "
 		    "the limit", g->name, g->senders.n, SENDERS_MAX);

@@ -6,7 +6,10 @@
 #include "lib/addr.h"
 #include "lib/fill.h"
 #include "lib/net.h"
+#include "posternd/slices.h"
 #include "posternd/verify.h"
+
+#define EXAMPLE_MAX	512
 
 static struct buf *faults, *doubts;
 static const struct config *cfg;
@@ -113,24 +116,21 @@ verify_text(const struct config_source *s, const char *option,
 static void
 verify_senders(const struct config_source *s)
 {
-	char example[512];
-	const char *domain;
+	const char *why;
 	struct buf out;
 	size_t i;
 
 	for (i = 0; i < s->senders.n; i++) {
 		verify_text(s, "senders", s->senders.v[i]);
-		buf_init(&out, sizeof(example));
+		buf_init(&out, EXAMPLE_MAX);
 		if (fill_in(&out, s->senders.v[i], "alice@example.org",
 		    fill_plain) == -1)
 			buf_reset(&out);
-		domain = *buf_str(&out) == '@' ? buf_str(&out) + 1 : NULL;
-		if (domain != NULL ? !addr_is_domain(domain, strlen(domain),
-		    ADDR_UTF8) : addr_parse(buf_str(&out), out.len, ADDR_UTF8,
-		    NULL) != NULL)
-			FAULT(KEY(s, "senders"), "\"%s\" makes neither an "
-			    "address nor \"@domain\" of alice@example.org",
-			    s->senders.v[i]);
+		why = verify_pattern(buf_str(&out));
+		if (why != NULL)
+			FAULT(KEY(s, "senders"), "\"%s\" makes \"%s\" of "
+			    "alice@example.org, which %s", s->senders.v[i],
+			    buf_str(&out), why);
 		buf_clear(&out);
 	}
 }
@@ -181,6 +181,21 @@ verify_uri(const struct config_source *s, const char *uri)
 		    "the clear, for anybody on the way to read", s->name);
 }
 
+/* In brackets, which match; what stands for one in a value is "\28" or "\29". */
+static bool
+is_filter(const char *p)
+{
+	size_t open = 0;
+
+	for (; *p != '\0'; p++) {
+		if (*p == '(')
+			open++;
+		else if (open == 0 || (*p == ')' && --open == 0))
+			break;
+	}
+	return *p == ')' && p[1] == '\0';
+}
+
 static void
 verify_ldap(const struct config_source *s)
 {
@@ -204,9 +219,9 @@ verify_ldap(const struct config_source *s)
 	if ((*s->bind_dn == '\0') != (*s->password_file == '\0'))
 		FAULT(KEY(s, "bind-dn"), "source %s has one of bind-dn and "
 		    "password-file; they go together", s->name);
-	if (*s->filter != '\0' && *s->filter != '(')
-		FAULT(KEY(s, "filter"), "a filter stands in brackets, as "
-		    "\"(mail=%%u)\"");
+	if (*s->filter != '\0' && !is_filter(s->filter))
+		FAULT(KEY(s, "filter"), "a filter stands in brackets, each of "
+		    "them closed, as \"(mail=%%u)\", not \"%s\"", s->filter);
 	verify_text(s, *s->dn != '\0' ? "dn" : "filter", text);
 	if (*text != '\0' && !fill_wants(text, 'u') && !fill_wants(text, 'n'))
 		FAULT(KEY(s, *s->dn != '\0' ? "dn" : "filter"), "\"%s\" is "
@@ -218,8 +233,28 @@ verify_ldap(const struct config_source *s)
 }
 
 static void
+verify_saslauthd(const struct config_source *s)
+{
+	const char *path = *s->socket != '\0' ? s->socket : SASLAUTHD_MUX;
+
+	if (access(path, F_OK) == -1 && errno == ENOENT)
+		DOUBT(KEY(s, *s->socket != '\0' ? "socket" : "type"), "there "
+		    "is no %s; until saslauthd runs, source %s answers "
+		    "nothing", path, s->name);
+	/* PAM, and more of what is behind saslauthd, has no realms. */
+	verify_domains(s, s->login != SOURCE_LOGIN_WHOLE);
+}
+
+static void
 verify_postgresql(const struct config_source *s)
 {
+	/* "postgresql://user@host" names one, too; a service may. */
+	if (strstr(s->connect, "user=") == NULL &&
+	    strstr(s->connect, "service=") == NULL &&
+	    strchr(s->connect, '@') == NULL)
+		DOUBT(KEY(s, "connect"), "\"connect\" names no user of the "
+		    "database, so source %s is the system's user that "
+		    "postern-source runs as; add user=NAME", s->name);
 	if (strstr(s->query, "$1") == NULL && strstr(s->query, "$2") == NULL)
 		FAULT(KEY(s, "query"), "the query is the same for everybody; "
 		    "$1 (the name) or $2 (what is before its @) should be "
@@ -254,8 +289,7 @@ verify_source(const struct config_source *s)
 	else if (s->type == SOURCE_IS_POSTGRESQL)
 		verify_postgresql(s);
 	else
-		/* PAM, and more of what is behind saslauthd, has no realms. */
-		verify_domains(s, s->login != SOURCE_LOGIN_WHOLE);
+		verify_saslauthd(s);
 }
 
 /* --- the order ---------------------------------------------------------------------- */

@@ -327,6 +327,8 @@ test_names(void)
 		{ "j\303\266rg@example.org", NULL, NULL },
 		{ "@", NULL, NULL }, { "@example.org", NULL, "@example.org" },
 		{ "@EXAMPLE.org", NULL, "@example.org" },
+		{ "*@example.org", "*@example.org", NULL },
+		{ "@*.example.org", NULL, NULL },
 		{ "@example..org", NULL, NULL }, { "@-", NULL, NULL },
 		{ "alice@", NULL, NULL }, { "a@b@example.org", NULL, NULL },
 		{ "alice@example.org ", NULL, NULL },

@@ -146,7 +146,7 @@ test_values(void)
 	    "no sandbox is complained about");
 	ok(strstr(buf_str(&warnings), "SCRAM-SHA-1 is outdated") != NULL,
 	    "so is SHA-1");
-	ok(strstr(buf_str(&warnings), "never used") != NULL,
+	ok(strstr(buf_str(&warnings), "queue redirect alone") != NULL,
 	    "so are routes behind one for everybody");
 	config_free(&cfg);
 }
@@ -228,6 +228,10 @@ static const struct {
 	    "nonesuch cannot be used: No such file" },
 	{ "bad senders", "route r { next-hop = \"mx\" senders = {\"b.c\"} }",
 	    "neither an address nor" },
+	{ "a wildcard of senders", "route r { next-hop = \"mx\" senders = "
+	    "{\"*@b.c\"} }", "no wildcards" },
+	{ "a wildcard of domains", "route r { next-hop = \"mx\" senders = "
+	    "{\"@*.b.c\"} }", "no wildcards" },
 	{ "an unknown mechanism", "accounts { mechanisms = {\"CRAM-MD5\"} }",
 	    "\"CRAM-MD5\" is not among SCRAM-SHA-256-PLUS, SCRAM-SHA-256, " },
 	{ "a mechanism twice", "accounts { mechanisms = {\"PLAIN\", \"PLAIN\"} "
@@ -360,7 +364,7 @@ test_devices(void)
 		{ "everybody as recipient", LISTEN "device d { listeners = "
 		    "{\"dev\"} addresses = {\"10.0.0.1\"} account = a sender = "
 		    "\"a@b.example\" recipients = {\"*\"} }",
-		    "neither an address nor" },
+		    "no wildcards" },
 		{ "no listener", LISTEN "device d { addresses = {\"10.0.0.1\"} "
 		    "account = a sender = \"a@b.example\" recipients = "
 		    "{\"@c.example\"} }", "comes in nowhere" },
@@ -1030,6 +1034,8 @@ test_groups(void)
 		    "{\"@b.example\"} }", "neither an account's name" },
 		{ "a bad sender", "group g { members = {\"a\"} senders = "
 		    "{\"b.example\"} }", "neither an address" },
+		{ "a wildcard", "group g { members = {\"a\"} senders = "
+		    "{\"*@b.example\"} }", "no wildcards" },
 		{ "no such cap", "group g { members = {\"a\"} cap = \"x\" }",
 		    "no section \"cap x\"" },
 		{ "a bad plus", "accounts { plus = \"@\" }",
@@ -1066,6 +1072,21 @@ test_groups(void)
 	}
 }
 
+/* Mail of others would wait for a route until it is given up. */
+static void
+test_uncovered(void)
+{
+	static const char text[] = MINIMAL;
+	char *all = xasprintf("%.*ssenders = {\"@b.example\"} }\n",
+	    (int)(strrchr(text, '}') - text), text);
+	struct config *cfg = load(all);
+
+	ok(cfg != NULL && strstr(buf_str(&warnings), "each route has senders")
+	    != NULL, "mail of some that has no way out is warned about");
+	config_free(&cfg);
+	free(all);
+}
+
 /* What is taken, but opens more than it seems to. */
 static void
 test_doubts(void)
@@ -1093,6 +1114,9 @@ test_doubts(void)
 		{ "all with it", "accounts { mechanisms = "
 		    "{\"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-256\", "
 		    "\"SCRAM-SHA-512-PLUS\", \"SCRAM-SHA-512\"} }", "" },
+		{ "STARTTLS on 465", "route r { next-hop = "
+		    "\"smtp://a.example:465\" }", "smtps://a.example" },
+		{ "STARTTLS on 587", "listen l { port = 587 }", "" },
 		{ "none with it", "accounts { mechanisms = "
 		    "{\"SCRAM-SHA-256\", \"SCRAM-SHA-512\"} }", "" },
 	};
@@ -1122,6 +1146,7 @@ main(void)
 	write_file("empty", "", 0, 0600);
 	write_file("secret", "hidden\nnot this\n", 16, 0600);
 	test_minimal();
+	test_uncovered();
 	test_values();
 	test_bad();
 	test_devices();

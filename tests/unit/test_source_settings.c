@@ -16,11 +16,13 @@
 	"route direct { next-hop = \"mx\" }\n"
 #define ACCOUNTS "accounts { sources = {\"local\", \"s\"} " \
 	"mechanisms = {\"PLAIN\"} }\n"
-#define PAM(more) ACCOUNTS "source s { type = saslauthd " more " }"
+/* The socket is something that is there. */
+#define PAM(more) ACCOUNTS "source s { type = saslauthd socket = \"/\" " \
+	more " }"
 #define LDAP(more) ACCOUNTS "source s { type = ldap uri = " \
 	"\"ldaps://l.example\" filter = \"(mail=%u)\" " more " }"
 #define SQL(more) ACCOUNTS "source s { type = postgresql connect = " \
-	"\"host=db.example\" " more " }"
+	"\"host=db.example user=postern\" " more " }"
 #define QUERY "query = \"SELECT p FROM u WHERE l = $1\" "
 
 static char dir[] = "/tmp/postern-sources-XXXXXX";
@@ -98,6 +100,14 @@ static const struct {
 	    "\"ldaps://l\" filter = \"(mail=a)\" }", "same for everybody" },
 	{ "no brackets", ACCOUNTS "source s { type = ldap uri = \"ldaps://l\" "
 	    "filter = \"mail=%u\" }", "brackets" },
+	{ "an open bracket", ACCOUNTS "source s { type = ldap uri = "
+	    "\"ldaps://l\" filter = \"(mail=%u\" }", "each of them closed" },
+	{ "one too many", ACCOUNTS "source s { type = ldap uri = "
+	    "\"ldaps://l\" filter = \"(mail=%u))\" }", "each of them closed" },
+	{ "two filters", ACCOUNTS "source s { type = ldap uri = "
+	    "\"ldaps://l\" filter = \"(mail=%u)(a=b)\" }",
+	    "each of them closed" },
+	{ "a wildcard", PAM("senders = {\"*@%d\"}"), "no wildcards" },
 	{ "a bind-dn without a password", LDAP("bind-dn = \"cn=a\""),
 	    "go together" },
 	{ "ldaps in the clear", LDAP("tls = none"), "leave it out" },
@@ -145,6 +155,12 @@ static const struct {
 	    "uri = \"ldap://localhost.evil.example:389\" filter = "
 	    "\"(mail=%u)\" tls = none }", "in the clear" },
 	{ "SQL", SQL(QUERY "password-file = secret"), "" },
+	{ "SQL as nobody", ACCOUNTS "source s { type = postgresql connect = "
+	    "\"host=db.example dbname=mail\" " QUERY "}", "names no user" },
+	{ "SQL by a URI", ACCOUNTS "source s { type = postgresql connect = "
+	    "\"postgresql://u@db.example/mail\" " QUERY "}", "" },
+	{ "no saslauthd", ACCOUNTS "source s { type = saslauthd socket = "
+	    "\"/nonesuch/mux\" }", "until saslauthd runs" },
 	{ "plaintext", SQL(QUERY "plaintext = on"), "stored as they are" },
 	{ "SQL in the clear", SQL(QUERY "tls = none"), "in the clear" },
 	{ "a source that is not asked", "source s { type = saslauthd }",
