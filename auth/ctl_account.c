@@ -240,20 +240,50 @@ sending_cells(const struct account *a)
 	free(as);
 }
 
-void
-ctl_account_row(uint64_t id, const struct account *a, bool full)
+/* One that postern.conf has no more is as none (queue/caps.c). */
+const char *
+ctl_cap_of(const struct account *a)
 {
-	char *senders = senders_of(a), verifiers[64];
+	const struct auth_conf *conf = ctl_settings();
+	const char *cap = groups_cap(conf, a);
+	size_t i;
+
+	for (i = 0; i < conf->caps.n; i++)
+		if (strcmp(conf->caps.v[i], cap) == 0)
+			return cap;
+	return *cap == '\0' ? cap : ACCOUNT_CAP_DEFAULT;
+}
+
+/* As account cert list shows them, but shorter: enough for cert remove. */
+static char *
+certificates_of(const struct request *r)
+{
+	struct buf b;
+	size_t i, len;
+
+	buf_init(&b, SENDS_AS_MAX);
+	for (i = 0; i < r->npins; i++)
+		buf_addf(&b, "%s%.16s", i == 0 ? "" : ", ", r->pins[i]);
+	return buf_steal(&b, &len);
+}
+
+void
+ctl_account_row(const struct request *r, const struct account *a, bool full)
+{
+	char *senders = senders_of(a), *certificates, verifiers[64];
 	uint64_t locked = watch_locked_until(a->name);
 
-	child_ctl_row(id, full ? 13 : 5);
+	child_ctl_row(r->id, full ? 14 : 5);
 	child_ctl_str("account", a->name);
-	child_ctl_str("cap", full ? groups_cap(ctl_settings(), a) : a->cap);
+	child_ctl_str("cap", ctl_cap_of(a));
 	child_ctl_str("senders", senders);
 	child_ctl_time("changed", a->changed_ms);
 	child_ctl_time("locked_until", locked);
 	if (full) {
 		sending_cells(a);
+		certificates = certificates_of(r);
+		child_ctl_str("certificates", certificates);
+		free(certificates);
 		child_ctl_time("created", a->created_ms);
 		child_ctl_str("verifier", verifiers_of(a, verifiers));
 		child_ctl_num("iterations", a->verifier.iterations);
@@ -268,8 +298,16 @@ done_show(struct job *job)
 	struct request *r = (struct request *)job;
 
 	if (r->result == ACCOUNTS_OK)
-		ctl_account_row(r->id, &r->account, true);
-	ctl_done(r);
+		ctl_account_row(r, &r->account, true);
+	if (r->result != ACCOUNTS_OK || strcmp(groups_cap(ctl_settings(),
+	    &r->account), ctl_cap_of(&r->account)) == 0) {
+		ctl_done(r);
+		return;
+	}
+	child_ctl_end(r->id, CTL_OK, "its cap %s is not in postern.conf, so "
+	    "default counts: posternctl account set %s --cap CAP",
+	    r->account.cap, r->account.name);
+	ctl_free(r);
 }
 
 /* --- the verbs --------------------------------------------------------------------------- */
@@ -286,6 +324,6 @@ const struct verb ctl_account_verbs[] = {
 	{ "account passwd", 1, CTL_NEW_PASSWORD, NULL, run_passwd, done_passwd },
 	{ "account remove", 1, CTL_NO_PASSWORD, NULL, run_remove, done_change },
 	{ "account logout", 1, CTL_NO_PASSWORD, NULL, run_logout, done_logout },
-	{ "account show", 1, CTL_NO_PASSWORD, NULL, ctl_run_get, done_show },
+	{ "account show", 1, CTL_NO_PASSWORD, NULL, ctl_run_pins, done_show },
 	{ NULL, 0, CTL_NO_PASSWORD, NULL, NULL, NULL }
 };

@@ -69,8 +69,8 @@ done_add(struct job *job)
 
 /* --- list ------------------------------------------------------------------------- */
 
-static void
-run_list(struct job *job)
+void
+ctl_run_pins(struct job *job)
 {
 	struct request *r = (struct request *)job;
 	char pin[CLIENT_CERT_PIN_LEN + 1] = "", whose[ACCOUNT_MAX + 1];
@@ -133,7 +133,7 @@ run_remove(struct job *job)
 	struct request *r = (struct request *)job;
 	size_t i, n = strlen(r->pin), found = 0, which = 0;
 
-	run_list(job);
+	ctl_run_pins(job);
 	if (r->result != ACCOUNTS_OK)
 		return;
 	for (i = 0; i < r->npins; i++)
@@ -166,7 +166,7 @@ done_remove(struct job *job)
 
 const struct verb ctl_cert_verbs[] = {
 	{ "account cert add", 1, CTL_NO_PASSWORD, take_certificate, run_add, done_add },
-	{ "account cert list", 1, CTL_NO_PASSWORD, NULL, run_list, done_list },
+	{ "account cert list", 1, CTL_NO_PASSWORD, NULL, ctl_run_pins, done_list },
 	{ "account cert remove", 1, CTL_NO_PASSWORD, take_pin, run_remove, done_remove },
 	{ NULL, 0, CTL_NO_PASSWORD, NULL, NULL, NULL }
 };

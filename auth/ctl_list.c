@@ -60,7 +60,7 @@ done_list(struct job *job)
 	size_t i;
 
 	for (i = 0; i < r->nlisted; i++)
-		ctl_account_row(r->id, &r->listed[i], false);
+		ctl_account_row(r, &r->listed[i], false);
 	listed_clear(r);
 	if (r->result == ACCOUNTS_OK || r->result == ACCOUNTS_DAMAGED) {
 		ev_timer_init(&r->timer, list_on_cb, r);
@@ -132,7 +132,7 @@ done_look(struct job *job)
 	if (l->missing > 0)
 		log_warnx("account=\"%s\" cap=\"%s\" is not in postern.conf; "
 		    "the cap default counts for it%s; name the cap again, or "
-		    "remove and add the account", log_escs(l->account),
+		    "posternctl account set NAME --cap CAP", log_escs(l->account),
 		    log_escs(l->cap), l->missing > 1 ? " and others" : "");
 	for (i = 0; i < SCRAM_HASHES; i++)
 		if (l->without[i] > 0)

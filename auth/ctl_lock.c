@@ -94,14 +94,6 @@ run_unlock(struct job *job)
 }
 
 static void
-count_place_cb(const struct guard_lock *lock, void *arg)
-{
-	size_t *n = arg;
-
-	*n += *lock->name == '\0';
-}
-
-static void
 unlock_net(struct request *r)
 {
 	char net[NET_PREFIX_LEN];
@@ -115,22 +107,44 @@ unlock_net(struct request *r)
 		child_ctl_end(r->id, CTL_OK, "%s", "");
 }
 
+struct held {
+	const char *name;
+	size_t	 own;		/* of it and its devices */
+	size_t	 places;	/* addresses and networks */
+};
+
+static void
+count_held_cb(const struct guard_lock *lock, void *arg)
+{
+	struct held *h = arg;
+	size_t n = strlen(h->name);
+
+	h->places += *lock->name == '\0';
+	h->own += strncmp(lock->name, h->name, n) == 0 &&
+	    (lock->name[n] == '\0' || lock->name[n] == '/');
+}
+
 static void
 unlock_name(struct request *r)
 {
 	char login[LOGIN_MAX + 1];
-	size_t i, places = 0;
+	struct held held = { .name = r->account.name };
+	size_t i;
 
+	watch_locks(count_held_cb, &held);
 	watch_unlock(r->account.name);
 	for (i = 0; i < r->account.ndevices; i++)
 		watch_unlock(device_login(r->account.name,
 		    r->account.devices[i].label, login));
 	log_info("account=\"%s\" done=unlock", r->account.name);
-	watch_locks(count_place_cb, &places);
-	if (places > 0)
-		child_ctl_end(r->id, CTL_OK, "addresses or networks are "
+	if (held.places > 0)
+		child_ctl_end(r->id, CTL_OK, "%saddresses or networks are "
 		    "locked, too, and whoever comes from there waits: "
-		    "posternctl account locked");
+		    "posternctl account locked", held.own > 0 ? "" :
+		    "the name was not locked; ");
+	else if (held.own == 0)
+		child_ctl_end(r->id, CTL_OK, "nothing held %s",
+		    r->account.name);
 	else
 		child_ctl_end(r->id, CTL_OK, "%s", "");
 }

@@ -83,7 +83,12 @@ const char *ctl_take_cap(char cap[CAP_NAME_MAX + 1], const char *given);
 const char *ctl_take_sending(struct request *, const char *option);
 const char *ctl_take_sender(struct request *, const char *given);
 
-void	 ctl_account_row(uint64_t id, const struct account *, bool full);
+void	 ctl_account_row(const struct request *, const struct account *,
+	    bool full);
+/* The cap that counts for it, its own or a group's; borrowed. */
+const char *ctl_cap_of(const struct account *);
+/* run: the account of that name, and the pins of its certificates. */
+void	 ctl_run_pins(struct job *);
 /* run, or a changer: what its result is to be, with the reason. */
 enum accounts_result ctl_refused(struct request *, enum ctl_exit,
 	    const char *why);

@@ -5,6 +5,7 @@
 #include "lib/prelude.h"
 
 #include "auth/ctl_private.h"
+#include "auth/groups.h"
 #include "auth/password.h"
 #include "auth/sasl.h"
 #include "auth/sources.h"
@@ -53,19 +54,19 @@ send_row(const struct test *t, const struct said *row,
 {
 	static const char *const words[SAIDS] = { "no answer", "right",
 	    "wrong password", "unknown name", "refused", "not asked" };
+	static const char *all[GROUPS_SENDERS_MAX];
 	bool in = row->said == SAID_YES && account != NULL;
 	struct buf senders;
-	size_t i;
+	size_t i, n = in ? groups_senders(ctl_settings(), account, all) : 0;
 
 	buf_init(&senders, SENDERS_TEXT);
-	for (i = 0; in && i < account->nsenders; i++)
-		buf_addf(&senders, "%s%s", i == 0 ? "" : ", ",
-		    account->senders[i]);
+	for (i = 0; i < n; i++)
+		buf_addf(&senders, "%s%s", i == 0 ? "" : ", ", all[i]);
 	child_ctl_row(t->id, 6);
 	child_ctl_str("source", row->source);
 	child_ctl_str("says", words[row->said]);
 	child_ctl_num("ms", row->ms);
-	child_ctl_str("cap", in ? account->cap : "");
+	child_ctl_str("cap", in ? ctl_cap_of(account) : "");
 	child_ctl_str("senders", buf_str(&senders));
 	child_ctl_str("why", row->why);
 	child_ctl_send();

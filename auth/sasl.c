@@ -177,19 +177,22 @@ external(struct sasl_login *l)
 {
 	char name[ACCOUNT_MAX + 1];
 
-	const char *bad = "";
+	const char *bad = "", *hint = "";
 
 	l->harmless = true;	/* no secret was guessed at */
 	if (sasl_pinned(l, name))
 		bad = l->p.external_unfit;
-	else if (*l->p.external == '\0')
+	else if (*l->p.external == '\0') {
 		bad = l->p.external_why;
+		hint = "; posternctl account cert add NAME FILE lets it in";
+	}
 	else
 		sasl_canonical(l->p.external, strlen(l->p.external), name);
 	if (l->trouble)
 		return SASL_UNAVAIL;
 	if (*bad != '\0') {
-		snprintf(l->why, sizeof(l->why), "%s", bad);
+		snprintf(l->why, sizeof(l->why), "%s, of the certificate "
+		    "with the key %.16s%s", bad, l->p.external_pin, hint);
 		return SASL_BADAUTH;
 	}
 	sasl_look_up(l, name);

@@ -55,7 +55,7 @@ enum sasl_answer {
  */
 enum sasl_ask { SASL_ASK_TOKEN, SASL_ASK_SOURCE, SASL_ASKS };
 
-#define SASL_WHY_MAX	200
+#define SASL_WHY_MAX	320
 
 /* The other process's answer. */
 struct sasl_verdict {

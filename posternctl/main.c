@@ -128,8 +128,9 @@ carry_out(struct ask *a)
 static const struct verb *
 find(int argc, char **argv, int *used)
 {
-	char noun[64];
+	char noun[64], beside[512];
 	const char *nearest;
+	int depth;
 	const struct verb *v = verbs_find(argc, argv, used, &nearest);
 
 	if (v != NULL)
@@ -139,10 +140,15 @@ find(int argc, char **argv, int *used)
 	    argc == 2 ? argv[1] : "");
 	if (argc <= 2 && print_verbs(stderr, noun) > 0)
 		return NULL;
+	depth = verbs_beside(argc, argv, beside, sizeof(beside));
 	if (nearest != NULL)
 		complain(0, "there is no verb \"%s%s%s\"; did you mean "
 		    "\"%s\"?", argv[0], argc > 1 ? " " : "",
 		    argc > 1 ? argv[1] : "", nearest);
+	else if (depth > 0 && depth < argc)
+		complain(0, "there is no verb \"%s\" of %s%s%s; it has %s",
+		    argv[depth], argv[0], depth > 1 ? " " : "", depth > 1 ?
+		    argv[1] : "", beside);
 	else
 		complain(0, "there is no verb \"%s\"; see posternctl --help",
 		    argv[0]);

@@ -163,24 +163,75 @@ say_again(char *said, size_t size, int argc, char **argv, const char *words)
 		n += (size_t)snprintf(said + n, size - n, " %s", argv[i]);
 }
 
+/* How many words of argv, one after the other, begin this verb. */
+static int
+shares(const struct verb *v, int argc, char **argv)
+{
+	const char *w = v->words;
+	int n = 0;
+
+	while (*w != '\0' && n < argc && strlen(argv[n]) == strcspn(w, " ") &&
+	    strncmp(argv[n], w, strcspn(w, " ")) == 0) {
+		n++;
+		w += strcspn(w, " ");
+		w += *w == ' ';
+	}
+	return n;
+}
+
 static const char *
 guess(int argc, char **argv)
 {
 	char said[64];
 	const char *best = NULL;
-	size_t i, d, least = 4;		/* further off it would be no help */
+	size_t i, d, at, least = 4;	/* in what is not right already */
+	int k;
 
 	if (argc == 0)
 		return NULL;
 	for (i = 0; i < nitems(verbs); i++) {
 		say_again(said, sizeof(said), argc, argv, verbs[i].words);
-		d = distance(said, verbs[i].words);
-		if (d < least) {
+		for (at = 0, k = 0; k < shares(&verbs[i], argc, argv); k++)
+			at += strlen(argv[k]) + 1;
+		if (at > strlen(said))
+			continue;	/* all of it is there, and more wanted */
+		d = distance(said + at, verbs[i].words + at);
+		/* Further off it would be no help: "log" is not "stop". */
+		if (d < least && 2 * d <= strlen(said + at)) {
 			least = d;
 			best = verbs[i].words;
 		}
 	}
 	return best;
+}
+
+int
+verbs_beside(int argc, char **argv, char *said, size_t size)
+{
+	const char *w, *last = "";
+	size_t i, n = 0, len, last_len = 0;
+	int k, depth = 0;
+
+	for (i = 0; i < nitems(verbs); i++)
+		if ((k = shares(&verbs[i], argc, argv)) > depth)
+			depth = k;
+	said[0] = '\0';
+	for (i = 0; depth > 0 && i < nitems(verbs) && n < size; i++) {
+		if (shares(&verbs[i], argc, argv) != depth)
+			continue;
+		for (w = verbs[i].words, k = 0; k < depth; k++) {
+			w += strcspn(w, " ");
+			w += *w == ' ';
+		}
+		len = strcspn(w, " ");
+		if (len == last_len && strncmp(w, last, len) == 0)
+			continue;	/* "device add", "device list" */
+		n += (size_t)snprintf(said + n, size - n, "%s%.*s", n == 0 ?
+		    "" : ", ", (int)len, w);
+		last = w;
+		last_len = len;
+	}
+	return depth;
 }
 
 const struct verb *

@@ -37,6 +37,11 @@ struct verb {
  */
 const struct verb *verbs_find(int argc, char **argv, int *used,
 	    const char **nearest);
+/*
+ * How many words of argv, from its first on, begin a verb; `said` gets those
+ * that may follow, comma between.
+ */
+int	 verbs_beside(int argc, char **argv, char *said, size_t size);
 /* All of them, for --help. */
 const struct verb *verbs_all(size_t *n);
 /* Whether the verb takes --name; *flag: without a value. */

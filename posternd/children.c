@@ -624,6 +624,12 @@ children_ask(enum role role, uint64_t id, const struct ipc_in *in)
 	return 0;
 }
 
+bool
+children_wanted(enum role role)
+{
+	return slices_wanted(config, role);
+}
+
 void
 children_gone(enum role role, uint64_t id)
 {

@@ -56,6 +56,8 @@ void	 children_stop(bool hard);
  * not there.
  */
 int	 children_ask(enum role, uint64_t id, const struct ipc_in *);
+/* Whether the configuration in use has work for it. */
+bool	 children_wanted(enum role);
 /* Who asked this has left. */
 void	 children_gone(enum role, uint64_t id);
 /* Stops reading from that process while somebody reads too slowly. */

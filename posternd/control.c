@@ -293,10 +293,10 @@ do_verb(struct client *c, const struct ipc_in *in, const char *word)
 	else if (a->stop)
 		ops->stop();
 	else if (children_ask(a->role, a->id, in) == -1)
-		asked_end(a, CTL_TEMPORARY, a->role == ROLE_FETCH ? "no "
-		    "process serves tokens: postern.conf has no tokens { ... },"
-		    " or it is just being started" : "the process that knows "
-		    "is not serving now; try again");
+		asked_end(a, children_wanted(a->role) ? CTL_TEMPORARY :
+		    CTL_FAILED, children_wanted(a->role) ? "the process that "
+		    "knows is not serving now; try again" : "postern.conf has "
+		    "no tokens { ... }, so no process serves them");
 }
 
 static int

@@ -90,7 +90,13 @@ def test_verbs(p):
         tap.ok("account list" in said, "says where to look")
     verb(p, NOT_FOUND, "passwd nobody", "passwd", "nobody",
          password="open-sesame")
+    said = verb(p, USAGE, "a wildcard", "add", "carol", "--sender",
+                "*@example.org", password="open-sesame")
+    tap.ok("no wildcards" in said, "is told so: " + said.strip())
     tap.equal(len(p.rows("account", "list")), 2, "nothing was added by that")
+    r = p.ctl("tokens", check=False)
+    tap.ok(r.returncode == FAILED and "no tokens" in r.stdout + r.stderr,
+           "tokens of nobody are no reason to try again: " + r.stdout)
 
 
 def test_help(p):
@@ -304,6 +310,8 @@ def test_locks():
         verb(p, OK, "unlock an address", "unlock", "127.8.8.77")
         tap.equal(login_from(p, "127.8.8.77", "gina", "open-sesame")[0], 235,
                   "it may try again")
+        said = verb(p, OK, "unlock who is not locked", "unlock", "gina")
+        tap.ok("nothing held gina" in said, "is told so, too: " + said)
         said = verb(p, OK, "unlock a network that is not locked", "unlock",
                     "192.0.2.0/24")
         tap.ok("nothing held 192.0.2.0/24" in said, "is told so: " + said)

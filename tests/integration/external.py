@@ -192,6 +192,7 @@ def test_bad(p, ca, other):
         with client(p, pair) as s:
             tap.equal(offered(s), seen, "%s: offered or not" % name)
             tap.equal(external(s)[0], reply, name)
+    tap.ok(p.logged("lets it in"), "the log says how it could get in")
 
 
 def test_revoked(p, ca, pair):
@@ -239,6 +240,9 @@ def test_pins(p, ca, pair):
     p.account(BOB, "open-sesame")
     tap.equal(reply(own), 535, "unknown so far")
     tap.equal(verb("add", BOB, own[0]).returncode, 0, "cert add")
+    key = p.rows("account", "cert", "list", BOB)[0]["certificate"]
+    tap.ok(p.logged("with the key %s;" % key[:16]),
+           "the log had named its key before")
     tap.equal(reply(own), 235, "in by a certificate of one's own")
     tap.equal(reply(own, "Ym9iQGV4YW1wbGUub3Jn"), 235, "as bob")
     tap.equal(reply(own, "YWxpY2VAZXhhbXBsZS5vcmc="), 535, "not as alice")
@@ -265,6 +269,9 @@ def test_pins(p, ca, pair):
     tap.equal(reply(pair, "Ym9iQGV4YW1wbGUub3Jn"), 235, "it is")
     rows = p.rows("account", "cert", "list", BOB)
     tap.equal(len(rows), 2, "two are listed")
+    shown = p.rows("account", "show", BOB)[0]["certificates"]
+    tap.equal(sorted(shown.split(", ")), sorted(r["certificate"][:16]
+                                                for r in rows), "and shown")
     p.kill("auth")
     tap.ok(wait_for(lambda: p.ctl("account", "show", BOB,
                                   check=False).returncode == 0), "auth again")

@@ -161,6 +161,16 @@ def test_groups(p):
         with p.client(login="printer") as s:
             s.sendmail("lp@example.org", [TO], "From: lp@example.org\n\nx")
     tap.ok(True, "where the account has none of its own")
+    tap.equal([r["cap"] for r in p.rows("account", "list")
+               if r["account"] == BOB], ["small"], "the list says so, too")
+    said = p.ctl("account", "test", BOB, input="open-sesame\n").stdout
+    tap.ok('"small"' in said and "sales@example.org, @shop.example, info@"
+           in said, "so does a test, with all senders: " + said)
+    p.configure(sections="cap small { }")
+    p.ctl("reload")
+    said = p.ctl("account", "show", "printer").stdout
+    tap.ok('"cap":"default"' in said and "cap big is not in" in said,
+           "a cap that is gone does not count: " + said)
     p.configure(sections='cap small { } cap big { }')
     p.ctl("reload")
     may_not(p, BOB, "sales@example.org", "info@example.org")

@@ -23,6 +23,20 @@ check(const char *said, const char *want, int want_used, const char *hint)
 		is_str(nearest, hint, "the hint");
 }
 
+static void
+beside(const char *said, int depth, const char *want)
+{
+	char copy[128], *argv[8], *rest = copy, *word, got[512];
+	int argc = 0;
+
+	snprintf(copy, sizeof(copy), "%s", said);
+	while ((word = strsep(&rest, " ")) != NULL)
+		argv[argc++] = word;
+	is_int(verbs_beside(argc, argv, got, sizeof(got)), depth,
+	    "\"%s\": the words of a verb", said);
+	is_str(got, want, "what may follow");
+}
+
 int
 main(void)
 {
@@ -49,6 +63,17 @@ main(void)
 	check("tokens", "tokens", 1, NULL);
 	check("frobnicate", NULL, 0, NULL);
 	check("statusx", NULL, 0, "status");
+	check("log", NULL, 0, NULL);
+	check("frob", NULL, 0, NULL);
+	check("stp", NULL, 0, "stop");
+	check("cap show", NULL, 0, NULL);
+	check("queue purge", NULL, 0, NULL);
+	check("account delete alice", NULL, 0, NULL);
+	beside("queue purge", 1, "list, show, stats, hold, release, retry, "
+	    "flush, redirect, remove, export, import, backup, restore");
+	beside("account cert show alice", 2, "add, list, remove");
+	beside("cap show", 1, "list");
+	beside("frob", 0, "");
 	check("", NULL, 0, NULL);
 	v = verbs_all(&n);
 	for (; n > 0; n--, v++)
