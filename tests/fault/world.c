@@ -701,6 +701,8 @@ world_fresh(const char *dir)
 {
 	world_empty(dir);
 	ledger->n = 0;
+	/* What the last session had seen is none of the new store's. */
+	ledger->started = NEVER;
 	ledger->used_low = ledger->used_high = 0;
 	ledger->usage_lost = false;
 }
