@@ -37,6 +37,7 @@ struct account {
 	char	**senders;		/* owned: "a@b" or "@b", lower case */
 	size_t	 nsenders;
 	enum account_plus plus;	/* CONF: as the settings say */
+	bool	 suspended;	/* nobody logs in as it; all else is kept */
 	bool	 rewrite;	/* other senders become its own, not refused */
 	struct device *devices;	/* owned; DEVICES_MAX at most */
 	size_t	 ndevices;

@@ -13,6 +13,8 @@
 #define SCHEME_SCRAM_SHA_256 1
 #define SCHEME_SCRAM_SHA_1 2
 #define SCHEME_SCRAM_SHA_512 3
+/* Of the base. Who does not know a flag refuses the record: nobody gets in. */
+#define FLAG_SUSPENDED	1
 #define TAG_FURTHER	1
 #define TAG_SENDING	2
 #define TAG_DEVICES	3
@@ -61,7 +63,7 @@ put_base(struct buf *b, const struct account *a)
 {
 	size_t i;
 
-	put_num(b, 0, 4);		/* flags: none is defined yet */
+	put_num(b, a->suspended ? FLAG_SUSPENDED : 0, 4);
 	put_num(b, a->created_ms, 8);
 	put_num(b, a->changed_ms, 8);
 	put_str(b, a->cap);
@@ -154,10 +156,13 @@ static void
 get_base(struct reader *r, struct account *a)
 {
 	char pattern[ACCOUNT_MAX + 1];
+	uint64_t flags;
 	size_t i, senders;
 
-	if (get_num(r, 4) != 0)
+	flags = get_num(r, 4);
+	if ((flags & ~(uint64_t)FLAG_SUSPENDED) != 0)
 		r->bad = true;
+	a->suspended = flags == FLAG_SUSPENDED;
 	a->created_ms = get_num(r, 8);
 	a->changed_ms = get_num(r, 8);
 	get_str(r, a->cap, CAP_NAME_MAX);

@@ -119,6 +119,68 @@ done_passwd(struct job *job)
 	ctl_done(r);
 }
 
+static enum accounts_result
+suspend(struct account *a, void *arg)
+{
+	const struct request *r = arg;
+
+	a->suspended = true;
+	a->changed_ms = r->account.changed_ms;
+	return ACCOUNTS_OK;
+}
+
+static enum accounts_result
+resume(struct account *a, void *arg)
+{
+	const struct request *r = arg;
+
+	a->suspended = false;
+	a->changed_ms = r->account.changed_ms;
+	return ACCOUNTS_OK;
+}
+
+static void
+run_suspend(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	if (ctl_revokes(r, r->account.name))
+		r->result = accounts_change(ctl_accounts(), r->account.name,
+		    suspend, r);
+}
+
+/* Nobody is logged in whom this could end. */
+static void
+run_resume(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	r->result = accounts_change(ctl_accounts(), r->account.name, resume,
+	    r);
+}
+
+static void
+done_suspend(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	if (r->result == ACCOUNTS_OK) {
+		revoke_account(r->account.name);
+		log_info("account=\"%s\" done=suspend", r->account.name);
+	}
+	ctl_done(r);
+}
+
+static void
+done_resume(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	if (r->result == ACCOUNTS_OK)
+		log_info("account=\"%s\" done=resume", r->account.name);
+	ctl_done(r);
+}
+
 /* Of whomever a source lets in, too, who need not have an account here. */
 static void
 run_logout(struct job *job)
@@ -273,12 +335,13 @@ ctl_account_row(const struct request *r, const struct account *a, bool full)
 	char *senders = senders_of(a), *certificates, verifiers[64];
 	uint64_t locked = watch_locked_until(a->name);
 
-	child_ctl_row(r->id, full ? 14 : 5);
+	child_ctl_row(r->id, full ? 15 : 6);
 	child_ctl_str("account", a->name);
 	child_ctl_str("cap", ctl_cap_of(a));
 	child_ctl_str("senders", senders);
 	child_ctl_time("changed", a->changed_ms);
 	child_ctl_time("locked_until", locked);
+	child_ctl_bool("suspended", a->suspended);
 	if (full) {
 		sending_cells(a);
 		certificates = certificates_of(r);
@@ -323,6 +386,10 @@ const struct verb ctl_account_verbs[] = {
 	{ "account add", 1, CTL_NEW_PASSWORD, take_option, run_add, done_add },
 	{ "account passwd", 1, CTL_NEW_PASSWORD, NULL, run_passwd, done_passwd },
 	{ "account remove", 1, CTL_NO_PASSWORD, NULL, run_remove, done_change },
+	{ "account suspend", 1, CTL_NO_PASSWORD, NULL, run_suspend,
+	    done_suspend },
+	{ "account resume", 1, CTL_NO_PASSWORD, NULL, run_resume,
+	    done_resume },
 	{ "account logout", 1, CTL_NO_PASSWORD, NULL, run_logout, done_logout },
 	{ "account show", 1, CTL_NO_PASSWORD, NULL, ctl_run_pins, done_show },
 	{ NULL, 0, CTL_NO_PASSWORD, NULL, NULL, NULL }

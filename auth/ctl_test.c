@@ -151,7 +151,7 @@ run_test(struct job *job)
 	struct request *r = (struct request *)job;
 
 	ctl_run_get(job);
-	r->right = r->result == ACCOUNTS_OK && (verifier_check(
+	r->right = r->result == ACCOUNTS_OK && !r->account.suspended && (verifier_check(
 	    &r->account.verifier, r->password.data, r->password.len) ||
 	    is_device(r));
 }
@@ -163,13 +163,17 @@ tell_of_local(struct test *t, const struct request *r)
 	char why[SOURCE_WHY_MAX] = "";
 	size_t i;
 
-	if (*r->label != '\0')
+	if (r->result == ACCOUNTS_OK && r->account.suspended)
+		snprintf(why, sizeof(why), "it is suspended: posternctl "
+		    "account resume");
+	else if (*r->label != '\0')
 		snprintf(why, sizeof(why), "the password of its device %s",
 		    r->label);
 	else if (r->result != ACCOUNTS_OK && r->result != ACCOUNTS_NONE)
 		snprintf(why, sizeof(why), "%s", "the accounts database "
 		    "failed; the log says why");
-	add_row(t, LOCAL, r->right ? SAID_YES : r->result == ACCOUNTS_OK ?
+	add_row(t, LOCAL, r->right ? SAID_YES : r->result == ACCOUNTS_OK &&
+	    r->account.suspended ? SAID_NO : r->result == ACCOUNTS_OK ?
 	    SAID_WRONG : r->result == ACCOUNTS_NONE ? SAID_UNKNOWN :
 	    SAID_NOTHING, why, 0);
 	for (i = 0; r->result != ACCOUNTS_NONE && i < conf->grants.n; i++)

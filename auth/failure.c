@@ -85,8 +85,8 @@ tell(uint64_t session, const struct sasl_login_params *p,
 	log_info("%s login=failed account=\"%s\" mechanism=%s peer=%s why=%s%s%s"
 	    "%s%s%s", log_session(session), log_escs(r->tried),
 	    log_escs(p->mechanism), log_escs(p->peer), r->lacks ?
-	    "no-verifier" : barred ? r->barred : reasons[r->no], barred ?
-	    " device=" : "", barred ? r->label : "", *r->why == '\0' ? "" :
+	    "no-verifier" : barred ? r->barred : reasons[r->no], barred &&
+	    *r->label != '\0' ? " device=" : "", barred ? r->label : "", *r->why == '\0' ? "" :
 	    " said=\"", log_escs(r->why), *r->why == '\0' ? "" : "\"");
 	if (r->lacks)
 		log_warnx("account=\"%s\" has no verifier for %s, and cannot "

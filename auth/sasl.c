@@ -149,6 +149,18 @@ answer(struct sasl_login *l, int r, const char *out, unsigned int len,
 		buf_wipe(&l->question);
 		return;
 	}
+	/*
+	 * The one door, whatever the mechanism. It was no guess, and looks
+	 * like a wrong one: SCRAM's last word, the challenge behind the
+	 * client's second message, would tell that the password was right.
+	 */
+	if (l->known && l->account.suspended && (r == SASL_OK ||
+	    (r == SASL_CONTINUE && l->said > 1 && !l->refused))) {
+		result->harmless = true;
+		result->barred = "suspended";
+		result->no = AUTH_NO_CREDENTIALS;
+		return;
+	}
 	if (r == SASL_CONTINUE) {
 		if (out != NULL && buf_add(&result->challenge, out, len) == -1)
 			result->no = AUTH_NO_TEMPORARY;

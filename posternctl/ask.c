@@ -91,7 +91,7 @@ static bool
 ends_somebody(const struct ask *a)
 {
 	static const char *const words[] = { "account passwd",
-	    "account logout", "account remove" };
+	    "account suspend", "account logout", "account remove" };
 	size_t i;
 
 	for (i = 0; i < nitems(words); i++)

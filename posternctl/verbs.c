@@ -53,6 +53,10 @@ static const struct verb verbs[] = {
 	{ "account unlock", "NAME|ADDRESS|NETWORK", "forget what was guessed "
 	    "wrong, of an account or from there", 1, 1, VIEW_WORD, WAY_PLAIN,
 	    "" },
+	{ "account suspend", "NAME", "nobody logs in as this until it is "
+	    "resumed; all else is kept", 1, 1, VIEW_TABLE, WAY_PLAIN, "" },
+	{ "account resume", "NAME", "a suspended account logs in again", 1, 1,
+	    VIEW_TABLE, WAY_PLAIN, "" },
 	{ "account logout", "NAME", "who is logged in as this logs in again, or "
 	    "sends no more", 1, 1, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "account remove", "NAME", "nobody logs in as this any more",

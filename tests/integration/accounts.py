@@ -209,6 +209,46 @@ def test_revoked(p):
         verb(p, OK, "remove " + who, "remove", who)
 
 
+def test_suspended(p):
+    """Nobody gets in, and nothing else is changed by it."""
+    p.account("sven", "open-sesame", "--sender", ALICE)
+    phone = p.rows("account", "device", "add", "sven", "phone")[0]["password"]
+
+    def codes():
+        return [login(p, "sven", "open-sesame"),
+                login(p, "sven", "open-sesame", "LOGIN"),
+                login(p, "sven/phone", phone), login(p, "sven", phone)]
+    tap.equal(codes(), [235] * 4, "in by all one's passwords")
+    with p.client() as s:
+        s.ehlo()
+        s.login("sven", "open-sesame")
+        verb(p, OK, "suspend", "suspend", "sven")
+        tap.equal(s.mail(ALICE)[0], 421, "its session ends")
+    tap.equal(codes(), [535] * 4, "none of them lets in")
+    tap.ok(p.logged('account="sven" mechanism=PLAIN') and
+           p.logged("why=suspended"), "the log says why")
+    tap.equal(p.rows("account", "locked"), [], "which are no guesses")
+    tap.equal(p.rows("account", "show", "sven")[0]["suspended"], True,
+              "shown")
+    tap.equal([r["account"] for r in p.rows("account", "list")
+               if r["suspended"]], ["sven"], "and listed")
+    said = verb(p, FAILED, "a test", "test", "sven", password="open-sesame")
+    tap.ok("account resume" in said, "says what to do: " + said)
+    verb(p, OK, "a new password", "passwd", "sven", password="open-sesame2")
+    verb(p, OK, "another cap", "set", "sven", "--cap", "staff")
+    p.kill("auth")
+    tap.ok(wait_for(lambda: p.ctl("account", "show", "sven",
+                                  check=False).returncode == 0), "auth again")
+    tap.equal(login(p, "sven", "open-sesame2"), 535, "it stays suspended")
+    verb(p, OK, "suspend again", "suspend", "sven")
+    verb(p, OK, "resume", "resume", "sven")
+    tap.equal(login(p, "sven", "open-sesame2"), 235, "in again")
+    tap.equal(login(p, "sven/phone", phone), 235, "so is the phone")
+    verb(p, NOT_FOUND, "suspend nobody", "suspend", "nobody")
+    verb(p, NOT_FOUND, "resume nobody", "resume", "nobody")
+    verb(p, OK, "remove sven", "remove", "sven")
+
+
 def timed(p, name, password, n=5):
     times = []
     for _ in range(n):
@@ -360,6 +400,7 @@ def main():
         test_help(p)
         test_logins(p)
         test_revoked(p)
+        test_suspended(p)
         test_time(p)
         test_cap_gone(p)
         test_killed(p)

@@ -245,6 +245,10 @@ def test_pins(p, ca, pair):
            "the log had named its key before")
     tap.equal(reply(own), 235, "in by a certificate of one's own")
     tap.equal(reply(own, "Ym9iQGV4YW1wbGUub3Jn"), 235, "as bob")
+    p.ctl("account", "suspend", BOB)
+    tap.equal(reply(own), 535, "not while he is suspended")
+    p.ctl("account", "resume", BOB)
+    tap.equal(reply(own), 235, "and then again")
     tap.equal(reply(own, "YWxpY2VAZXhhbXBsZS5vcmc="), 535, "not as alice")
     tap.ok(p.logged("asked to be another"), "which the log says in words")
     renewed = own[0] + ".new"

@@ -38,12 +38,14 @@ test_round_trip(void)
 
 	for (i = 0; i < nitems(counts); i++) {
 		a = sample(counts[i]);
+		a.suspended = i % 2 == 1;
 		memset(&back, 0, sizeof(back));
 		buf_init(&b, ACCOUNT_RECORD_MAX);
 		buf_init(&again, ACCOUNT_RECORD_MAX);
 		account_encode(&a, &b);
 		ok(account_decode(&back, b.data, b.len) == 0,
 		    "%zu senders are read", counts[i]);
+		ok(back.suspended == a.suspended, "suspended or not");
 		account_encode(&back, &again);
 		ok(again.len == b.len && memcmp(again.data, b.data, b.len) == 0,
 		    "and are the same");
@@ -260,7 +262,7 @@ test_damage(void)
 	} rows[] = {
 		{ "version 0", 0, 0 }, { "version 2 without sections", 0, 2 },
 		{ "version 3", 0, 3 },
-		{ "a flag", 4, 1 }, { "another flag", 1, 0x80 },
+		{ "a flag", 4, 2 }, { "another flag", 1, 0x80 },
 		{ "cap longer than the record", 21, 0xff },
 		{ "cap empty", 22, 0 }, { "NUL in the cap", 24, 0 },
 		{ "another scheme", 28, 2 }, { "count too small", 31, 0x0f },

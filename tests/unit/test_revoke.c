@@ -145,6 +145,7 @@ test_verbs(void)
 		{ "account passwd", "", NULL, ALICE "/" },
 		{ "account device remove", "phone", NULL, ALICE "/phone" },
 		{ "account cert remove", "", "01234567", ALICE },
+		{ "account suspend", "", NULL, ALICE },
 		{ "account logout", "", NULL, ALICE },
 		{ "account remove", "", NULL, ALICE },
 	};

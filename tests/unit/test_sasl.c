@@ -372,6 +372,35 @@ test_scram_locked(void)
 	watch_conf(&conf);
 }
 
+static enum accounts_result
+flip(struct account *a, void *arg)
+{
+	a->suspended = !a->suspended;
+	return ACCOUNTS_OK;
+}
+
+/* Whatever shows the right password gets no further than a wrong one. */
+static void
+test_suspended(void)
+{
+	struct scram s;
+	int i;
+
+	if (accounts_change(rig_accounts, "bob", flip, NULL) != ACCOUNTS_OK)
+		abort();
+	expect_no(rig_begin(++id, "PLAIN", S("\0bob\0correct horse")),
+	    NO_CRED, "suspended", "PLAIN");
+	for (i = 0; i < 2; i++) {
+		scram_first(&s, "n,,", "n=bob,r=fyko+d2lbbFgONRv9qkxdawL");
+		expect_no(scram_final(&s, i ? "wrong" : RIG_PASSWORD, "n,,",
+		    s.nonce), NO_CRED, "suspended", i ? "wrong" : "right");
+	}
+	if (accounts_change(rig_accounts, "bob", flip, NULL) != ACCOUNTS_OK)
+		abort();
+	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
+	    M_AUTH_OK, "resumed");
+}
+
 static void
 test_scram_first(void)
 {
@@ -688,6 +717,7 @@ main(void)
 	test_login();
 	test_scram_good();
 	test_scram_locked();
+	test_suspended();
 	test_scram_first();
 	test_scram_final();
 	test_scram_bits();
