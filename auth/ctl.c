@@ -138,6 +138,19 @@ ctl_take_cap(char cap[CAP_NAME_MAX + 1], const char *given)
 	return why;
 }
 
+static const char *
+take_name(struct request *r, const char *given)
+{
+	static char text[512];
+	const char *why = account_name(given, r->account.name);
+
+	if (why == NULL || *given == '\0')
+		return why;
+	snprintf(text, sizeof(text), "\"%.200s\" is no name: %s",
+	    log_escs(given), why);
+	return text;
+}
+
 /* Fills the request from its arguments; a sentence when they are wrong. */
 static const char *
 parse(struct request *r, size_t argc, const char *const *argv,
@@ -152,7 +165,7 @@ parse(struct request *r, size_t argc, const char *const *argv,
 		    v->args == 1 ? "one name is wanted" :
 		    "an account's name and a device's label are wanted";
 	if (v->args > 0)
-		why = account_name(argv[0], r->account.name);
+		why = take_name(r, argv[0]);
 	if (why == NULL && v->args > 1)
 		why = device_label(argv[1], r->label);
 	snprintf(r->account.cap, sizeof(r->account.cap), "%s",

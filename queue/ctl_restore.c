@@ -447,11 +447,9 @@ step(struct asked *a)
 }
 
 static void
-finish(struct asked *a)
+counts_row(struct asked *a)
 {
-	struct restore *r = a->own;
-	char n[NUM_TEXT_LEN], when[DATE_LEN];
-	bool good = *r->why == '\0';
+	const struct restore *r = a->own;
 
 	child_ctl_row(a->id, 7);
 	child_ctl_time("taken", r->head.taken_ms);
@@ -462,6 +460,17 @@ finish(struct asked *a)
 	child_ctl_num("damaged", r->damaged + r->lacking);
 	child_ctl_bool("dry_run", r->dry_run);
 	asked_send(a);
+}
+
+static void
+finish(struct asked *a)
+{
+	struct restore *r = a->own;
+	char n[NUM_TEXT_LEN], when[DATE_LEN];
+	bool good = *r->why == '\0';
+
+	if (good || r->head.taken_ms > 0)	/* it is a backup at all */
+		counts_row(a);
 	log_info("restore=%s messages=%llu restored=%llu queued_already=%llu "
 	    "left_since=%llu damaged=%llu", !good ? "failed" : r->dry_run ?
 	    "tried" : "done", (unsigned long long)r->messages,

@@ -90,6 +90,9 @@ def test_verbs(p):
         tap.ok("account list" in said, "says where to look")
     verb(p, NOT_FOUND, "passwd nobody", "passwd", "nobody",
          password="open-sesame")
+    said = verb(p, USAGE, "a bad name", "show", "a..b@example.org")
+    tap.ok('"a..b@example.org" is no name: local part' in said, "which one: " +
+           said.strip())
     said = verb(p, USAGE, "a wildcard", "add", "carol", "--sender",
                 "*@example.org", password="open-sesame")
     tap.ok("no wildcards" in said, "is told so: " + said.strip())

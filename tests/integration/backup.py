@@ -202,6 +202,7 @@ def test_own(p, folder):
     tap.ok(code == 1 and "name one" in err, "a folder: " + err.strip())
     code, row, err = restore(p, p.conf_path)
     tap.ok(code == 1 and "not a backup" in err, "another file: " + err.strip())
+    tap.equal(row, {}, "of which nothing is counted")
     had = len(os.listdir(folder))
     tap.equal([backup(p, folder).returncode for _ in range(3)], [0] * 3,
               "three backups, some in the same second")

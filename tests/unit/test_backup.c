@@ -326,7 +326,7 @@ test_damage(void)
 		file = dup(fd);
 		begin("queue restore again=yes");
 		found += ended() && said.code == CTL_FAILED &&
-		    answer("restored") == 0;
+		    (said.rows == 0 || answer("restored") == 0);
 		whole++;
 		if (pwrite(fd, p + at, 1, at) != 1)
 			fatal("pwrite");

@@ -382,6 +382,22 @@ test_misuse(void)
 	    != NULL, "caps");
 }
 
+/* A status that the answer has in it is told once. */
+static void
+test_reasons(void)
+{
+	char id[STORE_ID_LEN + 1];
+	struct world_job j;
+
+	submit(A, "w@busy.example", id);
+	while (world_job(&relay, &j))
+		world_answer(&relay, &j, OUTCOME_DEFERRED, "4.3.0",
+		    "451 4.3.0 busy");
+	ask("queue stats to=@busy.example");
+	ok(strstr(said.all, "reason=451 4.3.0 busy;") != NULL,
+	    "by reason: %s", said.all);
+}
+
 int
 main(void)
 {
@@ -399,6 +415,7 @@ main(void)
 	test_import();
 	test_export();
 	test_misuse();
+	test_reasons();
 	world_disconnect(&smtpd);
 	world_disconnect(&relay);
 	world_close();
