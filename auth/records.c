@@ -8,7 +8,6 @@
 #include <db.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdatomic.h>
 
 #include "auth/records.h"
 #include "auth/records_file.h"
@@ -145,6 +144,8 @@ open_env(struct records *a)
 	/* Berkeley DB has but one word for all that goes wrong later. */
 	if (access(a->dir, R_OK | W_OK | X_OK) == -1)
 		return errno;
+	if ((r = records_file_begin(&a->file, a->dir)) != 0)
+		return r;
 	r = db_env_create(&a->env, 0);
 	if (r != 0) {
 		a->env = NULL;
@@ -188,6 +189,17 @@ open_db(struct records *a)
 	return r == 0 ? records_file_opened(&a->file, fd) : r;
 }
 
+/* What a start has made, or mended, is on the disk. */
+static int
+settle(struct records *a)
+{
+	int fd, r = a->env->txn_checkpoint(a->env, 0, 0, 0);
+
+	if (r == 0)
+		r = a->db->fd(a->db, &fd);
+	return r == 0 ? records_file_made(&a->file, a->dir, fd) : r;
+}
+
 struct records *
 records_open(const char *dir, const char **why)
 {
@@ -203,7 +215,7 @@ records_open(const char *dir, const char **why)
 		return NULL;
 	}
 	if ((r = open_env(a)) == 0 && (r = open_db(a)) == 0 &&
-	    (r = a->env->txn_checkpoint(a->env, 0, 0, 0)) == 0)
+	    (r = settle(a)) == 0)
 		return a;
 	*why = describe(dir, r);
 	records_close(&a);

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 #include <dirent.h>
+#include <fcntl.h>
 
 #include "auth/records_file.h"
 #include "lib/owned.h"
@@ -11,13 +12,15 @@ void
 records_file_init(struct records_file *f, const char *dir)
 {
 	f->path = xasprintf("%s/" RECORDS_FILE_NAME, dir);
+	f->begun_path = xasprintf("%s/" RECORDS_FILE_NAME ".begun", dir);
 }
 
 void
 records_file_clear(struct records_file *f)
 {
 	free(f->path);
-	f->path = NULL;
+	free(f->begun_path);
+	f->path = f->begun_path = NULL;
 }
 
 /* Berkeley DB's names: log.0000000001 */
@@ -48,14 +51,101 @@ records_file_check(struct records_file *f, const char *dir)
 	return why;
 }
 
-bool
-records_file_is_lost(const struct records_file *f)
+/* --- the first start -------------------------------------------------------------- */
+
+static bool
+is_missing(const struct records_file *f)
 {
 	struct stat st;
 
-	if (!f->has_log)
-		return false;
 	return lstat(f->path, &st) == -1 ? errno == ENOENT : st.st_size == 0;
+}
+
+/* A file's name is on the disk when its directory is. */
+static int
+sync_dir(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	if (fd == -1)
+		return errno;
+	r = fsync(fd) == -1 ? errno : 0;
+	close(fd);
+	return r;
+}
+
+static int
+mark(const struct records_file *f, const char *dir)
+{
+	int fd = open(f->begun_path, O_WRONLY | O_CREAT | O_CLOEXEC |
+	    O_NOFOLLOW | O_NONBLOCK, S_IRUSR | S_IWUSR);
+
+	if (fd == -1)
+		return errno;
+	close(fd);
+	return sync_dir(dir);
+}
+
+/* Berkeley DB's own: the log, and what it had not yet renamed. */
+static int
+clear_dir(const char *dir)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	DIR *d = opendir(dir);
+	int r = 0;
+
+	if (d == NULL)
+		return errno;
+	while (r == 0 && (e = readdir(d)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		if ((is_log(e->d_name) ||
+		    strncmp(e->d_name, "__db.", 5) == 0 ||
+		    strcmp(e->d_name, RECORDS_FILE_NAME) == 0) &&
+		    unlink(path) == -1 && errno != ENOENT)
+			r = errno;
+	}
+	closedir(d);
+	return r;
+}
+
+int
+records_file_begin(struct records_file *f, const char *dir)
+{
+	struct stat st;
+
+	f->begun = lstat(f->begun_path, &st) == 0;
+	if (!is_missing(f) || (f->has_log && !f->begun))
+		return 0;
+	if (f->begun)
+		return clear_dir(dir);
+	f->begun = true;
+	return mark(f, dir);
+}
+
+int
+records_file_made(struct records_file *f, const char *dir, int fd)
+{
+	int r;
+
+	if (!f->begun)
+		return 0;
+	if (fsync(fd) == -1)
+		return errno;
+	if ((r = sync_dir(dir)) != 0)
+		return r;
+	if (unlink(f->begun_path) == -1 && errno != ENOENT)
+		return errno;
+	f->begun = false;
+	return sync_dir(dir);
+}
+
+/* --- in use --------------------------------------------------------------------------- */
+
+bool
+records_file_is_lost(const struct records_file *f)
+{
+	return f->has_log && !f->begun && is_missing(f);
 }
 
 int

@@ -1,6 +1,6 @@
 # What happens when processes are killed, calls fail and the power goes.
 FAULT_TESTS = %D%/kill_under_load.py %D%/starved.py %D%/twice.py
-STORE_FAULT_TESTS = %D%/test_calls %D%/test_clock %D%/test_files %D%/test_flips %D%/test_kills \
+STORE_FAULT_TESTS = %D%/test_calls %D%/test_clock %D%/test_files %D%/test_first %D%/test_flips %D%/test_kills \
 	%D%/test_power %D%/test_sim
 check_PROGRAMS += $(STORE_FAULT_TESTS)
 TESTS += $(FAULT_TESTS) $(STORE_FAULT_TESTS)
@@ -26,6 +26,8 @@ FAULT_IMAGE = %D%/image.c %D%/image.h
 %C%_test_clock_LDADD = $(LIBSTORE) $(LIBPOSTERN)
 %C%_test_files_SOURCES = %D%/test_files.c $(FAULT_IMAGE) $(FAULT_WORLD)
 %C%_test_files_LDADD = $(LIBSTORE) $(LIBPOSTERN)
+%C%_test_first_SOURCES = %D%/test_first.c $(FAULT_IMAGE) $(FAULT_WORLD)
+%C%_test_first_LDADD = $(LIBAUTH) $(LIBSTORE) $(LIBPOSTERN)
 %C%_test_flips_SOURCES = %D%/test_flips.c $(FAULT_IMAGE) $(FAULT_WORLD)
 %C%_test_flips_LDADD = $(LIBSTORE) $(LIBPOSTERN)
 %C%_test_kills_SOURCES = %D%/test_kills.c $(FAULT_WORLD)
