@@ -34,6 +34,7 @@ static const struct {
 	[LIFE_HOLD] = { "would be held", "held" },
 	[LIFE_RELEASE] = { "would be released", "released" },
 	[LIFE_RETRY] = { "would be tried", "to be tried now" },
+	[LIFE_RETRY_KEPT] = { "would be tried", "to be tried now" },
 	[LIFE_REDIRECT] = { "would be redirected", "redirected" },
 	[LIFE_REMOVE] = { "would be removed", "removed" },
 };
@@ -89,6 +90,12 @@ next_pass(struct asked *a)
 	ctl_walk(a, obey, pass_done);
 }
 
+static uint64_t
+changed(const struct bulk *b)
+{
+	return b->did[LIFE_DONE] + b->did[LIFE_SOON] + b->did[LIFE_LATER];
+}
+
 /* "3 messages held; 1 of them at a next hop right now, ..." */
 static void
 in_words(const struct bulk *b, const char *done, char text[WORDS_MAX])
@@ -99,16 +106,19 @@ in_words(const struct bulk *b, const char *done, char text[WORDS_MAX])
 	} parts[] = {
 		{ LIFE_SOON, "of them at a next hop right now, which may still "
 		    "take them" },
+		{ LIFE_LATER, "of them to go at the hour that their sender has "
+		    "set" },
 		{ LIFE_WAS_SO, "so already" },
 		{ LIFE_HELD, "on hold, release them first" },
+		{ LIFE_KEPT, "kept until the hour that their sender has set; "
+		    "to send one now, name it: queue retry ID" },
 		{ LIFE_GONE, "not there (any more)" },
 	};
 	uint64_t n;
 	size_t i, len;
 
 	len = (size_t)snprintf(text, WORDS_MAX, "%s %s", num_print_count(
-	    b->did[LIFE_DONE] + b->did[LIFE_SOON], "message",
-	    (char [NUM_TEXT_LEN]){ 0 }), done);
+	    changed(b), "message", (char [NUM_TEXT_LEN]){ 0 }), done);
 	for (i = 0; i < nitems(parts); i++) {
 		n = b->did[parts[i].did];
 		if (parts[i].did == LIFE_GONE)
@@ -124,14 +134,13 @@ static void
 bulk_end(struct asked *a, const char *done)
 {
 	struct bulk *b = a->own;
-	uint64_t changed = b->did[LIFE_DONE] + b->did[LIFE_SOON];
 	char text[WORDS_MAX];
 
 	in_words(b, done, text);
 	a->missing = b->missing;
 	if (b->named > 0 && b->missing == b->named)
 		ctl_missing(a);
-	else if (changed + b->did[LIFE_WAS_SO] == 0 && b->did[LIFE_HELD] > 0)
+	else if (changed(b) + b->did[LIFE_WAS_SO] == 0 && b->did[LIFE_HELD] > 0)
 		asked_end(a, CTL_FAILED, "%s", text);
 	else
 		asked_end(a, b->missing > 0 ? CTL_NOT_FOUND : CTL_OK, "%s.",
@@ -215,6 +224,9 @@ order(struct asked *a, enum life_kind kind, const char *route, size_t argc,
 	b = xcalloc(1, sizeof(*b));
 	b->route = xstrdup(route);
 	b->named = a->filter.nids;
+	/* It is one that the admin has looked at, and means. */
+	if (kind == LIFE_RETRY && b->named > 0)
+		kind = LIFE_RETRY_KEPT;
 	b->order = (struct life_order){ kind, HOLD_ADMIN, b->route, "admin" };
 	a->own = b;
 	a->clear = bulk_clear;

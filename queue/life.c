@@ -41,18 +41,18 @@ life_accept(struct queue *q, struct store_msg *m, const uint8_t *body,
 	return lm;
 }
 
-static uint64_t
-until_release_ms(const struct store_msg *m)
+uint64_t
+life_kept_ms(const struct store_msg *m)
 {
 	uint64_t now = ev_wall_ms(), release = m->env.hold_until_ms;
 
-	return release > now ? release - now : 0;
+	return m->attempts == 0 && release > now ? release - now : 0;
 }
 
 uint64_t
 life_first_due_ms(const struct store_msg *m)
 {
-	return clock_due_ms() + until_release_ms(m);
+	return clock_due_ms() + life_kept_ms(m);
 }
 
 uint64_t
@@ -60,14 +60,18 @@ life_longest_wait_ms(const struct queue *q, const struct store_msg *m)
 {
 	struct sched_retry retry = life_retry(q, m);
 	uint64_t backoff = sched_backoff_longest_ms(&retry);
-	uint64_t release = until_release_ms(m);
+	uint64_t kept = life_kept_ms(m);
 
-	return release > backoff ? release : backoff;
+	/*
+	 * The clock of due times goes ahead of the wall's whenever that is set
+	 * back, be it by a millisecond, and begins anew with each process.
+	 */
+	return (kept > backoff ? kept : backoff) + LIFE_HORIZON_MS;
 }
 
 /* Nothing is tried before the hour that the client has named. */
-static void
-await_release(struct live_msg *lm)
+void
+life_await_release(struct live_msg *lm)
 {
 	uint64_t in_ms = lm->m.due_ms - clock_due_ms();
 	char wait[NUM_TEXT_LEN];
@@ -80,6 +84,15 @@ await_release(struct live_msg *lm)
 }
 
 void
+life_redate(struct live_msg *lm)
+{
+	lm->m.due_ms = life_first_due_ms(&lm->m);
+	live_set_indexed(lm, false);
+	store_update(lm->q->store, &lm->m, NULL, NULL, NULL);
+	life_await_release(lm);
+}
+
+void
 life_stored(struct live_msg *lm)
 {
 	life_count(lm->q);
@@ -89,7 +102,7 @@ life_stored(struct live_msg *lm)
 	else if (lm->m.hold != HOLD_NONE)
 		life_park(lm);
 	else if (lm->m.due_ms > clock_due_ms())
-		await_release(lm);
+		life_await_release(lm);
 	else
 		life_release(lm);
 }
@@ -111,9 +124,17 @@ life_resume(struct queue *q, const struct store_msg *stored)
 	if (lm->m.hold != HOLD_NONE)
 		return;
 	wait_ms = lm->m.due_ms > now ? lm->m.due_ms - now : 0;
-	/* We never set it so far off: the clock was wrong then, or is now. */
-	if (wait_ms > life_longest_wait_ms(q, &lm->m))
+	/*
+	 * We never set it so far off: the clock was wrong then, or is now. It
+	 * goes at once, or at its hour if its sender has set one.
+	 */
+	if (wait_ms > life_longest_wait_ms(q, &lm->m)) {
+		if (life_kept_ms(&lm->m) > 0) {
+			life_redate(lm);
+			return;
+		}
 		wait_ms = 0;
+	}
 	ev_timer_set(&lm->due, wait_ms);
 }
 

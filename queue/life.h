@@ -87,6 +87,7 @@ enum life_kind {
 	LIFE_HOLD,		/* nothing more is tried until it is released */
 	LIFE_RELEASE,
 	LIFE_RETRY,		/* now, even at hops that are blocked */
+	LIFE_RETRY_KEPT,	/* ... and before the hour its sender has set */
 	LIFE_REDIRECT,		/* to another route, now */
 	LIFE_REMOVE,		/* nobody is told */
 	LIFE_ORDERS
@@ -102,8 +103,10 @@ struct life_order {
 enum life_did {
 	LIFE_DONE,
 	LIFE_SOON,		/* as soon as the relay that has it has done */
+	LIFE_LATER,		/* it goes at the hour that its sender has set */
 	LIFE_WAS_SO,		/* it is as ordered already */
 	LIFE_HELD,		/* not while it is on hold */
+	LIFE_KEPT,		/* not before that hour, unless it is named */
 	LIFE_GONE,		/* it has just been delivered or removed */
 	LIFE_DIDS
 };

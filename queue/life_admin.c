@@ -124,14 +124,23 @@ leave(struct live_msg *lm, enum life_did did)
 	return did;
 }
 
-/* Due at once; a crowd goes by way of feed, which lets in what there is room for. */
+/*
+ * Due at once, or when its sender wants it to go; a crowd goes by way of feed,
+ * which lets in what there is room for.
+ */
 static enum life_did
 go_now(struct live_msg *lm, bool force)
 {
-	lm->m.due_ms = clock_due_ms();
+	bool later = life_kept_ms(&lm->m) > 0;
+
+	lm->m.due_ms = life_first_due_ms(&lm->m);
 	if (live_fuller(lm->q->live, ROOM_UNITS)) {
 		life_park(lm);
-		return LIFE_DONE;
+		return later ? LIFE_LATER : LIFE_DONE;
+	}
+	if (later) {
+		life_redate(lm);
+		return LIFE_LATER;
 	}
 	write_down(lm);
 	life_try(lm, force);
@@ -159,9 +168,13 @@ to_do(const struct store_msg *m, const struct live_msg *lm,
 		so = m->hold == HOLD_NONE;
 	else if (o->kind == LIFE_REDIRECT)
 		so = goes_so(m, o->route);
-	else if (o->kind == LIFE_RETRY && m->hold != HOLD_NONE)
+	else if (o->kind == LIFE_REMOVE)
+		return LIFE_DONE;
+	else if (m->hold != HOLD_NONE)
 		return LIFE_HELD;
-	else if (o->kind == LIFE_RETRY)
+	else if (o->kind == LIFE_RETRY && life_kept_ms(m) > 0)
+		return LIFE_KEPT;
+	else
 		so = lm != NULL && lm->state != LIVE_RESTING;
 	return so ? LIFE_WAS_SO : LIFE_DONE;
 }
@@ -214,6 +227,17 @@ retry(struct live_msg *lm, const struct life_order *o)
 	return go_now(lm, true);
 }
 
+/* Its sender does not want it yet; the admin does, and names it. */
+static enum life_did
+retry_kept(struct live_msg *lm, const struct life_order *o)
+{
+	if (life_kept_ms(&lm->m) > 0) {
+		lm->m.env.hold_until_ms = ev_wall_ms();
+		lm->m.expires_ms = life_expiry_ms(lm->q, &lm->m);
+	}
+	return retry(lm, o);
+}
+
 static enum life_did
 redirect(struct live_msg *lm, const struct life_order *o)
 {
@@ -264,6 +288,7 @@ static const struct {
 	[LIFE_HOLD] = { "held", hold },
 	[LIFE_RELEASE] = { "released", release },
 	[LIFE_RETRY] = { "retried", retry },
+	[LIFE_RETRY_KEPT] = { "retried", retry_kept },
 	[LIFE_REDIRECT] = { "redirected", redirect },
 	[LIFE_REMOVE] = { NULL, remove_it },
 };
@@ -292,13 +317,14 @@ life_obey(struct queue *q, const struct store_msg *m,
 		return LIFE_GONE;
 	did = to_do(&lm->m, lm, o);
 	if (did != LIFE_DONE) {
-		if (o->kind == LIFE_RETRY && did == LIFE_WAS_SO)
+		if ((o->kind == LIFE_RETRY || o->kind == LIFE_RETRY_KEPT) &&
+		    did == LIFE_WAS_SO)
 			unblock(lm);
 		return leave(lm, did);
 	}
 	did = orders[o->kind].obey(lm, o);
 	if (orders[o->kind].word != NULL && (did == LIFE_DONE ||
-	    did == LIFE_SOON)) {
+	    did == LIFE_SOON || did == LIFE_LATER)) {
 		char id[STORE_ID_LEN + 1];
 
 		store_id_text(m->id, id);

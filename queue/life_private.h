@@ -44,6 +44,15 @@ void	 life_finish(struct live_msg *, struct live_msg *bounce);
 void	 life_remove(struct live_msg *);
 /* Writes what was delivered so far. */
 void	 life_write_progress(struct live_msg *);
+/*
+ * How long its sender wants it kept from now on (FUTURERELEASE, RFC 4865); 0
+ * too once it was tried.
+ */
+uint64_t life_kept_ms(const struct store_msg *);
+/* It rests until it is due. */
+void	 life_await_release(struct live_msg *);
+/* ... which is its hour of release, or now; that is written down. */
+void	 life_redate(struct live_msg *);
 /* It is due: a round begins, unless it was held and its cap makes it wait. */
 void	 life_release(struct live_msg *);
 /* A resting message is due; one that is tried has progress to write. */

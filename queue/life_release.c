@@ -70,6 +70,20 @@ wait(struct live_msg *lm, uint64_t retry_sec, const char *why)
 	store_update(lm->q->store, &lm->m, NULL, NULL, NULL);
 }
 
+/* By a clock that was ahead of the wall's it seemed due. */
+static void
+not_yet(struct live_msg *lm)
+{
+	uint64_t in_ms = life_kept_ms(&lm->m);
+
+	if (in_ms > LIFE_HORIZON_MS) {
+		life_redate(lm);
+		return;
+	}
+	live_set_state(lm, LIVE_RESTING);
+	ev_timer_set(&lm->due, in_ms);
+}
+
 void
 life_release(struct live_msg *lm)
 {
@@ -83,6 +97,10 @@ life_release(struct live_msg *lm)
 
 	if (m->env.hold_until_ms == 0 || m->attempts > 0 || life_by_over(lm)) {
 		life_try(lm, false);
+		return;
+	}
+	if (life_kept_ms(m) > 0) {
+		not_yet(lm);
 		return;
 	}
 	cap = caps_find(released, m->cap);

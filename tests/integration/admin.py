@@ -434,6 +434,9 @@ def test_accounts(p, sink):
                                  "Subject: later\r\n\r\nx\r\n",
                                  mail_options=["HOLDFOR=86400"]), {},
                       "held for a day")
+    r = people(p, "queue", "flush")
+    tap.ok("2 kept until the hour that their sender has set" in r.stdout,
+           "a flush keeps their hour: " + r.stdout)
     said = people(p, "account", "passwd", CAROL, input="open-barley\n").stdout
     tap.equal(said, "", "an account of which nothing waits")
     said = people(p, "account", "passwd", ALICE, input="open-barley\n").stdout
@@ -448,7 +451,10 @@ def test_accounts(p, sink):
     p.ctl("queue", "hold", "--account", ALICE, "--yes")
     tap.equal([r["state"] for r in p.queue()], ["held by admin"],
               "and the command holds it")
+    p.ctl("queue", "release", p.queue()[0]["id"])
     tap.equal(len(sink.messages), before, "nothing has left")
+    p.ctl("queue", "retry", p.queue()[0]["id"])
+    tap.ok(defer(p, 1), "what is named is tried now")
 
 
 def main():

@@ -219,6 +219,63 @@ test_redirect(void)
 	is_int(store_count(world.store), 0, "delivered");
 }
 
+/* FUTURERELEASE: orders keep the hour that a sender has set, unless it is named. */
+static void
+test_kept(void)
+{
+	struct envelope e;
+	struct ticket t;
+	struct world_no no;
+	struct world_job j;
+	char id[2][STORE_ID_LEN + 1], other[STORE_ID_LEN + 1];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		t = world_ticket(0, session++, A);
+		envelope_init(&e);
+		e.return_path = xstrdup(A);
+		e.hold_until_ms = ev_wall_ms() + 86400000;
+		envelope_add_rcpt(&e, "x@example.net", NULL, 0);
+		world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+		envelope_clear(&e);
+		ok(world_submitted(&smtpd, &no, id[i]), "held for a day");
+	}
+	waiting(A, "y@example.net", other);
+	ask("queue flush");
+	is_str(said.end, "1 message to be tried now; 2 kept until the hour "
+	    "that their sender has set; to send one now, name it: queue retry "
+	    "ID.", "a flush lets them wait");
+	ok(world_job(&relay, &j) && strcmp(j.rcpts[0].addr, "y@example.net") ==
+	    0, "the other one goes");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	ask("queue retry all=yes dry-run=yes");
+	ok(strstr(said.end, "0 messages would be tried; 2 kept") != NULL &&
+	    said.rows == 0, "so does a retry of all: %s", said.end);
+	ask("queue hold all=yes");
+	world_step(3600000);
+	ask("queue release all=yes");
+	is_str(said.end, "2 messages released; 2 of them to go at the hour "
+	    "that their sender has set.", "and a release");
+	ask("queue redirect up all=yes");
+	ok(strstr(said.end, "2 messages redirected; 2 of them to go at") !=
+	    NULL, "and another route: %s", said.end);
+	ok(!world_job(&relay, &j), "nothing goes early");
+	is_int(live_count(world.live), 0, "nor is it kept in memory");
+	ask("queue retry %s", id[0]);
+	is_str(said.end, "1 message to be tried now.", "but what is named does");
+	ok(world_job(&relay, &j) && strcmp(j.id, id[0]) == 0, "at once");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2", "452 full");
+	ask("queue flush");
+	ok(strstr(said.end, "1 message to be tried now; 1 kept") != NULL,
+	    "and is mail like any other then: %s", said.end);
+	ok(world_job(&relay, &j) && strcmp(j.id, id[0]) == 0, "tried again");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_step(22 * 3600000ULL);
+	ok(!world_job(&relay, &j), "the other waits for its hour");
+	world_step(3600000 + 61000);
+	ok(delivered(), "then it goes");
+}
+
 /* An asker that does not read, one that reads on, and one that leaves. */
 static void
 test_flow(void)
@@ -411,6 +468,7 @@ main(void)
 	test_hold();
 	test_in_line();
 	test_redirect();
+	test_kept();
 	test_flow();
 	test_import();
 	test_export();

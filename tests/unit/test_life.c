@@ -136,6 +136,48 @@ deliver_all(void)
 	return n;
 }
 
+/*
+ * The clock of due times was ahead of the wall's, be it by a millisecond, when
+ * mail was held longer than any retry waits: a restart lets none of it go.
+ */
+static void
+test_released_clocks(void)
+{
+	static const uint64_t back[] = { 1, 999, 2 * 60000, 3 * HOUR };
+	struct world_job j;
+	size_t i;
+
+	for (i = 0; i < nitems(back); i++) {
+		ok(submit_held("alice@example.org", ev_wall_ms() + 28 * HOUR),
+		    "held for 28 hours");
+		world_crash(&smtpd, &relay);
+		ev_clock_jump_wall(-(int64_t)back[i]);
+		ok(submit_held("alice@example.org", ev_wall_ms() + 28 * HOUR),
+		    "and once more, by a clock set back");
+		world_crash(&smtpd, &relay);
+		world_step(20000);
+		ok(!world_job(&relay, &j), "no restart lets either go");
+		is_int(live_count(world.live), 0, "nor keeps it in memory");
+		world_crash(&smtpd, &relay);
+		world_step(27 * HOUR);
+		ok(!world_job(&relay, &j), "not for 27 hours");
+		world_step(HOUR + back[i] + 121000);
+		is_int(deliver_all(), 2, "after 28 both go");
+		is_int(world_queued(), 0, "set back by %llu ms: none is left",
+		    (unsigned long long)back[i]);
+	}
+	ok(submit_held("alice@example.org", ev_wall_ms() + DAY), "for a day");
+	ev_clock_jump_wall(2 * (int64_t)DAY);
+	(void)clock_due_ms();
+	ev_clock_jump_wall(-2 * (int64_t)DAY);
+	world_step(HOUR);
+	ok(!world_job(&relay, &j), "nor does a clock that leaps and is set right");
+	world_step(22 * HOUR);
+	ok(!world_job(&relay, &j), "for 23 hours");
+	world_step(HOUR + 61000);
+	is_int(deliver_all(), 1, "then it goes");
+}
+
 static void
 release_cb(struct store_msg *const *msgs, size_t n, void *arg)
 {
@@ -903,6 +945,7 @@ main(void)
 	test_backlog();
 	test_released();
 	test_released_together();
+	test_released_clocks();
 	test_clock_leap();
 	test_clock_ahead();
 	world_disconnect(&smtpd);
