@@ -129,12 +129,18 @@ add_received(struct buf *out, const struct fixup *fx)
 	buf_addf(out, ";\r\n\t%s\r\n", date_rfc5322(fx->wall_ms, date));
 }
 
-/* RFC 6409 8.2 and 8.3 */
+/*
+ * RFC 6409 8.2 and 8.3; and From, as RFC 5322 3.6 wants one and many servers
+ * refuse mail without: scripts leave it to the server.
+ */
 static void
-add_missing(struct buf *out, const struct fixup *fx, const struct seen *seen)
+add_missing(struct buf *out, const struct fixup *fx, const struct seen *seen,
+    bool from)
 {
 	char date[DATE_LEN];
 
+	if (!from)
+		buf_addf(out, "From: %s\r\n", fx->from);
 	if (!seen->date)
 		buf_addf(out, "Date: %s\r\n", date_rfc5322(fx->wall_ms, date));
 	if (!seen->message_id)
@@ -220,7 +226,9 @@ fixup_header(const struct fixup *fx, const char *head, size_t n,
 	if (refusal != REPLY_NONE)
 		return refusal;
 	buf_add(out, head + kept, end - kept);
-	add_missing(out, fx, &seen);
+	if (!id->from && fx->from == NULL)
+		return REPLY_NO_FROM;
+	add_missing(out, fx, &seen, id->from);
 	if (next == HEADER_BODY)	/* the blank line that was forgotten */
 		buf_adds(out, "\r\n");
 	buf_add(out, head + end, n - end);

@@ -1,7 +1,7 @@
 /*
  * fixup: what a submission server adds to and takes from a message's header,
- * RFC 6409 8: a Received field that says what the operator lets it say; Date
- * and Message-ID when they are missing; Bcc away. On the way it looks at who is
+ * RFC 6409 8: a Received field that says what the operator lets it say; From,
+ * Date and Message-ID when they are missing; Bcc away. On the way it looks at who is
  * named as the author (smtpd/identity.h), and writes that anew where it may.
  * Every other byte stays. Pure: bytes in, bytes out.
  */
@@ -21,6 +21,7 @@ struct fixup {
 	const char *id;		/* an atom that our log lines know */
 	const char *client_name; /* from EHLO; NULL: not to be named */
 	const char *client_addr; /* "192.0.2.1"; NULL: not to be named */
+	const char *from;	/* for a missing From; NULL: that is refused */
 	const char *account;	/* NULL: not to be named */
 	uint64_t wall_ms;
 	uint64_t nonce;		/* random, for a Message-ID */

@@ -7,6 +7,7 @@
 
 #include <sys/random.h>
 
+#include "lib/addr.h"
 #include "lib/log.h"
 #include "lib/seldom.h"
 #include "lib/stats.h"
@@ -64,6 +65,24 @@ protocol(const struct session *s, bool utf8)
 	    s->tls ? "ESMTPS" : "ESMTP";
 }
 
+/*
+ * Whom a From names that we add: the account's own as the return path is, or
+ * its name where that is null. It is checked as if the client had written it.
+ */
+static const char *
+missing_from(const struct session *s, const struct transaction *tx)
+{
+	const struct login *login = s->login;
+	const char *addr = tx->env.return_path;
+
+	if (*addr == '\0')
+		addr = login->rewrite != NULL ? login->rewrite :
+		    login->ticket.account;
+	return addr_parse(addr, strlen(addr), tx->env.utf8 ? ADDR_UTF8 : 0,
+	    NULL) == NULL && strstr(addr, "=?") == NULL &&
+	    cmd_mail_permits(addr, login) ? addr : NULL;
+}
+
 /* Everything in it is the transaction's or lives longer than it. */
 static void
 prepare_fixup(struct session *s, struct transaction *tx)
@@ -79,6 +98,7 @@ prepare_fixup(struct session *s, struct transaction *tx)
 		.id = tx->trace_id,
 		.client_name = conf->received_client ? s->client_name : NULL,
 		.client_addr = conf->received_client ? s->peer : NULL,
+		.from = missing_from(s, tx),
 		.account = conf->received_account ?
 		    s->login->ticket.account : NULL,
 		.wall_ms = ev_wall_ms(),

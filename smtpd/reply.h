@@ -144,6 +144,9 @@
 	    "here; others log in at the submission port")		\
 	X(BAD_FROM, "554", " 5.6.0 ", "The message's %s field holds no "\
 	    "address, or something else beside (RFC 5322 3.6.2)")	\
+	X(NO_FROM, "554", " 5.6.0 ", "The message has no From field (RFC "\
+	    "5322 3.6), and neither its return path nor the account's name "\
+	    "is an address for one")					\
 	X(FIELD_TWICE, "554", " 5.6.0 ", "The message has more than one %s "\
 	    "field (RFC 5322 3.6)")					\
 	X(MANY_FROM, "554", " 5.6.0 ", "From, Sender and the Resent fields "\

@@ -205,6 +205,7 @@ def main():
         postern.account(BOB, "open-sesame")
         postern.account(SCAN, "open-sesame", "--rewrite", "on")
         postern.account(TAGS, "open-sesame", "--plus", "on")
+        postern.account("dave", "open-sesame", "--sender", "dave@example.org")
         for path in paths:
             base = os.path.basename(path)[:-4]
             for name, lines in dialogs(path):

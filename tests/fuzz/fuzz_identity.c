@@ -14,7 +14,7 @@
 
 static const struct fixup fixup = {
 	.hostname = "relay.example.org", .with = "ESMTPSA", .id = "1-2-3",
-	.max_hops = 30,
+	.max_hops = 30, .from = OWN,
 };
 
 static bool

@@ -1,6 +1,6 @@
 """
 What may differ between a message as it was sent and as it arrives: a Received
-field in front, Date and Message-ID where they are missing, no Bcc and its like.
+field in front, From, Date and Message-ID where they are missing, no Bcc and its like.
 
     rest = taken_off(arrived, sent_header)      # ValueError: it is not there
     rest == want(sent)
@@ -18,7 +18,8 @@ def taken_off(content, sent_header):
     if n != 1:
         raise ValueError("no Received of ours: %r" % content[:200])
     header, blank, body = content.partition(b"\r\n\r\n")
-    for name, form in ((b"Date", rb"[^\r\n]*"), (
+    for name, form in ((b"From", rb"[^\r\n]*@example\.org"),
+                       (b"Date", rb"[^\r\n]*"), (
             b"Message-ID", rb"<[0-9a-f.]+@relay\.example\.org>")):
         if re.search(rb"(?mi)^%s[ \t]*:" % name, sent_header):
             continue

@@ -15,7 +15,7 @@
 static const struct fixup fx = {
 	.with = "ESMTPSA",
 	.hostname = "h.example", .id = "1", .wall_ms = 1795442700000ULL,
-	.nonce = 1, .max_hops = 2,
+	.nonce = 1, .max_hops = 2, .from = "a@b",
 };
 
 static const struct content_limits small = { 2000, 600 };
@@ -220,7 +220,7 @@ test_text(void)
 	feed(w, sizeof(w) - 1, 7, 3, small, &r);
 	is_str(buf_str(&r.text), "Received: by h.example (Postern) with "
 	    "ESMTPSA id 1;\r\n\tMon, 23 Nov 2026 14:05:00 +0000\r\n"
-	    "Subject: x\r\nDate: Mon, 23 Nov 2026 14:05:00 +0000\r\n"
+	    "Subject: x\r\nFrom: a@b\r\nDate: Mon, 23 Nov 2026 14:05:00 +0000\r\n"
 	    "Message-ID: <1a208b96ee0.0000000000000001@h.example>\r\n\r\n"
 	    ".a\r\n", "the message as it goes out");
 	ok(!r.spooled, "a small message stays in memory");

@@ -13,11 +13,12 @@
 	"1-2-3;\r\n\tMon, 23 Nov 2026 14:05:00 +0000\r\n"
 #define DATE "Date: Mon, 23 Nov 2026 14:05:00 +0000\r\n"
 #define MSGID "Message-ID: <1a208b96ee0.00000000deadbeef@relay.example.org>\r\n"
-#define HAS "Date: x\r\nMessage-ID: <y@z>\r\n"
+#define FROM "From: alice@example.org\r\n"
+#define HAS FROM "Date: x\r\nMessage-ID: <y@z>\r\n"
 
 static const struct fixup usual = {
 	.hostname = "relay.example.org", .with = "ESMTPSA", .id = "1-2-3",
-	.wall_ms = WALL_MS,
+	.from = "alice@example.org", .wall_ms = WALL_MS,
 	.nonce = 0xdeadbeef, .max_hops = 3,
 };
 
@@ -26,36 +27,36 @@ static const struct {
 } cases[] = {
 	{ "complete", HAS "\r\n", RECEIVED HAS "\r\n" },
 	{ "no blank line", HAS, RECEIVED HAS },
-	{ "empty", "", RECEIVED DATE MSGID },
-	{ "blank line only", "\r\n", RECEIVED DATE MSGID "\r\n" },
-	{ "no Date", "Message-ID: <y@z>\r\n\r\n",
-	    RECEIVED "Message-ID: <y@z>\r\n" DATE "\r\n" },
-	{ "no Message-ID", "Date: x\r\n\r\n", RECEIVED "Date: x\r\n" MSGID
+	{ "empty", "", RECEIVED FROM DATE MSGID },
+	{ "blank line only", "\r\n", RECEIVED FROM DATE MSGID "\r\n" },
+	{ "no Date", FROM "Message-ID: <y@z>\r\n\r\n",
+	    RECEIVED FROM "Message-ID: <y@z>\r\n" DATE "\r\n" },
+	{ "no Message-ID", FROM "Date: x\r\n\r\n", RECEIVED FROM "Date: x\r\n" MSGID
 	    "\r\n" },
 	{ "neither", "Subject: hi\r\n\r\n",
-	    RECEIVED "Subject: hi\r\n" DATE MSGID "\r\n" },
-	{ "names in any case", "dAtE: x\r\nMESSAGE-id: <y@z>\r\n\r\n",
-	    RECEIVED "dAtE: x\r\nMESSAGE-id: <y@z>\r\n\r\n" },
-	{ "blanks before the colon", "Date : x\r\nMessage-ID\t: y\r\n\r\n",
-	    RECEIVED "Date : x\r\nMessage-ID\t: y\r\n\r\n" },
-	{ "Resent-Date is not Date", "Resent-Date: x\r\nMessage-ID: y\r\n\r\n",
-	    RECEIVED "Resent-Date: x\r\nMessage-ID: y\r\n" DATE "\r\n" },
+	    RECEIVED "Subject: hi\r\n" FROM DATE MSGID "\r\n" },
+	{ "names in any case", FROM "dAtE: x\r\nMESSAGE-id: <y@z>\r\n\r\n",
+	    RECEIVED FROM "dAtE: x\r\nMESSAGE-id: <y@z>\r\n\r\n" },
+	{ "blanks before the colon", FROM "Date : x\r\nMessage-ID\t: y\r\n\r\n",
+	    RECEIVED FROM "Date : x\r\nMessage-ID\t: y\r\n\r\n" },
+	{ "Resent-Date is not Date", FROM "Resent-Date: x\r\nMessage-ID: y\r\n\r\n",
+	    RECEIVED FROM "Resent-Date: x\r\nMessage-ID: y\r\n" DATE "\r\n" },
 
 	{ "Bcc first", "Bcc: a@b\r\n" HAS "\r\n", RECEIVED HAS "\r\n" },
 	{ "Bcc last", HAS "Bcc: a@b\r\n\r\n", RECEIVED HAS "\r\n" },
-	{ "Bcc in the middle", "Date: x\r\nBCC: a@b\r\nMessage-ID: y\r\n\r\n",
-	    RECEIVED "Date: x\r\nMessage-ID: y\r\n\r\n" },
+	{ "Bcc in the middle", FROM "Date: x\r\nBCC: a@b\r\nMessage-ID: y\r\n\r\n",
+	    RECEIVED FROM "Date: x\r\nMessage-ID: y\r\n\r\n" },
 	{ "Bcc folded", "Bcc: a@b,\r\n c@d,\r\n\te@f\r\n" HAS "\r\n",
 	    RECEIVED HAS "\r\n" },
 	{ "Bcc twice in a row", "Bcc: a@b\r\nbcc: c@d\r\n" HAS "\r\n",
 	    RECEIVED HAS "\r\n" },
-	{ "Bcc twice apart", "Bcc: a\r\nDate: x\r\nBcc: b\r\nMessage-ID: y\r\n"
-	    "Bcc: c\r\n\r\n", RECEIVED "Date: x\r\nMessage-ID: y\r\n\r\n" },
+	{ "Bcc twice apart", FROM "Bcc: a\r\nDate: x\r\nBcc: b\r\nMessage-ID: y\r\n"
+	    "Bcc: c\r\n\r\n", RECEIVED FROM "Date: x\r\nMessage-ID: y\r\n\r\n" },
 	{ "Bcc empty", "Bcc:\r\n" HAS "\r\n", RECEIVED HAS "\r\n" },
 	{ "Bcc with blanks before the colon", "Bcc  : a@b\r\n" HAS "\r\n",
 	    RECEIVED HAS "\r\n" },
 	{ "Bcc and no blank line", HAS "Bcc: a@b\r\n", RECEIVED HAS },
-	{ "Bcc alone", "Bcc: a@b\r\n\r\n", RECEIVED DATE MSGID "\r\n" },
+	{ "Bcc alone", "Bcc: a@b\r\n\r\n", RECEIVED FROM DATE MSGID "\r\n" },
 	{ "Resent-Bcc", "Resent-Bcc: a@b\r\n" HAS "\r\n",
 	    RECEIVED HAS "\r\n" },
 	{ "Return-Path", "Return-Path: <a@b>\r\n" HAS "\r\n",
@@ -72,18 +73,18 @@ static const struct {
 
 	{ "body without a blank line", HAS "hello\r\nworld\r\n",
 	    RECEIVED HAS "\r\nhello\r\nworld\r\n" },
-	{ "nothing but body", "hello\r\n", RECEIVED DATE MSGID
+	{ "nothing but body", "hello\r\n", RECEIVED FROM DATE MSGID
 	    "\r\nhello\r\n" },
-	{ "a fold first is body", " x: y\r\nz\r\n\r\n", RECEIVED DATE
+	{ "a fold first is body", " x: y\r\nz\r\n\r\n", RECEIVED FROM DATE
 	    MSGID "\r\n x: y\r\nz\r\n\r\n" },
 	{ "mbox From line is body", "From a@b Mon\r\nhello\r\n\r\n",
-	    RECEIVED DATE MSGID "\r\nFrom a@b Mon\r\nhello\r\n\r\n" },
+	    RECEIVED FROM DATE MSGID "\r\nFrom a@b Mon\r\nhello\r\n\r\n" },
 	{ "a text with a colon is body", "hello\r\nNote: x\r\n\r\nbye\r\n",
-	    RECEIVED DATE MSGID "\r\nhello\r\nNote: x\r\n\r\nbye\r\n" },
+	    RECEIVED FROM DATE MSGID "\r\nhello\r\nNote: x\r\n\r\nbye\r\n" },
 	{ "8bit name is body", "S\xc3\xbc: x\r\n\r\n",
-	    RECEIVED DATE MSGID "\r\nS\xc3\xbc: x\r\n\r\n" },
+	    RECEIVED FROM DATE MSGID "\r\nS\xc3\xbc: x\r\n\r\n" },
 	{ "colon first is body", ": x\r\n\r\n",
-	    RECEIVED DATE MSGID "\r\n: x\r\n\r\n" },
+	    RECEIVED FROM DATE MSGID "\r\n: x\r\n\r\n" },
 	{ "two Received of three",
 	    "Received: a\r\nReceived: b\r\n" HAS "\r\n",
 	    RECEIVED "Received: a\r\nReceived: b\r\n" HAS "\r\n" },
@@ -385,13 +386,17 @@ rewrite_one(const char *in, const char *want, enum reply refused)
 	struct identity id = { .permits = is_scanner, .rewrite = OWN };
 	char *head = xasprintf("Date: x\r\n%sMessage-ID: <y@z>\r\nBcc: a@b\r\n"
 	    "\r\n", in);
+	bool from = strncasecmp(in, "From", 4) == 0;
 	char *all = xasprintf(RECEIVED "Date: x\r\n%sMessage-ID: <y@z>\r\n"
-	    "\r\n", want == NULL || strcmp(want, "=") == 0 ? in : want);
+	    "%s\r\n", want == NULL || strcmp(want, "=") == 0 ? in : want,
+	    from ? "" : "From: " OWN "\r\n");
+	struct fixup fx = usual;
 	struct buf out, again;
 
 	buf_init(&out, 64 * 1024);
 	buf_init(&again, 64 * 1024);
-	is_int(fixup_header(&usual, head, strlen(head), &out, &id), refused,
+	fx.from = OWN;
+	is_int(fixup_header(&fx, head, strlen(head), &out, &id), refused,
 	    "rewritten: %.*s", (int)strcspn(in, "\r"), in);
 	if (refused == REPLY_NONE) {
 		is_str(buf_str(&out), all, "and the rest stays");
@@ -456,6 +461,23 @@ test_cases(void)
 			    cases[i].out, "%s", cases[i].name);
 		buf_clear(&out);
 	}
+}
+
+/* Who has no address that could stand there. */
+static void
+test_no_from(void)
+{
+	struct fixup fx = usual;
+	struct identity id = alice;
+	struct buf out;
+
+	fx.from = NULL;
+	buf_init(&out, 64 * 1024);
+	is_int(fixup_header(&fx, DATE "\r\n", strlen(DATE "\r\n"), &out, &id),
+	    REPLY_NO_FROM, "no From, and nobody to name");
+	is_int(fixup_header(&fx, HAS "\r\n", strlen(HAS "\r\n"), &out, &id),
+	    REPLY_NONE, "one that is there does");
+	buf_clear(&out);
 }
 
 static const struct {
@@ -550,7 +572,7 @@ test_dropped(void)
 	    ":a@b\r\n", " : a@b\r\n", "\t:\r\n a@b\r\n",
 	    ": a@b,\r\n\tc@d,\r\n e@f\r\n", ": \xc3\xa4@b\r\n",
 	    ": a@b\r\n \r\n", ": Date: x\r\n" };
-	static const char *const fields[] = { "Date: x\r\n",
+	static const char *const fields[] = { FROM, "Date: x\r\n",
 	    "Subject: y\r\n z\r\n", "Message-ID: <y@z>\r\n" };
 	size_t n, v, place, i;
 
@@ -597,5 +619,6 @@ main(void)
 	test_rewritten();
 	test_received();
 	test_bytes();
+	test_no_from();
 	return tap_done();
 }
