@@ -217,10 +217,8 @@ order(struct asked *a, enum life_kind kind, const char *route, size_t argc,
 	if (why == NULL && a->filter.nids == 0 && !a->filter.any &&
 	    !a->filter.all)
 		why = "say which messages: ids, a filter, or --all";
-	if (why != NULL) {
-		asked_end(a, CTL_USAGE, "%s", why);
+	if (!ctl_may(a, why))
 		return;
-	}
 	b = xcalloc(1, sizeof(*b));
 	b->route = xstrdup(route);
 	b->named = a->filter.nids;

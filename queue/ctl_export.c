@@ -164,10 +164,8 @@ ctl_export(struct asked *a, size_t argc, const char *const *argv)
 	const char *why = filter_parse(&a->filter, argc, argv);
 	struct export *e;
 
-	if (why != NULL) {
-		asked_end(a, CTL_USAGE, "%s", why);
+	if (!ctl_may(a, why))
 		return;
-	}
 	e = xcalloc(1, sizeof(*e));
 	e->fd = -1;
 	e->bodies.one = one;

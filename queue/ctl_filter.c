@@ -190,6 +190,25 @@ filter_parse(struct filter *f, size_t argc, const char *const *argv)
 	return why;
 }
 
+const char *
+filter_nowhere(const struct filter *f, const struct queue *q)
+{
+	char route[ROUTE_HOP_MAX + 1];
+
+	if (f->route != NULL && route_named(&q->conf->routes, f->route) ==
+	    NULL)
+		return problem("there is no route \"%s\" in postern.conf",
+		    log_escs(f->route));
+	if (f->hop == NULL)
+		return NULL;
+	snprintf(route, sizeof(route), "%.*s", (int)strcspn(f->hop, "/"),
+	    f->hop);
+	return route_named(&q->conf->routes, route) != NULL ? NULL :
+	    problem("there is no next hop \"%s\": write the name of a route, "
+	    "or route/domain, as queue stats --by hop does",
+	    log_escs(f->hop));
+}
+
 /* --- what is true of a message ------------------------------------------------------ */
 
 const char *

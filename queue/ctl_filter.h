@@ -35,6 +35,11 @@ void	 filter_clear(struct filter *);
  */
 const char *filter_parse(struct filter *, size_t argc,
 	    const char *const *argv);
+/*
+ * NULL, or that a route or next hop that is asked for is none of the
+ * configuration's, in a static buffer.
+ */
+const char *filter_nowhere(const struct filter *, const struct queue *);
 bool	 filter_fits(const struct filter *, const struct queue *,
 	    const struct store_msg *);
 

@@ -4,6 +4,7 @@
 #include "lib/header.h"
 #include "lib/xalloc.h"
 #include "queue/ctl_private.h"
+#include "queue/route.h"
 
 #define HEADER_SHOWN_MAX (16 * 1024)
 #define PIECE		(32 * 1024)
@@ -91,9 +92,7 @@ ctl_list(struct asked *a, size_t argc, const char *const *argv)
 {
 	const char *why = filter_parse(&a->filter, argc, argv);
 
-	if (why != NULL)
-		asked_end(a, CTL_USAGE, "%s", why);
-	else
+	if (ctl_may(a, why))
 		ctl_walk(a, ctl_row, list_done);
 }
 
@@ -120,9 +119,27 @@ static const char *const rcpt_states[] = {
 	[RCPT_RELAYED] = "delivered, to be reported",
 };
 
+/* Where an admin has sent it, for as long as there is such a route. */
+static const char *
+redirected(const struct asked *a, const struct store_msg *m,
+    char text[ROUTE_HOP_MAX])
+{
+	const struct conf_queue_route *r;
+
+	if (m->route == NULL || route_named(&a->q->conf->routes, m->route) !=
+	    NULL)
+		return m->route;
+	r = route_of(a->q->conf, m, 0);
+	snprintf(text, ROUTE_HOP_MAX, "%s is gone from postern.conf; it goes "
+	    "by %s", m->route, r == NULL ? "none" : r->name);
+	return text;
+}
+
 static void
 envelope_row(struct asked *a, const struct store_msg *m)
 {
+	char text[ROUTE_HOP_MAX];
+
 	child_ctl_row(a->id, 14);
 	child_ctl_time("expires", m->expires_ms);
 	child_ctl_time("release_at", m->env.hold_until_ms);
@@ -131,7 +148,7 @@ envelope_row(struct asked *a, const struct store_msg *m)
 	child_ctl_bool("require_tls", m->env.require_tls);
 	child_ctl_str("cap", m->cap);
 	child_ctl_str("device", m->device);
-	child_ctl_str("route", m->route);
+	child_ctl_str("route", redirected(a, m, text));
 	child_ctl_str("envid", m->env.envid);
 	ctl_put_ret(m->env.ret);
 	child_ctl_bool("8bit", m->env.body_8bit);

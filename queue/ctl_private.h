@@ -109,6 +109,8 @@ bool	 ctl_get_priority(const char *, int8_t *priority);
  * all. *last is the byte before it, 0 at the beginning.
  */
 bool	 ctl_lines_sound(uint8_t *last, const uint8_t *, size_t);
+/* Whether a verb may go on, why being filter_parse()'s; else it has ended. */
+bool	 ctl_may(struct asked *, const char *why);
 /* "There is no such message" and the like, for what a walk did not find. */
 void	 ctl_missing(struct asked *);
 

@@ -244,10 +244,8 @@ ctl_stats(struct asked *a, size_t argc, const char *const *argv)
 
 	if (why == NULL && by == BYS)
 		why = "by what? destination, hop, account or reason";
-	if (why != NULL) {
-		asked_end(a, CTL_USAGE, "%s", why);
+	if (!ctl_may(a, why))
 		return;
-	}
 	s = xcalloc(1, sizeof(*s));
 	s->by = by;
 	table_init(&s->groups);

@@ -110,3 +110,16 @@ ctl_get_ret(const char *text, uint8_t *ret)
 			return true;
 	return false;
 }
+
+bool
+ctl_may(struct asked *a, const char *why)
+{
+	const char *nowhere = why == NULL ? filter_nowhere(&a->filter, a->q) :
+	    NULL;
+
+	if (why != NULL)
+		asked_end(a, CTL_USAGE, "%s", why);
+	else if (nowhere != NULL)
+		asked_end(a, CTL_NOT_FOUND, "%s", nowhere);
+	return why == NULL && nowhere == NULL;
+}

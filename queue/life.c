@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include "lib/flood.h"
 #include "lib/log.h"
 #include "lib/num.h"
 #include "lib/stats.h"
@@ -195,6 +196,21 @@ no_route(struct live_msg *lm, uint32_t i)
 	life_set_word(lm, i, WORD_DEFERRED, "4.4.4", diag, "");
 }
 
+/* The admin has sent it by a route that is gone: he is told, it goes on. */
+static void
+tell_gone_route(const struct live_msg *lm)
+{
+	static struct flood gone = FLOOD("messages whose route is gone", 20);
+	const struct conf_queue_route *r = route_of(lm->q->conf, &lm->m, 0);
+
+	if (lm->m.route == NULL || (r != NULL && strcmp(r->name, lm->m.route)
+	    == 0) || !flood_log(&gone))
+		return;
+	log_warnx("%s route=%s is gone from postern.conf; it goes by %s: "
+	    "posternctl queue redirect sends it by another", life_name(lm),
+	    log_escs(lm->m.route), r == NULL ? "none" : r->name);
+}
+
 /* Adds recipient i to the job for its next hop. */
 static void
 assign(struct live_msg *lm, uint32_t i, struct buf *domain, struct buf *hop)
@@ -283,6 +299,7 @@ life_try(struct live_msg *lm, bool force)
 		return;
 	}
 	await_by_time(lm);
+	tell_gone_route(lm);
 	buf_init(&domain, ROUTE_HOP_MAX);
 	buf_init(&hop, ROUTE_HOP_MAX);
 	for (i = 0; i < lm->m.env.nrcpts; i++)

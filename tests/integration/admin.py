@@ -80,7 +80,7 @@ def test_list(p, sink):
             (["--from", CAROL], 1), (["--from", "@example.org"], 3),
             (["--from", "<>"], 0), (["--to", "example.net"], 2),
             (["--to", "@example.com"], 1), (["--to", "bob@example.edu"], 1),
-            (["--route", "out"], 3), (["--route", "in"], 0),
+            (["--route", "out"], 3), (["--hop", "out/in"], 0),
             (["--hop", "out"], 3), (["--older", "1h"], 0),
             (["--newer", "1h"], 3), (["--state", "waiting"], 3),
             (["--state", "held"], 0), (["--reason", "IS FULL"], 3),

@@ -24,7 +24,7 @@ test_filters(void)
 		{ " from=bert@example.org", 1 }, { " from=<>", 0 },
 		{ " to=example.net", 2 }, { " to=@EXAMPLE.com", 2 },
 		{ " to=x@example.com", 1 }, { " route=up", 3 },
-		{ " route=mx", 0 }, { " hop=up", 3 }, { " hop=up/x", 0 },
+		{ " hop=up", 3 }, { " hop=up/x", 0 },
 		{ " older=1m", 3 }, { " older=1h", 0 }, { " newer=1h", 3 },
 		{ " newer=1m", 0 }, { " state=waiting", 3 },
 		{ " state=sending", 0 }, { " reason=FULL", 3 },
@@ -212,7 +212,19 @@ test_redirect(void)
 	ok(strstr(said.end, "at a next hop right now") != NULL, "under way");
 	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
 	world_conf.routes.n = 1;
+	ask("queue show %s", id);
+	ok(strstr(said.all, "route=detour is gone from postern.conf; it goes "
+	    "by up;") != NULL, "a route that is gone is said to be");
+	ask("queue list route=detour");
+	is_int(said.code, CTL_NOT_FOUND, "%s", said.end);
+	ask("queue stats hop=smtp://192.0.2.1");
+	is_int(said.code, CTL_NOT_FOUND, "%s", said.end);
+	ask("queue hold hop=detour/example.net");
+	is_int(said.code, CTL_NOT_FOUND, "%s", said.end);
+	ask("queue list hop=up/nowhere.example");
+	is_str(said.end, "No message is like that.", "a next hop without mail");
 	ask("queue retry %s", id);
+	ok(strstr(world_log, "route=detour is gone") != NULL, "it is logged");
 	ok(world_job(&relay, &j) && strcmp(j.route, "up") == 0,
 	    "a route that is gone from the configuration holds nothing up");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
