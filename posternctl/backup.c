@@ -5,7 +5,6 @@
  */
 #include "lib/prelude.h"
 
-#include <sys/stat.h>
 #include <fcntl.h>
 #include <time.h>
 
@@ -104,9 +103,11 @@ ask_backup(struct ask *a)
 	char *name = name_now(), *final = NULL, *temporary;
 	int code;
 
-	if (mkdir(dir, 0700) == -1 && errno != EEXIST) {
+	if (access(dir, F_OK) == -1) {
 		free(name);
-		return trouble("make the folder", dir);
+		return errno != ENOENT ? trouble("use the folder", dir) :
+		    complain(CTL_FAILED, "there is no folder %s: mount the "
+		    "disk that it is on, or make it (mkdir -m 700)", dir);
 	}
 	temporary = xasprintf("%s/.%s-%ld.part", dir, name, (long)getpid());
 	code = write_backup(a, temporary, name, &final);

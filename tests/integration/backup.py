@@ -252,6 +252,10 @@ def main():
                      queue='retry-first = "1h" retry-max = "1h"') as p:
             folder = os.path.join(p.dir, "backup")
             p.account(ALICE, "open-sesame")
+            r = backup(p, folder)
+            tap.ok(r.returncode == 1 and "there is no folder" in r.stderr and
+                   not os.path.exists(folder), "none is made: " + r.stderr)
+            os.mkdir(folder, 0o700)
             before = test_under_load(p, sink, folder)
             path = glob.glob(folder + "/*.postern")[0]
             test_killed(p, folder)
