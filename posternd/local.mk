@@ -14,7 +14,8 @@ noinst_LIBRARIES += %D%/libposternd.a
 	%D%/posternd.c %D%/posternd.h \
 	%D%/rollout.c \
 	%D%/settings.c %D%/settings.h %D%/settings_private.h \
-	%D%/settings_table.c %D%/settings_value.c %D%/settings_scout.c \
+	%D%/settings_scout.c %D%/settings_table.c %D%/settings_text.c \
+	%D%/settings_value.c \
 	%D%/slices.c %D%/slices.h \
 	%D%/status.c %D%/status.h \
 	%D%/verify.c %D%/verify.h \

@@ -9,13 +9,9 @@
  */
 #include "lib/prelude.h"
 
-#include <sys/stat.h>
-#include <fcntl.h>
-
 #include "lib/xalloc.h"
 #include "posternd/settings_private.h"
 
-#define SENTINEL	"end-of-postern-conf"
 #define NOT_TEXT	"it contains a NUL byte, so it is not a text file"
 
 /* --- what is being read: libconfuse's callbacks carry no argument of ours ----------- */
@@ -182,7 +178,7 @@ error_cb(cfg_t *sec, const char *fmt, va_list ap)
 	char text[512], word[256], out[1024];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	if (strstr(text, SENTINEL) != NULL ||
+	if (strstr(text, SETTINGS_SENTINEL) != NULL ||
 	    strstr(text, "premature end") != NULL ||
 	    strstr(text, "unterminated") != NULL)
 		snprintf(out, sizeof(out), "the file ends inside a section, "
@@ -200,38 +196,11 @@ error_cb(cfg_t *sec, const char *fmt, va_list ap)
 		    "include(\"FILE\"), parentheses and all");
 	else
 		snprintf(out, sizeof(out), "%s; is a quote, a = or a brace "
-		    "missing here or above, or a comment inside of a list?",
-		    text);
+		    "missing here or above?", text);
 	settings_problem_at(file, sec->line, out);
 }
 
 /* --- include ---------------------------------------------------------------------------------- */
-
-int
-settings_slurp(const char *file, struct buf *text, const char **why)
-{
-	char part[16384];
-	struct stat st;
-	ssize_t n = -1;
-	int fd;
-
-	*why = NULL;
-	fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd == -1 || fstat(fd, &st) == -1)
-		*why = strerrordesc_np(errno);
-	else if (!S_ISREG(st.st_mode))
-		*why = S_ISDIR(st.st_mode) ? "it is a directory" :
-		    "it is not a regular file";
-	while (*why == NULL && (n = read(fd, part, sizeof(part))) > 0)
-		if (buf_add(text, part, (size_t)n) == -1)
-			*why = "it is too large";
-	if (*why == NULL && n == -1)
-		*why = strerrordesc_np(errno);
-	explicit_bzero(part, sizeof(part));
-	if (fd != -1)
-		close(fd);
-	return *why == NULL ? 0 : -1;
-}
 
 static const char *
 not_text(const struct buf *text)
@@ -246,9 +215,8 @@ include_cb(cfg_t *sec, cfg_opt_t *opt, int argc, const char **argv)
 {
 	const char *why = "include() takes one file name", *slash;
 	char path[PATH_MAX], message[PATH_MAX + 256];
-	const char *args[] = { path };
 	struct buf text;
-	int n = 0;
+	int n = 0, r = 0;
 
 	buf_init(&text, SETTINGS_FILE_MAX);
 	path[0] = '\0';
@@ -262,13 +230,13 @@ include_cb(cfg_t *sec, cfg_opt_t *opt, int argc, const char **argv)
 		else if (settings_slurp(path, &text, &why) == 0)
 			why = not_text(&text);
 	}
-	buf_clear(&text);
-	if (why == NULL && !settings_scouting())
-		return cfg_include(sec, opt, 1, args);
-	if (why == NULL) {
+	if (why == NULL && settings_scouting())
 		settings_scouted(path, sec->line);
-		return 0;
-	}
+	else if (why == NULL)
+		r = settings_read_within(sec, path, buf_str(&text), text.len);
+	buf_clear(&text);
+	if (why == NULL)
+		return r == 0 ? 0 : 1;
 	snprintf(message, sizeof(message), "cannot include \"%s\": %s", path,
 	    why);
 	settings_problem_at(sec->filename, sec->line, message);
@@ -307,7 +275,7 @@ settings_reader(const char *file)
 {
 	cfg_opt_t *tables[SECTIONS + 1];
 	cfg_opt_t include = CFG_FUNC("include", include_cb);
-	cfg_opt_t sentinel = CFG_STR_CB(SENTINEL, NULL, CFGF_NODEFAULT,
+	cfg_opt_t sentinel = CFG_STR_CB(SETTINGS_SENTINEL, NULL, CFGF_NODEFAULT,
 	    value_cb);
 	cfg_opt_t *o;
 	cfg_t *cfg;
@@ -398,9 +366,9 @@ take_titled(cfg_opt_t *opt, const struct section *def)
 		const char *title = cfg_title(sec);
 
 		if (title == NULL || !good_title(title)) {
-			settings_problem_at(sec->filename, sec->line, "the title of a "
-			    "section is made of letters, digits, dots, dashes "
-			    "and underscores, 64 at most");
+			settings_problem_at(sec->filename, sec->line, "the "
+			    "section that ends here needs a title of letters, "
+			    "digits, dots, dashes and underscores, 64 at most");
 			continue;
 		}
 		one = settings_list_add(list, def->size);
@@ -417,8 +385,8 @@ take_untitled(cfg_opt_t *opt, const struct section *def)
 	if (opt->nvalues > 1) {
 		cfg_t *second = cfg_opt_getnsec(opt, 1);
 
-		snprintf(text, sizeof(text), "there are two sections \"%s\"; "
-		    "make them one", def->name);
+		snprintf(text, sizeof(text), "there are two sections \"%s\", "
+		    "the second ends here; make them one", def->name);
 		settings_problem_at(second->filename, second->line, text);
 	}
 	take_section(opt->nvalues == 0 ? NULL : cfg_opt_getnsec(opt, 0),
@@ -460,30 +428,6 @@ take_all(cfg_t *cfg)
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------- */
-
-int
-settings_read(cfg_t *cfg, const char *text, size_t n)
-{
-	struct buf all;
-	int r = CFG_PARSE_ERROR;
-	FILE *fp = NULL;
-
-	buf_init(&all, SETTINGS_FILE_MAX + 64);
-	if (buf_add(&all, text, n) == 0 &&
-	    buf_adds(&all, "\n" SENTINEL " = here\n") == 0)
-		fp = fmemopen(all.data, all.len, "r");
-	if (fp != NULL) {
-		r = cfg_parse_fp(cfg, fp);
-		fclose(fp);
-	}
-	buf_clear(&all);
-	if (r == CFG_SUCCESS && cfg_size(cfg, SENTINEL) == 0) {
-		settings_problem_at(cfg->filename, cfg->line, "the file ends "
-		    "inside a comment or quotes; is it complete?");
-		return -1;
-	}
-	return r == CFG_SUCCESS ? 0 : -1;
-}
 
 int
 settings_parse(const char *file, const char *text, size_t n,

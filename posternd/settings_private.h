@@ -1,7 +1,8 @@
 /*
  * settings_private: what the files of settings share: the table
- * (settings_table.c), values (settings_value.c), reading (settings.c), and
- * reading each file by itself (settings_scout.c).
+ * (settings_table.c), values (settings_value.c), reading (settings.c, and what
+ * it reads: settings_text.c), and reading each file by itself
+ * (settings_scout.c).
  */
 #ifndef POSTERND_SETTINGS_PRIVATE_H
 #define POSTERND_SETTINGS_PRIVATE_H
@@ -32,8 +33,14 @@ void	 settings_set_default(const struct setting *, void *base);
 
 /* A reader for one file; NULL when there is no memory, and it is said. */
 cfg_t	*settings_reader(const char *file);
+#define SETTINGS_SENTINEL "end-of-postern-conf"
 /* 0, or -1 with lines in problems. */
 int	 settings_read(cfg_t *, const char *text, size_t n);
+/* What was found whole, and is included where reading is now: the same. */
+int	 settings_read_within(cfg_t *, const char *file, const char *text,
+	    size_t n);
+/* In place; what is in quotes, or inside of a word, is none. */
+void	 settings_blank_comments(char *text);
 void	 settings_problem_at(const char *file, int line, const char *text);
 void	 settings_title_twice(const cfg_t *, const char *title);
 /* The file, and each that it includes, by itself; 0, or -1 as above. */

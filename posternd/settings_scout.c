@@ -1,16 +1,14 @@
 /*
- * Each file is read by itself first, without what it includes. An error within
- * an included file leaves libconfuse's stack of files as it is: after ten of
- * them, one for each reload that failed, nothing could be included any more. So
- * libconfuse includes only files that it has taken before, and loops are found
- * here.
+ * Each file is read by itself first, without what it includes: so one that is
+ * cut off is told where it is, and cannot go on in the file that includes it.
+ * Loops, and titles that two files have, are found here.
  */
 #include "lib/prelude.h"
 
 #include "lib/xalloc.h"
 #include "posternd/settings_private.h"
 
-#define DEPTH_MAX 8		/* libconfuse's is 10 */
+#define DEPTH_MAX 8
 
 struct included {
 	char	*path;

@@ -256,8 +256,6 @@ static const struct {
 	{ "a missing quote", "log = \"stderr", "ends inside" },
 	{ "an open comment", "/* tls", "complete" },
 	{ "a stray brace", "}", "postern.conf:6" },
-	{ "a comment in a list", "dns { resolvers = { \"::1\", # mine\n"
-	    "\"127.0.0.1\" } }", "a comment inside of a list" },
 	{ "nothing to include", "include(\"nonesuch\")", "No such file" },
 	{ "no parentheses", "include \"nonesuch\"", "include(\"FILE\")" },
 	{ "a directory to include", "include(\".\")", "directory" },
@@ -570,6 +568,79 @@ test_include(void)
 	cfg = load(MINIMAL);
 	ok(cfg != NULL, "and leaves nothing behind");
 	config_free(&cfg);
+}
+
+/* Whatever stands before it, a fault is told with the line that it is in. */
+static void
+test_lines(void)
+{
+	static const struct { const char *name, *text; int lines; } before[] = {
+		{ "nothing", "", 0 },
+		{ "an empty line", "\n", 1 },
+		{ "a comment with #", "# one\n", 1 },
+		{ "many #", "##########\n", 1 },
+		{ "an empty comment", "#\n", 1 },
+		{ "a comment with //", "// one\n", 1 },
+		{ "// without a blank", "//one\n", 1 },
+		{ "a comment with /* */", "/* one */\n", 1 },
+		{ "one of three lines", "/* one\n * two **\n */\n", 3 },
+		{ "one before an option", "/* one */ ", 0 },
+		{ "three in a row", "# one\n// two\n/* three */\n", 3 },
+		{ "comments behind options", "relays = 2 # one\n"
+		    "sandbox = on // two\nlog = journal /* three */\n", 3 },
+		{ "comments around a section", "limits { # one\n"
+		    "\thops = 20 // two\n\t# three\n} # four\n", 4 },
+		{ "comments in a list", "dns { resolvers = { \"::1\", # mine\n"
+		    "/* and */ \"127.0.0.1\" // yours\n} }\n", 3 },
+		{ "CRLF", "# one\r\nrelays = 2\r\n", 2 },
+		{ "quotes that a comment could be in", "queue { postmaster = "
+		    "\"a#b@example.org\" }\n", 1 },
+		{ "a quote in quotes", "queue { postmaster = "
+		    "'\"a//\\'b\"@example.org' }\n", 1 },
+		{ "a line that goes on", "queue { postmaster = "
+		    "\"a@exam\\\nple.org\" } # one\n", 2 },
+		{ "a URL without quotes", "route b { next-hop = "
+		    "smtps://mx.example }\n# one\n", 2 },
+		{ "a quote in a comment", "# don't\n// \"say\n", 2 },
+		{ "an included file", "include(\"part\") # one\n"
+		    "# two\n", 2 },
+	};
+	static const char part[] = "# one\n/* two\n */ # three\n"
+	    "limits { hops = 20 }\n";
+	static const char wrong[] = "# one\n/* two\n */ # three\n"
+	    "workers = x\n";
+	char *text, *want;
+	struct config *cfg;
+	size_t i;
+
+	write_file("part", part, sizeof(part) - 1, 0600);
+	for (i = 0; i < nitems(before); i++) {
+		text = xasprintf("%sworkers = x", before[i].text);
+		want = xasprintf("postern.conf:%d: \"workers\"",
+		    6 + before[i].lines);
+		cfg = load_more(text);
+		if (!ok(cfg == NULL && strncmp(buf_str(&problems), want,
+		    strlen(want)) == 0, "its line, behind %s",
+		    before[i].name))
+			printf("# %s", buf_str(&problems));
+		free(want);
+		free(text);
+	}
+	cfg = load_more("# one\nfrob = 1");
+	ok(cfg == NULL && strncmp(buf_str(&problems), "postern.conf:7: ", 16)
+	    == 0, "an unknown option's");
+	cfg = load_more("# one\nrelays = 1 # two\n\nrelays = 2");
+	ok(cfg == NULL && strncmp(buf_str(&problems), "postern.conf:9: ", 16)
+	    == 0 && strstr(buf_str(&problems), "line 7 has") != NULL,
+	    "both of an option that is set twice");
+	write_file("part", wrong, sizeof(wrong) - 1, 0600);
+	cfg = load_more("# one\ninclude(\"part\")");
+	ok(cfg == NULL && strncmp(buf_str(&problems), "part:4: ", 8) == 0,
+	    "one of an included file");
+	cfg = load_more("# one\ninclude(\"nonesuch\")");
+	ok(cfg == NULL && strncmp(buf_str(&problems), "postern.conf:7: ", 16)
+	    == 0, "that of an include");
+	unlink("part");
 }
 
 /* Whoever can write a configuration decides what root starts. */
@@ -1158,6 +1229,7 @@ main(void)
 	test_odd_files();
 	test_cut_off();
 	test_include();
+	test_lines();
 	test_writable();
 	test_every_row();
 	test_long_values();
