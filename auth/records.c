@@ -11,6 +11,7 @@
 
 #include "auth/records.h"
 #include "auth/records_file.h"
+#include "lib/dbdisk.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
@@ -98,9 +99,14 @@ describe(const char *dir, int r)
 		    "are gone, their log is there: nobody can log in; put back "
 		    "the whole directory from a backup, or move it away and "
 		    "add the accounts again", dir, FILE_NAME);
-	else if (r == ENOSPC || r == EDQUOT)
-		snprintf(complaint, sizeof(complaint), "cannot open the "
-		    "accounts in %s: %s; make room", dir, db_strerror(r));
+	else if (dbdisk_full() || r == ENOSPC || r == EDQUOT)
+		snprintf(complaint, sizeof(complaint), "the disk is full and "
+		    "the accounts in %s cannot be used; nothing is damaged: "
+		    "make room, then start again", dir);
+	else if (!dbdisk_is_damage(r))
+		snprintf(complaint, sizeof(complaint), "cannot use the "
+		    "accounts in %s now: %s; nothing is damaged", dir,
+		    db_strerror(r));
 	else
 		snprintf(complaint, sizeof(complaint), "the accounts in %s/%s "
 		    "are damaged (%s): nobody can log in; put back the whole "
@@ -208,6 +214,9 @@ records_open(const char *dir, const char **why)
 
 	a->dir = xstrdup(dir);
 	records_file_init(&a->file, dir);
+	dbdisk_begin();
+	db_env_set_func_write(dbdisk_write);
+	db_env_set_func_pwrite(dbdisk_pwrite);
 	pthread_mutex_init(&a->writing, NULL);
 	*why = records_file_check(&a->file, dir);
 	if (*why != NULL) {

@@ -9,6 +9,7 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libverifier.a \
 	%D%/addr.c %D%/addr.h \
 	%D%/base64.c %D%/base64.h \
 	%D%/date.c %D%/date.h \
+	%D%/dbdisk.c %D%/dbdisk.h \
 	%D%/flood.c %D%/flood.h \
 	%D%/header.c %D%/header.h \
 	%D%/mailboxes.c %D%/mailboxes.h \

@@ -205,6 +205,60 @@ own_directories(const struct config *cfg, struct buf *problems,
 
 /* --- the disk -------------------------------------------------------------------------- */
 
+/*
+ * The queue's ballast (queue/ballast.h), for it is not only the queue that needs
+ * room to start. The directory is its user's: what lies there by that name is
+ * emptied only if it is his own file, by no other name, and never through a
+ * link.
+ */
+static int
+open_ballast(const struct config *cfg, struct stat *st)
+{
+	char path[PATH_MAX];
+	int dir, fd;
+
+	snprintf(path, sizeof(path), "%s/queue", cfg->state_dir);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir == -1)
+		return -1;
+	fd = openat(dir, "ballast", O_WRONLY | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC);
+	close(dir);
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_nlink == 1 &&
+	    st->st_uid == cfg->users[ROLE_QUEUE].uid)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* If less is free than it takes: the queue would do the same, and later. */
+static void
+throw_ballast(const struct config *cfg, struct buf *warnings)
+{
+	char size[NUM_TEXT_LEN];
+	struct statvfs vfs;
+	struct stat st;
+	int fd = open_ballast(cfg, &st);
+
+	if (fd == -1)
+		return;
+	if (st.st_size > 0 && fstatvfs(fd, &vfs) == 0 &&
+	    (uint64_t)vfs.f_bavail * vfs.f_frsize < (uint64_t)st.st_size) {
+		if (ftruncate(fd, 0) == 0)
+			config_problem(warnings, cfg, "state-dir", "the disk "
+			    "that %s/queue is on is full: the ballast of %s is "
+			    "thrown off, so that what is queued can go on; "
+			    "make room", cfg->state_dir, num_print_size(
+			    (uint64_t)st.st_size, size));
+		else
+			log_warn("cannot empty %s/queue/ballast",
+			    cfg->state_dir);
+	}
+	close(fd);
+}
+
 static int
 check_room(const struct config *cfg, struct buf *problems,
     struct buf *warnings)
@@ -229,8 +283,8 @@ check_room(const struct config *cfg, struct buf *problems,
 		}
 	}
 	if (n == -1)
-		config_problem(problems, cfg, "state-dir", errno == ENOSPC ?
-		    "the disk that %s is on is full; make room, then start "
+		config_problem(problems, cfg, "state-dir", errno == ENOSPC ||
+		    errno == EDQUOT ? "the disk that %s is on is full; make room, then start "
 		    "again" : "cannot write to %s: it should be on a disk that "
 		    "works and may be written to", cfg->state_dir);
 	if (fd != -1) {
@@ -296,6 +350,7 @@ ground_prepare(const struct config *cfg, struct buf *problems,
 
 	if (make_state_dir(cfg, problems) == -1 || lock(cfg, problems) == -1)
 		return -1;
+	throw_ballast(cfg, warnings);
 	bad = check_room(cfg, problems, warnings);
 	bad |= own_directories(cfg, problems, warnings);
 	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(cfg->control_socket,

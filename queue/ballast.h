@@ -1,7 +1,8 @@
 /*
  * ballast: a file that does nothing but take room. When the disk is full at a
  * start it is thrown off before recovery, which needs room for a segment of the
- * journal and for the index, so that mail can leave and make more. It is taken
+ * journal and for the index, so that mail can leave and make more; by posternd
+ * already, since the accounts and a probe of the disk come before. It is taken
  * aboard again when there is plenty; until then it is an empty file, and what
  * it has made free is not for new mail.
  */

@@ -5,18 +5,12 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 
+#include "lib/dbdisk.h"
 #include "lib/log.h"
 #include "queue/fail.h"
 #include "queue/index_files.h"
 
 #define DAMAGED_NAME	"damaged"	/* a file: build it anew */
-
-/*
- * A full disk makes Berkeley DB panic, and then it says the same as of damage.
- * So its writes are ours too, to know one from the other. It does not go on
- * after a write that was cut short either.
- */
-static bool disk_full;
 
 /*
  * Berkeley DB syncs files, never the directory in which it has made them. A
@@ -74,39 +68,7 @@ strict_fsync(int fd)
 	return 0;
 }
 
-static ssize_t
-judged(ssize_t put, size_t n)
-{
-	if (put != -1 && (size_t)put < n)
-		errno = ENOSPC;
-	else if (put != -1 || (errno != ENOSPC && errno != EDQUOT))
-		return put;
-	disk_full = true;
-	return -1;
-}
-
-static ssize_t
-judged_write(int fd, const void *p, size_t n)
-{
-	return judged(write(fd, p, n), n);
-}
-
-static ssize_t
-judged_pwrite(int fd, const void *p, size_t n, off_t offset)
-{
-	return judged(pwrite(fd, p, n, offset), n);
-}
-
 /* --- what is wrong ------------------------------------------------------------- */
-
-bool
-index_files_is_damage(int error)
-{
-	return !disk_full && error != ENOSPC && error != EDQUOT &&
-	    error != EACCES && error != EPERM && error != EROFS &&
-	    error != ENOMEM && error != EMFILE && error != ENFILE &&
-	    error != ENOTSUP;
-}
 
 void
 index_files_note_damage(int error)
@@ -114,7 +76,7 @@ index_files_note_damage(int error)
 	int fd;
 
 	if (error == EIO || error == DB_RUNRECOVERY ||
-	    !index_files_is_damage(error))
+	    !dbdisk_is_damage(error))
 		return;
 	fd = openat(dir_fd, DAMAGED_NAME, O_WRONLY | O_CREAT | O_CLOEXEC,
 	    0600);
@@ -129,7 +91,7 @@ index_files_note_damage(int error)
 int
 index_files_begin(const char *dir)
 {
-	disk_full = false;
+	dbdisk_begin();
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd == -1)
 		return -1;
@@ -137,15 +99,9 @@ index_files_begin(const char *dir)
 	db_env_set_func_open(noted_open);
 	db_env_set_func_rename(noted_rename);
 	db_env_set_func_fsync(strict_fsync);
-	db_env_set_func_write(judged_write);
-	db_env_set_func_pwrite(judged_pwrite);
+	db_env_set_func_write(dbdisk_write);
+	db_env_set_func_pwrite(dbdisk_pwrite);
 	return dir_fd;
-}
-
-bool
-index_files_full(void)
-{
-	return disk_full;
 }
 
 bool

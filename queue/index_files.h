@@ -1,8 +1,8 @@
 /*
  * index_files: what Berkeley DB does with its files goes through here, so that
  * a name is durable before what stands behind it, a failed sync ends the
- * process, and a full disk is told from damage, of which Berkeley DB says the
- * same. One environment at a time.
+ * process, and a full disk is told from damage (lib/dbdisk.h). One environment
+ * at a time.
  */
 #ifndef QUEUE_INDEX_FILES_H
 #define QUEUE_INDEX_FILES_H
@@ -15,10 +15,6 @@
  * environment's end, or -1 with errno.
  */
 int	 index_files_begin(const char *dir);
-/* A write since then has met a full disk. */
-bool	 index_files_full(void);
-/* Damage, or nothing that a new index would be better off with? */
-bool	 index_files_is_damage(int error);
 /*
  * Some damage shows only when a page is changed, such as a log that is shorter
  * than the pages know. The next start would find nothing wrong and end here

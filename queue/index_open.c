@@ -4,6 +4,7 @@
  */
 #include "lib/prelude.h"
 
+#include "lib/dbdisk.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/index_files.h"
@@ -199,8 +200,8 @@ index_open(const char *dir, uint32_t cache_bytes, bool *damaged,
 		why = read_mark(x);
 	if (why == NULL)
 		why = read_all(x);
-	*damaged = why != NULL && index_files_is_damage(x->error);
-	if (why != NULL && index_files_full())
+	*damaged = why != NULL && dbdisk_is_damage(x->error);
+	if (why != NULL && dbdisk_full())
 		why = "the disk is full and the queue's index cannot be "
 		    "opened; nothing is lost, please make room";
 	if (why != NULL)

@@ -3,11 +3,13 @@
 posternd itself: what it says when it cannot start, reload all or nothing,
 replacement of what dies, the control socket, the end.
 """
+import errno
 import json
 import os
 import re
 import shutil
 import signal
+import smtplib
 import socket
 import struct
 import subprocess
@@ -19,8 +21,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap
 from ipc import VERSION                                          # noqa: E402
-from postern import (BIN, PATIENCE, Postern, free_port, make_certificate,
-                     need_root, resume, wait_for)
+from postern import (BIN, PATIENCE, Postern, USERS, free_port,
+                     make_certificate, need_root, resume, wait_for)
 
 POSTERND = os.path.join(BIN, "posternd")
 
@@ -313,6 +315,104 @@ def test_full_disk():
                       "full disk: one clear line"):
             tap.note(everything)
         subprocess.run(["umount", p.dir + "/small"], check=True)
+    shutil.rmtree(p.dir)
+
+
+def fill_up(path, leave):
+    """A file that takes all but so many bytes."""
+    with open(path, "ab", 0) as f:
+        for size in (1 << 20, 4096):
+            try:
+                while True:
+                    f.write(bytes(size))
+            except OSError as e:
+                assert e.errno == errno.ENOSPC, e
+        f.truncate(max(0, f.tell() - leave))
+
+
+def starts_and_knows(p, what):
+    """It starts, and who has an account logs in."""
+    try:
+        p.start()
+        p.client(login="alice@example.org").quit()
+        tap.ok(True, what)
+    except (RuntimeError, smtplib.SMTPException, OSError) as e:
+        tap.ok(False, what)
+        tap.note(e)
+    p.stop()
+
+
+def cannot_start(p, what):
+    """For want of room, and that is what it says."""
+    mark = len(p.log())
+    try:
+        p.start()
+        tap.ok(False, what + ": it started")
+    except RuntimeError:
+        said = p.log()[mark:]
+        if not tap.ok("full" in said and "make room" in said and
+                      "damaged (" not in said, what + ": full, not damaged"):
+            tap.note(said)
+    p.stop()
+
+
+def on_small_disk(path, options, test):
+    os.makedirs(path, 0o755)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path],
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        tap.ok(True, "full disk, later # SKIP cannot mount")
+        return
+    test()
+    subprocess.run(["umount", path], check=True)
+
+
+def test_full_disk_later():
+    """With ballast to throw off, and with what only looks like it."""
+    p = Postern(queue='segment = "8M"')
+    state = p.dir + "/state"
+    ballast, filler = state + "/queue/ballast", state + "/filler"
+
+    def test():
+        p.start()
+        p.account("alice@example.org", "open-sesame")
+        wait_for(lambda: os.path.exists(ballast) and os.stat(ballast).st_size)
+        p.stop()
+        fill_up(filler, 0)
+        starts_and_knows(p, "not a byte left: it starts without the ballast")
+        tap.equal(os.stat(ballast).st_size, 0, "which is thrown off")
+        victim = state + "/victim"
+        for lie, make in (("a link", os.symlink), ("a second name", os.link)):
+            os.unlink(ballast)
+            os.truncate(filler, 0)
+            with open(victim, "wb") as f:
+                f.write(bytes(1 << 20))
+            os.chown(victim, USERS["queue"], USERS["queue"])
+            make(victim, ballast)
+            fill_up(filler, 0)
+            cannot_start(p, lie + " for a ballast")
+            tap.equal(os.stat(victim).st_size, 1 << 20,
+                      lie + ": nothing is emptied")
+
+    on_small_disk(state, "size=64m,mode=755", test)
+    shutil.rmtree(p.dir)
+
+
+def test_accounts_disk():
+    """Full where the accounts are, after a kill: recovery cannot write."""
+    p = Postern()
+    auth = p.dir + "/state/auth"
+
+    def test():
+        p.start()
+        p.account("alice@example.org", "open-sesame")
+        p.kill_all()
+        fill_up(auth + "/filler", 0)
+        cannot_start(p, "no room for the accounts")
+        os.truncate(auth + "/filler", 0)
+        starts_and_knows(p, "with room they are there")
+
+    on_small_disk(auth, "size=8m,mode=700,uid=%d,gid=%d" %
+                  (USERS["auth"], USERS["auth"]), test)
     shutil.rmtree(p.dir)
 
 
@@ -713,6 +813,8 @@ test_start_errors()
 test_modes()
 test_not_root()
 test_full_disk()
+test_full_disk_later()
+test_accounts_disk()
 test_second_instance()
 test_check()
 test_help()

@@ -1,0 +1,24 @@
+/*
+ * dbdisk: what a full disk looks like to those who keep a Berkeley DB. It panics
+ * then, and says the same as of damage: so its writes are made here, to know one
+ * from the other. For db_env_set_func_write() and _pwrite(), which hold for the
+ * whole process. Any thread.
+ */
+#ifndef LIB_DBDISK_H
+#define LIB_DBDISK_H
+
+#include <sys/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Before an environment is opened: nothing has been full yet. */
+void	 dbdisk_begin(void);
+/* As the kernel's; one that was cut short is ENOSPC, for it does not go on. */
+ssize_t	 dbdisk_write(int fd, const void *, size_t n);
+ssize_t	 dbdisk_pwrite(int fd, const void *, size_t n, off_t);
+/* Whether the disk, or a quota, was full since then. */
+bool	 dbdisk_full(void);
+/* Whether an error of Berkeley DB's says that its files are not what they were. */
+bool	 dbdisk_is_damage(int error);
+
+#endif
