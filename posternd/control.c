@@ -482,7 +482,11 @@ control_open(const struct config *cfg, const struct control_ops *control_ops,
 void
 control_close(void)
 {
-	if (path[0] != '\0' && unlink(path) == -1)
+	if (path[0] == '\0')
+		return;
+	if (unlink(path) == -1)
 		log_debug("control", "the socket was gone already");
 	path[0] = '\0';
+	ev_fd_clear(&door);
+	close(door.fd);
 }

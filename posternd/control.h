@@ -19,7 +19,7 @@ struct control_ops {
 /* cfg is only looked at; -1 with a line added to problems. */
 int	 control_open(const struct config *, const struct control_ops *,
 	    struct buf *problems);
-/* Takes the socket away. */
+/* Takes the socket away; who is connected still gets his answer. */
 void	 control_close(void);
 
 /* Answers to those who asked for it: "" when all went well. */

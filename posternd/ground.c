@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <fcntl.h>
+#include <time.h>
 
 #include "lib/log.h"
 #include "lib/num.h"
@@ -11,6 +12,9 @@
 #include "posternd/slices.h"
 
 #define PROBE (64 * 1024)	/* what must fit on the disk to begin at all */
+#define STOPPING " stopping"	/* in the lock, behind the holder's number */
+#define LOCK_WAIT_MS 5000	/* for one that stops */
+#define LOCK_LOOK_MS 20
 
 int
 ground_programs(const struct config *cfg, struct buf *problems)
@@ -305,33 +309,82 @@ check_room(const struct config *cfg, struct buf *problems,
 
 /* --- the lock ----------------------------------------------------------------------------- */
 
+static int lock_fd = -1;
+
+/* For who is refused because of it; "" if that cannot be written. */
+static void
+say_holder(const char *word)
+{
+	char text[48];
+	int n;
+
+	n = snprintf(text, sizeof(text), "%d%s\n", (int)getpid(), word);
+	if (ftruncate(lock_fd, 0) == -1 || pwrite(lock_fd, text, (size_t)n, 0)
+	    == -1)
+		log_debug("ground", "the lock does not say who holds it");
+}
+
+/* 0, or -1 with who holds it; one that is about to end is waited for. */
+static int
+wait_for_lock(char *holder, size_t size)
+{
+	static const struct timespec look = { .tv_nsec = LOCK_LOOK_MS *
+	    1000000L };
+	ssize_t n;
+	int ms;
+
+	for (ms = 0; flock(lock_fd, LOCK_EX | LOCK_NB) == -1;
+	    ms += LOCK_LOOK_MS) {
+		n = pread(lock_fd, holder, size - 1, 0);
+		holder[n == -1 ? 0 : n] = '\0';
+		if (ms >= LOCK_WAIT_MS || strstr(holder, STOPPING) == NULL)
+			return -1;
+		nanosleep(&look, NULL);
+	}
+	return 0;
+}
+
 static int
 lock(const struct config *cfg, struct buf *problems)
 {
-	static int fd = -1;	/* held until the process ends */
-	char path[PATH_MAX], pid[24] = "";
-	int n;
+	char path[PATH_MAX], holder[48];
 
 	snprintf(path, sizeof(path), "%s/lock", cfg->state_dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd == -1) {
+	lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock_fd == -1) {
 		config_problem(problems, cfg, "state-dir", "cannot open %s: "
 		    "%s", path, strerrordesc_np(errno));
 		return -1;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
-		if (read(fd, pid, sizeof(pid) - 1) == -1)
-			pid[0] = '\0';
+	if (wait_for_lock(holder, sizeof(holder)) == -1) {
 		config_problem(problems, cfg, "state-dir", "another posternd "
-		    "(process %.*s) runs on %s; stop it, or give this one a "
-		    "state-dir of its own", (int)strcspn(pid, "\n"), pid,
-		    cfg->state_dir);
+		    "(process %.*s) %s on %s; %s", (int)strcspn(holder, " \n"),
+		    holder, strstr(holder, STOPPING) == NULL ? "runs" :
+		    "is stopping", cfg->state_dir, strstr(holder, STOPPING) ==
+		    NULL ? "stop it, or give this one a state-dir of its own" :
+		    "it finishes messages in progress: start again when it "
+		    "has ended");
+		close(lock_fd);
+		lock_fd = -1;
 		return -1;
 	}
-	n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-	if (ftruncate(fd, 0) == -1 || pwrite(fd, pid, (size_t)n, 0) == -1)
-		log_debug("ground", "the lock does not say who holds it");
+	say_holder("");
 	return 0;
+}
+
+void
+ground_stopping(void)
+{
+	if (lock_fd != -1)
+		say_holder(STOPPING);
+}
+
+void
+ground_leave(void)
+{
+	if (lock_fd != -1)
+		close(lock_fd);
+	lock_fd = -1;
 }
 
 int

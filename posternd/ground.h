@@ -14,10 +14,14 @@ int	 ground_programs(const struct config *, struct buf *problems);
 /* The directories that exist already, without a change: the same. */
 int	 ground_look(const struct config *, struct buf *problems);
 /*
- * Directories, and the lock that keeps a second instance out until this
- * process ends; -1 with lines added to problems.
+ * Directories, and the lock that keeps a second instance out; one that is just
+ * stopping is waited for, for some seconds. -1 with lines added to problems.
  */
 int	 ground_prepare(const struct config *, struct buf *problems,
 	    struct buf *warnings);
+/* Whoever starts now is to wait for us. */
+void	 ground_stopping(void);
+/* Nothing of ours is in use any more: the lock is free. */
+void	 ground_leave(void);
 
 #endif

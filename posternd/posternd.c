@@ -118,9 +118,13 @@ failed(const char *proc, const char *why)
 	children_stop(true);
 }
 
+/* Who hears that it has stopped may start another at once. */
 static void
 stopped(void)
 {
+	listeners_free(&sockets);
+	control_close();
+	ground_leave();
 	control_stopped();
 	ev_stop();
 }
@@ -235,6 +239,7 @@ static void
 stop(void)
 {
 	stopping = true;
+	ground_stopping();
 	notify("STOPPING=1");
 	children_stop(false);
 }

@@ -789,6 +789,49 @@ def test_stop():
                "but not after a second signal")
 
 
+def test_stop_and_start():
+    """Whoever heard that it has stopped can start the next one."""
+    p = Postern()
+    p.start()
+    for _ in range(8):
+        old = p.process
+        tap.equal(p.ctl("stop").returncode, 0, "stop is answered")
+        r = p.ctl("status", check=False)
+        tap.ok(r.returncode != 0 and "No such file" in r.stderr + r.stdout,
+               "nobody is there any more")
+        p.start()
+        old.wait(PATIENCE)
+    tap.ok(True, "and the next one starts at once")
+
+    p.account("alice@example.org", "open-sesame")
+    s = p.client(login="alice@example.org")
+    s.mail("alice@example.org")
+    s.rcpt("bob@example.net")
+    s.docmd("DATA")
+    old = p.process
+    old.send_signal(signal.SIGTERM)
+    wait_for(lambda: "stopping" in open(p.dir + "/state/lock").read())
+    edit(p, p.socket, p.dir + "/second")
+    second = subprocess.Popen([POSTERND, "-d", "-f", p.conf_path],
+                              stderr=subprocess.PIPE, text=True)
+    time.sleep(0.3)
+    tap.ok(second.poll() is None, "one that comes early waits")
+    said = second.communicate(timeout=PATIENCE)[1]
+    tap.ok(second.returncode == 1 and "is stopping" in said,
+           "but not for ever, and says for whom: " + said)
+    second = subprocess.Popen([POSTERND, "-d", "-f", p.conf_path],
+                              stderr=subprocess.PIPE, text=True)
+    time.sleep(0.3)
+    old.send_signal(signal.SIGTERM)
+    p.socket = p.dir + "/second"
+    tap.ok(wait_for(lambda: p.ctl("status", check=False).returncode == 0),
+           "it serves when the first has ended")
+    second.send_signal(signal.SIGTERM)
+    second.communicate(timeout=PATIENCE)
+    old.wait(PATIENCE)
+    shutil.rmtree(p.dir)
+
+
 def test_notify():
     p = Postern()
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -826,5 +869,6 @@ test_replacement()
 test_control()
 test_tickets()
 test_stop()
+test_stop_and_start()
 test_notify()
 tap.done()
