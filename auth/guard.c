@@ -25,6 +25,10 @@
 #define PAIRS_MAX	128
 #define ADDRESSES_MAX	1024
 #define NAMES_PER_ONE	4	/* so many names of a /48 do */
+/* So many names, each with one password that nobody could judge, do: */
+#define DOUBTS_PER_ONE	8
+#define DOUBTS_PER_ONE	8	/* so many names with one password each, of which
+				   nobody could tell whether it was wrong */
 
 static struct flood locked = FLOOD("locks", 60);
 
@@ -261,16 +265,6 @@ password_mark(const struct guard *g, struct memo *m, const struct place *p,
 	return hash_of(g, &in, sizeof(in));
 }
 
-static uint32_t
-count_password(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
-    const struct try *t, uint64_t secret, uint64_t now_ms)
-{
-	struct memo *m = noted(g, kind, key, now_ms);
-
-	(void)count(g, m, password_mark(g, m, &t->p, secret), t, now_ms);
-	return m->n;
-}
-
 /* What was tried from there; true when it is one that was not seen yet. */
 static bool
 count_try(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
@@ -279,18 +273,36 @@ count_try(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
 	return count(g, noted(g, kind, key, now_ms), tried, t, now_ms);
 }
 
-/* Who has a /48 has 65,536 networks: one more of them tried one more name. */
+/*
+ * Who has a /48 has 65,536 networks: one more of them tried one more name, or
+ * so many parts of one.
+ */
 static void
-count_site(struct guard *g, const struct try *t, uint64_t now_ms)
+count_site(struct guard *g, const struct try *t, uint32_t parts,
+    uint64_t now_ms)
 {
 	uint8_t key[KEY_LEN];
 	uint32_t turn;
 	struct memo *m;
 
+	if (t->p.site_len == 0)
+		return;
 	digest(g, SITE, t->p.v, t->p.site_len, key);
 	m = noted(g, SITE, key, now_ms);
-	turn = m->unseen++ / NAMES_PER_ONE;
+	turn = m->unseen / (NAMES_PER_ONE * DOUBTS_PER_ONE);
+	m->unseen += parts;
 	(void)count(g, m, hash_of(g, &turn, sizeof(turn)), t, now_ms);
+}
+
+static void
+count_doubt(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
+    const struct try *t, uint64_t now_ms)
+{
+	struct memo *m = noted(g, kind, key, now_ms);
+	uint32_t n = ++m->unseen;
+
+	if (n % DOUBTS_PER_ONE == 0)
+		(void)count(g, m, hash_of(g, &n, sizeof(n)), t, now_ms);
 }
 
 /* --- what others ask and tell -------------------------------------------------------- */
@@ -400,18 +412,22 @@ guard_network(const struct guard *g, const char *peer)
 	    p.site_len : p.network_len);
 }
 
+/* *fresh: nobody tried that before. How many different ones it is by now. */
 static uint32_t
 account_failed(struct guard *g, const struct try *t, uint64_t secret,
-    uint64_t now_ms)
+    bool *fresh, uint64_t now_ms)
 {
+	bool home = is_good(pair_of(g, t->name, &t->p), now_ms);
 	uint8_t key[KEY_LEN];
+	struct memo *m;
 
-	if (is_good(pair_of(g, t->name, &t->p), now_ms)) {
+	if (home)
 		pair_key(g, t->name, &t->p, key);
-		return count_password(g, PAIR, key, t, secret, now_ms);
-	}
-	account_key(g, t->name, key);
-	return count_password(g, ACCOUNT, key, t, secret, now_ms);
+	else
+		account_key(g, t->name, key);
+	m = noted(g, home ? PAIR : ACCOUNT, key, now_ms);
+	*fresh = count(g, m, password_mark(g, m, &t->p, secret), t, now_ms);
+	return m->n;
 }
 
 /* How many different ones its network has tried by now. */
@@ -428,8 +444,8 @@ peer_failed(struct guard *g, const struct try *t, uint64_t tried,
 	digest(g, NETWORK, t->p.v, t->p.network_len, key);
 	fresh = count_try(g, NETWORK, key, tried, t, now_ms);
 	n = guard_find(g, NETWORK, key)->n;
-	if (fresh && t->p.site_len > 0)
-		count_site(g, t, now_ms);
+	if (fresh)
+		count_site(g, t, DOUBTS_PER_ONE, now_ms);
 	digest(g, ADDRESS, t->p.v, t->p.len, key);
 	(void)count_try(g, ADDRESS, key, tried, t, now_ms);
 	return n;
@@ -441,19 +457,46 @@ guard_failed(struct guard *g, const char *name, const char *peer,
 {
 	struct try t = { name, peer, place_of(peer) };
 	uint32_t passwords, names;
+	bool fresh;
 
-	passwords = account_failed(g, &t, secret, now_ms);
+	passwords = account_failed(g, &t, secret, &fresh, now_ms);
 	names = peer_failed(g, &t, hash_of(g, name, strlen(name)), now_ms);
 	return passwords > names ? passwords : names;
 }
 
+static void
+peer_doubted(struct guard *g, const struct try *t, uint64_t now_ms)
+{
+	uint8_t key[KEY_LEN];
+
+	if (t->p.len == 0 || is_good(pair_of(g, t->name, &t->p), now_ms))
+		return;
+	digest(g, NETWORK, t->p.v, t->p.network_len, key);
+	count_doubt(g, NETWORK, key, t, now_ms);
+	count_site(g, t, 1, now_ms);
+	digest(g, ADDRESS, t->p.v, t->p.len, key);
+	count_doubt(g, ADDRESS, key, t, now_ms);
+}
+
+/*
+ * Whether or not a source was asked, or the name has an account here: a count
+ * that depended on it would tell.
+ */
 uint32_t
 guard_undecided(struct guard *g, const char *name, const char *peer,
     uint64_t secret, uint64_t now_ms)
 {
 	struct try t = { name, peer, place_of(peer) };
+	uint32_t passwords, names = 0;
+	bool fresh;
 
-	return account_failed(g, &t, secret, now_ms);
+	passwords = account_failed(g, &t, secret, &fresh, now_ms);
+	if (fresh && passwords == 1)
+		peer_doubted(g, &t, now_ms);
+	else if (fresh)
+		names = peer_failed(g, &t, hash_of(g, name, strlen(name)),
+		    now_ms);
+	return passwords > names ? passwords : names;
 }
 
 uint32_t

@@ -127,12 +127,13 @@ withdraw(struct question *q)
 	return true;
 }
 
-/* What is out for it comes back to nobody. */
+/* What is out for it comes back to nobody; another one may try the source. */
 static void
 let_go(struct question *q)
 {
 	if (q->asked == NULL || withdraw(q))
 		return;
+	health_untried(&q->asked->source->health);
 	q->asked->question = NULL;
 	q->asked = NULL;
 	ev_timer_cancel(&q->timer);
@@ -262,11 +263,13 @@ done(struct ask *ask)
 	struct source *s = a->source;
 	struct question *q = a->question;
 
-	/* One that came too late has been counted as a failure. */
-	if (q != NULL && ask->answer.said == SAID_NOTHING)
+	/*
+	 * One that came too late has been counted as a failure; one that auth
+	 * (a former one) does not wait for says as much as any.
+	 */
+	if (!a->lost && ask->answer.said == SAID_NOTHING)
 		failed(s, ask->begun_ms, ask->answer.why);
-	else if (ask->answer.said != SAID_NOTHING && q != NULL &&
-	    health_good(&s->health))
+	else if (!a->lost && health_good(&s->health))
 		log_info("source=%s state=answering", conf_of(s)->name);
 	if (q != NULL) {
 		q->asked = NULL;

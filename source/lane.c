@@ -11,6 +11,9 @@
 #include "source/lane.h"
 #include "source/wait.h"
 
+/* Where strangers wait, each so manieth turn is theirs. */
+#define STRANGERS_TURN	4
+
 STAILQ_HEAD(asks, ask);
 
 /* Who waits from one network. Empty ones are freed. */
@@ -28,6 +31,9 @@ struct lanes {
 	atomic_uint refs;	/* the owner, and each thread */
 	/* main thread's: */
 	uint32_t started, busy;	/* threads, and those that have an ask */
+	LIST_HEAD(, ask) inside; /* what they have */
+	uint32_t passed;	/* turns of known clients since strangers, who
+				   waited, had one */
 	TAILQ_HEAD(, line) lines[2]; /* strangers', known clients'; whose turn
 				   is next first */
 	pthread_mutex_t lock;
@@ -188,6 +194,7 @@ wake_cb(void *arg)
 	while ((a = STAILQ_FIRST(&all)) != NULL) {
 		STAILQ_REMOVE_HEAD(&all, link);
 		a->lanes->busy--;
+		LIST_REMOVE(a, of_inside);
 		hand_out(a->lanes);
 		a->done(a);
 	}
@@ -228,6 +235,7 @@ lanes_new(const struct conf_source *conf, const struct backend *backend)
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->more, NULL);
 	STAILQ_INIT(&l->todo);
+	LIST_INIT(&l->inside);
 	TAILQ_INIT(&l->lines[false]);
 	TAILQ_INIT(&l->lines[true]);
 	find_ca(l);
@@ -319,6 +327,43 @@ step_out(struct ask *a, bool turn)
 }
 
 /*
+ * A network, and all who come from this machine, has half of the connections at
+ * most, the others' being free whatever it asks: a "no" of PAM takes seconds.
+ */
+static bool
+has_room(const struct lanes *l, uint64_t network)
+{
+	uint32_t half = lanes_conf(l)->connections / 2, n = 0;
+	const struct ask *a;
+
+	LIST_FOREACH(a, &l->inside, of_inside)
+		n += a->network == network;
+	return n < (half > 0 ? half : 1);
+}
+
+/* NULL: nobody waits who may go in. */
+static struct line *
+first_of(const struct lanes *l, bool known)
+{
+	struct line *line;
+
+	TAILQ_FOREACH(line, &l->lines[known], link)
+		if (has_room(l, line->network))
+			break;
+	return line;
+}
+
+/* Whose turn it is. */
+static struct line *
+next_line(struct lanes *l)
+{
+	struct line *known = first_of(l, true), *stranger = first_of(l, false);
+	bool theirs = known == NULL || l->passed >= STRANGERS_TURN - 1;
+
+	return stranger != NULL && theirs ? stranger : known;
+}
+
+/*
  * To threads that are free, and only then: how long somebody had to wait for
  * one is no time that the source has taken.
  */
@@ -329,14 +374,16 @@ hand_out(struct lanes *l)
 	struct line *line;
 	struct ask *a;
 
-	while ((line = TAILQ_FIRST(&l->lines[true])) != NULL ||
-	    (line = TAILQ_FIRST(&l->lines[false])) != NULL) {
+	while ((line = next_line(l)) != NULL) {
 		if (l->busy == l->started && (l->started >= conf->connections
 		    || !start_thread(l)))
 			return;
 		a = STAILQ_FIRST(&line->asks);
 		step_out(a, true);
+		l->passed = a->known && !TAILQ_EMPTY(&l->lines[false]) ?
+		    l->passed + 1 : 0;
 		l->busy++;
+		LIST_INSERT_HEAD(&l->inside, a, of_inside);
 		a->begun_ms = ev_now_ms();
 		a->deadline_ms = wait_clock() +
 		    (uint64_t)conf->timeout_sec * 1000;

@@ -1,8 +1,9 @@
 /*
  * lane: the threads that ask one source, as many as its connections. Whoever
  * has to wait for one of them does so in the main thread, in a line for each
- * network; known clients before strangers, and networks in turn, so that one of
- * them, however much it asks, is in nobody's way for longer than one answer.
+ * network. Known clients go before strangers, but each fourth turn is these's;
+ * networks go in turn, and none has more than half of the threads (one, where
+ * there is one): whoever asks without end, known or not, is in his own way.
  * Threads never see more than the question in their hands. An ask is submitted,
  * and comes back once, in the main loop, by done(); or it is withdrawn before a
  * thread has it.
@@ -20,6 +21,7 @@ struct line;
 
 struct ask {
 	STAILQ_ENTRY(ask) link;
+	LIST_ENTRY(ask) of_inside; /* main thread's: a thread has it */
 	char	 name[ACCOUNT_MAX + 1];
 	char	 password[SOURCE_PASSWORD_MAX + 1];
 	struct answer answer;

@@ -24,7 +24,8 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct script {		/* under lock */
 	enum source_said said;
 	bool	 stuck;		/* whoever asks comes back when it is not, */
-	unsigned int let;	/* or is one of so many */
+	unsigned int let;	/* or is one of so many, who came first */
+	unsigned int came, went;
 	unsigned int asked, inside, states;
 	char	 name[64], password[64];
 } scripts[DESKS];
@@ -44,15 +45,18 @@ static void
 fake_ask(void *arg, const struct query *q, struct answer *a)
 {
 	struct script *s = arg;
+	unsigned int mine;
 
 	pthread_mutex_lock(&lock);
+	mine = s->came++;
 	snprintf(s->name, sizeof(s->name), "%s", q->name);
 	snprintf(s->password, sizeof(s->password), "%s", q->password);
 	s->asked++;
 	s->inside++;
 	pthread_cond_broadcast(&changed);
-	while (s->stuck && s->let == 0)
+	while (s->stuck && (s->let == 0 || mine != s->went))
 		pthread_cond_wait(&changed, &lock);
+	s->went++;
 	s->let -= s->let > 0;
 	pthread_cond_broadcast(&changed);
 	s->inside--;
@@ -282,7 +286,7 @@ set_up(void)
 
 	for (i = 0; i < DESKS; i++)
 		sources[i] = (struct conf_source){ .name = names[i],
-		    .type = i, .timeout_sec = 5, .connections = 2,
+		    .type = i, .timeout_sec = 5, .connections = 4,
 		    .socket = empty, .service = empty, .uri = empty,
 		    .base = empty, .filter = empty, .dn = empty,
 		    .bind_dn = empty, .senders_attribute = empty,
@@ -407,7 +411,7 @@ test_stuck(void)
 	says(1, SAID_UNKNOWN);
 	says(2, SAID_YES);
 	sticks(1, true);
-	for (i = 0; i < 4; i++)		/* two threads, two in line */
+	for (i = 0; i < 4; i++)		/* two of a network, two in line */
 		ask(A, false);
 	wait_inside(1, 2);
 	ask("peter@pam.example", false);
@@ -494,39 +498,145 @@ take_in(void)
 		ev_loop_once(2);
 }
 
-/* Whoever fills the line of his network is in no other's way. */
+static void
+wait_for_all(unsigned int n)
+{
+	sticks(0, false);
+	while (n-- > 0 && reply()->type == M_SOURCE_NO)
+		;
+}
+
+/*
+ * Those in line get in one by one, as those inside leave in their order: the
+ * first letters of their names.
+ */
+static const char *
+order(unsigned int n)
+{
+	static char text[32];
+	unsigned int i;
+
+	for (i = 0; i < n && i < sizeof(text) - 1; i++) {
+		let_out(0, 1);
+		wait_inside(0, 4);
+		pthread_mutex_lock(&lock);
+		text[i] = scripts[0].name[0];
+		pthread_mutex_unlock(&lock);
+	}
+	text[i] = '\0';
+	return text;
+}
+
+/* All four threads have somebody. */
+static void
+fill_up(void)
+{
+	desk_conf(&conf);
+	says(0, SAID_WRONG);
+	sticks(0, true);
+	ask_from(1, B, false, false);
+	ask_from(1, B, false, false);
+	ask_from(2, B, false, false);
+	ask_from(2, B, false, false);
+	wait_inside(0, 4);
+}
+
+/* Whoever asks without end is in no other's way, known or not. */
 static void
 test_turns(void)
 {
-	uint64_t other, known[2];
-	struct reply *r;
-	int i, at[3] = { 0 };
+	int i;
+
+	fill_up();
+	for (i = 0; i < 9; i++)
+		ask_from(20 + (uint64_t)i, "known@elsewhere.example", false,
+		    true);
+	for (i = 0; i < 4; i++)
+		ask_from(40, "stranger@elsewhere.example", false, false);
+	take_in();
+	is_str(order(13), "kkkskkkskkkss", "known clients first, but each "
+	    "fourth turn is a stranger's");
+	wait_for_all(17);
+	fill_up();
+	for (i = 0; i < 6; i++)
+		ask_from(20, "known@elsewhere.example", false, true);
+	ask_from(21, "mary@elsewhere.example", false, true);
+	for (i = 0; i < 3; i++)
+		ask_from(40, "a@elsewhere.example", false, false);
+	ask_from(41, "bob@elsewhere.example", false, false);
+	take_in();
+	is_str(order(11), "kmkakbkakak", "networks take turns, and none is in "
+	    "more than half of the threads");
+	wait_for_all(15);
+}
+
+/* The same for this machine's own clients, who are always known. */
+static void
+test_half(void)
+{
+	int i;
 
 	desk_conf(&conf);
 	says(0, SAID_WRONG);
 	sticks(0, true);
-	for (i = 0; i < 22; i++)
-		ask_from(7, B, false, false);
-	wait_inside(0, 2);
-	other = ask_from(8, B, false, false);
 	for (i = 0; i < 10; i++)
-		ask_from(9, B, false, true);
-	known[0] = last;
-	known[1] = ask_from(10, B, false, true);
+		ask_from(0, B, false, true);
+	wait_inside(0, 2);
 	take_in();
+	is_int(asked(0), 2, "a webmail has two of four");
+	ask_from(5, B, false, false);
+	take_in();
+	is_int(asked(0), 3, "a stranger gets in at once");
+	wait_for_all(11);
+	sources[0].connections = 1;
+	desk_conf(&conf);
+	ask_from(0, B, false, true);
+	is_int(reply()->type, M_SOURCE_NO, "one connection is for all");
+	sources[0].connections = 4;
+	desk_conf(&conf);
+}
+
+/* The source has failed twice, and one question tries it again. */
+static void
+try_again(void)
+{
+	desk_conf(&conf);
+	says(0, SAID_NOTHING);
+	says(2, SAID_UNKNOWN);
+	ask(B, false);
+	(void)reply();
+	ask(B, false);
+	(void)reply();
+	ev_clock_step(2000);
+	line[0] = '\0';
+	says(0, SAID_YES);
+	sticks(0, true);
+	ask(B, false);
+	wait_inside(0, 1);
+	dial();				/* auth is replaced */
+	take_in();
+}
+
+/* A question that nobody waits for any more tells of its source all the same. */
+static void
+test_orphan(void)
+{
+	int i;
+
+	try_again();
+	ask(B, false);
+	take_in();
+	is_int(asked(0), 2, "the new auth's question may try it as well");
 	sticks(0, false);
-	for (i = 1; i <= 34 && (r = reply())->type == M_SOURCE_NO; i++) {
-		at[0] = r->id == known[1] ? i : at[0];
-		at[1] = r->id == known[0] ? i : at[1];
-		at[2] = r->id == other ? i : at[2];
-	}
-	/* Two are inside, and two threads may change places. */
-	ok(at[0] > 0 && at[0] <= 2 + 2 + 1, "of known clients each network has "
-	    "its turn (%d)", at[0]);
-	ok(at[1] >= 11 && at[1] <= 14, "they all go first (%d)", at[1]);
-	ok(at[2] > at[1] - 2 && at[2] <= 2 + 11 + 2 + 1, "then strangers', the "
-	    "second network behind one of twenty (%d)", at[2]);
-	is_int(i, 35, "all are answered");
+	is_int(reply()->type, M_SOURCE_OK, "and is answered");
+	try_again();
+	sticks(0, false);
+	for (i = 0; i < 500 && *line == '\0'; i++)
+		ev_loop_once(5);
+	is_str(line, "source=pam state=answering", "so is the old one's");
+	ask(B, false);
+	is_int(reply()->type, M_SOURCE_OK, "the next one finds it well");
+	desk_conf(&conf);
 }
 
 /* A line that is long says nothing of the source. */
@@ -724,6 +834,8 @@ main(void)
 	test_stuck();
 	test_known();
 	test_turns();
+	test_half();
+	test_orphan();
 	test_line();
 	test_cancel();
 	test_leaving();

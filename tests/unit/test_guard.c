@@ -152,28 +152,79 @@ test_tokens(void)
 	    "nine passwords stay nine");
 }
 
-/* Whether it was wrong nobody knows: the name counts them, no network does. */
+/* So many names with the same password, of which nobody knows whether it is. */
+static void
+doubt_names(const char *peer, uint32_t n)
+{
+	static uint32_t k;
+	char name[32];
+
+	while (n-- > 0) {
+		snprintf(name, sizeof(name), "doubt%u", k++);
+		guard_undecided(g, name, peer, 7, now);
+	}
+}
+
+/* Nobody knows whether it was wrong: honest ones have one password each. */
 static void
 test_undecided(void)
 {
-	char name[32];
 	uint32_t i;
 
 	fresh();
-	for (i = 0; i < 50; i++) {
-		snprintf(name, sizeof(name), "user%u", i);
-		guard_undecided(g, name, STRANGER, 7, now);
-	}
+	doubt_names(STRANGER, 8 * LIMIT - 1);
 	is_int(guard_peer_wait(g, STRANGER, now), 0,
 	    "an office that waits for its server is not locked");
+	doubt_names("198.51.100.10", 1);
+	is_int(guard_peer_wait(g, STRANGER, now), LOCK,
+	    "eighty names that were never there are a spray");
+	is_int(guard_peer_wait(g, HOME, now), 0, "from there");
 	for (i = 0; i < 1000; i++)
-		guard_undecided(g, "alice", STRANGER, 7, now);
-	is_int(guard_account_wait(g, "alice", STRANGER, now), 0,
-	    "nor is who tries the same password all the while");
+		guard_undecided(g, "alice", HOME, 7, now);
+	is_int(guard_account_wait(g, "alice", HOME, now), 0,
+	    "who tries the same password all the while is locked nowhere");
 	for (i = 1; i < LIMIT; i++)
-		guard_undecided(g, "alice", STRANGER, 7 + i, now);
-	is_int(guard_account_wait(g, "alice", STRANGER, now), LOCK,
+		guard_undecided(g, "alice", HOME, 7 + i, now);
+	is_int(guard_account_wait(g, "alice", "203.0.113.1", now), LOCK,
 	    "ten different ones are guesses");
+	is_int(guard_peer_wait(g, HOME, now), 0, "at one name");
+}
+
+/* Who locks names so locks himself, as by any other guess. */
+static void
+test_undecided_network(void)
+{
+	char name[32];
+	uint32_t i, n = 0;
+
+	fresh();
+	for (i = 0; i < 25 * LIMIT; i++) {
+		snprintf(name, sizeof(name), "local%u", i / LIMIT);
+		if (guard_account_wait(g, name, STRANGER, now) == 0)
+			guard_undecided(g, name, STRANGER, i, now);
+	}
+	is_int(guard_peer_wait(g, STRANGER, now), LOCK, "it is locked");
+	is_int(guard_peer_wait(g, "198.51.100.200", now), LOCK, "all of it");
+	for (i = 0; i < 25; i++) {
+		snprintf(name, sizeof(name), "local%u", i);
+		n += guard_account_wait(g, name, HOME, now) > 0;
+	}
+	ok(n > 0 && n < LIMIT, "by the names that it has locked (%u)", n);
+	fresh();
+	for (i = 0; i < 8 * LIMIT; i++) {
+		snprintf(name, sizeof(name), "staff%u", i);
+		guard_succeeded(g, name, "192.0.2.1", now);
+		guard_undecided(g, name, HOME, 100 + i, now);
+	}
+	is_int(guard_account_wait(g, "new", HOME, now), 0,
+	    "who is at home in an office does not count, however many");
+	fresh();
+	for (i = 0; i < 8 * 4 * LIMIT; i++) {
+		snprintf(name, sizeof(name), "2001:db8:7:%x::1", i);
+		doubt_names(name, 1);
+	}
+	is_int(guard_peer_wait(g, "2001:db8:7:ffff::1", now), LOCK,
+	    "a name from each network of a /48 is a spray, too");
 }
 
 static void
@@ -624,6 +675,7 @@ main(void)
 	test_home();
 	test_tokens();
 	test_undecided();
+	test_undecided_network();
 	test_network();
 	test_office();
 	test_locks();

@@ -460,6 +460,14 @@ test_guesses_meanwhile(void)
 		watch_unlock(names[k]);
 	}
 	ok(watch_peer_wait(rig_peer) == 0, "and no network");
+	for (i = 0; i < 2; i++) {
+		n = snprintf(in, sizeof(in), "%cnora%cpa55word %d", 0, 0, i);
+		rig_start_login(++id, "PLAIN", in, (size_t)n, 256);
+		(void)question(&q);
+		answer_no(q, true);
+		(void)rig_answer();
+	}
+	ok(watch_peer_wait(rig_peer) > 0, "three names with two each do");
 	rig_peer = "192.0.2.7";
 	conf.lock_after = 0;
 	watch_conf(&conf);
