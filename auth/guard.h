@@ -76,11 +76,11 @@ uint64_t guard_network(const struct guard *, const char *peer);
 uint32_t guard_failed(struct guard *, const char *name, const char *peer,
 	    uint64_t secret, uint64_t now_ms);
 /*
- * The same for a password of which not all could tell whether it was wrong. From
- * a name's second different one on it counts like any other; the first, which is
- * all that an honest client has, counts where it came from only together with
- * those of seven other names that are not at home there: where many wait for one
- * server to come back, their network has done nothing.
+ * The same for a password of which not all could tell whether it was wrong.
+ * From a name's second different one on it counts like any other; the first,
+ * which is all that an honest client has, counts where it came from only
+ * together with those of seven other names that are not at home there: where
+ * many wait for one server to come back, their network has done nothing.
  */
 uint32_t guard_undecided(struct guard *, const char *name, const char *peer,
 	    uint64_t secret, uint64_t now_ms);

@@ -617,7 +617,7 @@ try_again(void)
 	take_in();
 }
 
-/* A question that nobody waits for any more tells of its source all the same. */
+/* A question that nobody waits for any more tells of its source as well. */
 static void
 test_orphan(void)
 {
