@@ -34,30 +34,38 @@ size_of(const char *path)
 }
 
 void
-ballast_throw(const char *dir, uint64_t bytes)
+ballast_lighten(const char *dir, uint64_t keep)
 {
 	char *path = path_in(dir);
+	int64_t size = size_of(path);
 
-	if (size_of(path) > 0 && free_bytes(dir) < bytes) {
-		if (truncate(path, 0) == 0)
-			log_warnx("disk=%s is full: the ballast of %llu bytes "
-			    "is thrown off, so that what is queued can go on; "
+	if (size > 0 && (uint64_t)size > keep) {
+		if (truncate(path, (off_t)keep) == 0)
+			log_warnx("disk=%s is full: ballast of %llu bytes is "
+			    "thrown off, so that what is queued can go on; "
 			    "please make room", dir,
-			    (unsigned long long)bytes);
+			    (unsigned long long)((uint64_t)size - keep));
 		else
-			log_warn("cannot empty %s", path);
+			log_warn("cannot truncate %s", path);
 	}
 	free(path);
 }
 
+void
+ballast_throw(const char *dir, uint64_t bytes)
+{
+	if (free_bytes(dir) < bytes)
+		ballast_lighten(dir, 0);
+}
+
 bool
-ballast_thrown(const char *dir)
+ballast_thrown(const char *dir, uint64_t bytes)
 {
 	char *path = path_in(dir);
-	bool thrown = size_of(path) == 0;
+	int64_t size = size_of(path);
 
 	free(path);
-	return thrown;
+	return size >= 0 && (uint64_t)size < bytes;
 }
 
 bool
@@ -68,7 +76,7 @@ ballast_wanted(const char *dir, uint64_t bytes, uint64_t keep_free)
 	bool wanted;
 
 	wanted = left != UINT64_MAX && left >= bytes &&
-	    left - bytes >= keep_free && size_of(path) <= 0;
+	    left - bytes >= keep_free && size_of(path) < (int64_t)bytes;
 	free(path);
 	return wanted;
 }

@@ -2,9 +2,10 @@
  * ballast: a file that does nothing but take room. When the disk is full at a
  * start it is thrown off before recovery, which needs room for a segment of the
  * journal and for the index, so that mail can leave and make more; by posternd
- * already, since the accounts and a probe of the disk come before. It is taken
- * aboard again when there is plenty; until then it is an empty file, and what
- * it has made free is not for new mail.
+ * already, since the accounts and a probe of the disk come before. A queue that
+ * runs may have a part of it and leaves the rest to the next start. It is taken
+ * aboard again when there is plenty; until then the file is smaller, and what it
+ * has made free is not for new mail.
  */
 #ifndef QUEUE_BALLAST_H
 #define QUEUE_BALLAST_H
@@ -14,7 +15,10 @@
 
 /* Before recovery: thrown off if fewer bytes are free. */
 void	 ballast_throw(const char *dir, uint64_t bytes);
-bool	 ballast_thrown(const char *dir);
+/* While it runs: all but so many bytes of it. */
+void	 ballast_lighten(const char *dir, uint64_t keep);
+/* Whether some of so many bytes was thrown off. */
+bool	 ballast_thrown(const char *dir, uint64_t bytes);
 /* Whether it is to be taken aboard, which would leave at least keep_free. */
 bool	 ballast_wanted(const char *dir, uint64_t bytes, uint64_t keep_free);
 /* Takes it aboard; in a thread. Not having it is worth one line in the log. */

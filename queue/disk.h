@@ -115,8 +115,10 @@ void	 disk_use(struct disk *, const struct store_msg *);
 void	 disk_checkpoint(struct disk *);
 /* The same at once in this thread, at start: the journal is not open yet. */
 void	 disk_checkpoint_now(struct disk *, struct journal_place mark);
-/* Those before the mark's that no queued message needs are free for use. */
-void	 disk_release_segments(struct disk *, uint64_t mark);
+/* The first segment that the mark or a queued message needs. */
+uint64_t disk_needed_from(struct disk *, uint64_t mark);
+/* The disk is full: gives what a queue that runs may have of the ballast. */
+void	 disk_lighten(const struct disk *);
 void	 disk_look(void *);		/* the timer: is one due? is there room? */
 
 /* disk_move.c: after a checkpoint, with the newest segment's generation */

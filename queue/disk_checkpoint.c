@@ -140,8 +140,8 @@ work(struct task *t)
  * In order of segments: the first one that is needed, by a body or because the
  * mark is in it, keeps all later ones.
  */
-void
-disk_release_segments(struct disk *d, uint64_t mark)
+uint64_t
+disk_needed_from(struct disk *d, uint64_t mark)
 {
 	size_t i = 0;
 
@@ -154,8 +154,7 @@ disk_release_segments(struct disk *d, uint64_t mark)
 		    d->nsegments * sizeof(*d->segments));
 	if (d->nsegments > 0 && d->segments[0].generation < mark)
 		mark = d->segments[0].generation;
-	if (d->journal != NULL)
-		journal_release(d->journal, mark);
+	return mark;
 }
 
 /* True when the caller of the store may forget the message. */
@@ -200,7 +199,9 @@ done(struct task *t)
 		ids[n++] = c->items[i].entry->id;
 		disk_entry_free(d, c->items[i].entry);
 	}
-	disk_release_segments(d, c->mark.generation);
+	if (d->journal != NULL)
+		journal_release(d->journal,
+		    disk_needed_from(d, c->mark.generation));
 	d->checkpointing = false;
 	disk_move(d, c->mark.generation);
 	if (n > 0 && d->ops != NULL && d->ops->settled != NULL && !d->closing)
@@ -242,6 +243,14 @@ disk_checkpoint_now(struct disk *d, struct journal_place mark)
 	done(&c->barrier.task);
 }
 
+/* A start with a full disk will need the rest. */
+void
+disk_lighten(const struct disk *d)
+{
+	ballast_lighten(d->dir, d->ballast_bytes -
+	    d->journal_conf.segment_bytes);
+}
+
 static void
 look_for_room(struct disk *d)
 {
@@ -261,11 +270,11 @@ look_for_room(struct disk *d)
 	left = (uint64_t)v.f_bavail * v.f_frsize;
 	/* Before the journal or the index wants what is not there any more. */
 	if (left < d->journal_conf.segment_bytes)
-		ballast_throw(d->dir, d->ballast_bytes);
-	if (ballast_thrown(d->dir))
-		floor += d->ballast_bytes;
+		disk_lighten(d);
 	if (floor < least)
 		floor = least;
+	if (ballast_thrown(d->dir, d->ballast_bytes))
+		floor += d->ballast_bytes;
 	room = left >= floor;
 	if (room != d->room)
 		log_warnx("disk=%s: %s", d->dir, room ? "there is room again" :

@@ -156,9 +156,7 @@ wanted_cb(uint64_t id, void *arg)
 static void
 full_cb(void *arg)
 {
-	const struct disk *d = arg;
-
-	ballast_throw(d->dir, d->ballast_bytes);
+	disk_lighten(arg);
 }
 
 static const struct journal_ops journal_ops = { disk_written, full_cb };
@@ -197,45 +195,39 @@ count(struct disk *d, struct journal_found *found)
 }
 
 /*
- * Everything into the index, and a new segment behind what was found. That is
- * there before the index ends with it: a segment that the index names and that
- * is missing was taken away. damaged: parts of the journal could not be read.
+ * Everything into the index, and a new segment behind what was found, from one
+ * that nothing needs any more if the disk has no room. damaged: parts of the
+ * journal could not be read.
  */
 static const char *
 recover(struct disk *d, bool *damaged)
 {
 	struct recovery r = { .d = d };
 	struct journal_found found;
-	struct journal_place mark;
-	struct journal *journal;
-	const char *errstr;
-	uint64_t newest;
+	struct journal_place mark, end;
+	const char *errstr = NULL;
+	uint64_t next;
 
 	index_mark(d->index, &mark, &d->last_id);
 	if (journal_replay(&d->journal_conf, mark, batch_cb, recover_cb, &r,
-	    &found, &errstr) == -1) {
+	    &found, &errstr) == -1 || r.later) {
 		free(found.generations);
-		return errstr;
+		return r.later ? RECORD_LATER : errstr;
 	}
-	if (r.later) {
-		free(found.generations);
-		return RECORD_LATER;
-	}
-	newest = found.n == 0 ? 0 : found.generations[found.n - 1];
-	if (newest < mark.generation)
-		newest = mark.generation;
-	journal = journal_open(&d->journal_conf, &journal_ops, d, newest + 1,
-	    found.end.offset, &errstr);
-	if (journal == NULL) {
-		free(found.generations);
-		return errstr;
-	}
+	next = found.n == 0 ? 1 : found.generations[found.n - 1] + 1;
+	if (next < mark.generation)
+		next = mark.generation;
+	/* The mark names what is there: else somebody has taken it away. */
+	end = found.end.generation != 0 ? found.end :
+	    (struct journal_place){ next, 0 };
 	all_indexed(d);
-	disk_checkpoint_now(d, (struct journal_place){ newest + 1, 0 });
+	disk_checkpoint_now(d, end);
 	count(d, &found);
-	d->journal = journal;
-	disk_release_segments(d, newest + 1);
+	d->journal = journal_open(&d->journal_conf, &journal_ops, d, next,
+	    found.end.offset, disk_needed_from(d, end.generation), &errstr);
 	free(found.generations);
+	if (d->journal == NULL)
+		return errstr;
 	*damaged = found.damaged > 0;
 	log_info("store=%s open messages=%llu replayed=%llu accepted=%llu "
 	    "changed=%llu removed=%llu ignored=%llu damaged=%llu", d->dir,
@@ -414,6 +406,36 @@ owned_check_ours(const char *dir)
 	return why;
 }
 
+/*
+ * A file that nobody names may belong to a record that was lost. That is noted,
+ * as the next start finds nothing wrong any more.
+ */
+static const char *
+sweep(struct disk *d, bool damaged)
+{
+	char *note = xasprintf("%s/keep-spool", d->dir);
+	const char *why = NULL;
+	int fd;
+
+	if (damaged) {
+		fd = open(note, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+		    O_NONBLOCK, 0600);
+		if (fd == -1)
+			log_warn("cannot make %s", note);
+		else
+			close(fd);
+		why = sync_dir(d->dir);
+	}
+	if (damaged || access(note, F_OK) == 0)
+		log_warnx("spool=%s the journal was damaged, so files that no "
+		    "message names are kept; look at them, remove those that "
+		    "nobody needs, then %s", d->spool_dir, note);
+	else
+		spool_sweep(d->spool_dir, wanted_cb, d);
+	free(note);
+	return why;
+}
+
 static const char *
 open_all(struct disk *d, const struct store_conf *conf)
 {
@@ -440,14 +462,7 @@ open_all(struct disk *d, const struct store_conf *conf)
 	    (why = open_index(d, conf->cache_bytes)) != NULL ||
 	    (why = recover(d, &damaged)) != NULL)
 		return why;
-	/* A file that nobody names may belong to a record that was lost. */
-	if (!damaged)
-		spool_sweep(d->spool_dir, wanted_cb, d);
-	else
-		log_warnx("spool=%s the journal was damaged, so files that no "
-		    "message names are kept; look at them, then remove them",
-		    d->spool_dir);
-	return NULL;
+	return sweep(d, damaged);
 }
 
 struct store *

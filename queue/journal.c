@@ -261,7 +261,7 @@ journal_add(struct journal *j, struct journal_op *op)
 bool
 journal_waits(const struct journal *j)
 {
-	return stock_full(j->stock);
+	return stock_waits(j->stock);
 }
 
 void
@@ -282,7 +282,8 @@ journal_read(struct journal *j, struct journal_place place, size_t skip,
 
 struct journal *
 journal_open(const struct journal_conf *conf, const struct journal_ops *ops,
-    void *arg, uint64_t generation, uint64_t before_end, const char **errstr)
+    void *arg, uint64_t generation, uint64_t before_end, uint64_t release,
+    const char **errstr)
 {
 	struct journal *j = xcalloc(1, sizeof(*j));
 
@@ -298,7 +299,7 @@ journal_open(const struct journal_conf *conf, const struct journal_ops *ops,
 	j->dir_fd = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (j->dir_fd != -1)
 		j->stock = stock_new(j->dir, j->segment_bytes, j->readers,
-		    ops->full, arg);
+		    release, ops->full, arg);
 	if (j->stock == NULL) {
 		*errstr = "the journal's directory cannot be read";
 		return NULL;

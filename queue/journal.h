@@ -80,10 +80,13 @@ int	 journal_replay(const struct journal_conf *, struct journal_place from,
  */
 bool	 journal_is_past(const struct journal_conf *, struct journal_place);
 
-/* Begins a new segment behind what was found. NULL with *errstr. */
+/*
+ * Begins a new segment behind what was found, perhaps from one of those before
+ * release, which nothing needs. NULL with *errstr.
+ */
 struct journal *journal_open(const struct journal_conf *,
 	    const struct journal_ops *, void *arg, uint64_t generation,
-	    uint64_t before_end, const char **errstr);
+	    uint64_t before_end, uint64_t release, const char **errstr);
 
 /* --- afterwards ----------------------------------------------------------------------- */
 

@@ -245,10 +245,10 @@ missing(struct replay *r, uint64_t first, uint64_t last)
 
 /* From where the index ends each follows the one before. */
 static void
-look_for_gaps(struct replay *r, uint64_t from)
+look_for_gaps(struct replay *r, struct journal_place from)
 {
 	const struct journal_found *f = r->found;
-	uint64_t wanted = from;
+	uint64_t wanted = from.generation;
 	size_t i;
 
 	for (i = 0; i < f->n; i++) {
@@ -258,8 +258,9 @@ look_for_gaps(struct replay *r, uint64_t from)
 			missing(r, wanted, f->generations[i] - 1);
 		wanted = f->generations[i] + 1;
 	}
-	if (from != 0 && wanted == from)
-		missing(r, from, from);
+	/* Offset 0: it was about to be made. */
+	if (from.offset != 0 && wanted == from.generation)
+		missing(r, wanted, wanted);
 }
 
 bool
@@ -291,7 +292,7 @@ journal_replay(const struct journal_conf *conf, struct journal_place from,
 	*errstr = "the journal's segments cannot be read";
 	if (segment_list(conf->dir, &found->generations, &found->n) == -1)
 		return -1;
-	look_for_gaps(&r, from.generation);
+	look_for_gaps(&r, from);
 	for (i = 0; i < found->n; i++)
 		if (found->generations[i] >= from.generation &&
 		    replay_one(&r, i, from) == -1) {

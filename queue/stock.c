@@ -1,6 +1,7 @@
 #include "lib/prelude.h"
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <fcntl.h>
 #include <pthread.h>
 
@@ -27,6 +28,7 @@ struct stock {
 	size_t	 n;
 	uint64_t release;	/* those below hold nothing needed */
 	bool	 full;		/* the disk is, and there is no next one */
+	bool	 waited_for;	/* ... and the writer cannot go on without */
 	bool	 last_call;	/* nobody waits for room any more */
 	bool	 ends;
 	void	(*on_full)(void *);
@@ -61,9 +63,17 @@ count_released(const struct stock *s)
 static int
 fill_next(const struct stock *s, const char *next)
 {
+	struct statvfs v;
 	struct stat st;
-	int fd = open(next, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd;
 
+	/* Zeros up to the last byte would take that from the index. */
+	if (access(next, F_OK) == -1 && statvfs(s->dir, &v) == 0 &&
+	    (uint64_t)v.f_bavail * v.f_frsize < s->segment_bytes)
+		return -1;
+	fd = open(next, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd == -1 && (errno == ENOSPC || errno == EDQUOT))
+		return -1;
 	if (fd == -1 || fstat(fd, &st) == -1)
 		fail_stop("cannot make a journal segment");
 	if ((uint64_t)st.st_size == s->segment_bytes ||
@@ -97,27 +107,28 @@ make_next(struct stock *s, uint64_t old)
 }
 
 /*
- * A full disk is waited out: what is not yet acknowledged waits with us, and
- * meanwhile no transaction begins and no delivery, which could not be written
- * down. Called and left with the lock.
+ * A full disk is waited out. In the segment that is written there is room for a
+ * while, and what leaves meanwhile frees others; only when it is full, too, what
+ * was given waits with us, and no transaction begins and no delivery, which could
+ * not be written down. Called and left with the lock.
  */
 static void
 wait_for_room(struct stock *s)
 {
 	struct timespec until;
 
-	if (!s->full) {
-		log_warnx("journal: no room for a segment of %llu bytes; mail "
-		    "waits until there is, please make room",
+	if (!s->full)
+		log_warnx("journal: no room for a further segment of %llu "
+		    "bytes; please make room",
 		    (unsigned long long)s->segment_bytes);
-		s->full = true;
+	s->full = true;
+	if (s->waited_for) {
 		pthread_cond_broadcast(&s->made);	/* or it never will be */
 		pthread_mutex_unlock(&s->lock);
 		s->on_full(s->arg);
 		pthread_mutex_lock(&s->lock);
-		return;
 	}
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += FULL_WAIT_SEC;
 	pthread_cond_timedwait(&s->wanted, &s->lock, &until);
 }
@@ -184,22 +195,27 @@ stock_next(struct stock *s)
 	int fd;
 
 	pthread_mutex_lock(&s->lock);
+	if (s->next_fd == -1) {
+		s->waited_for = true;
+		pthread_cond_signal(&s->wanted);
+	}
 	while (s->next_fd == -1 && !(s->full && s->last_call))
 		pthread_cond_wait(&s->made, &s->lock);
+	s->waited_for = false;
 	fd = s->next_fd;
 	pthread_mutex_unlock(&s->lock);
 	return fd;
 }
 
 bool
-stock_full(struct stock *s)
+stock_waits(struct stock *s)
 {
-	bool full;
+	bool waits;
 
 	pthread_mutex_lock(&s->lock);
-	full = s->full;
+	waits = s->full && s->waited_for;
 	pthread_mutex_unlock(&s->lock);
-	return full;
+	return waits;
 }
 
 void
@@ -233,9 +249,10 @@ stock_release(struct stock *s, uint64_t generation)
 
 struct stock *
 stock_new(const char *dir, uint64_t segment_bytes, struct readers *readers,
-    void (*on_full)(void *), void *arg)
+    uint64_t release, void (*on_full)(void *), void *arg)
 {
 	struct stock *s = xcalloc(1, sizeof(*s));
+	pthread_condattr_t monotonic;
 
 	if (segment_list(dir, &s->v, &s->n) == -1) {
 		free(s);
@@ -244,12 +261,16 @@ stock_new(const char *dir, uint64_t segment_bytes, struct readers *readers,
 	s->dir = xstrdup(dir);
 	s->segment_bytes = segment_bytes;
 	s->readers = readers;
+	s->release = release;
 	s->on_full = on_full;
 	s->arg = arg;
 	s->next_fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->made, NULL);
-	pthread_cond_init(&s->wanted, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->wanted, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	s->maker = task_thread(run, s);
 	return s;
 }

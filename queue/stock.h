@@ -12,11 +12,13 @@
 struct stock;
 
 /*
- * readers: told of segments that are used again or gone. full(arg): the disk
- * has no room for one; in a thread of its own. NULL with errno.
+ * readers: told of segments that are used again or gone; release: as by
+ * stock_release(). full(arg): the writer waits and there is no room; in a thread
+ * of its own. NULL with errno.
  */
 struct stock *stock_new(const char *dir, uint64_t segment_bytes,
-	    struct readers *, void (*full)(void *), void *arg);
+	    struct readers *, uint64_t release, void (*full)(void *),
+	    void *arg);
 /* Ends the thread; blocks. Before stock_free(). */
 void	 stock_end(struct stock *);
 void	 stock_free(struct stock **);
@@ -26,8 +28,8 @@ void	 stock_free(struct stock **);
  * disk is full, too; -1 for that after the last call.
  */
 int	 stock_next(struct stock *);
-/* There is none, and no room to make one. */
-bool	 stock_full(struct stock *);
+/* The writer waits for one, and there is no room to make it. */
+bool	 stock_waits(struct stock *);
 /* From now on nobody waits for room. */
 void	 stock_last_call(struct stock *);
 /* It has the name of this generation now; another is made. */
