@@ -2,7 +2,9 @@
 
 #include "lib/date.h"
 #include "lib/header.h"
+#include "lib/xalloc.h"
 #include "queue/dsn_private.h"
+#include "queue/table.h"
 
 /* What a report says beside recipients and the original, with every frame. */
 #define FRAME_BYTES	(DSN_HEAD_ROOM + 4096)
@@ -114,19 +116,49 @@ same_text(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* The first who is reported with the same words, which stand there once. */
-static size_t
-first_like(const struct dsn *d, size_t i)
+static bool
+alike(const struct dsn *d, size_t i, size_t k)
 {
 	const struct store_rcpt *v = d->msg->rcpts;
-	size_t k;
 
-	for (k = 0; k < i; k++)
-		if (d->report[k] == d->report[i] &&
-		    same_text(v[k].remote, v[i].remote) &&
-		    same_text(v[k].diag, v[i].diag))
-			break;
-	return k;
+	return d->report[k] == d->report[i] &&
+	    same_text(v[k].remote, v[i].remote) &&
+	    same_text(v[k].diag, v[i].diag);
+}
+
+static uint64_t
+hash_text(const char *s)
+{
+	return s == NULL ? 0 : table_hash(s, strlen(s));
+}
+
+/*
+ * For each recipient the first who is reported with the same words, which stand
+ * there once. They are found by hash, as a thousand may have as many answers.
+ */
+static uint32_t *
+find_alike(const struct dsn *d)
+{
+	size_t n = d->msg->env.nrcpts, nslots = 1, at, i;
+	uint32_t *like = xcalloc(n + 1, sizeof(*like)), *slots;
+
+	while (nslots < 2 * n)
+		nslots *= 2;
+	slots = xcalloc(nslots, sizeof(*slots));	/* 0: free */
+	for (i = 0; i < n; i++) {
+		at = hash_text(d->msg->rcpts[i].diag) +
+		    3 * hash_text(d->msg->rcpts[i].remote) + d->report[i];
+		for (;; at++) {
+			at &= nslots - 1;
+			if (slots[at] == 0)
+				slots[at] = (uint32_t)i + 1;
+			if (alike(d, i, slots[at] - 1))
+				break;
+		}
+		like[i] = slots[at] - 1;
+	}
+	free(slots);
+	return like;
 }
 
 static void
@@ -136,10 +168,10 @@ put_list(const struct dsn *d, struct buf *out, enum dsn_action action)
 	size_t i, k;
 
 	for (i = 0; i < m->env.nrcpts; i++) {
-		if (d->report[i] != action || first_like(d, i) < i)
+		if (d->report[i] != action || d->like[i] < i)
 			continue;
 		for (k = i; k < m->env.nrcpts; k++)
-			if (d->report[k] == action && first_like(d, k) == i)
+			if (d->report[k] == action && d->like[k] == i)
 				put_address(m, k, m->env.utf8, out);
 		put_reason(m, i, m->env.utf8, out);
 	}
@@ -375,7 +407,7 @@ size_of(const struct dsn *d, size_t i)
 
 	buf_init(&probe, 2 * DSN_MAX);
 	put_address(m, i, m->env.utf8, &probe);
-	if (first_like(d, i) == i)
+	if (d->like[i] == i)
 		put_reason(m, i, m->env.utf8, &probe);
 	dsn_put_recipient(d, m, i, d->report[i], m->env.utf8, &probe);
 	n = dsn_quoted_max(probe.data, probe.len);
@@ -403,8 +435,8 @@ fit(const struct dsn *d, size_t room)
 	return rest;
 }
 
-size_t
-dsn_write(const struct dsn *d, struct buf *out, bool *eightbit)
+static size_t
+write_report(const struct dsn *d, struct buf *out, bool *eightbit)
 {
 	enum dsn_action worst = DSN_FAILED;
 	bool whole = wanted_whole(d), utf8 = d->msg->env.utf8;
@@ -431,5 +463,18 @@ dsn_write(const struct dsn *d, struct buf *out, bool *eightbit)
 		worst++;
 	dsn_end(&r, actions[worst].subject);
 	*eightbit = r.eightbit;
+	return rest;
+}
+
+size_t
+dsn_write(const struct dsn *given, struct buf *out, bool *eightbit)
+{
+	uint32_t *like = find_alike(given);
+	struct dsn d = *given;
+	size_t rest;
+
+	d.like = like;
+	rest = write_report(&d, out, eightbit);
+	free(like);
 	return rest;
 }

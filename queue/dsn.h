@@ -47,6 +47,7 @@ struct dsn {
 	size_t	 original_len;
 	bool	 original_whole;
 	bool	 late;			/* what is delayed is so beyond its by-time */
+	const uint32_t *like;		/* its own, whatever is given: see dsn.c */
 };
 
 /*

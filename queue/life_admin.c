@@ -199,6 +199,9 @@ hold(struct live_msg *lm, const struct life_order *o)
 static enum life_did
 release(struct live_msg *lm, const struct life_order *o)
 {
+	/* Written down, or its cap would hold it again at its next turn. */
+	if (lm->m.hold == HOLD_CAP)
+		lm->m.env.hold_until_ms = 0;
 	lm->m.hold = HOLD_NONE;
 	life_note(lm, "released by %s", o->by);
 	if (lm->state != LIVE_RESTING)

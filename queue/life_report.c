@@ -40,6 +40,9 @@ life_due_cb(void *arg)
 {
 	struct live_msg *lm = arg;
 
+	/* Nobody is told, and nothing written, of what is on its way out. */
+	if (lm->removing)
+		return;
 	if (lm->state != LIVE_TRYING)
 		life_release(lm);
 	else if (life_by_late(lm))
@@ -280,6 +283,7 @@ life_cut(struct live_msg *lm, const uint8_t *report, size_t len)
 	}
 	b = life_new_bounce(lm->q, lm->m.env.rcpts[0].addr);
 	b->m.env.priority = lm->m.env.priority;
+	b->m.env.require_tls = lm->m.env.require_tls;	/* RFC 8689 5 */
 	life_fill_bounce(b, &out, eightbit);
 	log_info("%s again as=%s to=<%s> why=\"the next hop does not take the "
 	    "whole of what it returns: its header alone goes along\"",

@@ -4,6 +4,7 @@
  */
 #include "lib/prelude.h"
 
+#include "queue/ctl.h"
 #include "tests/unit/queue_world.h"
 
 #define MINUTE	60000ULL
@@ -294,6 +295,66 @@ test_notify_in_hand(void)
 	world_routes[0].connections = 4;
 }
 
+/* ... but nobody is told of what an admin has removed, which a relay still has. */
+static void
+test_notify_removed(void)
+{
+	const char *argv[] = { "queue", "remove", NULL };
+	struct world_job j;
+
+	by(BY_NOTIFY, 60);
+	ok(world_job(&relay, &j), "under way");
+	argv[2] = j.id;
+	ctl_request(&world, 1, 3, argv);
+	world_turn(20);
+	is_int(store_count(world.store), 1, "to be removed");
+	world_step(MINUTE);
+	nothing("removed");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2", "452 full");
+	empty("removed");
+}
+
+/* RFC 4865: what was held and then waits for its cap is late as well. */
+static void
+test_notify_kept_by_cap(void)
+{
+	struct conf_limit was = world_limits[0];
+	struct ticket t;
+	struct envelope e;
+	struct world_no no;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		t = world_ticket(0, session++, ALICE);
+		envelope_init(&e);
+		e.return_path = xstrdup(ALICE);
+		e.hold_until_ms = ev_wall_ms() + 10 * MINUTE;
+		e.by = BY_NOTIFY;
+		e.by_ms = ev_wall_ms() + 20 * MINUTE;
+		envelope_add_rcpt(&e, BOB, NULL, 0);
+		world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+		envelope_clear(&e);
+		ok(world_submitted(&smtpd, &no, NULL), "held for ten minutes");
+	}
+	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, 1, 3600 };
+	queue_reconf(&world, &world_conf);
+	pass(11 * MINUTE);
+	deliver("the cap lets one go");
+	nothing("and keeps the other");
+	pass(8 * MINUTE);
+	nothing("in its time");
+	pass(2 * MINUTE);
+	REPORT("kept by the cap", "Action: delayed\r\nStatus: 4.4.7\r\n",
+	    "its account's cap lets go of");
+	nothing("once");
+	world_crash(&smtpd, &relay);
+	world_limits[0] = was;
+	queue_reconf(&world, &world_conf);
+	pass(60 * MINUTE);
+	deliver("it goes in its turn");
+	empty("kept by the cap");
+}
+
 /* One recipient has failed by then: one report, and nobody is left out. */
 static void
 test_notify_in_part(void)
@@ -470,6 +531,8 @@ main(void)
 	test_return_after_restart();
 	test_notify();
 	test_notify_in_hand();
+	test_notify_removed();
+	test_notify_kept_by_cap();
 	test_notify_in_part();
 	test_relayed();
 	test_passed_on();

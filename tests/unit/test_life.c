@@ -240,6 +240,78 @@ test_released_together(void)
 	is_int(deliver_all(), 1, "who lets it go");
 }
 
+/* ... and so it stays, though the queue ends before it has been tried. */
+static void
+test_released_by_admin(void)
+{
+	struct conf_limit was = world_limits[0];
+	struct world_job j;
+
+	ok(submit_held("alice@example.org", ev_wall_ms() + DAY), "one on hold");
+	world_limits[0].count = 0;
+	queue_reconf(&world, &world_conf);
+	world_step(DAY + 61000);
+	ok(!world_job(&relay, &j), "its cap holds it");
+	store_list(world.store, 0, 10, release_cb, NULL);
+	world_turn(20);
+	ok(world_job(&relay, &j), "an admin lets it go");
+	free(j.body);
+	world_crash(&smtpd, &relay);
+	world_step(61000);
+	is_int(deliver_all(), 1, "it goes behind a crash all the same");
+	is_int(world_queued(), 0, "and is not held again");
+	world_limits[0] = was;
+	queue_reconf(&world, &world_conf);
+}
+
+static uint32_t notes;
+
+static void
+count_notes_cb(struct store_msg *const *msgs, size_t n, void *arg)
+{
+	size_t i, k;
+
+	for (i = 0; i < n; i++)
+		for (k = 0; k < msgs[i]->nevents; k++)
+			notes += msgs[i]->events[k].times;
+}
+
+/* What waits on and on for a short window is written down once. */
+static void
+test_released_slowly(void)
+{
+	struct conf_limit was = world_limits[0];
+	uint64_t until_ms = ev_wall_ms() + DAY;
+	int i, sent;
+
+	for (i = 0; i < 20; i++)
+		ok(submit_held("alice@example.org", until_ms), "held");
+	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, 1, 10 };
+	queue_reconf(&world, &world_conf);
+	world_step(until_ms - ev_wall_ms() + 61000);
+	deliver_all();
+	for (i = 0; i < 8; i++) {
+		world_step(11000);
+		is_int(deliver_all(), 1, "one leaves in each window");
+	}
+	sent = 20 - (int)world_queued();
+	notes = 0;
+	store_list(world.store, 0, 100, count_notes_cb, NULL);
+	world_turn(20);
+	ok(notes > 0 && notes <= 2 * world_queued(),
+	    "of those that wait nothing new is written (%u events of %u)",
+	    notes, (unsigned int)world_queued());
+	world_crash(&smtpd, &relay);
+	for (i = 0; i < 12 && world_queued() > 0; i++) {
+		world_step(11000);
+		sent += deliver_all();
+	}
+	is_int(sent, 20, "and all leave, behind a crash too");
+	is_int(world_queued(), 0, "none is lost");
+	world_limits[0] = was;
+	queue_reconf(&world, &world_conf);
+}
+
 static void
 test_partial(void)
 {
@@ -320,6 +392,41 @@ test_strict_line(void)
 			    "ok");
 		world_step(HOUR);
 	}
+}
+
+/* RFC 8689 5: a report about such mail may go without TLS, so it stands apart. */
+static void
+test_strict_report(void)
+{
+	struct ticket t = world_ticket(0, session++, "alice@example.org");
+	struct envelope e;
+	struct world_no no;
+	struct world_job j;
+	int i;
+
+	envelope_init(&e);
+	e.return_path = xstrdup("alice@example.org");
+	e.require_tls = true;
+	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
+	envelope_add_rcpt(&e, "carol@example.net", NULL, 0);
+	world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+	envelope_clear(&e);
+	ok(world_submitted(&smtpd, &no, NULL) && world_job(&relay, &j),
+	    "strict mail at a relay");
+	world_say(&relay, &j, 0, OUTCOME_DEFERRED, "4.7.10", "no TLS");
+	world_say(&relay, &j, 1, OUTCOME_FAILED, "5.7.10", "no TLS");
+	world_end(&relay, &j, false);
+	ok(world_job(&relay, &j) && *j.return_path == '\0',
+	    "the report goes at once, though its subject's line is blocked");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(world_queued(), 1, "the subject waits");
+	for (i = 0; i < 24 && world_queued() > 0; i++) {
+		world_step(HOUR);
+		while (world_job(&relay, &j))
+			world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0",
+			    "ok");
+	}
+	is_int(world_queued(), 0, "and goes");
 }
 
 static void
@@ -927,6 +1034,7 @@ main(void)
 	test_wordless_end();
 	test_too_many_at_once();
 	test_strict_line();
+	test_strict_report();
 	test_bounce();
 	test_notify();
 	test_expiry();
@@ -946,6 +1054,8 @@ main(void)
 	test_released();
 	test_released_together();
 	test_released_clocks();
+	test_released_by_admin();
+	test_released_slowly();
 	test_clock_leap();
 	test_clock_ahead();
 	world_disconnect(&smtpd);

@@ -321,6 +321,7 @@ test_cut(void)
 	e.return_path = xstrdup("alice@example.org");
 	e.ret = RET_FULL;
 	e.body_8bit = true;
+	e.require_tls = true;
 	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
 	world_submit_env(&smtpd, &t, &e, "Subject: f\xc3\xbcr Bob\r\n\r\n"
 	    "Gr\xc3\xbc\xc3\x9f" "e\r\n");
@@ -333,6 +334,7 @@ test_cut(void)
 	world_answer(&relay, &j, OUTCOME_FAILED, "5.6.3", "no 8BITMIME there");
 	ok(world_job(&relay, &j) && !(j.flags & DELIVER_8BIT),
 	    "where that cannot go, without");
+	ok((j.flags & DELIVER_REQUIRE_TLS) != 0, "with TLS, as it was sent");
 	is_str(j.rcpts[0].addr, "alice@example.org", "to the same");
 	ok(strstr(j.body, "Final-Recipient: rfc822;bob@example.net\r\n") !=
 	    NULL && strstr(j.body, "Subject: f=C3=BCr Bob") != NULL &&
