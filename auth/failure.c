@@ -21,29 +21,36 @@ static struct flood failures_told = FLOOD("logins that failed", 600);
  * is made of the password, and guesses come by SCRAM, too.
  */
 static bool
-by_password(const struct sasl_login_params *p)
+by_password(const char *mechanism)
 {
 	static const char *const others[] = { "EXTERNAL", "OAUTHBEARER",
 	    "XOAUTH2" };
 	size_t i;
 
 	for (i = 0; i < nitems(others); i++)
-		if (strcasecmp(p->mechanism, others[i]) == 0)
+		if (strcasecmp(mechanism, others[i]) == 0)
 			return false;
 	return true;
 }
 
 /*
- * Where the peer is locked tokens wait as well, those without a name, too, but
- * for whoever is at home there. A certificate was judged by nobody's guess.
+ * Where too many bad tokens came from, tokens wait as well, those without a name,
+ * too, but for whoever is at home there. A certificate was judged by nobody's
+ * guess.
  */
 static uint64_t
 wait_of(const struct sasl_login_params *p, const char *tried)
 {
-	if (by_password(p))
+	if (by_password(p->mechanism))
 		return *tried == '\0' ? 0 : watch_account_wait(tried, p->peer);
 	return strcasecmp(p->mechanism, "EXTERNAL") == 0 ? 0 :
-	    watch_proof_wait(tried, p->peer);
+	    watch_token_wait(tried, p->peer);
+}
+
+uint64_t
+failure_peer_wait(const char *mechanism, const char *peer)
+{
+	return by_password(mechanism) ? watch_peer_wait(peer) : 0;
 }
 
 /*
@@ -103,7 +110,7 @@ count(const struct sasl_login_params *p, struct sasl_result *r,
 
 	if (no != AUTH_NO_CREDENTIALS && no != AUTH_NO_TEMPORARY)
 		return 1;
-	if (!by_password(p))
+	if (!by_password(p->mechanism))
 		return r->harmless || no == AUTH_NO_TEMPORARY ? 1 :
 		    watch_token_failed(p->peer, r->wrong);
 	if (*r->tried == '\0' || (no == AUTH_NO_TEMPORARY && r->wrong == 0))

@@ -10,6 +10,11 @@
 #include "lib/ipc.h"
 
 /*
+ * Milliseconds until this peer may begin a login by that mechanism; 0: now. What
+ * shows no password is judged by what it proves.
+ */
+uint64_t failure_peer_wait(const char *mechanism, const char *peer);
+/*
  * Milliseconds until this login may go on with the name that it has tried; 0:
  * now. Else its result is a lock from here on.
  */

@@ -20,7 +20,7 @@
 #define GUARD_NAME_MAX	512	/* kept of a name */
 /*
  * Somebody with an account and all addresses of a /48 pushes out no others'
- * memory: so many networks of an account, addresses of a /48.
+ * memory: so many networks of an account, addresses and networks of a /48.
  */
 #define PAIRS_MAX	128
 #define ADDRESSES_MAX	1024
@@ -60,6 +60,18 @@ place_of(const char *peer)
 		return p;
 	p = (struct place){ .v = { 4 }, .len = 5, .network_len = 4 };
 	memcpy(p.v + 1, a, 4);
+	return p;
+}
+
+/* The same place, where tokens are counted apart from passwords. */
+#define OF_TOKENS	0x10
+
+static struct place
+token_place_of(const char *peer)
+{
+	struct place p = place_of(peer);
+
+	p.v[0] |= OF_TOKENS;
 	return p;
 }
 
@@ -148,7 +160,7 @@ net_of(const struct place *p, size_t n)
 
 	if (n == 0)
 		return net;
-	if (p->v[0] == 4) {
+	if ((p->v[0] & ~OF_TOKENS) == 4) {
 		memset(net.bytes + 10, 0xff, 2);
 		memcpy(net.bytes + 12, p->v + 1, n - 1);
 		net.bits = 96 + 8 * (unsigned int)(n - 1);
@@ -314,25 +326,6 @@ guard_configure(struct guard *g, uint32_t limit, uint64_t lock_ms)
 	g->lock_ms = lock_ms;
 }
 
-/* What is held against all who come from there. */
-static uint64_t
-peer_lock(struct guard *g, const struct place *p, const struct memo *address,
-    uint64_t now_ms)
-{
-	uint8_t key[KEY_LEN];
-	uint64_t wait = guard_wait_of(address, now_ms);
-
-	if (wait > 0 || is_trusted(address, now_ms))
-		return wait;
-	digest(g, SITE, p->v, p->site_len, key);
-	wait = p->site_len == 0 ? 0 :
-	    guard_wait_of(guard_find(g, SITE, key), now_ms);
-	if (wait > 0)
-		return wait;
-	digest(g, NETWORK, p->v, p->network_len, key);
-	return guard_wait_of(guard_find(g, NETWORK, key), now_ms);
-}
-
 static struct memo *
 address_of(struct guard *g, const struct place *p)
 {
@@ -351,29 +344,52 @@ pair_of(struct guard *g, const char *name, const struct place *p)
 	return guard_find(g, PAIR, key);
 }
 
+/*
+ * What is held against all who come from p, be it by passwords (at is the same)
+ * or by tokens.
+ */
+static uint64_t
+place_wait(struct guard *g, const struct place *p, const struct place *at,
+    uint64_t now_ms)
+{
+	uint64_t wait = guard_wait_of(address_of(g, at), now_ms);
+	uint8_t key[KEY_LEN];
+
+	if (wait > 0 || is_trusted(address_of(g, p), now_ms))
+		return wait;
+	digest(g, SITE, at->v, at->site_len, key);
+	wait = at->site_len == 0 ? 0 :
+	    guard_wait_of(guard_find(g, SITE, key), now_ms);
+	if (wait > 0)
+		return wait;
+	digest(g, NETWORK, at->v, at->network_len, key);
+	return guard_wait_of(guard_find(g, NETWORK, key), now_ms);
+}
+
 uint64_t
 guard_peer_wait(struct guard *g, const char *peer, uint64_t now_ms)
 {
 	struct place p = place_of(peer);
-	struct memo *address;
+	uint8_t key[KEY_LEN];
 
 	if (p.len == 0 || g->limit == 0)
 		return 0;
-	address = address_of(g, &p);
-	return is_good(address, now_ms) ? 0 :
-	    peer_lock(g, &p, address, now_ms);
+	digest(g, NETWORK, p.v, p.network_len, key);
+	return is_good(address_of(g, &p), now_ms) ||
+	    is_good(guard_find(g, NETWORK, key), now_ms) ? 0 :
+	    place_wait(g, &p, &p, now_ms);
 }
 
 uint64_t
-guard_proof_wait(struct guard *g, const char *name, const char *peer,
+guard_token_wait(struct guard *g, const char *name, const char *peer,
     uint64_t now_ms)
 {
-	struct place p = place_of(peer);
+	struct place p = place_of(peer), at = token_place_of(peer);
 
 	if (p.len == 0 || g->limit == 0 ||
 	    is_good(pair_of(g, name, &p), now_ms))
 		return 0;
-	return peer_lock(g, &p, address_of(g, &p), now_ms);
+	return place_wait(g, &p, &at, now_ms);
 }
 
 uint64_t
@@ -391,7 +407,7 @@ guard_account_wait(struct guard *g, const char *name, const char *peer,
 		return guard_wait_of(pair, now_ms);
 	account_key(g, name, key);
 	wait = guard_wait_of(guard_find(g, ACCOUNT, key), now_ms);
-	there = guard_proof_wait(g, name, peer, now_ms);
+	there = p.len == 0 ? 0 : place_wait(g, &p, &p, now_ms);
 	return wait > there ? wait : there;
 }
 
@@ -503,7 +519,7 @@ uint32_t
 guard_token_failed(struct guard *g, const char *peer, uint64_t token,
     uint64_t now_ms)
 {
-	struct try t = { "", peer, place_of(peer) };
+	struct try t = { "", peer, token_place_of(peer) };
 
 	return peer_failed(g, &t, token, now_ms);
 }
@@ -535,6 +551,11 @@ guard_succeeded(struct guard *g, const char *name, const char *peer,
 	m = guard_make(g, PAIR, key);
 	m->n = m->unseen = 0;
 	note_good(g, m, hash_of(g, name, strlen(name)), PAIRS_MAX, now_ms);
+	if (p.site_len > 0) {
+		digest(g, NETWORK, p.v, p.network_len, key);
+		note_good(g, guard_make(g, NETWORK, key),
+		    guard_network(g, peer), ADDRESSES_MAX, now_ms);
+	}
 	digest(g, ADDRESS, p.v, p.len, key);
 	note_good(g, guard_make(g, ADDRESS, key), guard_network(g, peer),
 	    ADDRESSES_MAX, now_ms);

@@ -6,14 +6,16 @@
  *			wrong passwords, the same one again counts once
  *	of a pair	of account and network, where it was used before: the
  *			same, apart, so that strangers cannot lock out owners
- *	of a network	(a /24 or /64): distinct names, and tokens, that failed
+ *	of a network	(a /24 or /64): distinct names that failed, and apart from
+ *			them distinct tokens
  *	of a site	(an IPv6 /48): the same, four of them count as one
  *	of an address	the same; one that logged in well is spared what its
  *			neighbours have done, unless it does so itself
  *
  * Behind an address there may be many, an office's for one. So who is at home
- * there (his account and that network are a good pair) gets in whatever others
- * have done behind it; all other names wait until its lock is over.
+ * there (his account and that network are a good pair) gets in whatever names
+ * others have tried behind it, or beside it in a /64; all other names wait until
+ * its lock is over.
  *
  * What reaches its limit is locked, at first for lock_ms, each time again for
  * twice as long. Names count whether or not there is such an account, so a
@@ -50,15 +52,19 @@ void	 guard_free(struct guard **);
 void	 guard_configure(struct guard *, uint32_t limit, uint64_t lock_ms);
 
 /*
- * Milliseconds until this address may try any name; 0: now, or perhaps some
- * names, and the others are told when they are known.
+ * Milliseconds until this address may try any name by a password; 0: now, or
+ * perhaps some names, as somebody logged in from it, or from its /64 of IPv6 (a
+ * /24 of IPv4 has many owners), and the others are told when they are known.
  */
 uint64_t guard_peer_wait(struct guard *, const char *peer, uint64_t now_ms);
 /* Milliseconds until it may try this name; 0: now. */
 uint64_t guard_account_wait(struct guard *, const char *name,
 	    const char *peer, uint64_t now_ms);
-/* The same for what is no password, such as a token; name may be "". */
-uint64_t guard_proof_wait(struct guard *, const char *name, const char *peer,
+/*
+ * The same for a token, whose failures are counted apart: guesses at passwords
+ * keep none out, nor it them. name may be "".
+ */
+uint64_t guard_token_wait(struct guard *, const char *name, const char *peer,
 	    uint64_t now_ms);
 /*
  * Whether somebody logged in from this address within a month, and since it was

@@ -7,7 +7,6 @@
 #include "auth/lanes.h"
 #include "auth/password.h"
 #include "auth/peers.h"
-#include "auth/watch.h"
 #include "lib/child.h"
 #include "lib/ev.h"
 #include "lib/log.h"
@@ -114,7 +113,7 @@ on_start(struct exchange_peer *peer, struct ipc_in *in)
 		    AUTH_NO_MECHANISM : AUTH_NO_TEMPORARY, 0);
 		return 0;
 	}
-	wait_ms = watch_peer_wait(from);
+	wait_ms = failure_peer_wait(mechanism, from);
 	if (wait_ms > 0) {
 		failure_send(peer->ipc, in->id, AUTH_NO_LOCKED, wait_ms);
 		return 0;

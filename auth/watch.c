@@ -178,9 +178,9 @@ watch_account_wait(const char *name, const char *peer)
 }
 
 uint64_t
-watch_proof_wait(const char *name, const char *peer)
+watch_token_wait(const char *name, const char *peer)
 {
-	return guard_proof_wait(the_guard(), name, outside(peer),
+	return guard_token_wait(the_guard(), name, outside(peer),
 	    ev_wall_ms());
 }
 

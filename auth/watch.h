@@ -21,11 +21,11 @@ void	 watch_start(const char *dir);
 /* Writes the last of it, at once. */
 void	 watch_stop(void);
 
-/* Milliseconds until this peer may try any name, or this name; 0: now. */
+/* Milliseconds until this peer may try any name, or this one; 0: now. */
 uint64_t watch_peer_wait(const char *peer);
 uint64_t watch_account_wait(const char *name, const char *peer);
-/* Or show what is no password; see guard.h. */
-uint64_t watch_proof_wait(const char *name, const char *peer);
+/* Or show a token; see guard.h. */
+uint64_t watch_token_wait(const char *name, const char *peer);
 /* Whether it is an address that somebody logs in from. */
 bool	 watch_is_known(const char *peer);
 /* As guard_network(); 0 for this machine, too. */

@@ -59,14 +59,15 @@ class CA:
 
 
 @contextlib.contextmanager
-def client(p, pair=None, version=None, port=None):
+def client(p, pair=None, version=None, port=None, source=None):
     context = p.context()
     if version:
         context.maximum_version = version
     if pair:
         context.load_cert_chain(*pair)
     s = smtplib.SMTP_SSL("127.0.0.1", port or p.asks, timeout=PATIENCE,
-                         context=context)
+                         context=context,
+                         source_address=source and (source, 0))
     try:
         s.ehlo()
         yield s
@@ -146,6 +147,18 @@ def test_locked(p, pair):
     with client(p, pair) as s:
         tap.equal(external(s)[0], 235, "the certificate is not")
     p.ctl("account", "unlock", ALICE)
+
+    def name(n):                # 127.0.0.1 is no network
+        with client(p, source="127.0.5.99") as s:
+            return s.docmd("AUTH", "PLAIN " + plain("n%d" % n, "guess"))[0]
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        tap.ok(535 in pool.map(name, range(10)), "ten names of a network")
+    with client(p, source="127.0.5.8") as s:
+        code = s.docmd("AUTH", "PLAIN " + plain(ALICE, "open-sesame"))[0]
+        tap.equal(code, 454, "the network is locked for passwords")
+    with client(p, pair, source="127.0.5.8") as s:
+        tap.equal(external(s)[0], 235, "the certificate gets in from there")
+    p.ctl("account", "unlock", "127.0.5.0/24")
     with client(p) as s:
         s.login(ALICE, "open-sesame")
 

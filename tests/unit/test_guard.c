@@ -120,6 +120,18 @@ test_home(void)
 	    "after a month without a login home is nowhere");
 }
 
+static void
+try_names(const char *peer, uint32_t n)
+{
+	char name[32];
+	static uint32_t k;
+
+	while (n-- > 0) {
+		snprintf(name, sizeof(name), "name%u", k++);
+		guard_failed(g, name, peer, 5, now);
+	}
+}
+
 /* What is no password locks out no name, however much of it there is. */
 static void
 test_tokens(void)
@@ -129,27 +141,33 @@ test_tokens(void)
 	fresh();
 	for (i = 0; i < 1000; i++)
 		guard_token_failed(g, STRANGER, 7, now);
-	is_int(guard_peer_wait(g, STRANGER, now), 0,
+	is_int(guard_token_wait(g, "", STRANGER, now), 0,
 	    "the same bad token a thousand times: a program, no thief");
 	for (i = 0; i < LIMIT - 2; i++)
 		guard_token_failed(g, STRANGER, 100 + i, now);
-	is_int(guard_peer_wait(g, STRANGER, now), 0, "nine different ones");
+	is_int(guard_token_wait(g, "", STRANGER, now), 0,
+	    "nine different ones");
 	is_int(guard_token_failed(g, "198.51.100.77", 999, now), 0,
 	    "the tenth, from its network (which it has locked)");
-	is_int(guard_peer_wait(g, STRANGER, now), LOCK,
-	    "ten: their network is locked");
+	is_int(guard_token_wait(g, "", STRANGER, now), LOCK,
+	    "ten: their network is locked for tokens");
+	is_int(guard_peer_wait(g, STRANGER, now), 0, "for passwords it is not");
 	is_int(guard_account_wait(g, "alice", HOME, now), 0, "no name is");
 	is_int(guard_locked_until(g, "alice", now), 0, "anywhere");
+	guard_succeeded(g, "alice", STRANGER, now);
+	is_int(guard_token_wait(g, "alice", STRANGER, now), 0,
+	    "who is at home there gets in by a token all the same");
+	is_int(guard_token_wait(g, "bob", STRANGER, now), 0,
+	    "what neighbours did does not count against a known address");
+	is_int(guard_token_wait(g, "bob", "198.51.100.78", now), LOCK,
+	    "elsewhere in the network it does");
 	fresh();
-	guess("alice", STRANGER, LIMIT - 1);
-	for (i = 0; i < LIMIT - 2; i++)
+	for (i = 0; i < LIMIT - 1; i++)
 		guard_token_failed(g, STRANGER, 100 + i, now);
-	is_int(guard_peer_wait(g, STRANGER, now), 0,
-	    "one name and eight tokens are nine");
-	guard_token_failed(g, STRANGER, 200, now);
-	ok(guard_peer_wait(g, STRANGER, now) > 0, "and one more is ten");
-	is_int(guard_account_wait(g, "alice", HOME, now), 0,
-	    "nine passwords stay nine");
+	try_names(STRANGER, LIMIT);
+	is_int(guard_token_wait(g, "", STRANGER, now), 0,
+	    "ten guesses at passwords and nine tokens are not ten tokens");
+	is_int(guard_peer_wait(g, STRANGER, now), LOCK, "but ten passwords");
 }
 
 /* So many names with the same password, of which nobody knows whether it is. */
@@ -228,18 +246,6 @@ test_undecided_network(void)
 }
 
 static void
-try_names(const char *peer, uint32_t n)
-{
-	char name[32];
-	static uint32_t k;
-
-	while (n-- > 0) {
-		snprintf(name, sizeof(name), "name%u", k++);
-		guard_failed(g, name, peer, 5, now);
-	}
-}
-
-static void
 test_network(void)
 {
 	fresh();
@@ -253,6 +259,9 @@ test_network(void)
 	is_int(guard_peer_wait(g, "192.0.3.1", now), 0, "not the next one");
 	is_int(guard_peer_wait(g, HOME, now), 0,
 	    "nor an address that logged in well");
+	try_names(STRANGER, LIMIT);
+	is_int(guard_peer_wait(g, STRANGER, now), LOCK,
+	    "where nobody is at home no name is heard");
 	try_names(HOME, LIMIT);
 	is_int(guard_account_wait(g, "bob", HOME, now), LOCK,
 	    "unless it does the same");
@@ -261,6 +270,14 @@ test_network(void)
 	try_names("2001:db8:1:2:ffff::1", 5);
 	is_int(guard_peer_wait(g, "2001:db8:1:2::99", now), LOCK,
 	    "IPv6: a /64");
+	guard_succeeded(g, "alice", "2001:db8:1:9::3", now);
+	try_names("2001:db8:1:9::7", LIMIT);
+	is_int(guard_peer_wait(g, "2001:db8:1:9::99", now), 0,
+	    "where somebody is at home the name decides");
+	is_int(guard_account_wait(g, "alice", "2001:db8:1:9::99", now), 0,
+	    "who is, is not locked out with a new address");
+	is_int(guard_account_wait(g, "bob", "2001:db8:1:9::99", now), LOCK,
+	    "others are");
 	is_int(guard_peer_wait(g, "2001:db8:1:3::3", now), 0,
 	    "not the next one");
 	try_names("::ffff:203.0.113.5", LIMIT);
@@ -288,14 +305,16 @@ test_office(void)
 	    "a locked office: the name decides");
 	is_int(guard_account_wait(g, "alice", HOME, now), 0,
 	    "who is at home there gets in");
-	is_int(guard_proof_wait(g, "alice", HOME, now), 0,
+	is_int(guard_token_wait(g, "alice", HOME, now), 0,
 	    "with a token, too");
 	is_int(guard_account_wait(g, "carol", HOME, now), LOCK,
 	    "others wait");
-	is_int(guard_proof_wait(g, "carol", HOME, now), LOCK,
-	    "with a token, too");
-	is_int(guard_proof_wait(g, "", HOME, now), LOCK,
-	    "and with one that has no name");
+	is_int(guard_token_wait(g, "carol", HOME, now), 0,
+	    "not with a token: nobody has tried one");
+	is_int(guard_token_wait(g, "", NEIGHBOUR, now), 0,
+	    "nor with one that has no name");
+	is_int(guard_account_wait(g, "alice", NEIGHBOUR, now), 0,
+	    "nor who is at home with another address");
 	guess("alice", HOME, LIMIT);
 	is_int(guard_account_wait(g, "alice", HOME, now), LOCK,
 	    "guesses at her password are counted there as ever");
@@ -475,6 +494,10 @@ test_site(void)
 	guard_failed(g, "one-more", "2001:db8:7:bbbb::1", 5, now);
 	is_int(guard_peer_wait(g, "2001:db8:7:aaaa::1", now), LOCK,
 	    "one more: the /48 is locked");
+	is_int(guard_account_wait(g, "alice", "2001:db8:7:ffff::2", now), 0,
+	    "but for who is at home there, with a new address");
+	is_int(guard_token_wait(g, "", "2001:db8:7:aaaa::1", now), 0,
+	    "and for tokens");
 	is_int(guard_peer_wait(g, "2001:db8:8::1", now), 0, "not the next one");
 	is_int(guard_peer_wait(g, "2001:db8:7:ffff::1", now), 0,
 	    "nor who logged in well from there");

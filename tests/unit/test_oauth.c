@@ -291,7 +291,7 @@ test_locks(void)
 	ok(begin("OAUTHBEARER", S("n,,\1auth=Bearer right\1\1")).no ==
 	    AUTH_NO_LOCKED, "without a name, too");
 	ok(rig_begin(++id, "PLAIN", S("\0gina\0correct horse"))->no ==
-	    AUTH_NO_LOCKED, "and by a password");
+	    AUTH_NO_CREDENTIALS, "a password is judged by itself");
 	expect_ok("OAUTHBEARER", S(GOOD), "but not who is at home there");
 	rig_peer = "198.51.100.9";
 	expect_ok("OAUTHBEARER", S(GOOD), "but not the name: a token elsewhere");
@@ -375,6 +375,13 @@ test_locked_name(void)
 	rig_peer = "203.0.118.1";
 	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->no ==
 	    AUTH_NO_LOCKED, "elsewhere the password stays locked");
+	for (i = 0; i < 3; i++) {
+		n = snprintf(text, sizeof(text), "%cname%d%cwrong horse", 0, i,
+		    0);
+		(void)rig_begin(++id, "PLAIN", text, (size_t)n);
+	}
+	ok(watch_peer_wait(rig_peer) > 0, "other names lock the network");
+	expect_ok("OAUTHBEARER", S(GOOD), "a token gets in from there, too");
 	rig_peer = "192.0.2.7";
 	watch_unlock("bob");
 	conf.lock_after = 0;
