@@ -59,6 +59,27 @@ show_time(const char *digits, bool utc)
 }
 
 /*
+ * Characters that write nothing and change how others are read: C1 controls,
+ * marks of direction, joiners, separators of lines. Names are strangers' words.
+ */
+static bool
+is_invisible(const char *p, size_t n)
+{
+	const uint8_t *u = (const uint8_t *)p;
+	uint32_t c;
+
+	if (n == 2)
+		c = (u[0] & 0x1fU) << 6 | (u[1] & 0x3fU);
+	else if (n == 3)
+		c = (u[0] & 0xfU) << 12 | (u[1] & 0x3fU) << 6 | (u[2] & 0x3fU);
+	else
+		return n == 4 && u[0] == 0xf3 && u[1] == 0xa0;	/* tags */
+	return c < 0xa0 || c == 0xad || c == 0x61c || c == 0x180e ||
+	    (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+	    (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
+/*
  * One character of n bytes at p to out, which has room for four: UTF-8 stays
  * readable, all else beyond printable ASCII becomes \xNN. *used of p were.
  */
@@ -68,7 +89,8 @@ harmless(const char *p, size_t n, char *out, size_t *used)
 	uint8_t c = (uint8_t)*p;
 
 	*used = c < 0x80 ? 1 : json_char(p, n);
-	if (*used == 0 || c < 0x20 || c == 0x7f) {
+	if (*used == 0 || c < 0x20 || c == 0x7f ||
+	    (*used > 1 && is_invisible(p, *used))) {
 		*used = 1;
 		/* Not snprintf(): there is no room for its NUL. */
 		out[0] = '\\';

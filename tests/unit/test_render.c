@@ -77,6 +77,39 @@ test_malformed(void)
 	free(text);
 }
 
+/* A stranger's name in a table: what is not seen is not let through. */
+static void
+test_invisible(void)
+{
+	static const struct { const char *name, *want; } cases[] = {
+		{ "m\303\274ller@example.org", "m\303\274ller@example.org" },
+		{ "a\342\200\256b", "a\\xe2\\x80\\xaeb" },	/* U+202E */
+		{ "a\342\200\213b", "a\\xe2\\x80\\x8bb" },	/* U+200B */
+		{ "a\342\201\246b", "a\\xe2\\x81\\xa6b" },	/* U+2066 */
+		{ "a\357\273\277b", "a\\xef\\xbb\\xbfb" },	/* U+FEFF */
+		{ "a\302\233b", "a\\xc2\\x9bb" },		/* C1: CSI */
+		{ "a\363\240\201\201b", "a\\xf3\\xa0\\x81\\x81b" },
+		{ "\346\274\242\345\255\227", "\346\274\242\345\255\227" },
+	};
+	struct field f = { "name", 's', NULL };
+	struct render *r;
+	char *text = NULL;
+	size_t i, len;
+	FILE *file;
+
+	for (i = 0; i < nitems(cases); i++) {
+		file = open_memstream(&text, &len);
+		r = render_new(file, VIEW_TABLE, false);
+		f.value = cases[i].name;
+		row(r, &f, 1);
+		render_free(&r);
+		fclose(file);
+		ok(strstr(text, cases[i].want) != NULL, "name %zu as %s", i,
+		    cases[i].want);
+		free(text);
+	}
+}
+
 /* Bytes of a message, as a terminal may see them. */
 static void
 test_text(void)
@@ -124,5 +157,6 @@ main(void)
 	    "{\"id\":\"\\u001b[31m\\\"x\\\\\",\"size\":1,\"ok\":true}\n",
 	    "JSON");
 	test_malformed();
+	test_invisible();
 	return tap_done();
 }
