@@ -72,8 +72,6 @@ fill_next(const struct stock *s, const char *next)
 	    (uint64_t)v.f_bavail * v.f_frsize < s->segment_bytes)
 		return -1;
 	fd = open(next, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd == -1 && (errno == ENOSPC || errno == EDQUOT))
-		return -1;
 	if (fd == -1 || fstat(fd, &st) == -1)
 		fail_stop("cannot make a journal segment");
 	if ((uint64_t)st.st_size == s->segment_bytes ||

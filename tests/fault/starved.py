@@ -178,6 +178,7 @@ def test_brimful():
         p.ctl("queue", "flush")
         tap.ok(wait_for(lambda: set(names) <= set(subjects(sink))),
                "all of it is delivered")
+        wait_for(lambda: not p.queue())     # and written down
         p.kill("queue")
         tap.ok(wait_for(lambda: refused(p) == 250), "then there is room")
         wait_for(lambda: "refused" in subjects(sink))
