@@ -14,12 +14,14 @@ EXTRA_DIST += %D%/tap.h %D%/show.h %D%/xtext.h %D%/run %D%/tsan.supp
 THREAD_TESTS =
 LONG_TESTS =
 
+# The order in which they begin: what takes long goes first, so that nothing long
+# is left alone at the end.
+include %D%/fault/local.mk
+include %D%/integration/local.mk
+include %D%/protocol/local.mk
 include %D%/unit/local.mk
 include %D%/fuzz/local.mk
 include %D%/dialog/local.mk
-include %D%/protocol/local.mk
-include %D%/integration/local.mk
-include %D%/fault/local.mk
 include %D%/bench/local.mk
 include %D%/harness/local.mk
 EXTRA_DIST += %D%/npm/package.json %D%/npm/package-lock.json
