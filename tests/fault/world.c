@@ -544,6 +544,7 @@ static void
 judge_letter(const struct letter *l, size_t cut, struct verdict *v)
 {
 	bool doubt = l->ghost || (ledger->sync_lost && l->accepted > cut);
+	bool back = l->accepting > cut || l->removed <= cut;
 	uint32_t low = 0, high = 0, i;
 
 	for (i = 0; i < VERSIONS; i++) {
@@ -556,8 +557,9 @@ judge_letter(const struct letter *l, size_t cut, struct verdict *v)
 		return;
 	}
 	v->strange += l->seen > 1;
-	v->back += l->accepting > cut || l->removed <= cut;
-	v->spoilt += l->spoilt && !(l->unread && doubt);
+	v->back += back;
+	/* One that is back without its spool file is hurt once. */
+	v->spoilt += l->spoilt && !(l->unread && (doubt || back));
 	v->stale += l->version < low && !l->ghost;
 	v->early += l->version > high;
 }
