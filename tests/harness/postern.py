@@ -143,8 +143,8 @@ class Postern:
         self.settings.update(changes)
         s = self.settings
         caps = s["caps"] if s["caps"] is not None else \
-            'cap default { messages = {"100000/1h"} ' \
-            'recipients = {"1000000/1h"} bytes = {} ' \
+            'cap default { messages = {"10000000/1h"} ' \
+            'recipients = {"100000000/1h"} bytes = {} ' \
             'recipients-per-message = 1000 }'
         min_free = "" if "min-free" in s["queue"] else 'min-free = "1M"'
         users = " ".join('%s = "%d"' % u for u in USERS.items())
