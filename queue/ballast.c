@@ -58,27 +58,33 @@ ballast_throw(const char *dir, uint64_t bytes)
 		ballast_lighten(dir, 0);
 }
 
-bool
-ballast_thrown(const char *dir, uint64_t bytes)
+/* Of so many bytes; none: of them when there is no file. */
+static uint64_t
+missing(const char *dir, uint64_t bytes, uint64_t none)
 {
 	char *path = path_in(dir);
 	int64_t size = size_of(path);
 
 	free(path);
-	return size >= 0 && (uint64_t)size < bytes;
+	if (size < 0)
+		return none;
+	return (uint64_t)size < bytes ? bytes - (uint64_t)size : 0;
+}
+
+uint64_t
+ballast_thrown(const char *dir, uint64_t bytes)
+{
+	return missing(dir, bytes, 0);
 }
 
 bool
 ballast_wanted(const char *dir, uint64_t bytes, uint64_t keep_free)
 {
-	char *path = path_in(dir);
 	uint64_t left = free_bytes(dir);
-	bool wanted;
+	uint64_t wanted = missing(dir, bytes, bytes);
 
-	wanted = left != UINT64_MAX && left >= bytes &&
-	    left - bytes >= keep_free && size_of(path) < (int64_t)bytes;
-	free(path);
-	return wanted;
+	return wanted > 0 && left != UINT64_MAX && left >= wanted &&
+	    left - wanted >= keep_free;
 }
 
 void

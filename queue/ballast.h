@@ -17,8 +17,8 @@
 void	 ballast_throw(const char *dir, uint64_t bytes);
 /* While it runs: all but so many bytes of it. */
 void	 ballast_lighten(const char *dir, uint64_t keep);
-/* Whether some of so many bytes was thrown off. */
-bool	 ballast_thrown(const char *dir, uint64_t bytes);
+/* How many of so many bytes were thrown off. */
+uint64_t ballast_thrown(const char *dir, uint64_t bytes);
 /* Whether it is to be taken aboard, which would leave at least keep_free. */
 bool	 ballast_wanted(const char *dir, uint64_t bytes, uint64_t keep_free);
 /* Takes it aboard; in a thread. Not having it is worth one line in the log. */

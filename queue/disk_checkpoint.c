@@ -273,8 +273,7 @@ look_for_room(struct disk *d)
 		disk_lighten(d);
 	if (floor < least)
 		floor = least;
-	if (ballast_thrown(d->dir, d->ballast_bytes))
-		floor += d->ballast_bytes;
+	floor += ballast_thrown(d->dir, d->ballast_bytes);
 	room = left >= floor;
 	if (room != d->room)
 		log_warnx("disk=%s: %s", d->dir, room ? "there is room again" :
