@@ -11,6 +11,7 @@
 #include "auth/census.h"
 #include "auth/pins.h"
 #include "auth/uses.h"
+#include "auth/withheld.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
@@ -20,6 +21,7 @@ struct accounts {
 	struct records *records;
 	pthread_mutex_t counting;
 	struct census census;		/* under counting */
+	struct withheld *withheld;
 	uint8_t	 secret[VERIFIER_SECRET_LEN];
 };
 
@@ -112,6 +114,7 @@ accounts_open(const char *dir, const char **why)
 		return NULL;
 	a = xcalloc(1, sizeof(*a));
 	a->records = records;
+	a->withheld = withheld_new();
 	pthread_mutex_init(&a->counting, NULL);
 	if (load_secret(a)) {
 		count_all(a);
@@ -133,6 +136,7 @@ accounts_close(struct accounts **ap)
 	records_close(&a->records);
 	pthread_mutex_destroy(&a->counting);
 	census_clear(&a->census);
+	withheld_free(&a->withheld);
 	xfree_secret(a, sizeof(*a));
 }
 
@@ -146,7 +150,8 @@ accounts_records(struct accounts *a)
 
 /* From a record (freed here) to an account. */
 static enum accounts_result
-decoded(struct record *rec, const char *name, struct account *out)
+decoded(struct accounts *a, struct record *rec, const char *name,
+    struct account *out)
 {
 	int r;
 
@@ -155,6 +160,7 @@ decoded(struct record *rec, const char *name, struct account *out)
 	records_free(rec);
 	if (r == 0) {
 		snprintf(out->name, sizeof(out->name), "%s", name);
+		out->suspended |= withheld_has(a->withheld, name);
 		return ACCOUNTS_OK;
 	}
 	account_clear(out);
@@ -172,7 +178,7 @@ accounts_get(struct accounts *a, const char *name, struct account *out)
 	if (strlen(name) > ACCOUNT_MAX)
 		return ACCOUNTS_NONE;
 	r = records_get(a->records, LETTER, name, &rec);
-	return r == ACCOUNTS_OK ? decoded(&rec, name, out) : r;
+	return r == ACCOUNTS_OK ? decoded(a, &rec, name, out) : r;
 }
 
 enum accounts_result
@@ -189,7 +195,7 @@ accounts_next(struct accounts *a, const char *after, struct account *out)
 	}
 	if (r != ACCOUNTS_OK)
 		return r;
-	r = decoded(&rec, name, out);
+	r = decoded(a, &rec, name, out);
 	if (r == ACCOUNTS_DAMAGED)	/* say whose, so that one can go on */
 		snprintf(out->name, sizeof(out->name), "%s", name);
 	return r;
@@ -274,7 +280,24 @@ accounts_change(struct accounts *a, const char *name,
 		if (r == ACCOUNTS_OK) {
 			counts_of(&acc, &now);
 			count(a, &now, &before);
+			withheld_drop(a->withheld, name);
 		}
+		account_clear(&acc);
+	}
+	records_unlock(a->records);
+	return r;
+}
+
+enum accounts_result
+accounts_withhold(struct accounts *a, const char *name)
+{
+	enum accounts_result r;
+	struct account acc;
+
+	records_lock(a->records);
+	r = accounts_get(a, name, &acc);
+	if (r == ACCOUNTS_OK) {
+		withheld_add(a->withheld, name);
 		account_clear(&acc);
 	}
 	records_unlock(a->records);
@@ -373,6 +396,8 @@ accounts_remove(struct accounts *a, const char *name)
 		if (r == ACCOUNTS_OK)
 			count(a, NULL, &before);
 	}
+	if (r == ACCOUNTS_OK)
+		withheld_drop(a->withheld, name);
 	records_unlock(a->records);
 	if (was == ACCOUNTS_OK) {
 		drop_uses(a, &acc);

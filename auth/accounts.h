@@ -54,6 +54,11 @@ enum accounts_result accounts_set_password(struct accounts *,
 enum accounts_result accounts_set_further(struct accounts *,
 	    const struct account *);
 /*
+ * Nobody logs in as this until it is resumed or removed, or until the next
+ * start: it is suspended for all who ask, only the disk could not be told.
+ */
+enum accounts_result accounts_withhold(struct accounts *, const char *name);
+/*
  * What change() makes of the account of that name is stored, if it says
  * ACCOUNTS_OK; else nothing is. It runs in this thread, and others wait.
  */

@@ -71,8 +71,14 @@ ctl_refuse(const struct request *r)
 		child_ctl_end(r->id, r->refusal_code, "%s", r->refusal);
 		break;
 	default:
-		child_ctl_end(r->id, CTL_FAILED, "the accounts database "
-		    "failed; the log says why");
+		if (r->ends)
+			child_ctl_end(r->id, CTL_FAILED, "the accounts "
+			    "database failed, the log says why, and nothing "
+			    "was changed; posternctl account suspend %s works "
+			    "all the same", r->account.name);
+		else
+			child_ctl_end(r->id, CTL_FAILED, "the accounts "
+			    "database failed; the log says why");
 	}
 }
 
@@ -97,6 +103,7 @@ ctl_refused(struct request *r, enum ctl_exit code, const char *why)
 bool
 ctl_revokes(struct request *r, const char *whose)
 {
+	r->ends = true;
 	r->result = revoke_will(whose, r->void_until_ms);
 	return r->result == ACCOUNTS_OK;
 }

@@ -1,4 +1,7 @@
-/* The verbs about one account: add, passwd, remove, logout, show. */
+/*
+ * The verbs about one account: add, passwd, remove, suspend, resume, logout,
+ * show.
+ */
 #include "lib/prelude.h"
 
 #include "auth/ctl_private.h"
@@ -12,7 +15,14 @@
 
 #define SENDS_AS_MAX	(16 * 1024)	/* what people may be shown */
 
-/* --- add, passwd, remove ------------------------------------------------------------ */
+static void
+log_done(const struct request *r)
+{
+	log_info("account=\"%s\" done=%s", r->account.name,
+	    strchr(r->verb->words, ' ') + 1);
+}
+
+/* --- add, passwd --------------------------------------------------------------------- */
 
 static void
 run_add(struct job *job)
@@ -43,33 +53,13 @@ run_passwd(struct job *job)
 		    &r->account);
 }
 
-static void
-run_remove(struct job *job)
-{
-	struct request *r = (struct request *)job;
-
-	if (ctl_revokes(r, r->account.name))
-		r->result = accounts_remove(ctl_accounts(), r->account.name);
-}
-
 /* A new account may have the name of an old one. */
 static void
 changed(const struct request *r)
 {
 	watch_unlock(r->account.name);
 	revoke_account(r->account.name);
-	log_info("account=\"%s\" done=%s", r->account.name,
-	    strchr(r->verb->words, ' ') + 1);
-}
-
-static void
-done_change(struct job *job)
-{
-	struct request *r = (struct request *)job;
-
-	if (r->result == ACCOUNTS_OK)
-		changed(r);
-	ctl_done(r);
+	log_done(r);
 }
 
 /* A device has its sender in the settings. */
@@ -92,13 +82,14 @@ done_add(struct job *job)
 	struct request *r = (struct request *)job;
 	const char *senders[GROUPS_SENDERS_MAX];
 
+	if (r->result == ACCOUNTS_OK)
+		changed(r);
 	if (r->result != ACCOUNTS_OK || strchr(r->account.name, '@') != NULL ||
 	    is_device(ctl_settings(), r->account.name) ||
 	    groups_senders(ctl_settings(), &r->account, senders) > 0) {
-		done_change(job);
+		ctl_done(r);
 		return;
 	}
-	changed(r);
 	child_ctl_end(r->id, CTL_OK, "%s may send as nobody yet: posternctl "
 	    "account sender add %s ADDRESS", r->account.name, r->account.name);
 	ctl_free(r);
@@ -114,27 +105,70 @@ done_passwd(struct job *job)
 	if (r->result == ACCOUNTS_OK) {
 		watch_unlock(r->account.name);
 		revoke_account(device_login(r->account.name, "", own));
-		log_info("account=\"%s\" done=passwd", r->account.name);
+		log_done(r);
 	}
 	ctl_done(r);
 }
 
-static enum accounts_result
-suspend(struct account *a, void *arg)
-{
-	const struct request *r = arg;
+/* --- remove, suspend, resume, logout -------------------------------------------------- */
 
-	a->suspended = true;
-	a->changed_ms = r->account.changed_ms;
-	return ACCOUNTS_OK;
+/*
+ * What keeps somebody out is done even if the disk takes nothing: in memory,
+ * where it ends with this process.
+ */
+static void
+withhold(struct request *r)
+{
+	if (r->result != ACCOUNTS_ERROR)
+		return;
+	r->result = accounts_withhold(ctl_accounts(), r->account.name);
+	r->unwritten = r->result == ACCOUNTS_OK;
+}
+
+/* how: what it is now. */
+static void
+done_as(struct request *r, const char *how)
+{
+	if (!r->unwritten) {
+		ctl_done(r);
+		return;
+	}
+	log_warnx("account=\"%s\" %s, which is not on disk, so it lasts until "
+	    "auth ends", r->account.name, how);
+	child_ctl_end(r->id, CTL_IN_PART, "%s is %s, but only until auth starts "
+	    "anew: it could not be written down, the log says why. Mend that, "
+	    "then say this again", r->account.name, how);
+	ctl_free(r);
+}
+
+static void
+run_remove(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	if (ctl_revokes(r, r->account.name))
+		r->result = accounts_remove(ctl_accounts(), r->account.name);
+	withhold(r);
+}
+
+static void
+done_remove(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	if (r->result == ACCOUNTS_OK && !r->unwritten)
+		changed(r);
+	else if (r->result == ACCOUNTS_OK)
+		revoke_account(r->account.name);
+	done_as(r, "suspended, not removed");
 }
 
 static enum accounts_result
-resume(struct account *a, void *arg)
+set_suspended(struct account *a, void *arg)
 {
 	const struct request *r = arg;
 
-	a->suspended = false;
+	a->suspended = r->account.suspended;
 	a->changed_ms = r->account.changed_ms;
 	return ACCOUNTS_OK;
 }
@@ -144,19 +178,11 @@ run_suspend(struct job *job)
 {
 	struct request *r = (struct request *)job;
 
+	r->account.suspended = true;
 	if (ctl_revokes(r, r->account.name))
 		r->result = accounts_change(ctl_accounts(), r->account.name,
-		    suspend, r);
-}
-
-/* Nobody is logged in whom this could end. */
-static void
-run_resume(struct job *job)
-{
-	struct request *r = (struct request *)job;
-
-	r->result = accounts_change(ctl_accounts(), r->account.name, resume,
-	    r);
+		    set_suspended, r);
+	withhold(r);
 }
 
 static void
@@ -166,9 +192,19 @@ done_suspend(struct job *job)
 
 	if (r->result == ACCOUNTS_OK) {
 		revoke_account(r->account.name);
-		log_info("account=\"%s\" done=suspend", r->account.name);
+		log_done(r);
 	}
-	ctl_done(r);
+	done_as(r, "suspended");
+}
+
+/* Nobody is logged in whom this could end. */
+static void
+run_resume(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	r->result = accounts_change(ctl_accounts(), r->account.name,
+	    set_suspended, r);
 }
 
 static void
@@ -177,7 +213,7 @@ done_resume(struct job *job)
 	struct request *r = (struct request *)job;
 
 	if (r->result == ACCOUNTS_OK)
-		log_info("account=\"%s\" done=resume", r->account.name);
+		log_done(r);
 	ctl_done(r);
 }
 
@@ -187,7 +223,8 @@ run_logout(struct job *job)
 {
 	struct request *r = (struct request *)job;
 
-	(void)ctl_revokes(r, r->account.name);
+	r->unwritten = !ctl_revokes(r, r->account.name);
+	r->result = ACCOUNTS_OK;
 }
 
 static void
@@ -195,12 +232,10 @@ done_logout(struct job *job)
 {
 	struct request *r = (struct request *)job;
 
-	if (r->result == ACCOUNTS_OK) {
-		sources_forget(r->account.name);
-		revoke_account(r->account.name);
-		log_info("account=\"%s\" done=logout", r->account.name);
-	}
-	ctl_done(r);
+	sources_forget(r->account.name);
+	revoke_account(r->account.name);
+	log_done(r);
+	done_as(r, "logged out");
 }
 
 /* --- show ------------------------------------------------------------------------------- */
@@ -385,7 +420,7 @@ take_option(struct request *r, const char *option)
 const struct verb ctl_account_verbs[] = {
 	{ "account add", 1, CTL_NEW_PASSWORD, take_option, run_add, done_add },
 	{ "account passwd", 1, CTL_NEW_PASSWORD, NULL, run_passwd, done_passwd },
-	{ "account remove", 1, CTL_NO_PASSWORD, NULL, run_remove, done_change },
+	{ "account remove", 1, CTL_NO_PASSWORD, NULL, run_remove, done_remove },
 	{ "account suspend", 1, CTL_NO_PASSWORD, NULL, run_suspend,
 	    done_suspend },
 	{ "account resume", 1, CTL_NO_PASSWORD, NULL, run_resume,

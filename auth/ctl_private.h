@@ -35,6 +35,8 @@ struct request {
 	enum accounts_result result;
 	const char *refusal;	/* with ACCOUNTS_REFUSED, a sentence */
 	enum ctl_exit refusal_code;
+	bool	 ends;		/* logins: it began with ctl_revokes() */
+	bool	 unwritten;	/* done, but the disk does not know */
 	bool	 right;		/* the password that was tested */
 	bool	 is_net;	/* this was given in the place of a name */
 	struct net net;

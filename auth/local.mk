@@ -36,6 +36,7 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/uses.c %D%/uses.h \
 	%D%/voids.c %D%/voids.h \
 	%D%/watch.c %D%/watch.h \
+	%D%/withheld.c %D%/withheld.h \
 	%D%/worker.c %D%/worker.h
 
 LIBAUTH = %D%/libauth.a $(LIBVERIFIER) $(LIBTICKET) $(LIBPOSTERN) $(SASL_LIBS) $(DB_LIBS) \

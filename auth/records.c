@@ -361,7 +361,7 @@ typedef int work(struct records *, DB_TXN *, void *arg);
 static enum accounts_result
 transact(struct records *a, work *does, void *arg)
 {
-	int tries = 0, r = in_place(a);
+	int late, tries = 0, r = in_place(a);
 	DB_TXN *txn;
 
 	if (r != 0)
@@ -376,8 +376,10 @@ transact(struct records *a, work *does, void *arg)
 		else
 			txn->abort(txn);
 	} while (r == DB_LOCK_DEADLOCK && ++tries < TRIES);
-	if (r == 0)
-		r = a->env->txn_checkpoint(a->env, CHECKPOINT_KB, 0, 0);
+	/* What was done is in the log: a checkpoint that fails undoes nothing. */
+	if (r == 0 && (late = a->env->txn_checkpoint(a->env, CHECKPOINT_KB, 0,
+	    0)) != 0)
+		(void)failed(a, "tidy the log of", late);
 	if (r == DB_KEYEXIST)
 		return ACCOUNTS_EXISTS;
 	if (r == DB_NOTFOUND)

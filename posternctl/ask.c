@@ -133,7 +133,7 @@ ask_plain(struct ask *a, const void *secret, size_t secret_len)
 	    .words = a->verb->words, .args = a->args, .nargs = a->nargs,
 	    .secret = secret, .secret_len = secret_len, .fd = -1 });
 
-	if (code == CTL_OK && ends_somebody(a))
+	if ((code == CTL_OK || code == CTL_IN_PART) && ends_somebody(a))
 		tell_waiting(a);
 	return code;
 }

@@ -9,7 +9,6 @@ not ten thousand times.
     starved.py [--long]         200 sessions with 25 MB each
 """
 import contextlib
-import ctypes
 import errno
 import os
 import re
@@ -27,23 +26,15 @@ from postern import (Postern, PATIENCE, SANITIZED, USERS,       # noqa: E402
                      need_root, wait_for)
 from sink import Sink                                           # noqa: E402
 from trouble import (Load, MemoryGroup, accounted,              # noqa: E402
-                     descriptors, limit, message, pid_of, quiet, recovers,
-                     restarts, shimmed, spins, subjects, vm_bytes)
+                     descriptors, limit, message, pid_of, private_mounts,
+                     quiet, recovers, restarts, shimmed, spins, subjects,
+                     vm_bytes)
 
 LONG = "--long" in sys.argv
 ALICE = "alice@example.org"     # as trouble.py has it
 BOB = "bob@example.net"
 SOON = 'retry-first = "1s" retry-max = "2s"'
 DISK_MB = 96                    # six segments, and ballast twice over
-
-
-def private_mounts():
-    """What is mounted from here on is ours alone and ends with us."""
-    clone_newns, ms_rec, ms_private = 0x20000, 0x4000, 1 << 18
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(clone_newns) != 0 or \
-            libc.mount(b"none", b"/", None, ms_rec | ms_private, None) != 0:
-        raise OSError(ctypes.get_errno(), "no mount namespace")
 
 
 def fill(p, leave):

@@ -3,6 +3,7 @@
 Accounts from the administrator's side: the verbs, their answers and exit codes,
 and what they mean for the next login; auth killed, auth's database damaged.
 """
+import contextlib
 import glob
 import json
 import os
@@ -14,11 +15,12 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
-from postern import (PATIENCE, Postern, need_root, plain,         # noqa: E402
-                     wait_for)
+from postern import (PATIENCE, USERS, Postern, need_root,         # noqa: E402
+                     plain, wait_for)
+from trouble import private_mounts                               # noqa: E402
 
 ALICE = "alice@example.org"
-OK, FAILED, USAGE, NOT_FOUND = 0, 1, 2, 3
+OK, FAILED, USAGE, NOT_FOUND, IN_PART = 0, 1, 2, 3, 6
 
 
 def login(p, name, password, mechanism="PLAIN"):
@@ -309,68 +311,67 @@ def login_from(p, address, name, password):
         return s.docmd("AUTH PLAIN " + plain(name, password))
 
 
-def test_locks():
+def test_locks(p):
     """Who guesses is locked out; who is at home is not."""
-    with Postern(top='accounts { lock-after = 3 }') as p:
-        p.account("gina", "open-sesame")
-        tap.equal(login_from(p, "127.1.0.5", "gina", "open-sesame")[0], 235,
-                  "gina logs in at home")
-        for i in range(3):
-            tap.equal(login_from(p, "127.9.9.9", "gina", "guess-%d-ses" % i)[0],
-                      535, "a stranger guesses")
-        code, text = login_from(p, "127.9.9.9", "gina", "open-sesame")
-        tap.ok(code == 454 and b"15 minutes" in text,
-               "then not even the right one is heard: %d %s" % (
-                   code, text.decode()))
-        tap.equal(login_from(p, "127.1.0.6", "gina", "open-sesame")[0], 235,
-                  "at home it is, with a neighbour's address, too")
-        tap.equal([(r["locked"], r["account"], r["from"], r["times"])
-                   for r in p.rows("account", "locked")],
-                  [("account", "gina", "", 1)], "it is listed")
-        tap.ok(p.rows("account", "list")[0]["locked_until"],
-               "the admin sees it")
-        tap.ok(p.logged('account="gina" locked minutes=15'),
-               "so does the log")
-        p.stop()
-        p.start()
-        tap.equal(login_from(p, "127.9.9.9", "gina", "open-sesame")[0], 454,
-                  "a restart forgives nothing")
-        tap.equal(login_from(p, "127.1.0.5", "gina", "open-sesame")[0], 235,
-                  "and forgets no home")
-        verb(p, OK, "unlock", "unlock", "gina")
-        tap.equal(login_from(p, "127.9.9.9", "gina", "open-sesame")[0], 235,
-                  "the admin unlocks")
-        for i in range(3):
-            login_from(p, "127.8.8.%d" % i, "name%d" % i, "open-sesame")
-        tap.equal(login_from(p, "127.8.8.77", "gina", "open-sesame")[0], 454,
-                  "three names from one network: it is locked")
-        said = verb(p, OK, "unlock a name that no account has", "unlock",
-                    "boss@example.org")
-        tap.ok("account locked" in said, "is told that a network is, too")
-        tap.equal([(r["locked"], r["account"], r["from"])
-                   for r in p.rows("account", "locked")],
-                  [("network", "", "127.8.8.0/24")], "which one is listed")
-        verb(p, OK, "unlock an address", "unlock", "127.8.8.77")
-        tap.equal(login_from(p, "127.8.8.77", "gina", "open-sesame")[0], 235,
-                  "it may try again")
-        said = verb(p, OK, "unlock who is not locked", "unlock", "gina")
-        tap.ok("nothing held gina" in said, "is told so, too: " + said)
-        said = verb(p, OK, "unlock a network that is not locked", "unlock",
-                    "192.0.2.0/24")
-        tap.ok("nothing held 192.0.2.0/24" in said, "is told so: " + said)
-        verb(p, USAGE, "unlock half an address", "unlock", "192.0.2.0/2400")
-        verb(p, USAGE, "unlock two", "unlock", "gina", "boss")
-        p.account("fritz", "open-sesame")       # behind gina's router
-        for i in range(3):
-            login_from(p, "127.1.0.5", "made-up%d" % i, "open-sesame")
-        tap.equal(login_from(p, "127.1.0.5", "fritz", "open-sesame")[0], 454,
-                  "her router's address is locked by a guest's guesses")
-        tap.equal(login_from(p, "127.1.0.5", "gina", "open-sesame")[0], 235,
-                  "she gets in all the same")
-        verb(p, OK, "unlock the router", "unlock", "127.1.0.5")
-        tap.equal(login_from(p, "127.1.0.5", "fritz", "open-sesame")[0], 235,
-                  "and then all behind it")
-        tap.equal(p.rows("account", "locked"), [], "no lock is left")
+    p.account("gina", "open-sesame")
+    tap.equal(login_from(p, "127.1.0.5", "gina", "open-sesame")[0], 235,
+              "gina logs in at home")
+    for i in range(3):
+        tap.equal(login_from(p, "127.9.9.9", "gina", "guess-%d-ses" % i)[0],
+                  535, "a stranger guesses")
+    code, text = login_from(p, "127.9.9.9", "gina", "open-sesame")
+    tap.ok(code == 454 and b"15 minutes" in text,
+           "then not even the right one is heard: %d %s" % (
+               code, text.decode()))
+    tap.equal(login_from(p, "127.1.0.6", "gina", "open-sesame")[0], 235,
+              "at home it is, with a neighbour's address, too")
+    tap.equal([(r["locked"], r["account"], r["from"], r["times"])
+               for r in p.rows("account", "locked")],
+              [("account", "gina", "", 1)], "it is listed")
+    tap.ok(p.rows("account", "list")[0]["locked_until"],
+           "the admin sees it")
+    tap.ok(p.logged('account="gina" locked minutes=15'),
+           "so does the log")
+    p.stop()
+    p.start()
+    tap.equal(login_from(p, "127.9.9.9", "gina", "open-sesame")[0], 454,
+              "a restart forgives nothing")
+    tap.equal(login_from(p, "127.1.0.5", "gina", "open-sesame")[0], 235,
+              "and forgets no home")
+    verb(p, OK, "unlock", "unlock", "gina")
+    tap.equal(login_from(p, "127.9.9.9", "gina", "open-sesame")[0], 235,
+              "the admin unlocks")
+    for i in range(3):
+        login_from(p, "127.8.8.%d" % i, "name%d" % i, "open-sesame")
+    tap.equal(login_from(p, "127.8.8.77", "gina", "open-sesame")[0], 454,
+              "three names from one network: it is locked")
+    said = verb(p, OK, "unlock a name that no account has", "unlock",
+                "boss@example.org")
+    tap.ok("account locked" in said, "is told that a network is, too")
+    tap.equal([(r["locked"], r["account"], r["from"])
+               for r in p.rows("account", "locked")],
+              [("network", "", "127.8.8.0/24")], "which one is listed")
+    verb(p, OK, "unlock an address", "unlock", "127.8.8.77")
+    tap.equal(login_from(p, "127.8.8.77", "gina", "open-sesame")[0], 235,
+              "it may try again")
+    said = verb(p, OK, "unlock who is not locked", "unlock", "gina")
+    tap.ok("nothing held gina" in said, "is told so, too: " + said)
+    said = verb(p, OK, "unlock a network that is not locked", "unlock",
+                "192.0.2.0/24")
+    tap.ok("nothing held 192.0.2.0/24" in said, "is told so: " + said)
+    verb(p, USAGE, "unlock half an address", "unlock", "192.0.2.0/2400")
+    verb(p, USAGE, "unlock two", "unlock", "gina", "boss")
+    p.account("fritz", "open-sesame")       # behind gina's router
+    for i in range(3):
+        login_from(p, "127.1.0.5", "made-up%d" % i, "open-sesame")
+    tap.equal(login_from(p, "127.1.0.5", "fritz", "open-sesame")[0], 454,
+              "her router's address is locked by a guest's guesses")
+    tap.equal(login_from(p, "127.1.0.5", "gina", "open-sesame")[0], 235,
+              "she gets in all the same")
+    verb(p, OK, "unlock the router", "unlock", "127.1.0.5")
+    tap.equal(login_from(p, "127.1.0.5", "fritz", "open-sesame")[0], 235,
+              "and then all behind it")
+    tap.equal(p.rows("account", "locked"), [], "no lock is left")
 
 
 def test_damaged(p):
@@ -396,8 +397,71 @@ def test_damaged(p):
     process.wait()
 
 
+def fill(path):
+    """Until not one byte more goes in."""
+    with open(path, "wb", buffering=0) as f:
+        for size in 65536, 1:
+            try:
+                while True:
+                    f.write(b"\1" * size)
+            except OSError:
+                pass
+
+
+def test_full(p):
+    """What keeps a thief out does so where nothing can be written down."""
+    for who in (ALICE, "thea", "tom"):
+        p.account(who, "open-sesame", "--sender", ALICE)
+    with contextlib.ExitStack() as stack:
+        sessions = {}
+        for who in (ALICE, "thea", "tom"):
+            s = sessions[who] = stack.enter_context(p.client())
+            s.ehlo()
+            s.login(who, "open-sesame")
+        fill(p.dir + "/state/auth/ballast")
+        for i in range(100):        # the log's last block has room for some
+            if p.ctl("account", "logout", "x%d" % i,
+                     check=False).returncode != OK:
+                break
+        said = verb(p, FAILED, "a new password on a full disk", "passwd",
+                    "tom", password="new-sesame").strip()
+        tap.ok("account suspend tom" in said, "says what can be done: " + said)
+        tap.equal(sessions["tom"].mail(ALICE)[0], 250, "nothing has changed")
+        sessions["tom"].rset()
+        for word, who in (("logout", ALICE), ("suspend", "thea"),
+                          ("remove", "tom")):
+            said = verb(p, IN_PART, word + " on a full disk", word, who)
+            tap.ok("only until auth starts anew" in said, said.strip())
+            tap.equal(sessions[who].mail(ALICE)[0], 421, "the session ends")
+    tap.equal([login(p, who, "open-sesame") for who in (ALICE, "thea", "tom")],
+              [235, 535, 535], "and only who was logged out gets in again")
+    verb(p, FAILED, "a lock that nobody can lift", "resume", "thea")
+    tap.equal(login(p, "thea", "open-sesame"), 535, "stays")
+    verb(p, NOT_FOUND, "suspend nobody", "suspend", "nobody")
+    os.unlink(p.dir + "/state/auth/ballast")
+    verb(p, OK, "there is room again: suspend", "suspend", "thea")
+    p.kill("auth")
+    tap.ok(wait_for(lambda: login(p, "tom", "open-sesame") == 235),
+           "another auth knows only what was written")
+    tap.equal(login(p, "thea", "open-sesame"), 535, "which was said again")
+    verb(p, OK, "resume", "resume", "thea")
+    tap.equal(login(p, "thea", "open-sesame"), 235, "in again")
+    for who in (ALICE, "thea", "tom"):
+        verb(p, OK, "remove " + who, "remove", who)
+
+
+def small_disk(p):
+    """A disk of 8 MB for the accounts, gone with this test's namespace."""
+    state = p.dir + "/state/auth"
+    os.makedirs(state, 0o755)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=700,uid=%d,"
+                    "gid=%d" % (USERS["auth"], USERS["auth"]), "tmpfs", state],
+                   check=True)
+
+
 def main():
     need_root()
+    private_mounts()
     with Postern(sections='cap staff { messages = {"1000/1h"} }') as p:
         test_verbs(p)
         test_help(p)
@@ -409,7 +473,11 @@ def main():
         test_killed(p)
         test_many(p)
         test_damaged(p)
-    test_locks()
+    p = Postern(top='accounts { lock-after = 3 }')
+    small_disk(p)
+    with p:
+        test_full(p)
+        test_locks(p)
     tap.done()
 
 

@@ -127,6 +127,62 @@ test_changes(void)
 	accounts_close(&db);
 }
 
+static enum accounts_result
+leave(struct account *acc, void *arg)
+{
+	return ACCOUNTS_OK;
+}
+
+static bool
+is_suspended(struct accounts *a, const char *name)
+{
+	struct account acc;
+	bool is;
+
+	if (accounts_get(a, name, &acc) != ACCOUNTS_OK)
+		abort();
+	is = acc.suspended;
+	account_clear(&acc);
+	return is;
+}
+
+/* Suspended, though the disk does not know. */
+static void
+test_withheld(void)
+{
+	struct accounts *a = reopen();
+	struct account acc = make("thief", 1), other = make("other", 2);
+
+	is_int(accounts_withhold(a, "thief"), ACCOUNTS_NONE, "who is not there");
+	if (accounts_add(a, &acc) != ACCOUNTS_OK ||
+	    accounts_add(a, &other) != ACCOUNTS_OK)
+		abort();
+	ok(!is_suspended(a, "thief"), "is not meant when he comes");
+	is_int(accounts_withhold(a, "thief"), ACCOUNTS_OK, "withheld");
+	is_int(accounts_withhold(a, "thief"), ACCOUNTS_OK, "twice");
+	ok(is_suspended(a, "thief") && !is_suspended(a, "other"),
+	    "is suspended, and nobody else");
+	accounts_close(&a);
+	a = reopen();
+	ok(!is_suspended(a, "thief"), "until the next start");
+	(void)accounts_withhold(a, "thief");
+	is_int(accounts_change(a, "thief", leave, NULL), ACCOUNTS_OK,
+	    "a change that the disk takes");
+	accounts_close(&a);
+	a = reopen();
+	ok(is_suspended(a, "thief"), "tells it that, too");
+	is_int(accounts_withhold(a, "other"), ACCOUNTS_OK, "withheld");
+	is_int(accounts_remove(a, "other"), ACCOUNTS_OK, "and removed");
+	is_int(accounts_add(a, &other), ACCOUNTS_OK, "who comes next");
+	ok(!is_suspended(a, "other"), "is somebody else");
+	if (accounts_remove(a, "other") != ACCOUNTS_OK ||
+	    accounts_remove(a, "thief") != ACCOUNTS_OK)
+		abort();
+	account_clear(&acc);
+	account_clear(&other);
+	accounts_close(&a);
+}
+
 static void
 test_list(void)
 {
@@ -570,6 +626,7 @@ main(int argc, char **argv)
 	rig_make_dir();
 	log_set_sink(keep);
 	test_changes();
+	test_withheld();
 	test_list();
 	test_bad_record();
 	test_bad_file();
