@@ -47,6 +47,7 @@ ctl_free(struct request *r)
 	account_clear(&r->account);
 	buf_wipe(&r->password);
 	free(r->pins);
+	free(r->whom);
 	free(r);
 }
 

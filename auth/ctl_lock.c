@@ -8,6 +8,7 @@
 #include "auth/guard.h"
 #include "auth/watch.h"
 #include "lib/log.h"
+#include "lib/xalloc.h"
 
 /* More than anybody reads; a botnet can make tens of thousands. */
 #define SHOWN_MAX	1000
@@ -65,13 +66,20 @@ done_locked(struct job *job)
 
 /* --- unlock ----------------------------------------------------------------------- */
 
+/* Strangers try what can be nobody's name: that is looked for among the locks. */
 static const char *
 take_whom(struct request *r, const char *given)
 {
-	if (r->is_net || *r->account.name != '\0')
+	if (r->whom != NULL)
 		return "one account, address or network is wanted";
+	r->whom = xstrdup(given);
 	r->is_net = net_parse(given, &r->net);
-	return r->is_net ? NULL : account_name(given, r->account.name);
+	if (r->is_net)
+		return NULL;
+	r->refusal = account_name(given, r->account.name);
+	if (r->refusal != NULL)
+		*r->account.name = '\0';
+	return NULL;
 }
 
 /* Its devices have locks of their own; who has no account here has none. */
@@ -81,23 +89,75 @@ run_unlock(struct job *job)
 	struct request *r = (struct request *)job;
 
 	r->result = ACCOUNTS_OK;
-	if (!r->is_net && *r->account.name == '\0') {
-		r->result = ACCOUNTS_REFUSED;
-		r->refusal_code = CTL_USAGE;
-		r->refusal = "an account, address or network is wanted";
-		return;
-	}
-	if (!r->is_net)
+	if (r->whom == NULL)
+		r->result = ctl_refused(r, CTL_USAGE, "an account, address or "
+		    "network is wanted");
+	else if (*r->account.name != '\0')
 		ctl_run_get(job);
 	if (r->result == ACCOUNTS_NONE || r->result == ACCOUNTS_DAMAGED)
 		r->result = ACCOUNTS_OK;
+}
+
+static int
+hex(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ?
+	    c - 'a' + 10 : -1;
+}
+
+/* Whether that name is shown so: posternctl prints \xNN for what is no text. */
+static bool
+is_shown_as(const char *name, const char *shown)
+{
+	for (; *name != '\0' && *shown != '\0'; name++)
+		if (*shown == *name)
+			shown++;
+		else if (shown[0] == '\\' && shown[1] == 'x' &&
+		    hex(shown[2]) != -1 && hex(shown[3]) != -1 &&
+		    hex(shown[2]) * 16 + hex(shown[3]) == (uint8_t)*name)
+			shown += 4;
+		else
+			return false;
+	return *name == *shown;
+}
+
+struct search {
+	const char *shown;
+	char	*name;		/* the first that is shown so; owned, or NULL */
+};
+
+static void
+search_cb(const struct guard_lock *lock, void *arg)
+{
+	struct search *s = arg;
+
+	if (s->name == NULL && *lock->name != '\0' &&
+	    is_shown_as(lock->name, s->shown))
+		s->name = xstrdup(lock->name);
+}
+
+/* Of all names that are listed so; how many there were. */
+static size_t
+unlock_shown(const char *shown)
+{
+	struct search s = { .shown = shown };
+	size_t n = 0;
+
+	for (;; n++) {
+		watch_locks(search_cb, &s);
+		if (s.name == NULL)
+			return n;
+		watch_unlock(s.name);
+		free(s.name);
+		s.name = NULL;
+	}
 }
 
 static void
 unlock_net(struct request *r)
 {
 	char net[NET_PREFIX_LEN];
-	size_t n = watch_unlock_net(&r->net);
+	size_t n = watch_unlock_net(&r->net) + unlock_shown(r->whom);
 
 	net_print_prefix(&r->net, net);
 	log_info("network=%s done=unlock locks=%zu", net, n);
@@ -119,24 +179,41 @@ count_held_cb(const struct guard_lock *lock, void *arg)
 	struct held *h = arg;
 	size_t n = strlen(h->name);
 
-	h->places += *lock->name == '\0';
-	h->own += strncmp(lock->name, h->name, n) == 0 &&
+	h->places += *lock->name == '\0' && strcmp(lock->what, "account") != 0;
+	h->own += n > 0 && strncmp(lock->name, h->name, n) == 0 &&
 	    (lock->name[n] == '\0' || lock->name[n] == '/');
+}
+
+static void
+unlock_account(const struct account *a)
+{
+	char login[LOGIN_MAX + 1];
+	size_t i;
+
+	watch_unlock(a->name);
+	for (i = 0; i < a->ndevices; i++)
+		watch_unlock(device_login(a->name, a->devices[i].label,
+		    login));
 }
 
 static void
 unlock_name(struct request *r)
 {
-	char login[LOGIN_MAX + 1];
 	struct held held = { .name = r->account.name };
-	size_t i;
 
 	watch_locks(count_held_cb, &held);
-	watch_unlock(r->account.name);
-	for (i = 0; i < r->account.ndevices; i++)
-		watch_unlock(device_login(r->account.name,
-		    r->account.devices[i].label, login));
-	log_info("account=\"%s\" done=unlock", r->account.name);
+	if (*r->account.name != '\0') {
+		held.own += watch_locked_until(r->account.name) > 0;
+		unlock_account(&r->account);
+	}
+	held.own += unlock_shown(r->whom);
+	if (held.own == 0 && *r->account.name == '\0') {
+		child_ctl_end(r->id, CTL_USAGE, "no lock is listed so, and it "
+		    "is no account, address or network: %s", r->refusal);
+		return;
+	}
+	log_info("account=\"%s\" done=unlock", *r->account.name != '\0' ?
+	    r->account.name : log_escs(r->whom));
 	if (held.places > 0)
 		child_ctl_end(r->id, CTL_OK, "%saddresses or networks are "
 		    "locked, too, and whoever comes from there waits: "

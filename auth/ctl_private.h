@@ -38,7 +38,8 @@ struct request {
 	bool	 ends;		/* logins: it began with ctl_revokes() */
 	bool	 unwritten;	/* done, but the disk does not know */
 	bool	 right;		/* the password that was tested */
-	bool	 is_net;	/* this was given in the place of a name */
+	char	*whom;		/* owned; as it was given to account unlock */
+	bool	 is_net;	/* whom is this */
 	struct net net;
 	struct account *listed;	/* of one batch; damaged ones have no cap */
 	size_t	 nlisted;

@@ -1,14 +1,10 @@
 #include "lib/prelude.h"
 
-#include <arpa/inet.h>
-#include <openssl/evp.h>
-
 #include "auth/guard_private.h"
 #include "lib/flood.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
-#define SUM_LEN		32
 #define HOUR_MS		(3600 * 1000ull)
 #define DAY_MS		(24 * HOUR_MS)
 #define WINDOW_MS	HOUR_MS		/* failures within it add up */
@@ -24,100 +20,18 @@
  */
 #define PAIRS_MAX	128
 #define ADDRESSES_MAX	1024
+/*
+ * Nor does who makes locks, of names that are none: so many of a /24 or /48, and
+ * of this machine, whose webmail all strangers may reach.
+ */
+#define LOCKS_MAX	128
+#define LOCKS_HERE_MAX	1024
+#define HERE		2	/* an owner; guard_network()'s are odd, or 0 */
 #define NAMES_PER_ONE	4	/* so many names of a /48 do */
-/* So many names, each with one password that nobody could judge, do: */
-#define DOUBTS_PER_ONE	8
 #define DOUBTS_PER_ONE	8	/* so many names with one password each, of which
 				   nobody could tell whether it was wrong */
 
 static struct flood locked = FLOOD("locks", 60);
-
-/* --- keys -------------------------------------------------------------------- */
-
-/* An address with its family in front; a network is so many bytes of it. */
-struct place {
-	uint8_t	 v[1 + 16];
-	size_t	 len, network_len;	/* 0: no address */
-	size_t	 site_len;		/* 0: it has none */
-};
-
-static struct place
-place_of(const char *peer)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	struct place p = { .len = 0 };
-	uint8_t a[16];
-
-	if (inet_pton(AF_INET6, peer, a) == 1 && memcmp(a, mapped, 12) != 0) {
-		p = (struct place){ .v = { 6 }, .len = 17, .network_len = 9,
-		    .site_len = 7 };
-		memcpy(p.v + 1, a, 16);
-		return p;
-	}
-	if (inet_pton(AF_INET6, peer, a) == 1)
-		memmove(a, a + 12, 4);
-	else if (inet_pton(AF_INET, peer, a) != 1)
-		return p;
-	p = (struct place){ .v = { 4 }, .len = 5, .network_len = 4 };
-	memcpy(p.v + 1, a, 4);
-	return p;
-}
-
-/* The same place, where tokens are counted apart from passwords. */
-#define OF_TOKENS	0x10
-
-static struct place
-token_place_of(const char *peer)
-{
-	struct place p = place_of(peer);
-
-	p.v[0] |= OF_TOKENS;
-	return p;
-}
-
-static void
-digest(const struct guard *g, uint8_t kind, const void *p, size_t n,
-    uint8_t out[KEY_LEN])
-{
-	uint8_t in[SEED_LEN + 1 + 512], sum[SUM_LEN];
-
-	n = n < 512 ? n : 512;
-	memcpy(in, g->seed, SEED_LEN);
-	in[SEED_LEN] = kind;
-	memcpy(in + SEED_LEN + 1, p, n);
-	if (EVP_Digest(in, SEED_LEN + 1 + n, sum, NULL, EVP_sha256(), NULL)
-	    != 1)
-		fatalx("cannot compute a digest");
-	memcpy(out, sum, KEY_LEN);
-}
-
-static uint64_t
-hash_of(const struct guard *g, const void *p, size_t n)
-{
-	uint8_t key[KEY_LEN];
-	uint64_t h;
-
-	digest(g, KINDS, p, n, key);
-	memcpy(&h, key, sizeof(h));
-	return h;
-}
-
-static void
-account_key(const struct guard *g, const char *name, uint8_t key[KEY_LEN])
-{
-	digest(g, ACCOUNT, name, strlen(name), key);
-}
-
-static void
-pair_key(const struct guard *g, const char *name, const struct place *p,
-    uint8_t key[KEY_LEN])
-{
-	uint8_t network[KEY_LEN];
-
-	account_key(g, name, key);
-	digest(g, NETWORK, p->v, p->network_len, network);
-	memcpy(key + KEY_LEN / 2, network, KEY_LEN / 2);
-}
 
 /* A clock that was set back does not lock for longer than a lock lasts. */
 uint64_t
@@ -152,25 +66,6 @@ struct try {
 	struct place p;
 };
 
-/* The first n bytes of a place. */
-static struct net
-net_of(const struct place *p, size_t n)
-{
-	struct net net = { .bits = 0 };
-
-	if (n == 0)
-		return net;
-	if ((p->v[0] & ~OF_TOKENS) == 4) {
-		memset(net.bytes + 10, 0xff, 2);
-		memcpy(net.bytes + 12, p->v + 1, n - 1);
-		net.bits = 96 + 8 * (unsigned int)(n - 1);
-	} else {
-		memcpy(net.bytes, p->v + 1, n - 1);
-		net.bits = 8 * (unsigned int)(n - 1);
-	}
-	return net;
-}
-
 static void
 remember(struct memo *m, const struct try *t)
 {
@@ -181,7 +76,7 @@ remember(struct memo *m, const struct try *t)
 	free(m->name);
 	m->name = m->kind == ACCOUNT || m->kind == PAIR ?
 	    xstrndup(t->name, GUARD_NAME_MAX) : NULL;
-	m->from = net_of(&t->p, lens[m->kind]);
+	m->from = guard_net(&t->p, lens[m->kind]);
 }
 
 static const char *
@@ -200,6 +95,19 @@ describe(const struct memo *m, const struct try *t, char *text, size_t size)
 	return text;
 }
 
+/* Whose last failure made it answers for it. */
+static void
+charge(struct guard *g, struct memo *m, const struct try *t)
+{
+	bool here = t->p.len == 0;
+
+	if (m->worth != LOCKED)
+		return;
+	m->owner = here ? HERE : guard_network(g, t->peer);
+	guard_thin(g, m->kind, LOCKED, m->owner, here ? LOCKS_HERE_MAX :
+	    LOCKS_MAX);
+}
+
 static void
 lock(struct guard *g, struct memo *m, const struct try *t, uint64_t now_ms)
 {
@@ -215,10 +123,12 @@ lock(struct guard *g, struct memo *m, const struct try *t, uint64_t now_ms)
 	m->n = m->unseen = 0;
 	remember(m, t);
 	guard_use(g, m);
+	charge(g, m, t);
 	if (flood_log(&locked))
 		log_warnx("%s locked minutes=%llu time=%u why=\"%u different "
-		    "failures\"", describe(m, t, what, sizeof(what)), (unsigned long long)(ms + 59999) /
-		    60000, m->locks, g->limit);
+		    "failures\"", describe(m, t, what, sizeof(what)),
+		    (unsigned long long)(ms + 59999) / 60000, m->locks,
+		    g->limit);
 }
 
 /* The memo that one more failure is noted in. */
@@ -231,6 +141,7 @@ noted(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
 	if (now_ms - m->since_ms > WINDOW_MS) {
 		m->since_ms = now_ms;
 		m->n = m->unseen = 0;
+		memset(m->doubted, 0, sizeof(m->doubted));
 	}
 	return m;
 }
@@ -274,7 +185,7 @@ password_mark(const struct guard *g, struct memo *m, const struct place *p,
 	memcpy(in.v, p->v, p->len);
 	in.turn = m->unseen++ / (m->kind == PAIR ? UNSEEN_AT_HOME :
 	    UNSEEN_PER_ONE);
-	return hash_of(g, &in, sizeof(in));
+	return guard_hash(g, &in, sizeof(in));
 }
 
 /* What was tried from there; true when it is one that was not seen yet. */
@@ -299,22 +210,45 @@ count_site(struct guard *g, const struct try *t, uint32_t parts,
 
 	if (t->p.site_len == 0)
 		return;
-	digest(g, SITE, t->p.v, t->p.site_len, key);
+	guard_digest(g, SITE, t->p.v, t->p.site_len, key);
 	m = noted(g, SITE, key, now_ms);
 	turn = m->unseen / (NAMES_PER_ONE * DOUBTS_PER_ONE);
 	m->unseen += parts;
-	(void)count(g, m, hash_of(g, &turn, sizeof(turn)), t, now_ms);
+	(void)count(g, m, guard_hash(g, &turn, sizeof(turn)), t, now_ms);
 }
 
-static void
+static uint64_t
+name_mark(const struct guard *g, const struct try *t)
+{
+	return guard_hash(g, t->name, strlen(t->name));
+}
+
+/* Whether it was tried there lately under another name; from now on it was. */
+static bool
+was_doubted(struct memo *m, uint64_t secret)
+{
+	size_t i;
+
+	for (i = 0; i < DOUBTED; i++)
+		if (secret != 0 && m->doubted[i] == secret)
+			return true;
+	m->doubted[m->unseen % DOUBTED] = secret;
+	return false;
+}
+
+/* True when that is no office, each of whom has a password of his own. */
+static bool
 count_doubt(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
-    const struct try *t, uint64_t now_ms)
+    uint64_t secret, const struct try *t, uint64_t now_ms)
 {
 	struct memo *m = noted(g, kind, key, now_ms);
+	bool again = was_doubted(m, secret);
 	uint32_t n = ++m->unseen;
 
-	if (n % DOUBTS_PER_ONE == 0)
-		(void)count(g, m, hash_of(g, &n, sizeof(n)), t, now_ms);
+	if (again || n % DOUBTS_PER_ONE == 0)
+		(void)count(g, m, again ? name_mark(g, t) : guard_hash(g, &n,
+		    sizeof(n)), t, now_ms);
+	return again;
 }
 
 /* --- what others ask and tell -------------------------------------------------------- */
@@ -331,7 +265,7 @@ address_of(struct guard *g, const struct place *p)
 {
 	uint8_t key[KEY_LEN];
 
-	digest(g, ADDRESS, p->v, p->len, key);
+	guard_digest(g, ADDRESS, p->v, p->len, key);
 	return guard_find(g, ADDRESS, key);
 }
 
@@ -340,7 +274,7 @@ pair_of(struct guard *g, const char *name, const struct place *p)
 {
 	uint8_t key[KEY_LEN];
 
-	pair_key(g, name, p, key);
+	guard_pair_key(g, name, p, key);
 	return guard_find(g, PAIR, key);
 }
 
@@ -357,24 +291,24 @@ place_wait(struct guard *g, const struct place *p, const struct place *at,
 
 	if (wait > 0 || is_trusted(address_of(g, p), now_ms))
 		return wait;
-	digest(g, SITE, at->v, at->site_len, key);
+	guard_digest(g, SITE, at->v, at->site_len, key);
 	wait = at->site_len == 0 ? 0 :
 	    guard_wait_of(guard_find(g, SITE, key), now_ms);
 	if (wait > 0)
 		return wait;
-	digest(g, NETWORK, at->v, at->network_len, key);
+	guard_digest(g, NETWORK, at->v, at->network_len, key);
 	return guard_wait_of(guard_find(g, NETWORK, key), now_ms);
 }
 
 uint64_t
 guard_peer_wait(struct guard *g, const char *peer, uint64_t now_ms)
 {
-	struct place p = place_of(peer);
+	struct place p = guard_place(peer);
 	uint8_t key[KEY_LEN];
 
 	if (p.len == 0 || g->limit == 0)
 		return 0;
-	digest(g, NETWORK, p.v, p.network_len, key);
+	guard_digest(g, NETWORK, p.v, p.network_len, key);
 	return is_good(address_of(g, &p), now_ms) ||
 	    is_good(guard_find(g, NETWORK, key), now_ms) ? 0 :
 	    place_wait(g, &p, &p, now_ms);
@@ -384,7 +318,7 @@ uint64_t
 guard_token_wait(struct guard *g, const char *name, const char *peer,
     uint64_t now_ms)
 {
-	struct place p = place_of(peer), at = token_place_of(peer);
+	struct place p = guard_place(peer), at = guard_token_place(peer);
 
 	if (p.len == 0 || g->limit == 0 ||
 	    is_good(pair_of(g, name, &p), now_ms))
@@ -396,7 +330,7 @@ uint64_t
 guard_account_wait(struct guard *g, const char *name, const char *peer,
     uint64_t now_ms)
 {
-	struct place p = place_of(peer);
+	struct place p = guard_place(peer);
 	struct memo *pair = pair_of(g, name, &p);
 	uint8_t key[KEY_LEN];
 	uint64_t wait, there;
@@ -405,7 +339,7 @@ guard_account_wait(struct guard *g, const char *name, const char *peer,
 		return 0;
 	if (is_good(pair, now_ms))
 		return guard_wait_of(pair, now_ms);
-	account_key(g, name, key);
+	guard_account_key(g, name, key);
 	wait = guard_wait_of(guard_find(g, ACCOUNT, key), now_ms);
 	there = p.len == 0 ? 0 : place_wait(g, &p, &p, now_ms);
 	return wait > there ? wait : there;
@@ -414,7 +348,7 @@ guard_account_wait(struct guard *g, const char *name, const char *peer,
 bool
 guard_is_known(struct guard *g, const char *peer, uint64_t now_ms)
 {
-	struct place p = place_of(peer);
+	struct place p = guard_place(peer);
 
 	return p.len > 0 && is_trusted(address_of(g, &p), now_ms);
 }
@@ -422,9 +356,9 @@ guard_is_known(struct guard *g, const char *peer, uint64_t now_ms)
 uint64_t
 guard_network(const struct guard *g, const char *peer)
 {
-	struct place p = place_of(peer);
+	struct place p = guard_place(peer);
 
-	return p.len == 0 ? 0 : 1 | hash_of(g, p.v, p.site_len > 0 ?
+	return p.len == 0 ? 0 : 1 | guard_hash(g, p.v, p.site_len > 0 ?
 	    p.site_len : p.network_len);
 }
 
@@ -438,9 +372,9 @@ account_failed(struct guard *g, const struct try *t, uint64_t secret,
 	struct memo *m;
 
 	if (home)
-		pair_key(g, t->name, &t->p, key);
+		guard_pair_key(g, t->name, &t->p, key);
 	else
-		account_key(g, t->name, key);
+		guard_account_key(g, t->name, key);
 	m = noted(g, home ? PAIR : ACCOUNT, key, now_ms);
 	*fresh = count(g, m, password_mark(g, m, &t->p, secret), t, now_ms);
 	return m->n;
@@ -457,12 +391,12 @@ peer_failed(struct guard *g, const struct try *t, uint64_t tried,
 
 	if (t->p.len == 0)
 		return 0;
-	digest(g, NETWORK, t->p.v, t->p.network_len, key);
+	guard_digest(g, NETWORK, t->p.v, t->p.network_len, key);
 	fresh = count_try(g, NETWORK, key, tried, t, now_ms);
 	n = guard_find(g, NETWORK, key)->n;
 	if (fresh)
 		count_site(g, t, DOUBTS_PER_ONE, now_ms);
-	digest(g, ADDRESS, t->p.v, t->p.len, key);
+	guard_digest(g, ADDRESS, t->p.v, t->p.len, key);
 	(void)count_try(g, ADDRESS, key, tried, t, now_ms);
 	return n;
 }
@@ -471,27 +405,29 @@ uint32_t
 guard_failed(struct guard *g, const char *name, const char *peer,
     uint64_t secret, uint64_t now_ms)
 {
-	struct try t = { name, peer, place_of(peer) };
+	struct try t = { name, peer, guard_place(peer) };
 	uint32_t passwords, names;
 	bool fresh;
 
 	passwords = account_failed(g, &t, secret, &fresh, now_ms);
-	names = peer_failed(g, &t, hash_of(g, name, strlen(name)), now_ms);
+	names = peer_failed(g, &t, name_mark(g, &t), now_ms);
 	return passwords > names ? passwords : names;
 }
 
 static void
-peer_doubted(struct guard *g, const struct try *t, uint64_t now_ms)
+peer_doubted(struct guard *g, const struct try *t, uint64_t secret,
+    uint64_t now_ms)
 {
 	uint8_t key[KEY_LEN];
+	bool again;
 
 	if (t->p.len == 0 || is_good(pair_of(g, t->name, &t->p), now_ms))
 		return;
-	digest(g, NETWORK, t->p.v, t->p.network_len, key);
-	count_doubt(g, NETWORK, key, t, now_ms);
-	count_site(g, t, 1, now_ms);
-	digest(g, ADDRESS, t->p.v, t->p.len, key);
-	count_doubt(g, ADDRESS, key, t, now_ms);
+	guard_digest(g, NETWORK, t->p.v, t->p.network_len, key);
+	again = count_doubt(g, NETWORK, key, secret, t, now_ms);
+	count_site(g, t, again ? DOUBTS_PER_ONE : 1, now_ms);
+	guard_digest(g, ADDRESS, t->p.v, t->p.len, key);
+	(void)count_doubt(g, ADDRESS, key, secret, t, now_ms);
 }
 
 /*
@@ -502,16 +438,15 @@ uint32_t
 guard_undecided(struct guard *g, const char *name, const char *peer,
     uint64_t secret, uint64_t now_ms)
 {
-	struct try t = { name, peer, place_of(peer) };
+	struct try t = { name, peer, guard_place(peer) };
 	uint32_t passwords, names = 0;
 	bool fresh;
 
 	passwords = account_failed(g, &t, secret, &fresh, now_ms);
 	if (fresh && passwords == 1)
-		peer_doubted(g, &t, now_ms);
+		peer_doubted(g, &t, secret, now_ms);
 	else if (fresh)
-		names = peer_failed(g, &t, hash_of(g, name, strlen(name)),
-		    now_ms);
+		names = peer_failed(g, &t, name_mark(g, &t), now_ms);
 	return passwords > names ? passwords : names;
 }
 
@@ -519,7 +454,7 @@ uint32_t
 guard_token_failed(struct guard *g, const char *peer, uint64_t token,
     uint64_t now_ms)
 {
-	struct try t = { "", peer, token_place_of(peer) };
+	struct try t = { "", peer, guard_token_place(peer) };
 
 	return peer_failed(g, &t, token, now_ms);
 }
@@ -534,29 +469,29 @@ note_good(struct guard *g, struct memo *m, uint64_t owner, size_t max,
 	m->owner = owner;
 	guard_use(g, m);
 	if (first)
-		guard_thin(g, m->kind, owner, max);
+		guard_thin(g, m->kind, GOOD, owner, max);
 }
 
 void
 guard_succeeded(struct guard *g, const char *name, const char *peer,
     uint64_t now_ms)
 {
-	struct place p = place_of(peer);
+	struct place p = guard_place(peer);
 	uint8_t key[KEY_LEN];
 	struct memo *m;
 
 	if (p.len == 0)
 		return;
-	pair_key(g, name, &p, key);
+	guard_pair_key(g, name, &p, key);
 	m = guard_make(g, PAIR, key);
 	m->n = m->unseen = 0;
-	note_good(g, m, hash_of(g, name, strlen(name)), PAIRS_MAX, now_ms);
+	note_good(g, m, guard_hash(g, name, strlen(name)), PAIRS_MAX, now_ms);
 	if (p.site_len > 0) {
-		digest(g, NETWORK, p.v, p.network_len, key);
+		guard_digest(g, NETWORK, p.v, p.network_len, key);
 		note_good(g, guard_make(g, NETWORK, key),
 		    guard_network(g, peer), ADDRESSES_MAX, now_ms);
 	}
-	digest(g, ADDRESS, p.v, p.len, key);
+	guard_digest(g, ADDRESS, p.v, p.len, key);
 	note_good(g, guard_make(g, ADDRESS, key), guard_network(g, peer),
 	    ADDRESSES_MAX, now_ms);
 }
@@ -567,7 +502,7 @@ guard_locked_until(struct guard *g, const char *name, uint64_t now_ms)
 	uint8_t key[KEY_LEN];
 	uint64_t wait;
 
-	account_key(g, name, key);
+	guard_account_key(g, name, key);
 	wait = guard_wait_of(guard_find(g, ACCOUNT, key), now_ms);
 	return wait == 0 ? 0 : now_ms + wait;
 }
@@ -591,7 +526,7 @@ guard_unlock(struct guard *g, const char *name)
 	struct memo *m, *next;
 	size_t w;
 
-	account_key(g, name, key);
+	guard_account_key(g, name, key);
 	m = guard_find(g, ACCOUNT, key);
 	if (m != NULL)
 		guard_forget(g, m);

@@ -41,7 +41,8 @@ struct guard_lock {
 	const char *what;	/* "account", "home" (an account's, where it is
 				   at home), "network", "address", "site" */
 	const char *name;	/* of an account, else "" */
-	const struct net *from;	/* NULL: of an account, wherever from */
+	const struct net *from;	/* NULL: of an account, wherever from, or from
+				   a file of version 1 */
 	uint64_t until_ms;
 	uint32_t times;		/* in a row, with this one */
 };
@@ -85,8 +86,9 @@ uint32_t guard_failed(struct guard *, const char *name, const char *peer,
  * The same for a password of which not all could tell whether it was wrong.
  * From a name's second different one on it counts like any other; the first,
  * which is all that an honest client has, counts where it came from only
- * together with those of seven other names that are not at home there: where
- * many wait for one server to come back, their network has done nothing.
+ * together with those of seven other names that are not at home there, unless
+ * another name was tried there with the same one: where many wait for one server
+ * to come back, their network has done nothing.
  */
 uint32_t guard_undecided(struct guard *, const char *name, const char *peer,
 	    uint64_t secret, uint64_t now_ms);
@@ -107,7 +109,8 @@ uint64_t guard_locked_until(struct guard *, const char *name,
 void	 guard_unlock(struct guard *, const char *name);
 /*
  * Lifts the locks of addresses, networks and sites that this address or network
- * lies in, or that lie in it. Returns how many there were.
+ * lies in, or that lie in it. Of those from a file of version 1, which does not
+ * say where they are, only what it is or lies in. Returns how many there were.
  */
 size_t	 guard_unlock_net(struct guard *, const struct net *, uint64_t now_ms);
 /* Calls fn for each lock, for those made last first, by kind. */

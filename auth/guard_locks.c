@@ -33,22 +33,55 @@ meet(const struct net *a, const struct net *b)
 	return net_covers(a, b) || net_covers(b, a);
 }
 
+static size_t
+lift(struct guard *g, struct memo *m, uint64_t now_ms)
+{
+	size_t n = guard_wait_of(m, now_ms) > 0;
+
+	guard_forgive(g, m);
+	return n;
+}
+
+/* What has no place is found by its key, if it is this one or around it. */
+static size_t
+unlock_around(struct guard *g, const struct net *net, uint64_t now_ms)
+{
+	char text[NET_TEXT_LEN];
+	struct place p = guard_place(net_print(net, text));
+	const struct { enum kind kind; size_t len; } rows[] = {
+		{ NETWORK, p.network_len }, { ADDRESS, p.len },
+		{ SITE, p.site_len },
+	};
+	uint8_t key[KEY_LEN];
+	struct memo *m;
+	size_t i, n = 0;
+
+	for (i = 0; i < nitems(rows); i++) {
+		if (rows[i].len == 0 || guard_net(&p, rows[i].len).bits >
+		    net->bits)
+			continue;
+		guard_digest(g, rows[i].kind, p.v, rows[i].len, key);
+		m = guard_find(g, rows[i].kind, key);
+		if (m != NULL && m->from.bits == 0)
+			n += lift(g, m, now_ms);
+	}
+	return n;
+}
+
 size_t
 guard_unlock_net(struct guard *g, const struct net *net, uint64_t now_ms)
 {
 	static const enum kind kinds[] = { NETWORK, ADDRESS, SITE };
 	struct memo *m, *next;
-	size_t i, w, n = 0;
+	size_t i, w, n = unlock_around(g, net, now_ms);
 
 	for (i = 0; i < nitems(kinds); i++)
 		for (w = 0; w < WORTHS; w++)
 			for (m = TAILQ_FIRST(&g->uses[kinds[i]][w]); m != NULL;
 			    m = next) {
 				next = TAILQ_NEXT(m, by_use);
-				if (m->from.bits == 0 || !meet(net, &m->from))
-					continue;
-				n += guard_wait_of(m, now_ms) > 0;
-				guard_forgive(g, m);
+				if (m->from.bits != 0 && meet(net, &m->from))
+					n += lift(g, m, now_ms);
 			}
 	return n;
 }

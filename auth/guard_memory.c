@@ -139,12 +139,13 @@ guard_make(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN])
 }
 
 void
-guard_thin(struct guard *g, enum kind kind, uint64_t owner, size_t max)
+guard_thin(struct guard *g, enum kind kind, enum worth worth, uint64_t owner,
+    size_t max)
 {
 	struct memo *m, *oldest = NULL;
 	size_t n = 0;
 
-	TAILQ_FOREACH(m, &g->uses[kind][GOOD], by_use)
+	TAILQ_FOREACH(m, &g->uses[kind][worth], by_use)
 		if (m->owner == owner && n++ == 0)
 			oldest = m;
 	if (n > max)

@@ -13,6 +13,8 @@
 #define KEY_LEN		16
 #define SEED_LEN	16
 #define GUARD_BUCKETS	4096
+/* Passwords that are the same for one name and the next are no office's. */
+#define DOUBTED		4
 
 enum kind { ACCOUNT, PAIR, NETWORK, ADDRESS, SITE, KINDS };
 
@@ -33,9 +35,12 @@ struct memo {
 	uint64_t locked_ms;	/* until then */
 	uint64_t last_lock_ms;
 	uint64_t good_ms;	/* of the last good login; 0: none */
-	uint64_t owner;		/* whose that was, a number; not on disk */
+	uint64_t owner;		/* whose that, or the lock, was: a number; not
+				   on disk */
 	uint32_t locks;		/* in a row */
 	uint32_t unseen;	/* failures that showed no password */
+	uint64_t doubted[DOUBTED];	/* passwords, the last ones in turn; not
+				   on disk */
 	uint32_t n;
 	uint64_t seen[GUARD_LIMIT_MAX];	/* hashes of what failed */
 	/* Who it is, once it was locked; to be shown and lifted. */
@@ -55,6 +60,26 @@ struct guard {
 	bool	 changed;
 };
 
+/* An address with its family in front; a network is so many bytes of it. */
+struct place {
+	uint8_t	 v[1 + 16];
+	size_t	 len, network_len;	/* 0: no address */
+	size_t	 site_len;		/* 0: it has none */
+};
+
+struct place guard_place(const char *peer);
+/* The same place, where tokens are counted apart from passwords. */
+struct place guard_token_place(const char *peer);
+/* Its first n bytes; 0: no network. */
+struct net guard_net(const struct place *, size_t n);
+void	 guard_digest(const struct guard *, uint8_t kind, const void *, size_t,
+	    uint8_t out[KEY_LEN]);
+uint64_t guard_hash(const struct guard *, const void *, size_t);
+void	 guard_account_key(const struct guard *, const char *name,
+	    uint8_t key[KEY_LEN]);
+void	 guard_pair_key(const struct guard *, const char *name,
+	    const struct place *, uint8_t key[KEY_LEN]);
+
 struct memo *guard_find(struct guard *, enum kind,
 	    const uint8_t key[KEY_LEN]);
 /* The one with this key, made if need be. */
@@ -63,8 +88,9 @@ struct memo *guard_make(struct guard *, enum kind,
 /* It changed: the most lately used of what is worth as much. */
 void	 guard_use(struct guard *, struct memo *);
 void	 guard_forget(struct guard *, struct memo *);
-/* Of what one owner's good logins have left, the oldest goes if it is too much. */
-void	 guard_thin(struct guard *, enum kind, uint64_t owner, size_t max);
+/* Of what one owner has left, the oldest goes if it is too much. */
+void	 guard_thin(struct guard *, enum kind, enum worth, uint64_t owner,
+	    size_t max);
 /* Nothing is held against it any more; it may be gone then. */
 void	 guard_forgive(struct guard *, struct memo *);
 /* Milliseconds that its lock lasts; m may be NULL. */

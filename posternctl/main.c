@@ -68,19 +68,23 @@ translate_option(const struct verb *v, int argc, char **argv, int *i)
 
 /*
  * Plain arguments first, options behind them; false for misuse. An argument
- * with an equals sign would pass for an option.
+ * with an equals sign would pass for an option. Behind "--" all are plain.
  */
 static bool
 translate(struct ask *a, int argc, char **argv)
 {
 	char **options = xcalloc((size_t)argc + 1, sizeof(*options));
 	size_t noptions = 0, k;
-	bool good = true;
+	bool good = true, all_plain = false;
 	int i;
 
 	a->args = xcalloc((size_t)argc + 1, sizeof(*a->args));
 	for (i = 0; i < argc && good; i++) {
-		if (strncmp(argv[i], "--", 2) != 0) {
+		if (!all_plain && strcmp(argv[i], "--") == 0) {
+			all_plain = true;
+			continue;
+		}
+		if (all_plain || strncmp(argv[i], "--", 2) != 0) {
 			a->args[a->nplain++] = xstrdup(argv[i]);
 			continue;
 		}
@@ -161,10 +165,10 @@ wants_help(const struct verb *v, int argc, char **argv, int used)
 {
 	int i;
 
-	for (i = used; i < argc; i++)
+	for (i = used; i < argc && strcmp(argv[i], "--") != 0; i++)
 		if (strcmp(argv[i], "--help") == 0)
 			break;
-	if (i == argc)
+	if (i == argc || strcmp(argv[i], "--") == 0)
 		return false;
 	if (used == 1 && print_verbs(stdout, argv[0]) > 0)
 		return true;
@@ -222,11 +226,13 @@ main(int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 }
 	};
+	bool all_plain = false;
 	int c, i, n = argc;
 
 	/* --json may stand anywhere: it is what one adds to the last command. */
 	for (i = 1, n = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0)
+		all_plain |= strcmp(argv[i], "--") == 0;
+		if (!all_plain && strcmp(argv[i], "--json") == 0)
 			json = true;
 		else
 			argv[n++] = argv[i];

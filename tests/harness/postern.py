@@ -267,6 +267,12 @@ route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}
                 " ".join(words), r.returncode, r.stdout, r.stderr))
         return r
 
+    def ctl_as_people(self, *words):
+        """What stands on the screen."""
+        return subprocess.run([os.path.join(BIN, "posternctl"), "--socket",
+                               self.socket] + list(words), check=True,
+                              capture_output=True, text=True).stdout
+
     def rows(self, *words):
         return [json.loads(line) for line in
                 self.ctl(*words).stdout.splitlines() if line.strip()]

@@ -3,6 +3,7 @@
 Accounts from the administrator's side: the verbs, their answers and exit codes,
 and what they mean for the next login; auth killed, auth's database damaged.
 """
+import concurrent.futures
 import contextlib
 import glob
 import json
@@ -397,6 +398,29 @@ def test_damaged(p):
     process.wait()
 
 
+def test_odd_names(p):
+    """What strangers try need be no name: it is lifted as it is listed."""
+    names = ["?", "alice\u202egro", "gina@example.org/phone", "127.0.0.0/8",
+             "10.1.2.3", "--json", "\\xe2"]
+
+    def guess(i):
+        return login_from(p, "127.3.%d.7" % (i % len(names)),
+                          names[i % len(names)], "guess-%d" % i)[0]
+    with concurrent.futures.ThreadPoolExecutor(3 * len(names)) as pool:
+        tap.equal(set(pool.map(guess, range(3 * len(names)))), {535},
+                  "guesses at what nobody is called")
+    table = p.ctl_as_people("account", "locked")
+    shown = [line.split("  ")[1].strip() for line in table.splitlines()[1:]]
+    tap.equal(sorted(shown), sorted(n.replace("\u202e", "\\xe2\\x80\\xae")
+                                    for n in names), "are listed")
+    said = verb(p, USAGE, "another that is no name", "unlock", "? ?")
+    tap.ok("no lock is listed so" in said, "is told so: " + said.strip())
+    for i, name in enumerate(shown):
+        verb(p, OK, "unlock " + name, "unlock", "--", name)
+        tap.equal(len(p.rows("account", "locked")), len(names) - 1 - i,
+                  "lifts that one")
+
+
 def fill(path):
     """Until not one byte more goes in."""
     with open(path, "wb", buffering=0) as f:
@@ -478,6 +502,7 @@ def main():
     with p:
         test_full(p)
         test_locks(p)
+        test_odd_names(p)
     tap.done()
 
 

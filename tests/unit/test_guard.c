@@ -170,16 +170,17 @@ test_tokens(void)
 	is_int(guard_peer_wait(g, STRANGER, now), LOCK, "but ten passwords");
 }
 
-/* So many names with the same password, of which nobody knows whether it is. */
+/* So many names of whose passwords nobody knows whether they are; 0: each own. */
 static void
-doubt_names(const char *peer, uint32_t n)
+doubt_names(const char *peer, uint64_t secret, uint32_t n)
 {
 	static uint32_t k;
 	char name[32];
 
 	while (n-- > 0) {
 		snprintf(name, sizeof(name), "doubt%u", k++);
-		guard_undecided(g, name, peer, 7, now);
+		guard_undecided(g, name, peer, secret == 0 ? 1000 + k :
+		    secret, now);
 	}
 }
 
@@ -190,13 +191,26 @@ test_undecided(void)
 	uint32_t i;
 
 	fresh();
-	doubt_names(STRANGER, 8 * LIMIT - 1);
+	doubt_names(STRANGER, 0, 8 * LIMIT - 1);
 	is_int(guard_peer_wait(g, STRANGER, now), 0,
 	    "an office that waits for its server is not locked");
-	doubt_names("198.51.100.10", 1);
+	doubt_names("198.51.100.10", 0, 1);
 	is_int(guard_peer_wait(g, STRANGER, now), LOCK,
 	    "eighty names that were never there are a spray");
 	is_int(guard_peer_wait(g, HOME, now), 0, "from there");
+	fresh();
+	doubt_names(STRANGER, 7, LIMIT);
+	is_int(guard_peer_wait(g, STRANGER, now), 0, "ten names with one "
+	    "password: the first of them may be anybody's");
+	doubt_names("198.51.100.10", 7, 1);
+	is_int(guard_peer_wait(g, STRANGER, now), LOCK,
+	    "one more is a spray of it");
+	fresh();
+	for (i = 0; i < LIMIT + 4; i++)
+		doubt_names(STRANGER, 7 + i % 4, 1);
+	is_int(guard_peer_wait(g, STRANGER, now), LOCK,
+	    "so it is with four in turn");
+	fresh();
 	for (i = 0; i < 1000; i++)
 		guard_undecided(g, "alice", HOME, 7, now);
 	is_int(guard_account_wait(g, "alice", HOME, now), 0,
@@ -239,7 +253,7 @@ test_undecided_network(void)
 	fresh();
 	for (i = 0; i < 8 * 4 * LIMIT; i++) {
 		snprintf(name, sizeof(name), "2001:db8:7:%x::1", i);
-		doubt_names(name, 1);
+		doubt_names(name, 0, 1);
 	}
 	is_int(guard_peer_wait(g, "2001:db8:7:ffff::1", now), LOCK,
 	    "a name from each network of a /48 is a spray, too");
@@ -437,6 +451,94 @@ test_version_1(void)
 	fresh();
 	ok(guard_unpack(g, file, sizeof(file)), "a file of version 1");
 	is_str(locks(), "account   3; ", "holds its lock, whosever it is");
+}
+
+/* What guard_pack() makes, without who is locked, as version 1 made it. */
+static size_t
+to_version_1(uint8_t *p, size_t n)
+{
+	const uint8_t *from = p + 32, *end = p + n - 32;
+	uint8_t *to = p + 32;
+	size_t len;
+
+	memcpy(p, "postern guard 1\n", 16);
+	while (from < end) {
+		len = 1 + 16 + 7 * 8;
+		len += 8 * get_u64le(from + len - 8);
+		memmove(to, from, len);
+		to += len;
+		from += len + 8 + 16;
+		from += 8 + get_u64le(from);
+	}
+	n = (size_t)(to - p);
+	if (EVP_Digest(p, n, to, NULL, EVP_sha256(), NULL) != 1)
+		abort();
+	return n + 32;
+}
+
+/* Its locks do not say whose they are, and are lifted all the same. */
+static void
+test_version_1_lifted(void)
+{
+	uint8_t *p;
+	size_t i, n;
+	char peer[64];
+
+	fresh();
+	guess("alice", STRANGER, LIMIT);
+	try_names("203.0.113.5", LIMIT);
+	for (i = 0; i < 4 * LIMIT; i++) {
+		snprintf(peer, sizeof(peer), "2001:db8:7:%zx::1", i);
+		try_names(peer, 1);
+	}
+	p = guard_pack(g, &n);
+	n = to_version_1(p, n);
+	fresh();
+	ok(guard_unpack(g, p, n), "a version 1 full of locks");
+	free(p);
+	is_str(locks(), "account   1; network   1; address   1; site   1; ",
+	    "none says whose");
+	is_int((int)lift("203.0.113.6"), 1, "a network's goes by a neighbour");
+	is_int((int)lift("203.0.113.0/24"), 0, "which was all of the /24's own");
+	is_int((int)lift("203.0.113.5"), 1, "an address's by itself");
+	is_int((int)lift("2001:db8:8::1"), 0, "not the next /48");
+	is_int((int)lift("2001:db8:7:99::/64"), 1, "a /48's by a network of it");
+	guard_unlock(g, "alice");
+	is_str(locks(), "", "and a name's by the name");
+}
+
+/* One network, or this machine, makes locks; others' stay. */
+static void
+test_many_locks(void)
+{
+	static const struct {
+		const char *peer, *what;
+		size_t	 most;
+	} rows[] = {
+		{ "198.51.100.9", "of a network", 128 },
+		{ "", "of this machine", 1024 },
+	};
+	char name[32];
+	size_t i, k;
+
+	for (k = 0; k < nitems(rows); k++) {
+		fresh();
+		guess("alice", "203.0.113.1", LIMIT);
+		for (i = 0; i < rows[k].most + 100; i++) {
+			snprintf(name, sizeof(name), "victim%zu", i);
+			guess(name, rows[k].peer, LIMIT);
+		}
+		(void)locks();
+		is_int((int)seen.n, (int)rows[k].most + 1 +
+		    (*rows[k].peer != '\0' ? 2 : 0), "so many locks %s stay",
+		    rows[k].what);
+		ok(guard_account_wait(g, "alice", "", now) > 0,
+		    "and what another made");
+		is_int(guard_account_wait(g, "victim99", "", now), 0,
+		    "its oldest are gone");
+		ok(guard_account_wait(g, name, "", now) > 0,
+		    "its last is there");
+	}
 }
 
 /* SCRAM shows no password. */
@@ -703,6 +805,8 @@ main(void)
 	test_office();
 	test_locks();
 	test_version_1();
+	test_version_1_lifted();
+	test_many_locks();
 	test_unseen();
 	test_site();
 	test_settings();

@@ -461,7 +461,7 @@ test_guesses_meanwhile(void)
 	}
 	ok(watch_peer_wait(rig_peer) == 0, "and no network");
 	for (i = 0; i < 2; i++) {
-		n = snprintf(in, sizeof(in), "%cnora%cpa55word %d", 0, 0, i);
+		n = snprintf(in, sizeof(in), "%cnora%cher own %d", 0, 0, i);
 		rig_start_login(++id, "PLAIN", in, (size_t)n, 256);
 		(void)question(&q);
 		answer_no(q, true);
