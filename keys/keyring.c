@@ -135,13 +135,27 @@ chain_in_order(BIO *bio, X509 *leaf)
 	return good;
 }
 
+/* smtpd reads it, too, and may be first to say so. */
+static const char *
+unreadable(const char *chain_pem)
+{
+	if (strstr(chain_pem, "BEGIN CERTIFICATE-----") != NULL)
+		return "is damaged: the first certificate in it cannot be "
+		    "read; put the whole file there again";
+	return strstr(chain_pem, "PRIVATE KEY-----") != NULL ?
+	    "holds a private key and no certificate; give the file with "
+	    "BEGIN CERTIFICATE" : "holds no certificate in PEM form (BEGIN "
+	    "CERTIFICATE); the server's own should be the first in it";
+}
+
 /* A pair that does not match would fail every handshake, and say so nowhere. */
 static const char *
-check_chain(struct one_key *key, const char *chain_pem)
+check_chain(struct one_key *key, const char *chain_pem, bool *unread)
 {
 	const char *why = NULL;
 	BIO *bio;
 
+	*unread = false;
 	if (chain_pem == NULL || *chain_pem == '\0')
 		return NULL;
 	bio = BIO_new_mem_buf(chain_pem, -1);
@@ -149,8 +163,9 @@ check_chain(struct one_key *key, const char *chain_pem)
 		key->cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 	key->in_order = key->cert == NULL || chain_in_order(bio, key->cert);
 	BIO_free(bio);
-	if (key->cert == NULL)
-		why = "has a certificate beside it that cannot be read";
+	*unread = key->cert == NULL;
+	if (*unread)
+		why = unreadable(chain_pem);
 	else if (X509_check_private_key(key->cert, key->pkey) != 1)
 		why = "does not belong to the certificate; the server's own "
 		    "certificate must be the first in its file";
@@ -159,39 +174,44 @@ check_chain(struct one_key *key, const char *chain_pem)
 }
 
 static const char *
-load(struct one_key *key, const struct conf_key *conf)
+load(struct one_key *key, const struct conf_key *conf, bool *cert)
 {
 	const char *why = NULL;
 
+	*cert = false;
 	key->file = xstrdup(conf->file);
 	key->cert_file = xstrdup(conf->cert_file);
 	key->pkey = read_key(&conf->pem, &why);
 	if (key->pkey != NULL)
 		key->type = type_of(key->pkey, &why);
 	if (why == NULL)
-		why = check_chain(key, conf->chain_pem);
+		why = check_chain(key, conf->chain_pem, cert);
 	if (conf->pem.n > 0)
 		explicit_bzero(conf->pem.v, conf->pem.n);
 	return why;
 }
 
 struct keyring *
-keyring_new(const struct keys_conf *conf, const char **why)
+keyring_new(const struct keys_conf *conf, const char **why, bool *cert)
 {
 	struct keyring *ring = xcalloc(1, sizeof(*ring));
 	const char *bad = NULL;
+	bool of_cert;
 	size_t i;
 
 	ring->n = conf->keys.n;
 	ring->keys = xcalloc(ring->n == 0 ? 1 : ring->n, sizeof(*ring->keys));
 	for (i = 0; i < ring->n; i++) {
 		const struct conf_key *k = CONF_AT(conf->keys, struct conf_key, i);
-		const char *now = load(&ring->keys[i], k);
+		const char *now = load(&ring->keys[i], k, &of_cert);
 
 		if (now == NULL || bad != NULL)
 			continue;
 		bad = now;
-		snprintf(complaint, sizeof(complaint), "key %s %s", k->file, bad);
+		*cert = of_cert;
+		snprintf(complaint, sizeof(complaint), "%s %s %s", of_cert ?
+		    "certificate" : "key", of_cert ? k->cert_file : k->file,
+		    bad);
 	}
 	if (bad != NULL) {
 		*why = complaint;
@@ -234,31 +254,44 @@ wall_ms_of(const ASN1_TIME *t)
 	return sec < 0 ? 0 : (uint64_t)sec * 1000;
 }
 
+static void PRINTFLIKE(2, 3)
+tell(void (*say)(const char *), const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	say(text);
+}
+
 static void
-look_at(const struct one_key *key, const char *hostname, uint64_t wall_ms)
+look_at(const struct one_key *key, const char *hostname, uint64_t wall_ms,
+    void (*say)(const char *))
 {
 	uint64_t begin = wall_ms_of(X509_get0_notBefore(key->cert));
 	uint64_t end = wall_ms_of(X509_get0_notAfter(key->cert));
 	char when[DATE_LEN];
 
 	if (begin > wall_ms)
-		log_warnx("the certificate %s is not valid before %s; is "
+		tell(say, "the certificate %s is not valid before %s; is "
 		    "this machine's clock right?", key->cert_file,
 		    date_rfc5322(begin, when));
 	else if (end <= wall_ms)
-		log_warnx("the certificate %s expired on %s: mail programs "
+		tell(say, "the certificate %s expired on %s: mail programs "
 		    "refuse it; renew it, then posternctl reload", key->cert_file,
 		    date_rfc5322(end, when));
 	else if (end - wall_ms < EXPIRES_SOON_MS)
-		log_warnx("the certificate %s expires on %s; renew it, "
+		tell(say, "the certificate %s expires on %s; renew it, "
 		    "then posternctl reload", key->cert_file,
 		    date_rfc5322(end, when));
 	if (X509_check_host(key->cert, hostname, 0, 0, NULL) != 1)
-		log_warnx("the certificate %s does not name %s; mail "
+		tell(say, "the certificate %s does not name %s; mail "
 		    "programs that are set up with this name refuse it",
 		    key->cert_file, hostname);
 	if (!key->in_order)
-		log_warnx("the certificates in %s are not in order, or some "
+		tell(say, "the certificates in %s are not in order, or some "
 		    "do not belong there: the server's own should be followed "
 		    "by who has issued it, and so on; some mail programs "
 		    "refuse them as they are", key->cert_file);
@@ -266,13 +299,13 @@ look_at(const struct one_key *key, const char *hostname, uint64_t wall_ms)
 
 void
 keyring_look(const struct keyring *ring, const char *hostname,
-    uint64_t wall_ms)
+    uint64_t wall_ms, void (*say)(const char *))
 {
 	size_t i;
 
 	for (i = 0; i < ring->n; i++)
 		if (ring->keys[i].cert != NULL)
-			look_at(&ring->keys[i], hostname, wall_ms);
+			look_at(&ring->keys[i], hostname, wall_ms, say);
 }
 
 bool

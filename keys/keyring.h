@@ -21,17 +21,19 @@ struct keyring;
 void	 keyring_start(void);
 /*
  * Loads all keys and wipes their PEM. NULL when one is not usable: *why is then
- * a sentence that names the file, valid until the next call.
+ * a sentence that names the file, valid until the next call, and *cert whether
+ * that is the certificate's.
  */
-struct keyring *keyring_new(const struct keys_conf *, const char **why);
+struct keyring *keyring_new(const struct keys_conf *, const char **why,
+	    bool *cert);
 void	 keyring_free(struct keyring **);
 
 /*
- * Logs what clients will hold against the certificates: over, nearly over, not
- * begun, for another name than this, or out of order.
+ * Says what clients will hold against the certificates, each in a sentence:
+ * over, nearly over, not begun, for another name than this, or out of order.
  */
 void	 keyring_look(const struct keyring *, const char *hostname,
-	    uint64_t wall_ms);
+	    uint64_t wall_ms, void (*say)(const char *));
 
 /*
  * The i-th certificate, how long it is valid (wall clock) and where it is from

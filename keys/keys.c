@@ -117,12 +117,14 @@ conf_check(const void *slice, void **prepared)
 	static bool begun;
 	const char *why = NULL;
 	struct keyring *next;
+	bool cert = false;
 
 	if (!begun)
 		keyring_start();
 	begun = true;
-	next = keyring_new(slice, &why);
-	child_conf_about("tls", NULL, why != NULL ? "key" : "certificate");
+	next = keyring_new(slice, &why, &cert);
+	child_conf_about("tls", NULL, why == NULL || cert ? "certificate" :
+	    "key");
 	if (why == NULL && ring != NULL)
 		why = keyring_worse(ring, next, ev_wall_ms());
 	if (why != NULL) {
@@ -130,15 +132,21 @@ conf_check(const void *slice, void **prepared)
 		return why;
 	}
 	keyring_look(next, ((const struct keys_conf *)slice)->hostname,
-	    ev_wall_ms());
+	    ev_wall_ms(), child_conf_doubt);
 	*prepared = next;
 	return NULL;
 }
 
 static void
+log_doubt(const char *what)
+{
+	log_warnx("%s", what);
+}
+
+static void
 look_cb(void *arg)
 {
-	keyring_look(ring, conf->hostname, ev_wall_ms());
+	keyring_look(ring, conf->hostname, ev_wall_ms(), log_doubt);
 	ev_timer_set(&look, LOOK_EVERY_MS);
 }
 

@@ -55,6 +55,15 @@ child_conf_about(const char *section, const char *title, const char *option)
 	    *section == '\0' ? "" : ".", option);
 }
 
+void
+child_conf_doubt(const char *what)
+{
+	ipc_begin(M_CONF_DOUBT, 0);
+	ipc_put_str(about);
+	ipc_put_str(what);
+	ipc_send(control, -1);
+}
+
 static int
 on_conf(struct ipc_in *in)
 {

@@ -64,6 +64,8 @@ int	 child_main(const struct child_ops *, int argc, char **argv);
  */
 void	 child_conf_about(const char *section, const char *title,
 	    const char *option);
+/* The same for a warning, of an option that is taken all the same. */
+void	 child_conf_doubt(const char *what);
 /* Ends the process with 0 after what was logged and sent has left. */
 void	 child_exit(void) __attribute__((noreturn));
 /* Tells the parent that a peer broke the protocol, so that it is replaced. */

@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 16
+#define IPC_VERSION 17
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
@@ -52,6 +52,8 @@ enum msg {
 	M_CERTS,	/* from keys, when a configuration takes effect: u32 n,
 			   n x {str file, u64 valid from, u64 until (wall ms)}:
 			   the certificates that clients are shown now */
+	M_CONF_DOUBT,	/* str option, as in M_CONF_BAD, str sentence: a warning
+			   about the slice that is being checked */
 
 	/*
 	 * posternctl to parent to the process that owns the verb, and back.
@@ -64,7 +66,9 @@ enum msg {
 			   secret (a password, else empty); perhaps +fd: a
 			   file that the verb reads */
 	M_CTL_ROW,	/* u32 n, n x {str key, u8 kind ('s' text, 'n' number,
-			   'b' true or false, 't' wall ms), str value} */
+			   'b' true or false, 't' wall ms, 'd' seconds, 'l' a
+			   list, 'f' a list of which people see the first; both
+			   with a line feed behind each text), str value} */
 	M_CTL_TEXT,	/* bytes: a piece of plain output */
 	M_CTL_END,	/* u8 exit code (enum ctl_exit), str sentence or "" */
 	M_CTL_READ,	/* to the answering side: u32 bytes of fields of rows

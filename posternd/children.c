@@ -519,6 +519,22 @@ on_conf_answer(struct child *c, const char *option, const char *why)
 }
 
 static int
+on_conf_doubt(struct child *c, const char *option, const char *what)
+{
+	const struct config *cfg = c->offered ? rollout_config() : config;
+	char *text;
+
+	if (c->state != CHILD_ASKED && !c->offered)
+		return c->state == CHILD_STOPPING ? 0 : -1;
+	if (cfg == NULL)
+		return 0;		/* refused already */
+	text = config_sentence(cfg, option, what);
+	children_hooks->doubt(text);
+	free(text);
+	return 0;
+}
+
+static int
 on_ready(struct child *c)
 {
 	if (c->state == CHILD_STOPPING)
@@ -578,6 +594,10 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 		option = ipc_get_str(in, CHILD_ABOUT_MAX);
 		why = ipc_get_str(in, 4096);
 		return ipc_in_end(in) ? on_conf_answer(c, option, why) : -1;
+	case M_CONF_DOUBT:
+		option = ipc_get_str(in, CHILD_ABOUT_MAX);
+		why = ipc_get_str(in, 4096);
+		return ipc_in_end(in) ? on_conf_doubt(c, option, why) : -1;
 	case M_READY:
 		return ipc_in_end(in) ? on_ready(c) : -1;
 	case M_PEER_BAD:

@@ -20,6 +20,8 @@ struct children_ops {
 	void	(*ready)(void);
 	/* Before that, one refused its slice or died: give up. */
 	void	(*failed)(const char *proc, const char *why);
+	/* What one, at the start, at a reload or later, would warn of. */
+	void	(*doubt)(const char *what);
 	/* That process's piece of an answer; id is children_ask()'s. */
 	void	(*answer)(enum role, struct ipc_in *);
 	/* That process will not answer what it was asked. */

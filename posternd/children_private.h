@@ -53,6 +53,8 @@ void	 children_use(const struct config *, const struct listeners *);
 const struct listeners *children_listeners(void);
 
 /* rollout.c: true when the message or death was about a reload or a stop. */
+/* What is offered at a reload, or NULL. */
+const struct config *rollout_config(void);
 bool	 rollout_answer(struct child *, const char *option,
 	    const char *why);
 void	 rollout_gone(struct child *);

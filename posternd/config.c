@@ -117,7 +117,8 @@ config_load(const char *file, struct buf *problems, struct buf *warnings)
 	r = settings_slurp(file, &text, &why);
 	if (r == -1)
 		buf_addf(problems, "%s: the configuration cannot be read: %s; "
-		    "-f names another file\n", file, why);
+		    "%s\n", file, why, settings_for_root(file) ? "only root "
+		    "can read it, so run this as root" : "-f names another file");
 	else
 		r = settings_parse(file, buf_str(&text), text.len, cfg,
 		    problems);
@@ -125,10 +126,11 @@ config_load(const char *file, struct buf *problems, struct buf *warnings)
 	if (r == 0)
 		check_files(cfg, warnings);
 	/* Both look at all there is, so that one run shows every fault. */
-	if (r == 0)
+	if (r == 0) {
 		r = verify(cfg, problems, warnings);
-	if (r == 0)
-		r = slices_fill(cfg, problems, warnings);
+		if (slices_fill(cfg, problems, warnings) == -1)
+			r = -1;
+	}
 	if (r == -1)
 		config_free(&cfg);
 	return cfg;

@@ -24,7 +24,7 @@
 static struct config *config, *next_config;
 static struct listeners *sockets, *next_sockets;
 static struct buf problems, warnings;
-static bool foreground, checking, reloading, ready, stopping;
+static bool foreground, checking, reloading, ready, stopping, doubted;
 static int exit_code;
 static int starter = -1;	/* whoever waits at the terminal for our start */
 static FILE *terminal;		/* what people see of the start */
@@ -102,6 +102,19 @@ started(void)
 	    config->hostname, config->workers);
 	if (!foreground)
 		leave_terminal();
+}
+
+/* Where the other warnings of that moment are. */
+static void
+doubt(const char *what)
+{
+	doubted = true;
+	if (reloading)
+		buf_addf(&warnings, "%s\n", what);
+	else if (ready)
+		log_warnx("%s", what);
+	else
+		fprintf(terminal, "posternd: warning: %s\n", what);
 }
 
 static void
@@ -264,7 +277,7 @@ reload_signal_cb(int signo, void *arg)
 /* --- the beginning ---------------------------------------------------------------------------- */
 
 static const struct children_ops child_hooks = { started, failed,
-    control_answer, control_mute, status_certificates, reloaded, stopped };
+    doubt, control_answer, control_mute, status_certificates, reloaded, stopped };
 static const struct control_ops control_hooks = { reload, stop };
 
 /* The starter waits: a byte means that all serve, an end that they don't. */
@@ -385,13 +398,12 @@ give_up(void)
 int
 posternd_check(const char *file)
 {
-	bool warned;
 	int r;
 
 	begin();
 	checking = true;
 	config = load(file);
-	warned = warnings.len > 0;
+	doubted = warnings.len > 0;
 	say(&warnings, LOG_LVL_WARN, false);
 	if (config == NULL || ground_look(config, &problems) == -1)
 		return give_up();
@@ -400,7 +412,7 @@ posternd_check(const char *file)
 	children_check_only();
 	r = run_loop();
 	if (r == 0)
-		printf(warned ? "%s can be used; mind the warnings\n" :
+		printf(doubted ? "%s can be used; mind the warnings\n" :
 		    "%s is fine\n", file);
 	config_free(&config);
 	return r;
@@ -427,7 +439,8 @@ posternd_run(const char *name, bool stay)
 	if (geteuid() != 0) {	/* what it cannot read is no second matter */
 		buf_adds(&problems, "posternd must be started by root, to open "
 		    "ports and to become other users; -n checks a "
-		    "configuration without it\n");
+		    "configuration without it, but for what root alone may "
+		    "read\n");
 		free(file);
 		return give_up();
 	}

@@ -140,6 +140,12 @@ children_reload(const struct config *cfg, const struct listeners *ls)
 	ev_timer_set(&answer_timer, ANSWER_MS);
 }
 
+const struct config *
+rollout_config(void)
+{
+	return next_config;
+}
+
 bool
 rollout_answer(struct child *c, const char *option, const char *why)
 {

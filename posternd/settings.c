@@ -237,8 +237,8 @@ include_cb(cfg_t *sec, cfg_opt_t *opt, int argc, const char **argv)
 	buf_clear(&text);
 	if (why == NULL)
 		return r == 0 ? 0 : 1;
-	snprintf(message, sizeof(message), "cannot include \"%s\": %s", path,
-	    why);
+	snprintf(message, sizeof(message), "cannot include \"%s\": %s%s", path,
+	    why, settings_for_root(path) ? "; run this as root" : "");
 	settings_problem_at(sec->filename, sec->line, message);
 	return 1;
 }

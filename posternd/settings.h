@@ -45,5 +45,7 @@ int	 settings_parse(const char *file, const char *text, size_t n,
 	    struct config *, struct buf *problems);
 /* Reads a whole file of moderate size; -1 with the reason in a sentence. */
 int	 settings_slurp(const char *file, struct buf *text, const char **why);
+/* Whether it is only that we are not root which keeps it from being read. */
+bool	 settings_for_root(const char *file);
 
 #endif

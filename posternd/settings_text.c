@@ -40,6 +40,12 @@ settings_slurp(const char *file, struct buf *text, const char **why)
 	return *why == NULL ? 0 : -1;
 }
 
+bool
+settings_for_root(const char *file)
+{
+	return geteuid() != 0 && access(file, R_OK) == -1 && errno == EACCES;
+}
+
 /* Behind the closing quote; a backslash hides one. */
 static char *
 past_quotes(char *p)

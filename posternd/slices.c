@@ -112,7 +112,9 @@ read_text(const struct config *cfg, const char *key, const char *what,
 		return 0;
 	config_problem(problems, cfg, key, "the %s %s cannot be used: %s; %s",
 	    what, file, why != NULL ? why : text->len == 0 ? "it is empty" :
-	    "it is not a text file", why != NULL ?
+	    "it is not a text file", settings_for_root(file) ?
+	    "leave its permissions as they are, and run this as root" :
+	    why != NULL ?
 	    "correct the name or the file's permissions" :
 	    strcmp(what, "password file") == 0 ?
 	    "its first line should be the password" :
@@ -396,6 +398,8 @@ fill_sources(struct config *cfg, struct buf *problems, struct buf *warnings)
 	cfg->auth.source_sec = SOURCE_SLACK_SEC;
 	for (i = 1; i < cfg->source_names.n; i++) {
 		s = verify_find_source(cfg, cfg->source_names.v[i]);
+		if (s == NULL)
+			continue;	/* verify() has said so */
 		fill_source(cfg, s, problems, warnings);
 		grant = add(&cfg->auth.grants, sizeof(*grant));
 		grant->source = xstrdup(s->name);

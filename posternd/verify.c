@@ -259,7 +259,7 @@ verify_route_tls(struct config *cfg, const struct config_route *r,
 
 	if (nh->implicit_tls && r->tls != ROUTE_BY_NEXT_HOP)
 		FAULT(key, "smtps:// is TLS from the start; leave tls out");
-	if (r->tls == ROUTE_NONE)
+	if (r->tls == ROUTE_NONE && !net_stays_here(nh->host))
 		DOUBT(key, "route %s sends mail%s in the clear, for anybody on "
 		    "the way to read", r->name, *r->user != '\0' ?
 		    " and its password" : "");

@@ -97,6 +97,7 @@ verify_mechanisms(const struct config *cfg, struct buf *problems,
 {
 	const struct conf_strs *given = &cfg->smtpd.mechanisms;
 	const struct mechanism *m;
+	const char *doubted = NULL;	/* one doubt for a hash and its -PLUS */
 	size_t i, j;
 
 	if (given->n == 0)
@@ -116,8 +117,9 @@ verify_mechanisms(const struct config *cfg, struct buf *problems,
 		else if (j < i)
 			config_problem(problems, cfg, KEY, "%s is there twice",
 			    m->name);
-		else if (m->doubt != NULL)
-			config_problem(warnings, cfg, KEY, "%s", m->doubt);
+		else if (m->doubt != NULL && m->doubt != doubted)
+			config_problem(warnings, cfg, KEY, "%s", doubted =
+			    m->doubt);
 	}
 	look_for_gaps(cfg, warnings);
 }

@@ -123,8 +123,9 @@ add_cert(SSL_CTX *ctx, const struct conf_cert *conf, uint32_t index)
 	const char *why = NULL;
 
 	if (chain == NULL)
-		return at_end() ? explain("no certificate in PEM (BEGIN "
-		    "CERTIFICATE) in", conf->file) : explain("a damaged "
+		return at_end() ? explain("no certificate in PEM form "
+		    "(BEGIN CERTIFICATE; the server's own should be the "
+		    "first) in", conf->file) : explain("a damaged "
 		    "certificate, is the file complete? in", conf->file);
 	leaf = sk_X509_shift(chain);
 	key = keyprov_key(index, leaf);

@@ -43,8 +43,9 @@ basicConstraints = critical,CA:TRUE
 
 
 # Whichever of keys and smtpd is first to say it.
-HALF = ("cannot be read", "a damaged certificate, is the file complete?")
-NONE = ("cannot be read", "no certificate in PEM (BEGIN CERTIFICATE)",
+HALF = ("the first certificate in it cannot be read", "a damaged certificate, is the file complete?")
+NONE = ("holds no certificate in PEM form", "no certificate in PEM form (BEGIN",
+        "holds a private key and no certificate",
         "holds a certificate and no private key")
 
 
@@ -191,7 +192,8 @@ def test_start(ca, rows, disordered):
         put(p, chain, key)
         at = len(p.log()) if os.path.exists(p.log_path) else 0
         p.start()
-        tap.ok(p.logged("warning: the certificate %s %s" % (p.cert, says), at),
+        tap.ok(p.logged(": the certificate %s %s" % (p.cert, says), at) and
+               "posternd: warning: %s:" % p.conf_path in p.log()[at:],
                "start, %s: it serves and warns" % name)
         p.stop()
     put(p, *disordered)

@@ -14,6 +14,7 @@ static const char *const type_names[TYPES] = { "P-256", "P-384", "RSA",
     "ED25519" };
 static EVP_PKEY *keys[TYPES];
 static struct keyring *ring;
+static bool at_cert;		/* keyring_new()'s */
 
 /* --- loading ------------------------------------------------------------------------ */
 
@@ -33,7 +34,7 @@ load_one(const char *pem, const char *chain)
 	key.pem.v = calloc(1, key.pem.n + 1);
 	memcpy(key.pem.v, pem, key.pem.n);
 	key.chain_pem = (char *)(uintptr_t)chain;
-	r = keyring_new(&conf, &why);
+	r = keyring_new(&conf, &why, &at_cert);
 	for (i = 0; i < key.pem.n && key.pem.v[i] == 0; i++)
 		;
 	ok(i == key.pem.n, "the PEM is wiped");
@@ -63,7 +64,12 @@ test_loading(void)
 		{ "a key alone", plain, NULL, "" },
 		{ "a key and its certificate", plain, chain, "" },
 		{ "another's certificate", plain, wrong, "does not belong" },
-		{ "no certificate", plain, "nonsense", "cannot be read" },
+		{ "no certificate", plain, "nonsense",
+		    "certificate c.pem holds no certificate in PEM form" },
+		{ "swapped", plain, plain, "certificate c.pem holds a private "
+		    "key and no certificate" },
+		{ "a certificate cut off", plain, "-----BEGIN CERTIFICATE-----"
+		    "\nMII", "certificate c.pem is damaged" },
 		{ "encrypted", crypted, NULL, "is encrypted" },
 		{ "empty", "", NULL, "is empty" },
 		{ "a certificate", chain, NULL, "holds a certificate" },
@@ -81,8 +87,9 @@ test_loading(void)
 
 		ok(*rows[i].want == '\0' ? *said == '\0' :
 		    strstr(said, rows[i].want) != NULL &&
-		    strncmp(said, "key k.pem ", 10) == 0, "%s: %s",
-		    rows[i].name, said);
+		    strncmp(said, at_cert ? "certificate c.pem " : "key k.pem ",
+		    10) == 0 && at_cert == (strncmp(rows[i].want, "cert", 4) ==
+		    0), "%s: %s", rows[i].name, said);
 	}
 	for (i = 0; i < nitems(p); i++)
 		free(p[i]);
@@ -349,7 +356,7 @@ test_verifies(void)
 static char said[1024];
 
 static void
-keep(enum log_level level, const char *proc, const char *line)
+keep(const char *line)
 {
 	snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s\n",
 	    line);
@@ -395,10 +402,9 @@ test_look(void)
 		key.pem.v = (uint8_t *)pair_pem(keys[P256], NULL, NULL);
 		key.pem.n = strlen((char *)key.pem.v);
 		key.chain_pem = pair_pem(NULL, cert, NULL);
-		r = keyring_new(&conf, &why);
+		r = keyring_new(&conf, &why, &at_cert);
 		said[0] = '\0';
-		log_set_sink(keep);
-		keyring_look(r, cases[i].hostname, cases[i].wall_ms);
+		keyring_look(r, cases[i].hostname, cases[i].wall_ms, keep);
 		ok(*cases[i].want == '\0' ? *said == '\0' :
 		    strstr(said, cases[i].want) != NULL, "%s: %.*s",
 		    cases[i].name, (int)strcspn(said, "\n"), said);
@@ -436,7 +442,7 @@ ring_of(EVP_PKEY *key, X509 *const *chain, size_t n)
 	k.pem.v = (uint8_t *)pair_pem(key, NULL, NULL);
 	k.pem.n = strlen((char *)k.pem.v);
 	k.chain_pem = pem;
-	r = keyring_new(&conf, &why);
+	r = keyring_new(&conf, &why, &at_cert);
 	free(k.pem.v);
 	free(pem);
 	return r;
@@ -495,7 +501,7 @@ test_order(void)
 		said[0] = '\0';
 		if (r != NULL)
 			keyring_look(r, "relay.example.org",
-			    (uint64_t)time(NULL) * 1000);
+			    (uint64_t)time(NULL) * 1000, keep);
 		ok(r != NULL && (strstr(said, "certificates in c.pem are not "
 		    "in order") == NULL) == rows[i].in_order, "order: %s",
 		    rows[i].name);
@@ -563,7 +569,7 @@ main(void)
 		conf_keys[i].pem.v = (uint8_t *)pair_pem(keys[i], NULL, NULL);
 		conf_keys[i].pem.n = strlen((char *)conf_keys[i].pem.v);
 	}
-	ring = keyring_new(&conf, &why);
+	ring = keyring_new(&conf, &why, &at_cert);
 	ok(ring != NULL, "a ring of all types: %s", why == NULL ? "" : why);
 	test_loading();
 	test_schemes();

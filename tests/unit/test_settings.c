@@ -435,6 +435,13 @@ test_missing(void)
 		    "tls { certificate = \"cert.pem\" key = \"key.pem\" }\n"
 		    "listen l { port = 465 }\nroute r { next-hop = \"mx\" }\n",
 		    "run systemd-sysusers" },
+		{ "a file behind an unknown user", "hostname = \"a.example\"\n"
+		    "users { smtpd = \"nonesuch-user\" auth = 2 keys = 3 "
+		    "queue = 4 relay = 5 }\n"
+		    "tls { certificate = nonesuch key = \"key.pem\" }\n"
+		    "accounts { sources = {\"local\", \"gone\"} }\n"
+		    "listen l { port = 465 }\nroute r { next-hop = \"m:x\" }\n",
+		    "postern.conf:3: the certificate nonesuch" },
 		{ "root", "hostname = \"a.example\"\n"
 		    "users { smtpd = root auth = 2 keys = 3 queue = 4 relay = "
 		    "5 }\ntls { certificate = \"cert.pem\" key = \"key.pem\" "
