@@ -501,6 +501,23 @@ def test_help():
            r.stderr == "", "-h prints the usage")
 
 
+def test_quickstart():
+    """It says what keeps it from building, and no noise of make."""
+    p = Postern()
+    here = os.path.join(p.dir, "clone")
+    os.mkdir(here)
+    shutil.copy(os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "../../quickstart"), here)
+    open(os.path.join(here, "config.status"), "w").close()
+    for words in ([], ["check"]):
+        r = subprocess.run([os.path.join(here, "quickstart")] + words,
+                           capture_output=True, text=True)
+        tap.ok(r.returncode == 1 and "Run make distclean" in r.stderr and
+               r.stderr.count("\n") == 1 and len(os.listdir(here)) == 2,
+               "quickstart %s in a tree that was configured: told" % words)
+    shutil.rmtree(p.dir)
+
+
 def test_background():
     p = Postern()
     code, _, _ = run(p)
@@ -898,6 +915,7 @@ test_accounts_disk()
 test_second_instance()
 test_check()
 test_help()
+test_quickstart()
 test_background()
 test_spoilt()
 test_reload()
