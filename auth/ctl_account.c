@@ -13,7 +13,8 @@
 #include "lib/log.h"
 #include "lib/num.h"
 
-#define SENDS_AS_MAX	(16 * 1024)	/* what people may be shown */
+#define SENDS_AS_MAX	(192 * 1024)	/* half of what fits a row */
+#define NAMES_MAX	(16 * 1024)
 
 static void
 log_done(const struct request *r)
@@ -240,19 +241,17 @@ done_logout(struct job *job)
 
 /* --- show ------------------------------------------------------------------------------- */
 
-/* Patterns as one text, comma between; freed by the caller. */
-static char *
-senders_of(const struct account *a)
+static void
+put_senders(const struct account *a)
 {
 	struct buf b;
-	size_t i, len;
+	size_t i;
 
 	buf_init(&b, ACCOUNT_RECORD_MAX);
 	for (i = 0; i < a->nsenders; i++)
-		if ((i > 0 && buf_adds(&b, ", ") == -1) ||
-		    buf_adds(&b, a->senders[i]) == -1)
+		if (child_ctl_item(&b, a->senders[i]) == -1)
 			fatalx("an account outgrew its record");
-	return buf_steal(&b, &len);
+	child_ctl_list("senders", &b);
 }
 
 /* "a@b", and with tags "a+...@b" too. -1: there is no room. */
@@ -262,9 +261,9 @@ add_address(struct buf *b, const char *pattern, char plus)
 	const char *at = strrchr(pattern, '@');
 	size_t had = b->len;
 
-	if (buf_addf(b, "%s%s", had == 0 ? "" : ", ", pattern) == -1 ||
+	if (child_ctl_item(b, pattern) == -1 ||
 	    (plus != '\0' && at != NULL && at != pattern && buf_addf(b,
-	    ", %.*s%c...%s", (int)(at - pattern), pattern, plus, at) == -1)) {
+	    "%.*s%c...%s\n", (int)(at - pattern), pattern, plus, at) == -1)) {
 		b->len = had;
 		return -1;
 	}
@@ -272,12 +271,12 @@ add_address(struct buf *b, const char *pattern, char plus)
 }
 
 /* All that it may send as: by its name, its senders, its groups and its tags. */
-static char *
-sends_as(const struct account *a)
+static void
+put_sends_as(const struct account *a)
 {
 	static const char *all[GROUPS_SENDERS_MAX];
 	const struct auth_conf *conf = ctl_settings();
-	size_t n = groups_senders(conf, a, all), i, len;
+	size_t n = groups_senders(conf, a, all), i;
 	char plus = groups_plus(conf, a);
 	struct buf b;
 
@@ -288,34 +287,48 @@ sends_as(const struct account *a)
 		;
 	b.max += NUM_TEXT_LEN;
 	if (i < n)
-		buf_addf(&b, " and %zu more", n - i);
-	return buf_steal(&b, &len);
+		buf_addf(&b, "and %zu more\n", n - i);
+	child_ctl_list("sends_as", &b);
 }
 
-static const char *
-verifiers_of(const struct account *a, char text[64])
-{
-	size_t n = (size_t)snprintf(text, 64, "%s",
-	    verifier_mechanism(SCRAM_SHA_256));
-	int i;
-
-	for (i = 0; i < SCRAM_HASHES - 1; i++)
-		if (a->further[i].iterations != 0)
-			n += (size_t)snprintf(text + n, 64 - n, ", %s",
-			    verifier_mechanism(a->further[i].hash));
-	return text;
-}
-
-static char *
-devices_of(const struct account *a)
+static void
+put_verifiers(const struct account *a)
 {
 	struct buf b;
-	size_t i, len;
+	int i;
 
-	buf_init(&b, DEVICES_MAX * (DEVICE_MAX + 2));
+	buf_init(&b, NAMES_MAX);
+	child_ctl_item(&b, verifier_mechanism(SCRAM_SHA_256));
+	for (i = 0; i < SCRAM_HASHES - 1; i++)
+		if (a->further[i].iterations != 0)
+			child_ctl_item(&b, verifier_mechanism(
+			    a->further[i].hash));
+	child_ctl_list("verifier", &b);
+}
+
+static void
+put_devices(const struct account *a)
+{
+	struct buf b;
+	size_t i;
+
+	buf_init(&b, DEVICES_MAX * (DEVICE_MAX + 1));
 	for (i = 0; i < a->ndevices; i++)
-		buf_addf(&b, "%s%s", i == 0 ? "" : ", ", a->devices[i].label);
-	return buf_steal(&b, &len);
+		child_ctl_item(&b, a->devices[i].label);
+	child_ctl_list("devices", &b);
+}
+
+static void
+put_groups(const struct account *a)
+{
+	static const char *names[GROUPS_SENDERS_MAX];
+	size_t i, n = groups_names(ctl_settings(), a, names);
+	struct buf b;
+
+	buf_init(&b, SENDS_AS_MAX);
+	for (i = 0; i < n; i++)
+		child_ctl_item(&b, names[i]);
+	child_ctl_list("groups", &b);
 }
 
 /* What comes of the account's own choice and of its groups. */
@@ -324,17 +337,12 @@ sending_cells(const struct account *a)
 {
 	const struct auth_conf *conf = ctl_settings();
 	char plus[2] = { groups_plus(conf, a), '\0' };
-	char *groups = groups_names(conf, a), *devices = devices_of(a);
-	char *as = sends_as(a);
 
-	child_ctl_str("groups", groups);
-	child_ctl_str("sends_as", as);
+	put_groups(a);
+	put_sends_as(a);
 	child_ctl_str("tags", plus);
 	child_ctl_str("others_become", account_rewrite(a));
-	child_ctl_str("devices", devices);
-	free(groups);
-	free(devices);
-	free(as);
+	put_devices(a);
 }
 
 /* One that postern.conf has no more is as none (queue/caps.c). */
@@ -352,42 +360,38 @@ ctl_cap_of(const struct account *a)
 }
 
 /* As account cert list shows them, but shorter: enough for cert remove. */
-static char *
-certificates_of(const struct request *r)
+static void
+put_certificates(const struct request *r)
 {
 	struct buf b;
-	size_t i, len;
+	size_t i;
 
-	buf_init(&b, SENDS_AS_MAX);
+	buf_init(&b, NAMES_MAX);
 	for (i = 0; i < r->npins; i++)
-		buf_addf(&b, "%s%.16s", i == 0 ? "" : ", ", r->pins[i]);
-	return buf_steal(&b, &len);
+		buf_addf(&b, "%.16s\n", r->pins[i]);
+	child_ctl_list("certificates", &b);
 }
 
 void
 ctl_account_row(const struct request *r, const struct account *a, bool full)
 {
-	char *senders = senders_of(a), *certificates, verifiers[64];
 	uint64_t locked = watch_locked_until(a->name);
 
 	child_ctl_row(r->id, full ? 15 : 6);
 	child_ctl_str("account", a->name);
 	child_ctl_str("cap", ctl_cap_of(a));
-	child_ctl_str("senders", senders);
+	put_senders(a);
 	child_ctl_time("changed", a->changed_ms);
 	child_ctl_time("locked_until", locked);
 	child_ctl_bool("suspended", a->suspended);
 	if (full) {
 		sending_cells(a);
-		certificates = certificates_of(r);
-		child_ctl_str("certificates", certificates);
-		free(certificates);
+		put_certificates(r);
 		child_ctl_time("created", a->created_ms);
-		child_ctl_str("verifier", verifiers_of(a, verifiers));
+		put_verifiers(a);
 		child_ctl_num("iterations", a->verifier.iterations);
 	}
 	child_ctl_send();
-	free(senders);
 }
 
 static void

@@ -97,18 +97,17 @@ in_groups(const char *password, char out[2 * DEVICE_PASSWORD_LEN])
 	out[n] = '\0';
 }
 
-static char *
-networks_of(const struct device *d)
+static void
+put_networks(const struct device *d)
 {
 	char text[NET_PREFIX_LEN];
 	struct buf b;
-	size_t i, len;
+	size_t i;
 
-	buf_init(&b, DEVICE_NETWORKS_MAX * (NET_PREFIX_LEN + 2));
+	buf_init(&b, DEVICE_NETWORKS_MAX * (NET_PREFIX_LEN + 1));
 	for (i = 0; i < d->nnetworks; i++)
-		buf_addf(&b, "%s%s", i == 0 ? "" : ", ",
-		    net_print_prefix(&d->networks[i], text));
-	return buf_steal(&b, &len);
+		child_ctl_item(&b, net_print_prefix(&d->networks[i], text));
+	child_ctl_list("networks", &b);
 }
 
 /* The one time that it is shown. */
@@ -116,7 +115,6 @@ static void
 show_new(struct request *r)
 {
 	char login[LOGIN_MAX + 1], spelt[2 * DEVICE_PASSWORD_LEN];
-	char *networks = networks_of(&r->device);
 
 	in_groups(buf_str(&r->password), spelt);
 	child_ctl_row(r->id, 8);
@@ -126,12 +124,11 @@ show_new(struct request *r)
 	child_ctl_str("password", buf_str(&r->password));
 	child_ctl_str("spelt", spelt);
 	child_ctl_str("cap", r->device.cap);
-	child_ctl_str("networks", networks);
+	put_networks(&r->device);
 	child_ctl_time("expires", r->device.expires_ms);
 	child_ctl_send();
 	ipc_forget();
 	explicit_bzero(spelt, sizeof(spelt));
-	free(networks);
 }
 
 static void
@@ -174,7 +171,7 @@ run_list(struct job *job)
 static void
 device_row(struct request *r, const struct device *d, struct use *use)
 {
-	char *networks = networks_of(d), login[LOGIN_MAX + 1];
+	char login[LOGIN_MAX + 1];
 	bool used;
 
 	login_of(r, d->label, login);
@@ -183,14 +180,13 @@ device_row(struct request *r, const struct device *d, struct use *use)
 	child_ctl_row(r->id, 8);
 	child_ctl_str("device", d->label);
 	child_ctl_str("cap", d->cap);
-	child_ctl_str("networks", networks);
+	put_networks(d);
 	child_ctl_time("created", d->created_ms);
 	child_ctl_time("expires", d->expires_ms);
 	child_ctl_time("last_use", used ? use->ms : 0);
 	child_ctl_str("from", used ? use->peer : "");
 	child_ctl_time("locked_until", watch_locked_until(login));
 	child_ctl_send();
-	free(networks);
 }
 
 static void

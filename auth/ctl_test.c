@@ -61,16 +61,15 @@ send_row(const struct test *t, const struct said *row,
 
 	buf_init(&senders, SENDERS_TEXT);
 	for (i = 0; i < n; i++)
-		buf_addf(&senders, "%s%s", i == 0 ? "" : ", ", all[i]);
+		child_ctl_item(&senders, all[i]);
 	child_ctl_row(t->id, 6);
 	child_ctl_str("source", row->source);
 	child_ctl_str("says", words[row->said]);
 	child_ctl_num("ms", row->ms);
 	child_ctl_str("cap", in ? ctl_cap_of(account) : "");
-	child_ctl_str("senders", buf_str(&senders));
+	child_ctl_list("senders", &senders);
 	child_ctl_str("why", row->why);
 	child_ctl_send();
-	buf_clear(&senders);
 }
 
 /* account: of whoever is let in, or NULL. */

@@ -3,7 +3,6 @@
 #include "auth/groups.h"
 #include "lib/log.h"
 
-#define NAMES_MAX	(16 * 1024)
 #define PLUS_DEFAULT	'+'
 
 static bool
@@ -66,17 +65,16 @@ groups_senders(const struct auth_conf *conf, const struct account *a,
 	return n;
 }
 
-char *
-groups_names(const struct auth_conf *conf, const struct account *a)
+size_t
+groups_names(const struct auth_conf *conf, const struct account *a,
+    const char *out[GROUPS_SENDERS_MAX])
 {
 	const struct conf_group *g;
-	struct buf b;
-	size_t i = 0, len;
+	size_t i = 0, n = 0;
 
-	buf_init(&b, NAMES_MAX);
-	while ((g = next(conf, a, &i)) != NULL)
-		buf_addf(&b, "%s%s", b.len == 0 ? "" : ", ", g->name);
-	return buf_steal(&b, &len);
+	while (n < GROUPS_SENDERS_MAX && (g = next(conf, a, &i)) != NULL)
+		out[n++] = g->name;
+	return n;
 }
 
 char

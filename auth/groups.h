@@ -20,8 +20,9 @@ const char *groups_cap(const struct auth_conf *, const struct account *);
  */
 size_t	 groups_senders(const struct auth_conf *, const struct account *,
 	    const char *out[GROUPS_SENDERS_MAX]);
-/* Their names as one text, comma between, "" for none; the caller frees. */
-char	*groups_names(const struct auth_conf *, const struct account *);
+/* The groups' names, borrowed; how many, at most so many. */
+size_t	 groups_names(const struct auth_conf *, const struct account *,
+	    const char *out[GROUPS_SENDERS_MAX]);
 /* What parts an address from its tag for this account; NUL: nothing does. */
 char	 groups_plus(const struct auth_conf *, const struct account *);
 

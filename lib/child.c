@@ -322,6 +322,26 @@ child_ctl_time(const char *key, uint64_t wall_ms)
 	put_number(key, 't', wall_ms);
 }
 
+int
+child_ctl_item(struct buf *texts, const char *text)
+{
+	return buf_addf(texts, "%s\n", text);
+}
+
+void
+child_ctl_list(const char *key, struct buf *texts)
+{
+	put_field(key, 'l', buf_str(texts));
+	buf_clear(texts);
+}
+
+void
+child_ctl_first(const char *key, struct buf *texts)
+{
+	put_field(key, 'f', buf_str(texts));
+	buf_clear(texts);
+}
+
 size_t
 child_ctl_send(void)
 {

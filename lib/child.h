@@ -8,6 +8,7 @@
 #ifndef LIB_CHILD_H
 #define LIB_CHILD_H
 
+#include "lib/buf.h"
 #include "lib/conf.h"
 #include "lib/ipc.h"
 #include "lib/ipc_msgs.h"
@@ -82,6 +83,13 @@ void	 child_ctl_str(const char *key, const char *value);
 void	 child_ctl_num(const char *key, uint64_t value);
 void	 child_ctl_bool(const char *key, bool value);
 void	 child_ctl_time(const char *key, uint64_t wall_ms);	/* 0: none */
+/*
+ * A list, gathered by child_ctl_item() (-1: no room) in a buffer that is then
+ * cleared; of child_ctl_first()'s people see the first alone.
+ */
+int	 child_ctl_item(struct buf *, const char *text);
+void	 child_ctl_list(const char *key, struct buf *texts);
+void	 child_ctl_first(const char *key, struct buf *texts);
 /* Both return the bytes that ops->ctl_read() will own to. */
 size_t	 child_ctl_send(void);
 size_t	 child_ctl_text(uint64_t id, const void *, size_t);

@@ -142,19 +142,21 @@ find(int argc, char **argv, int *used)
 	/* "account" alone, or "account device": what there is to say of it. */
 	snprintf(noun, sizeof(noun), "%s%s%s", argv[0], argc == 2 ? " " : "",
 	    argc == 2 ? argv[1] : "");
-	if (argc <= 2 && print_verbs(stderr, noun) > 0)
+	if (!json && argc <= 2 && print_verbs(stderr, noun) > 0)
 		return NULL;
 	depth = verbs_beside(argc, argv, beside, sizeof(beside));
-	if (nearest != NULL)
-		complain(0, "there is no verb \"%s%s%s\"; did you mean "
+	if (depth == argc)
+		complain(CTL_USAGE, "behind %s stands one of %s", noun, beside);
+	else if (nearest != NULL)
+		complain(CTL_USAGE, "there is no verb \"%s%s%s\"; did you mean "
 		    "\"%s\"?", argv[0], argc > 1 ? " " : "",
 		    argc > 1 ? argv[1] : "", nearest);
 	else if (depth > 0 && depth < argc)
-		complain(0, "there is no verb \"%s\" of %s%s%s; it has %s",
+		complain(CTL_USAGE, "there is no verb \"%s\" of %s%s%s; it has %s",
 		    argv[depth], argv[0], depth > 1 ? " " : "", depth > 1 ?
 		    argv[1] : "", beside);
 	else
-		complain(0, "there is no verb \"%s\"; see posternctl --help",
+		complain(CTL_USAGE, "there is no verb \"%s\"; see posternctl --help",
 		    argv[0]);
 	return NULL;
 }
@@ -238,6 +240,9 @@ main(int argc, char **argv)
 			argv[n++] = argv[i];
 	}
 	argv[n] = NULL;
+	if (json)
+		complain_in_json();
+	opterr = !json;		/* which words it would choose otherwise */
 	while ((c = getopt_long(n, argv, "+hs:V", options, NULL)) != -1) {
 		switch (c) {
 		case 'h':
@@ -249,7 +254,9 @@ main(int argc, char **argv)
 			puts("posternctl " PACKAGE_VERSION);
 			return CTL_OK;
 		default:
-			return CTL_USAGE;
+			return !json ? CTL_USAGE : complain(CTL_USAGE,
+			    "%s: there is no such option, or it wants a "
+			    "value; see posternctl --help", argv[optind - 1]);
 		}
 	}
 	if (optind == n) {

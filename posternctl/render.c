@@ -7,6 +7,7 @@
 
 #include <time.h>
 
+#include "lib/buf.h"
 #include "lib/num.h"
 #include "lib/xalloc.h"
 #include "posternctl/json.h"
@@ -14,6 +15,8 @@
 #include "posternctl/row.h"
 
 #define HELD_MAX	200	/* rows that decide the widths */
+#define LIST_SHOWN_MAX	(16 * 1024)	/* of a list, to people */
+
 struct render {
 	FILE	*out;
 	enum view view;
@@ -56,6 +59,16 @@ show_time(const char *digits, bool utc)
 	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm)) == 0)
 		return xstrdup("-");
 	return xstrdup(text);
+}
+
+static char *
+show_span(const char *digits)
+{
+	char text[NUM_TEXT_LEN];
+	uint64_t sec = 0;
+
+	num_parse(digits, strlen(digits), 0, UINT64_MAX, &sec);
+	return xstrdup(num_print_wait(sec, text));
 }
 
 /*
@@ -115,11 +128,39 @@ show_text(const char *s)
 	return out;
 }
 
+/* Comma between; of a list that people see the first of, that. */
+static char *
+show_list(const char *s, bool first)
+{
+	size_t n, left = 0;
+	struct buf all;
+	char *shown;
+
+	buf_init(&all, 2 * strlen(s) + NUM_TEXT_LEN);
+	for (; *s != '\0' && !(first && all.len > 0); s += n + 1) {
+		n = strcspn(s, "\n");
+		if (all.len > LIST_SHOWN_MAX)
+			left++;
+		else
+			buf_addf(&all, "%s%.*s", all.len == 0 ? "" : ", ",
+			    (int)n, s);
+	}
+	if (left > 0)
+		buf_addf(&all, " and %zu more", left);
+	shown = all.len == 0 ? xstrdup("-") : show_text(buf_str(&all));
+	buf_clear(&all);
+	return shown;
+}
+
 static char *
 show(const struct cell *c)
 {
 	if (c->kind == 't')
 		return show_time(c->value, false);
+	if (c->kind == 'd')
+		return show_span(c->value);
+	if (c->kind == 'l' || c->kind == 'f')
+		return show_list(c->value, c->kind == 'f');
 	if (c->kind == 'b')
 		return xstrdup(strcmp(c->value, "true") == 0 ? "yes" : "no");
 	if (*c->value == '\0')
@@ -130,11 +171,31 @@ show(const struct cell *c)
 /* --- JSON ----------------------------------------------------------------------------- */
 
 static void
+json_list(FILE *out, const char *s)
+{
+	size_t n;
+	bool first = true;
+
+	fputc('[', out);
+	for (; *s != '\0'; s += n + 1) {
+		n = strcspn(s, "\n");
+		fputs(first ? "" : ",", out);
+		json_put(out, s, n);
+		first = false;
+	}
+	fputc(']', out);
+}
+
+static void
 json_value(FILE *out, const struct cell *c)
 {
 	char *text;
 
-	if (c->kind == 'n' || c->kind == 'b') {
+	if (c->kind == 'l' || c->kind == 'f') {
+		json_list(out, c->value);
+		return;
+	}
+	if (c->kind == 'n' || c->kind == 'd' || c->kind == 'b') {
 		fputs(c->value, out);
 		return;
 	}

@@ -5,7 +5,7 @@
 #include "posternctl/row.h"
 
 #define KEY_MAX		64
-#define VALUE_MAX	(64 * 1024)
+#define VALUE_MAX	IPC_MAX
 
 static bool
 kind_fits(char kind, const char *value)
@@ -15,7 +15,11 @@ kind_fits(char kind, const char *value)
 	switch (kind) {
 	case 's':
 		return true;
+	case 'l':
+	case 'f':
+		return *value == '\0' || value[strlen(value) - 1] == '\n';
 	case 'n':
+	case 'd':
 	case 't':
 		return num_parse(value, strlen(value), 0, UINT64_MAX, &n) == 0;
 	case 'b':

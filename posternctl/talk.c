@@ -3,21 +3,38 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "posternctl/json.h"
 #include "posternctl/talk.h"
 
 #define TEXT_MAX 4096
+#define COMPLAINT_MAX (2 * TEXT_MAX + 1024)	/* with a path in it */
+
+static bool in_json;
+
+void
+complain_in_json(void)
+{
+	in_json = true;
+}
 
 int
 complain(int code, const char *fmt, ...)
 {
+	char text[COMPLAINT_MAX];
 	va_list ap;
 
 	fflush(stdout);
-	fputs("posternctl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	if (in_json) {
+		fputs("{\"error\":", stderr);
+		json_put(stderr, text, strlen(text));
+		if (code != 0)
+			fprintf(stderr, ",\"exit_status\":%d", code);
+		fputs("}\n", stderr);
+	} else
+		fprintf(stderr, "posternctl: %s\n", text);
 	return code;
 }
 

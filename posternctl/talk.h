@@ -38,7 +38,12 @@ int	 talk_ask(struct talk *, const struct talk_request *);
 int	 talk_answer(struct talk *, talk_part *, void *arg, uint64_t *id,
 	    const char **text);
 
-/* "posternctl: ..." to standard error; returns code. */
+/*
+ * "posternctl: ..." to standard error; returns code. For programs, once
+ * complain_in_json() was called, as {"error": text, "exit_status": code}; without
+ * the latter where code is 0, as more is to come.
+ */
+void	 complain_in_json(void);
 int	 complain(int code, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 

@@ -81,12 +81,10 @@ begin_row(uint64_t id, uint32_t fields)
 static void
 send_whole(struct ipc *ipc, uint64_t id)
 {
-	char up[NUM_TEXT_LEN];
-
 	begin_row(id, 5);
 	put("version", 's', PACKAGE_VERSION);
 	put("hostname", 's', serving->hostname);
-	put("up", 's', num_print_wait((ev_wall_ms() - begun_ms) / 1000, up));
+	put_num("up", 'd', (ev_wall_ms() - begun_ms) / 1000);
 	put_num("configured", 't', loaded_ms);
 	put("configuration", 's', serving->file);
 	ipc_send(ipc, -1);

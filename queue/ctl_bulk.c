@@ -29,14 +29,17 @@ struct bulk {
 };
 
 static const struct {
-	const char *would, *done;
+	const char *would, *done, *so;
 } words[LIFE_ORDERS] = {
-	[LIFE_HOLD] = { "would be held", "held" },
-	[LIFE_RELEASE] = { "would be released", "released" },
-	[LIFE_RETRY] = { "would be tried", "to be tried now" },
-	[LIFE_RETRY_KEPT] = { "would be tried", "to be tried now" },
-	[LIFE_REDIRECT] = { "would be redirected", "redirected" },
-	[LIFE_REMOVE] = { "would be removed", "removed" },
+	[LIFE_HOLD] = { "would be held", "held", "on hold already" },
+	[LIFE_RELEASE] = { "would be released", "released", "not on hold" },
+	[LIFE_RETRY] = { "would be tried", "to be tried now",
+	    "being tried already" },
+	[LIFE_RETRY_KEPT] = { "would be tried", "to be tried now",
+	    "being tried already" },
+	[LIFE_REDIRECT] = { "would be redirected", "redirected",
+	    "on that route already" },
+	[LIFE_REMOVE] = { "would be removed", "removed", "removed already" },
 };
 
 static void
@@ -108,7 +111,7 @@ in_words(const struct bulk *b, const char *done, char text[WORDS_MAX])
 		    "take them" },
 		{ LIFE_LATER, "of them to go at the hour that their sender has "
 		    "set" },
-		{ LIFE_WAS_SO, "so already" },
+		{ LIFE_WAS_SO, NULL },		/* the order's own */
 		{ LIFE_HELD, "on hold, release them first" },
 		{ LIFE_KEPT, "kept until the hour that their sender has set; "
 		    "to send one now, name it: queue retry ID" },
@@ -126,7 +129,8 @@ in_words(const struct bulk *b, const char *done, char text[WORDS_MAX])
 		if (n > 0)
 			len += (size_t)snprintf(text + len, WORDS_MAX - len,
 			    "; %llu %s", (unsigned long long)n,
-			    parts[i].words);
+			    parts[i].words != NULL ? parts[i].words :
+			    words[b->order.kind].so);
 	}
 }
 

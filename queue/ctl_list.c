@@ -1,6 +1,7 @@
 /* What waits, and everything about one message. */
 #include "lib/prelude.h"
 
+#include "lib/addr.h"
 #include "lib/header.h"
 #include "lib/xalloc.h"
 #include "queue/ctl_private.h"
@@ -8,6 +9,7 @@
 
 #define HEADER_SHOWN_MAX (16 * 1024)
 #define PIECE		(32 * 1024)
+#define TO_MAX		(ENVELOPE_RCPT_MAX * (ADDR_MAX + 1))
 
 /* --- queue list ------------------------------------------------------------------- */
 
@@ -26,26 +28,21 @@ state_words(const struct queue *q, const struct store_msg *m)
 	return strcmp(state, "line") == 0 ? "in line" : state;
 }
 
-static size_t
-pending(const struct store_msg *m)
+/* Those who have not got it yet; people see the first, and how many they are. */
+static void
+put_pending(const struct store_msg *m)
 {
 	size_t i, n = 0;
+	struct buf to;
 
+	buf_init(&to, TO_MAX);
 	for (i = 0; i < m->env.nrcpts; i++)
-		n += m->rcpts[i].state == RCPT_PENDING;
-	return n;
-}
-
-/* Of several recipients, the first that has not got it; "" when there is none. */
-static const char *
-first_pending(const struct store_msg *m)
-{
-	size_t i;
-
-	for (i = 0; i < m->env.nrcpts; i++)
-		if (m->rcpts[i].state == RCPT_PENDING)
-			return m->env.rcpts[i].addr;
-	return "";
+		if (m->rcpts[i].state == RCPT_PENDING) {
+			child_ctl_item(&to, m->env.rcpts[i].addr);
+			n++;
+		}
+	child_ctl_first("to", &to);
+	child_ctl_num("recipients", n);
 }
 
 void
@@ -59,8 +56,7 @@ ctl_row(struct asked *a, const struct store_msg *m)
 	child_ctl_time("arrived", m->arrived_ms);
 	child_ctl_str("account", m->account);
 	child_ctl_str("from", m->env.return_path);
-	child_ctl_str("to", first_pending(m));
-	child_ctl_num("recipients", pending(m));
+	put_pending(m);
 	child_ctl_num("size", m->size);
 	child_ctl_str("state", state_words(a->q, m));
 	child_ctl_num("attempts", m->attempts);

@@ -305,6 +305,9 @@ say_later(struct worker *w, uint64_t session, const struct charge_refusal *no)
 	char wait[NUM_TEXT_LEN], at[DATE_LEN];
 	uint64_t now = ev_wall_ms();
 	bool soon = why->retry_sec < CLOCK_FROM_SEC;
+	/* The clock has the minute by which long windows slide. */
+	uint64_t about_sec = soon || why->retry_sec < l->window_sec ?
+	    why->retry_sec : l->window_sec;
 
 	say_no(w, session, 451, "4.7.1", "This would pass %s limit of %s "
 	    "within %s (%s used). Try again in %s%s%s",
@@ -312,7 +315,7 @@ say_later(struct worker *w, uint64_t session, const struct charge_refusal *no)
 	    caps_amount(l->what, l->count, limit),
 	    num_print_wait(l->window_sec, window),
 	    caps_amount(l->what, why->used, used),
-	    num_print_wait(why->retry_sec, wait), soon ? "" : ", at ", soon ?
+	    num_print_wait(about_sec, wait), soon ? "" : ", at ", soon ?
 	    "" : date_soon(now + why->retry_sec * 1000 + 59999, now, at));
 }
 

@@ -258,7 +258,7 @@ def killed_meanwhile(server):
 def held(server):
     with Step(server, "hold --all"):
         text = order(server, "hold")
-    n, was = number_before(text, "held"), number_before(text, "so already")
+    n, was = number_before(text, "held"), number_before(text, "on hold already")
     tap.equal(n + was, MESSAGES, "all are held, %d were already" % was)
     n = sum('"id"' in line for line in listing(server, "--state", "held"))
     tap.equal(n, MESSAGES, "and listed so")

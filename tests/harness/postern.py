@@ -78,6 +78,17 @@ def wait_for(what, seconds=PATIENCE, every=0.02):
         time.sleep(every)
 
 
+def sentences(stderr):
+    """posternctl's complaints to a program, as people would read them."""
+    lines = []
+    for line in stderr.splitlines():
+        try:
+            lines.append("posternctl: " + json.loads(line)["error"])
+        except ValueError:
+            lines.append(line)          # a sanitizer's, not posternctl's
+    return "\n".join(lines)
+
+
 def make_certificate(directory, name, kind="ec", days=30):
     """A self-signed pair; returns (certificate, key)."""
     cert = os.path.join(directory, name + ".crt")
@@ -262,6 +273,7 @@ route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}
         r = subprocess.run([os.path.join(BIN, "posternctl"), "--json",
                             "--socket", self.socket] + list(words),
                            input=input, capture_output=True, text=True)
+        r.stderr = sentences(r.stderr)
         if check and r.returncode != 0:
             raise RuntimeError("posternctl %s: %d %s%s" % (
                 " ".join(words), r.returncode, r.stdout, r.stderr))

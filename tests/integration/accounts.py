@@ -16,7 +16,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
-from postern import (PATIENCE, USERS, Postern, need_root,         # noqa: E402
+from postern import (BIN, PATIENCE, USERS, Postern, need_root,    # noqa: E402
                      plain, wait_for)
 from trouble import private_mounts                               # noqa: E402
 
@@ -58,7 +58,7 @@ def test_verbs(p):
     rows = p.rows("account", "list")
     tap.equal([r["account"] for r in rows], [ALICE, "bob"], "the list")
     tap.equal((rows[0]["cap"], rows[0]["senders"]),
-              ("staff", "@example.org, news@example.net"),
+              ("staff", ["@example.org", "news@example.net"]),
               "with cap and senders")
     card = p.ctl("account", "show", "ALICE@example.org").stdout
     tap.ok("SCRAM-SHA-256" in card and "4096" in card, "a card")
@@ -108,8 +108,11 @@ def test_verbs(p):
 def test_help(p):
     """What there is to say, for who does not know it yet."""
     said = verb(p, USAGE, "\"account\" alone")
-    tap.ok("account unlock NAME" in said and "queue" not in said,
-           "lists its verbs")
+    tap.ok("unlock" in said and "queue" not in said, "lists its verbs")
+    r = subprocess.run([os.path.join(BIN, "posternctl"), "account"],
+                       capture_output=True, text=True)
+    tap.ok(r.returncode == USAGE and "account unlock NAME" in r.stderr and
+           "queue" not in r.stderr, "with all there is to say to people")
     r = p.ctl("help", "account", check=False)
     tap.ok(r.returncode == OK and "account unlock NAME" in r.stdout,
            "help account")

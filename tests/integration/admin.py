@@ -71,7 +71,9 @@ def test_list(p, sink):
         return len(p.rows("queue", "list", *options))
 
     rows = p.rows("queue", "--account", ALICE)
-    tap.ok(all("@example" in r["to"] for r in rows), "for whom it is")
+    tap.ok(all("@example" in to for r in rows for to in r["to"]) and
+           all(len(r["to"]) == r["recipients"] for r in rows),
+           "for whom it is, each of them")
     tap.equal(len(rows), 2, "by account")
     tap.equal(rows[0]["next_hop"], "out", "the next hop is named")
     tap.ok("mailbox of <bob@example.net> is full" in rows[0]["reason"],
@@ -168,8 +170,8 @@ def test_hold(p, sink):
     tap.equal([(r["state"], r["next_try"]) for r in rows],
               [("held by admin", None)] * 2, "they are held")
     r = people(p, "queue", "hold", "--account", ALICE, tty=True, input="y\n")
-    tap.ok(r.returncode == 0 and "0 messages would be held; 2 so already." in
-           r.stdout and "Go on?" not in r.stderr, "nothing to ask for again")
+    tap.ok(r.returncode == 0 and "0 messages would be held; 2 on hold already."
+           in r.stdout and "Go on?" not in r.stderr, "nothing to ask for again")
     r = people(p, "queue", "retry", rows[0]["id"])
     tap.ok(r.returncode == 1 and "on hold" in r.stderr, "not to be tried")
     sink.answer["RCPT"] = None
@@ -457,6 +459,33 @@ def test_accounts(p, sink):
     tap.ok(defer(p, 1), "what is named is tried now")
 
 
+def test_programs(p, sink):
+    """With --json an error is JSON, too, a line each on standard error."""
+    nothing = os.path.join(p.dir, "nothing")
+    with open(nothing, "w") as f:
+        f.write("no backup\n")
+    for status, words in (
+            (1, ("queue", "restore", nothing)),
+            (2, ("frob",)), (2, ("account",)), (2, ("account", "frob")),
+            (2, ("--frob",)), (2, ("queue", "list", "--frob")),
+            (2, ("account", "show")), (2, ("queue", "show", "nosuch")),
+            (3, ("account", "show", "nobody")),
+            (3, ("queue", "redirect", "nix", "--all", "--yes")),
+            (4, ("--socket", nothing, "status"))):
+        r = people(p, "--json", *words)
+        said = [json.loads(line) for line in r.stderr.splitlines()]
+        tap.ok(r.returncode == status and r.stdout == "" and said and
+               all(line["error"] for line in said) and
+               said[-1]["exit_status"] == status,
+               "%s: %r" % (" ".join(words), said))
+    r = people(p, "queue", "restore", nothing)
+    tap.equal((r.stdout, r.stderr.count("\n")), ("", 1),
+              "what is no backup is told in a line, without a table")
+    up = p.rows("status")[0]["up"]
+    tap.ok(isinstance(up, int) and " seconds" in people(p, "status").stdout or
+           up >= 120, "how long it is up is a number for programs: %r" % up)
+
+
 def main():
     need_root()
     with Sink() as sink:
@@ -465,7 +494,7 @@ def main():
             for test in (test_list, test_show, test_stats, test_hold,
                          test_redirect, test_copies, test_whole_copies,
                          test_hostile_folder, test_long_list, test_accounts,
-                         test_owed_copies):
+                         test_owed_copies, test_programs):
                 if len(sys.argv) > 1 and test.__name__ not in sys.argv[1:]:
                     continue
                 test(p, sink)

@@ -256,7 +256,7 @@ def test_trial(p):
               {"local": "unknown name", "pam": "refused", "ldap": "right",
                "sql": "not asked"}, "who says what")
     tap.equal((rows["ldap"]["cap"], rows["ldap"]["senders"]),
-              ("default", "diana@example.org, di@example.org"),
+              ("default", ["diana@example.org", "di@example.org"]),
               "what she may")
     code, rows, text = trial(p, "diana@example.org", "wrong-sesame")
     tap.equal((code, rows["ldap"]["says"], rows["sql"]["says"]),

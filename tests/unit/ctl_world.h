@@ -64,6 +64,25 @@ child_ctl_time(const char *key, uint64_t wall_ms)
 	child_ctl_num(key, wall_ms);
 }
 
+int
+child_ctl_item(struct buf *texts, const char *text)
+{
+	return buf_addf(texts, "%s%s", texts->len == 0 ? "" : ",", text);
+}
+
+void
+child_ctl_list(const char *key, struct buf *texts)
+{
+	put(key, buf_str(texts));
+	buf_clear(texts);
+}
+
+void
+child_ctl_first(const char *key, struct buf *texts)
+{
+	child_ctl_list(key, texts);
+}
+
 size_t
 child_ctl_send(void)
 {

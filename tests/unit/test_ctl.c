@@ -103,20 +103,23 @@ test_hold(void)
 	waiting(A, "x@example.net", id);
 	ask("queue hold %s dry-run=yes", id);
 	is_str(said.end, "1 message would be held.", "a dry run");
+	ask("queue release %s dry-run=yes", id);
+	is_str(said.end, "0 messages would be released; 1 not on hold.",
+	    "and none of a release");
 	ask("queue hold to=example.net count=yes");
 	ok(strstr(said.all, "messages=1;upto=") != NULL, "a count");
 	ask("queue hold %s", id);
 	is_str(said.end, "1 message held.", "held");
 	is_int(live_count(world.live), 0, "and not in memory");
 	ask("queue hold %s", id);
-	is_str(said.end, "0 messages held; 1 so already.", "held already");
+	is_str(said.end, "0 messages held; 1 on hold already.", "held already");
 	ask("queue hold %s dry-run=yes", id);
-	is_str(said.end, "0 messages would be held; 1 so already.",
+	is_str(said.end, "0 messages would be held; 1 on hold already.",
 	    "so says a dry run");
 	ok(strstr(said.all, "state=") == NULL, "which lists none");
 	ask("queue hold to=example.net count=yes");
 	ok(strstr(said.all, "messages=0;upto=") != NULL, "a count");
-	is_str(said.end, "0 messages would be held; 1 so already.", "in words");
+	is_str(said.end, "0 messages would be held; 1 on hold already.", "in words");
 	ask("queue hold to=example.org count=yes");
 	is_str(said.end, "No message is like that.", "none at all");
 	ask("queue hold 0000000000001 dry-run=yes");
@@ -129,7 +132,8 @@ test_hold(void)
 	ask("queue redirect up %s dry-run=yes", id);
 	is_str(said.end, "1 message would be redirected.", "to a route");
 	ask("queue redirect - %s dry-run=yes", id);
-	is_str(said.end, "0 messages would be redirected; 1 so already.",
+	is_str(said.end, "0 messages would be redirected; 1 on that route "
+	    "already.",
 	    "but not to its own");
 	ask("queue list state=held");
 	ok(strstr(said.all, "state=held by admin;") != NULL, "it is listed so");
@@ -173,7 +177,7 @@ test_in_line(void)
 	ask("queue list state=line");
 	is_int(said.rows, 1, "in line");
 	ask("queue retry %s", id);
-	is_str(said.end, "0 messages to be tried now; 1 so already.",
+	is_str(said.end, "0 messages to be tried now; 1 being tried already.",
 	    "it need not be told");
 	ask("queue hold %s", id);
 	world_connect(&relay, ROLE_RELAY, 0);

@@ -61,6 +61,7 @@ test_malformed(void)
 	static const struct field bad[] = {
 		{ "a", 'x', "unknown kind" }, { "a", 'n', "12x" },
 		{ "a", 'n', "" }, { "a", 'b', "maybe" }, { "a", 't', "-1" },
+		{ "a", 'd', "1m" }, { "a", 'l', "cut" }, { "a", 'f', "a\nb" },
 	};
 	char *text = NULL;
 	size_t i, len;
@@ -75,6 +76,55 @@ test_malformed(void)
 	fclose(f);
 	is_str(text, "", "and nothing of it is printed");
 	free(text);
+}
+
+/* Lists and spans of time: each form for who reads it. */
+static void
+test_lists(void)
+{
+	static const struct field fields[][4] = {
+		{ { "senders", 'l', "a@b\n\"c d\"@e\n" }, { "to", 'f', "x@y\nz@y\n" },
+		    { "up", 'd', "27" }, { "n", 'n', "2" } },
+		{ { "senders", 'l', "" }, { "to", 'f', "" },
+		    { "up", 'd', "7200" }, { "n", 'n', "0" } },
+	};
+	static const char *const want[] = {
+		"senders       to   up          n\n"
+		"a@b, \"c d\"@e  x@y  27 seconds  2\n"
+		"-             -    2 hours     0\n",
+		"{\"senders\":[\"a@b\",\"\\\"c d\\\"@e\"],\"to\":[\"x@y\",\"z@y\"],"
+		"\"up\":27,\"n\":2}\n"
+		"{\"senders\":[],\"to\":[],\"up\":7200,\"n\":0}\n",
+	};
+	char *text = NULL, *many;
+	struct field f = { "all", 'l', NULL };
+	struct render *r;
+	size_t i, k, len;
+	FILE *file;
+
+	for (i = 0; i < nitems(want); i++) {
+		file = open_memstream(&text, &len);
+		r = render_new(file, VIEW_TABLE, i == 1);
+		for (k = 0; k < nitems(fields); k++)
+			row(r, fields[k], 4);
+		render_free(&r);
+		fclose(file);
+		is_str(text, want[i], "lists, %s", i == 1 ? "JSON" : "a table");
+		free(text);
+	}
+	many = calloc(9999, 4);
+	for (i = 0; i < 9998; i++)
+		memcpy(many + 4 * i, "abc\n", 4);
+	f.value = many;
+	file = open_memstream(&text, &len);
+	r = render_new(file, VIEW_CARD, false);
+	row(r, &f, 1);
+	render_free(&r);
+	fclose(file);
+	ok(len < 20000 && strstr(text, ", abc and 6720 more\n") != NULL,
+	    "people are shown a part of a long one: %s", text + len - 30);
+	free(text);
+	free(many);
 }
 
 /* A stranger's name in a table: what is not seen is not let through. */
@@ -157,6 +207,7 @@ main(void)
 	    "{\"id\":\"\\u001b[31m\\\"x\\\\\",\"size\":1,\"ok\":true}\n",
 	    "JSON");
 	test_malformed();
+	test_lists();
 	test_invisible();
 	return tap_done();
 }

@@ -430,7 +430,7 @@ test_over_cap(void)
 		world_submitted(&smtpd, &no, NULL);
 	}
 	is_str(no.text, "This would pass your limit of 1 message within "
-	    "1 hour (1 message used). Try again in 61 minutes, at 09:06 UTC",
+	    "1 hour (1 message used). Try again in 1 hour, at 09:06 UTC",
 	    "one is one, and a long wait has an end on the clock");
 	world_limits[0] = (struct conf_limit){ LIMIT_MESSAGES, 1000, 60 };
 }
