@@ -9,8 +9,8 @@
 
 #define RELAYS		2
 #define ACCOUNTS	4
-#define SPOOLED_ABOVE	(64 * 1024)	/* by its clients */
-#define SIM_TEXT_MAX	(SPOOLED_ABOVE * 2)
+#define LARGE		(64 * 1024)	/* in a file, or with the submission */
+#define SIM_TEXT_MAX	(STORE_INLINE_MAX + 64)
 #define DAY_MS		(86400 * 1000ULL)
 #define EXPIRE_SEC	(5 * 86400)
 #define DRAIN_DAYS	40
@@ -75,6 +75,8 @@ happened(uint64_t what, uint64_t which)
 static void
 sim_sink(enum log_level level, const char *proc, const char *line)
 {
+	if (strstr(line, " is damaged") != NULL)
+		sim_wrong("%.200s", line);
 	if (getenv("SHOW_LOG") != NULL)
 		fprintf(stderr, "# %llu %s\n",
 		    (unsigned long long)ev_now_ms(), line);
@@ -119,8 +121,10 @@ letter_new(void)
 	l->n = (uint8_t)(one_in(3) ? 1 + sim_dice(SIM_RCPTS) : 1);
 	l->notify = one_in(12) ? NOTIFY_NEVER : one_in(8) ? NOTIFY_SUCCESS |
 	    NOTIFY_FAILURE : 0;
-	l->size = (uint32_t)(one_in(12) ? SPOOLED_ABOVE + 1 +
-	    sim_dice(20000) : 64 + sim_dice(4000));
+	l->spooled = one_in(16);
+	l->size = (uint32_t)(l->spooled ? LARGE + 1 + sim_dice(20000) :
+	    one_in(32) ? LARGE + 1 + sim_dice(STORE_INLINE_MAX - LARGE) :
+	    64 + sim_dice(4000));
 	l->began_ms = ev_now_ms();
 	for (i = 0; i < l->n; i++)
 		l->rcpts[i].hop = (uint8_t)sim_dice(SIM_HOPS);
@@ -535,7 +539,7 @@ new_letter(void)
 
 	if (l == NULL)
 		return;
-	if (l->size > SPOOLED_ABOVE) {
+	if (l->spooled) {
 		char account[64];
 
 		snprintf(account, sizeof(account), "a%u@acct.test",

@@ -40,6 +40,7 @@ enum sim_state { SIM_UNKNOWN, SIM_ACKED, SIM_REFUSED };
 struct sim_letter {
 	uint8_t	 state, n, account, notify;
 	bool	 removed, retried;	/* by an admin */
+	bool	 spooled;
 	uint32_t size;
 	uint64_t began_ms;
 	char	 id[STORE_ID_LEN + 1];

@@ -12,6 +12,9 @@
  */
 #include "lib/prelude.h"
 
+#include <fcntl.h>
+
+#include "lib/log.h"
 #include "lib/xalloc.h"
 #include "tests/fault/image.h"
 #include "tests/fault/world.h"
@@ -29,7 +32,7 @@ static char *live_dir, *next_dir, *disk_dir;
 
 static struct {
 	uint32_t sessions, cuts, by_kind[CUT_KINDS], bad, in_recovery;
-	uint32_t failed_syncs, rebuilt, damage;
+	uint32_t failed_syncs, rebuilt, damage, needless;
 	uint64_t ops, letters;
 } sum;
 
@@ -42,6 +45,7 @@ fail_a_sync(bool failing)
 	if (!failing)
 		return;
 	plan->call = CALL_SYNC;
+	plan->area = dice(&rng, 3) == 0 ? AREA_ANY : AREA_JOURNAL;
 	plan->n = 1 + dice(&rng, 60);
 	plan->times = 1;
 	plan->error = EIO;
@@ -98,6 +102,17 @@ some_place(void)
 	return from + 1 + dice(&rng, tape->n - from);
 }
 
+/*
+ * An index that was open is sound at each cut, and the journal has no gaps;
+ * what a failed sync has lost may cost either.
+ */
+static bool
+needless(size_t place)
+{
+	return !ledger->sync_lost && (ledger->damage > 0 ||
+	    (ledger->rebuilt > 0 && ledger->started <= place));
+}
+
 static bool
 judge_cut(const struct image *im, size_t place, enum cut_kind kind)
 {
@@ -114,11 +129,13 @@ judge_cut(const struct image *im, size_t place, enum cut_kind kind)
 	sum.in_recovery += ledger->started > place;
 	sum.rebuilt += ledger->rebuilt;
 	sum.damage += ledger->damage;
-	if (end == END_GOOD && verdict_good(&v))
+	sum.needless += needless(place);
+	if (end == END_GOOD && verdict_good(&v) && !needless(place))
 		return true;
-	printf("# session %u: a cut at %zu of %zu that %s (dice %llu): %s %s\n",
-	    sum.sessions, place, tape->n, cut_name(kind),
-	    (unsigned long long)seed, end_name(end), ledger->errstr);
+	printf("# session %u: a cut at %zu of %zu that %s (dice %llu): %s %s, "
+	    "index rebuilt %u, damage %u\n", sum.sessions, place, tape->n,
+	    cut_name(kind), (unsigned long long)seed, end_name(end),
+	    ledger->errstr, ledger->rebuilt, ledger->damage);
 	verdict_show(&v);
 	/* The same disk once more, with the store's own words. */
 	world_empty(disk_dir);
@@ -156,6 +173,19 @@ cut_power(struct image *im, uint32_t ncuts)
 	return bad;
 }
 
+/* A file in it says so: it is moved aside, and a new one is made. */
+static void
+damage_index(void)
+{
+	char *path = xasprintf("%s/index/damaged", live_dir);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd == -1)
+		fatal("%s", path);
+	close(fd);
+	free(path);
+}
+
 static bool
 session_and_cuts(uint32_t ncuts)
 {
@@ -165,6 +195,9 @@ session_and_cuts(uint32_t ncuts)
 
 	if (sum.sessions % ANEW == 0)
 		world_fresh(live_dir);
+	/* The last of these sessions: it costs the index its usage. */
+	else if (sum.sessions % ANEW == ANEW - 1)
+		damage_index();
 	im = image_load(live_dir);
 	tape->n = tape->used = 0;
 	good = run_session(sum.sessions % 4 == 2);

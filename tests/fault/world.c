@@ -12,7 +12,7 @@
 #include "tests/fault/world.h"
 
 #define MB		(1024 * 1024)
-#define SPOOLED_ABOVE	(64 * 1024)	/* by this worker */
+#define LARGE		(64 * 1024)	/* in the journal or in a file */
 #define AT_ONCE		24	/* letters that the worker holds */
 #define HANG_SEC	120	/* sanitizers on a busy machine are slow */
 #define REFUSED		20	/* exit codes of a worker */
@@ -270,18 +270,24 @@ fill(struct store_msg *m, size_t size, const char *account)
 	return l;
 }
 
+/* Large ones are in the journal or in a file, as smtpd has memory for them. */
 static size_t
-some_size(void)
+some_size(bool *spooled)
 {
-	switch (dice(&rng, 16)) {
+	*spooled = false;
+	switch (dice(&rng, 24)) {
 	case 0:
-		return SPOOLED_ABOVE + 1 + dice(&rng, 60000);
+		*spooled = true;
+		return LARGE + 1 + dice(&rng, 60000);
 	case 1:
-		return 20000 + dice(&rng, 40000);
+		return dice(&rng, 4) == 0 ? STORE_INLINE_MAX : LARGE + 1 +
+		    dice(&rng, STORE_INLINE_MAX - LARGE);
 	case 2:
+		return 20000 + dice(&rng, 40000);
+	case 3:
 		return 0;
 	default:
-		return dice(&rng, session->heavy ? SPOOLED_ABOVE : 4000);
+		return dice(&rng, session->heavy ? LARGE : 4000);
 	}
 }
 
@@ -304,11 +310,12 @@ write_body(int fd, const struct store_msg *m)
 static void
 accept_one(struct work *w)
 {
-	size_t size = some_size();
+	bool spooled;
+	size_t size = some_size(&spooled);
 	int fd = -1;
 
 	w->letter = fill(&w->m, size, "alice@example.org");
-	if (size > SPOOLED_ABOVE) {
+	if (spooled) {
 		fd = store_spool_open(store);
 		if (fd == -1 || !write_body(fd, &w->m)) {
 			if (fd != -1)
@@ -326,6 +333,17 @@ accept_one(struct work *w)
 		store_spool_close(store, fd);
 }
 
+/* What is told of the letter, in one batch with that. */
+static struct letter *
+fill_bounce(struct store_msg *m, const struct letter *of, uint32_t as)
+{
+	struct letter *b = fill(m, dice(&rng, 2000), "");
+
+	b->cause = of->id;
+	b->as = as;
+	return b;
+}
+
 static void
 change_one(struct work *w)
 {
@@ -339,8 +357,8 @@ change_one(struct work *w)
 	w->m.attempts = v;
 	w->m.due_ms += 1000;
 	l->changing[v] = calls_now();
-	if (dice(&rng, 6) == 0)
-		b = fill(&bounce, dice(&rng, 2000), "");
+	if (dice(&rng, 3) == 0)
+		b = fill_bounce(&bounce, l, v);
 	store_update(store, &w->m, b == NULL ? NULL : &bounce, promised_cb,
 	    promise(&l->changed[v], b == NULL ? NULL : &b->accepted));
 	if (b != NULL)
@@ -355,7 +373,7 @@ remove_one(struct work *w)
 
 	l->removing = calls_now();
 	if (dice(&rng, 4) == 0)
-		b = fill(&bounce, dice(&rng, 2000), "");
+		b = fill_bounce(&bounce, l, VERSIONS);
 	store_remove(store, &w->m, b == NULL ? NULL : &bounce, promised_cb,
 	    promise(&l->removed, b == NULL ? NULL : &b->accepted));
 	if (b != NULL)
@@ -389,15 +407,14 @@ take_stock(void)
 	size_t i, now;
 
 	look_at_all();
-	/* What memory shows now the disk may not have. */
-	if (session->after_loss)
-		return;
 	now = calls_now();
 	for (i = 0; i < ledger->n; i++) {
 		struct letter *l = &ledger->v[i];
 
 		if (l->seen == 0) {
 			l->removed = now < l->removed ? now : l->removed;
+			/* It may be caused again, with no bounce. */
+			l->cause = 0;
 			continue;
 		}
 		l->accepted = now < l->accepted ? now : l->accepted;
@@ -405,6 +422,9 @@ take_stock(void)
 		if (l->version < VERSIONS && now < l->changed[l->version])
 			l->changed[l->version] = now;
 	}
+	/* Of usage, what held before the loss is still asked for. */
+	if (session->after_loss)
+		return;
 	for (i = 0; i < ledger->n; i++)
 		ledger->v[i].old = true;
 	ledger->used_at_start = ledger->used;
@@ -564,6 +584,20 @@ judge_letter(const struct letter *l, size_t cut, struct verdict *v)
 	v->early += l->version > high;
 }
 
+/* A bounce and what it tells of are in one batch: both or neither. */
+static bool
+halved(const struct letter *b, size_t cut)
+{
+	const struct letter *l = b->cause == 0 ? NULL : letter_of(b->cause);
+	bool happened;
+
+	if (l == NULL || b->accepting > cut || b->ghost || l->ghost)
+		return false;
+	/* What is not there has been removed since. */
+	happened = l->seen == 0 || l->version >= b->as;
+	return b->seen > 0 ? !happened : happened && b->removing > cut;
+}
+
 struct verdict
 world_verdict(size_t cut)
 {
@@ -578,6 +612,7 @@ world_verdict(size_t cut)
 		const struct letter *l = &ledger->v[i];
 
 		judge_letter(l, cut, &v);
+		v.halved += halved(l, cut);
 		seen += l->seen;
 		v.ids |= l->accepted <= cut && l->id >= ledger->next_id;
 		if (l->charged && !l->old) {
@@ -598,7 +633,7 @@ bool
 verdict_good(const struct verdict *v)
 {
 	return v->lost + v->back + v->spoilt + v->strange + v->stale +
-	    v->early == 0 && !v->usage && !v->ids && !v->due;
+	    v->early + v->halved == 0 && !v->usage && !v->ids && !v->due;
 }
 
 void
@@ -615,9 +650,10 @@ verdict_show(const struct verdict *v)
 			    l->unread ? " (refused)" : "",
 			    (ssize_t)l->accepted, (ssize_t)l->removing);
 	}
-	printf("# lost %u, back %u, spoilt %u, strange %u, stale %u, early %u"
-	    "%s%s%s (used %llu of %llu to %llu, %u of %zu due)\n", v->lost, v->back,
-	    v->spoilt, v->strange, v->stale, v->early,
+	printf("# lost %u, back %u, spoilt %u, strange %u, stale %u, early %u, "
+	    "halved %u%s%s%s (used %llu of %llu to %llu, %u of %zu due)\n",
+	    v->lost, v->back, v->spoilt, v->strange, v->stale, v->early,
+	    v->halved,
 	    v->usage ? ", USAGE" : "", v->ids ? ", IDS" : "",
 	    v->due ? ", DUE" : "", (unsigned long long)ledger->used,
 	    (unsigned long long)v->used_low,

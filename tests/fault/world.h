@@ -24,6 +24,10 @@ struct letter {
 	bool	 old;		/* that usage is in used_at_start */
 	bool	 ghost;		/* never acknowledged, and its sync failed: it
 				   may be there, or go, or not be readable */
+	/* A bounce: of which letter, 0 if none's, and of which of its versions;
+	   VERSIONS: of its removal. */
+	uint64_t cause;
+	uint32_t as;
 	/* What the judge saw. */
 	uint32_t seen, version;
 	bool	 spoilt, unread;
@@ -77,6 +81,7 @@ enum end world_judge(const char *dir);
 
 struct verdict {
 	uint32_t lost, back, spoilt, strange, stale, early;
+	uint32_t halved;	/* bounces without their cause, or it without */
 	bool	 usage, ids, due;	/* wrong */
 	uint64_t used_low, used_high;	/* what usage may be */
 };

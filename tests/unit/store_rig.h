@@ -22,7 +22,6 @@
 
 #define MAIL_MAX	2000
 #define MB		(1024 * 1024)
-#define SPOOLED_ABOVE	(64 * 1024)	/* by these tests */
 
 static char dir[] = "/tmp/postern-faults-XXXXXX";
 
@@ -102,7 +101,7 @@ wait_all(void)
 static void
 accept_one(size_t size, uint64_t due_ms)
 {
-	bool large = size > SPOOLED_ABOVE;
+	bool large = size > STORE_INLINE_MAX;
 	struct store_msg m;
 	int fd = -1;
 

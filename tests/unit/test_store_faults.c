@@ -11,6 +11,8 @@
 
 #include "tests/unit/store_rig.h"
 
+#define SPOOLED		(STORE_INLINE_MAX + 40000)	/* bytes */
+
 /* The setting is no property of the files. */
 static void
 test_other_size(void)
@@ -54,7 +56,8 @@ test_spoilt_page(void)
 	for (i = 0; i < nitems(names); i++) {
 		fresh();
 		accept_mail(MB, 400, 200, false, true);
-		accept_mail(MB, 3, 80000, false, true);
+		accept_mail(MB, 3, STORE_INLINE_MAX, false, true);
+		accept_mail(MB, 3, SPOOLED, false, true);
 		spoil_pages(names[i], 3, 1);
 		/* It may take a start to notice. */
 		(void)judge(MB);
@@ -74,7 +77,8 @@ test_rebuild(void)
 
 	fresh();
 	accept_mail(MB, 300, 5000, false, true);
-	accept_mail(MB, 3, 80000, false, false);
+	accept_mail(MB, 3, STORE_INLINE_MAX, false, false);
+	accept_mail(MB, 3, SPOOLED, false, false);
 	nftw(path, remove_cb, 16, FTW_DEPTH | FTW_PHYS);
 	free(path);
 	all_there(MB, "an index that is gone is rebuilt, bodies and usage too");
@@ -153,7 +157,8 @@ test_crash_in_recovery(void)
 
 	fresh();
 	accept_mail(MB, 300, 5000, false, false);
-	accept_mail(MB, 3, 80000, false, false);
+	accept_mail(MB, 3, STORE_INLINE_MAX, false, false);
+	accept_mail(MB, 3, SPOOLED, false, false);
 	for (i = 0; i < 40; i++) {
 		j.n = i * 1500000;
 		(void)child(do_crash, &j);
@@ -197,11 +202,11 @@ test_spool(void)
 	int fd;
 
 	fresh();
-	accept_mail(MB, 5, 100000, false, true);
+	accept_mail(MB, 5, SPOOLED, false, true);
 	path = xasprintf("%s/spool/%016llx", dir,
 	    (unsigned long long)told->ids[1]);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	flip(fd, 99000);
+	flip(fd, SPOOLED - 1000);
 	close(fd);
 	free(path);
 	path = xasprintf("%s/spool/%016llx", dir,
