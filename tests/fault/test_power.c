@@ -103,14 +103,13 @@ some_place(void)
 }
 
 /*
- * An index that was open is sound at each cut, and the journal has no gaps;
- * what a failed sync has lost may cost either.
+ * The journal has no gaps, but for what a failed sync has lost. An index may be
+ * torn, and is built anew then.
  */
 static bool
-needless(size_t place)
+needless(void)
 {
-	return !ledger->sync_lost && (ledger->damage > 0 ||
-	    (ledger->rebuilt > 0 && ledger->started <= place));
+	return !ledger->sync_lost && ledger->damage > 0;
 }
 
 static bool
@@ -129,8 +128,8 @@ judge_cut(const struct image *im, size_t place, enum cut_kind kind)
 	sum.in_recovery += ledger->started > place;
 	sum.rebuilt += ledger->rebuilt;
 	sum.damage += ledger->damage;
-	sum.needless += needless(place);
-	if (end == END_GOOD && verdict_good(&v) && !needless(place))
+	sum.needless += needless();
+	if (end == END_GOOD && verdict_good(&v) && !needless())
 		return true;
 	printf("# session %u: a cut at %zu of %zu that %s (dice %llu): %s %s, "
 	    "index rebuilt %u, damage %u\n", sum.sessions, place, tape->n,
