@@ -3,9 +3,9 @@
  * cut short at many lengths, emptied, filled with zeros or garbage, put in
  * another's place, doubled under another name, or replaced by a symbolic link,
  * a FIFO, a directory or nothing at all; a segment also loses its headers. The
- * store must open, but for a segment that is no file, where it may say why it
- * does not; it must not hang, nor hand out a wrong byte, nor lose what is in
- * other files.
+ * store must open, but for a segment, identity or ballast that is no file,
+ * where it may say why it does not; it must not hang, nor hand out a wrong byte,
+ * nor lose what is in other files.
  *
  *	test_files [LENGTHS]	so many of each file
  */
@@ -28,13 +28,13 @@
 #define FILES		40
 
 enum damage {
-	CUT, EMPTY, ZEROS, GARBAGE, HEADLESS, SWAPPED, DOUBLED, LINKED, FIFO, DIRECTORY,
-	MISSING, DAMAGES
+	CUT, EMPTY, ZEROS, GARBAGE, HEADLESS, SWAPPED, DOUBLED, LINKED, FIFO,
+	DIRECTORY, MISSING, DAMAGES
 };
 
 static const char *const damages[DAMAGES] = { "cut short", "empty", "zeros",
-    "garbage", "without its headers", "in the place of another", "doubled", "a symbolic link",
-    "a FIFO", "a directory", "missing" };
+    "garbage", "without its headers", "in the place of another", "doubled",
+    "a symbolic link", "a FIFO", "a directory", "missing" };
 
 static char *dir, *disk;
 static struct image *image;
@@ -268,11 +268,12 @@ may_cost(size_t i, enum damage d)
 	return 0;
 }
 
-/* Only a segment that is no file at all: an admin has put it there. */
+/* What is no file at all, in place of what no start may make anew unasked. */
 static bool
 may_refuse(const char *name, enum damage d)
 {
-	return strstr(name, ".seg") != NULL &&
+	return (strstr(name, ".seg") != NULL ||
+	    strcmp(name, "identity") == 0 || strcmp(name, "ballast") == 0) &&
 	    (d == LINKED || d == FIFO || d == DIRECTORY);
 }
 
