@@ -312,8 +312,7 @@ judge(size_t at, enum damage d)
 	sum.good++;
 	sum.lost += v.lost;
 	sum.unread += unread;
-	return wrong == 0 && v.strange == 0 &&
-	    v.lost + unread + v.back + v.stale <= may_cost(at, d);
+	return wrong == 0 && v.strange == 0 && v.hurt <= may_cost(at, d);
 }
 
 static void

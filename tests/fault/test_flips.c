@@ -40,12 +40,6 @@ struct body {
 static struct body bodies[LETTERS];
 static size_t nbodies;
 
-static uint32_t
-hurt(const struct verdict *v)
-{
-	return v->lost + v->back + v->stale + v->spoilt;
-}
-
 /* How many messages a flip there may cost. */
 static uint32_t
 may_hurt(const char *name, const uint8_t *p, size_t size, size_t at)
@@ -111,7 +105,7 @@ flip(const struct image *im, const char *name, size_t at)
 	v = world_verdict(0);
 	sum.tried++;
 	sum.lost += v.lost;
-	if (end == END_GOOD && hurt(&v) <= allowed && v.strange == 0 &&
+	if (end == END_GOOD && v.hurt <= allowed && v.strange == 0 &&
 	    no_false_bytes())
 		return true;
 	printf("# %s at %zu: %s %s\n", name, at, end_name(end),

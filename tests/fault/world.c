@@ -564,7 +564,6 @@ static void
 judge_letter(const struct letter *l, size_t cut, struct verdict *v)
 {
 	bool doubt = l->ghost || (ledger->sync_lost && l->accepted > cut);
-	bool back = l->accepting > cut || l->removed <= cut;
 	uint32_t low = 0, high = 0, i;
 
 	for (i = 0; i < VERSIONS; i++) {
@@ -577,9 +576,8 @@ judge_letter(const struct letter *l, size_t cut, struct verdict *v)
 		return;
 	}
 	v->strange += l->seen > 1;
-	v->back += back;
-	/* One that is back without its spool file is hurt once. */
-	v->spoilt += l->spoilt && !(l->unread && (doubt || back));
+	v->back += l->accepting > cut || l->removed <= cut;
+	v->spoilt += l->spoilt && !(l->unread && doubt);
 	v->stale += l->version < low && !l->ghost;
 	v->early += l->version > high;
 }
@@ -602,7 +600,7 @@ struct verdict
 world_verdict(size_t cut)
 {
 	uint64_t low = ledger->used_low, high = ledger->used_high, seen = 0;
-	struct verdict v = { .strange = ledger->strange };
+	struct verdict v = { .strange = ledger->strange }, was;
 	bool started = ledger->started <= cut;
 	size_t i;
 
@@ -611,7 +609,10 @@ world_verdict(size_t cut)
 	for (i = 0; i < ledger->n; i++) {
 		const struct letter *l = &ledger->v[i];
 
+		was = v;
 		judge_letter(l, cut, &v);
+		v.hurt += v.lost + v.back + v.spoilt + v.stale > was.lost +
+		    was.back + was.spoilt + was.stale;
 		v.halved += halved(l, cut);
 		seen += l->seen;
 		v.ids |= l->accepted <= cut && l->id >= ledger->next_id;

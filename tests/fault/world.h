@@ -81,6 +81,9 @@ enum end world_judge(const char *dir);
 
 struct verdict {
 	uint32_t lost, back, spoilt, strange, stale, early;
+	/* Letters lost, back, spoilt or stale, each once: one may be back,
+	   and its spool file gone. */
+	uint32_t hurt;
 	uint32_t halved;	/* bounces without their cause, or it without */
 	bool	 usage, ids, due;	/* wrong */
 	uint64_t used_low, used_high;	/* what usage may be */
