@@ -825,6 +825,15 @@ drain(void)
 		    (unsigned long long)store_count(world.store));
 }
 
+/* What is still held when all mail is gone is held for good. */
+static void
+look(void)
+{
+	drain();
+	draining = false;
+	life->look();
+}
+
 /* As posternd's SIGTERM: queue/program.c does this. */
 static void
 stop_in_order(void)
@@ -877,8 +886,8 @@ sim_live(const struct sim_life *l)
 	rise();
 	for (i = 0; i < l->steps && sim->problem[0] == '\0'; i++) {
 		step();
-		if (l->look != NULL && i % l->look_every == 0)
-			l->look();
+		if (l->look != NULL && (i + 1) % l->look_every == 0)
+			look();
 	}
 	if (l->drain && sim->problem[0] == '\0')
 		drain();

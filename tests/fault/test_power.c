@@ -41,12 +41,16 @@ static struct {
 static void
 fail_a_sync(bool failing)
 {
+	/* Most are the journal's, where a promise is at stake. */
+	static const enum area areas[] = { AREA_JOURNAL, AREA_JOURNAL,
+	    AREA_INDEX, AREA_ANY };
+
 	memset(plan, 0, sizeof(*plan));
 	if (!failing)
 		return;
 	plan->call = CALL_SYNC;
-	plan->area = dice(&rng, 3) == 0 ? AREA_ANY : AREA_JOURNAL;
-	plan->n = 1 + dice(&rng, 60);
+	plan->area = areas[dice(&rng, nitems(areas))];
+	plan->n = 1 + dice(&rng, plan->area == AREA_INDEX ? 20 : 60);
 	plan->times = 1;
 	plan->error = EIO;
 }
