@@ -4,6 +4,8 @@
  */
 #include "lib/prelude.h"
 
+#include <fcntl.h>
+
 #include "lib/dbdisk.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
@@ -11,6 +13,7 @@
 #include "queue/index_private.h"
 
 #define PAGE_BYTES	4096
+#define READ_BYTES	(64 * PAGE_BYTES)
 #define OLD_MARK_BYTES	24		/* ends behind the last id */
 
 static const char *const names[DB_COUNT] = {
@@ -98,6 +101,58 @@ read_mark(struct index *x)
 		x->has = (struct index_contents){ index_get_be(value + 24),
 		    index_get_be(value + 32), index_get_be(value + 40) };
 	return NULL;
+}
+
+/* As Berkeley DB has it: a page begins with the place of its newest change. */
+static bool
+is_past(const uint8_t *page, const DB_LOG_STAT *end)
+{
+	u_int32_t lsn[2];
+
+	memcpy(lsn, page, sizeof(lsn));
+	return lsn[0] > end->st_cur_file || (lsn[0] == end->st_cur_file &&
+	    lsn[1] >= end->st_cur_offset);
+}
+
+static const char *
+look_at_file(struct index *x, const char *name, const DB_LOG_STAT *end)
+{
+	int fd = openat(x->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	uint8_t *pages = xmalloc(READ_BYTES);
+	bool past = false;
+	ssize_t n = -1, i;
+	off_t at = 0;
+
+	while (fd != -1 && !past && (n = pread(fd, pages, READ_BYTES, at)) > 0)
+		for (i = 0, at += n; i + PAGE_BYTES <= n; i += PAGE_BYTES)
+			past |= is_past(pages + i, end);
+	x->error = past ? EINVAL : n == -1 ? errno : 0;
+	if (fd != -1)
+		close(fd);
+	free(pages);
+	return past ? "its log ends before its newest changes" : n == -1 ?
+	    "a page cannot be read" : NULL;
+}
+
+/*
+ * The end of its log may be lost: a sync of it has failed, the start behind that
+ * had it from the kernel's memory and went on, then the power was cut. Berkeley DB
+ * finds this when such a page is changed, and ends the process; so it is looked
+ * for here.
+ */
+static const char *
+look_at_log(struct index *x)
+{
+	const char *why = NULL;
+	DB_LOG_STAT *end;
+	int i;
+
+	if ((x->error = x->env->log_stat(x->env, &end, 0)) != 0)
+		return "Berkeley DB cannot tell where its log ends";
+	for (i = 0; why == NULL && i < DB_COUNT; i++)
+		why = look_at_file(x, names[i], end);
+	free(end);
+	return why;
 }
 
 struct tally {
@@ -196,6 +251,8 @@ index_open(const char *dir, uint32_t cache_bytes, bool *damaged,
 	}
 	for (i = 0; why == NULL && i < DB_COUNT; i++)
 		why = open_db(x, i);
+	if (why == NULL)
+		why = look_at_log(x);
 	if (why == NULL)
 		why = read_mark(x);
 	if (why == NULL)
