@@ -39,19 +39,31 @@ ground_programs(const struct config *cfg, struct buf *problems)
 
 /* --- directories ------------------------------------------------------------------ */
 
+/* What was made in it keeps its name, whenever the power goes. */
+static int
+sync_dir(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd == -1 ? -1 : fsync(fd);
+
+	if (fd != -1)
+		close(fd);
+	return r;
+}
+
 /* All that is missing of a path; others may enter, not write. */
 static int
 make_path(const char *path)
 {
-	char part[PATH_MAX];
+	char part[PATH_MAX], above[PATH_MAX] = "/";
 	const char *at = path;
 
-	while (at != NULL) {
+	for (; at != NULL; snprintf(above, sizeof(above), "%s", part)) {
 		at = strchr(at + 1, '/');
 		snprintf(part, sizeof(part), "%.*s", at == NULL ?
 		    (int)strlen(path) : (int)(at - path), path);
 		if (mkdir(part, 0755) == 0) {
-			if (chmod(part, 0755) == -1)
+			if (chmod(part, 0755) == -1 || sync_dir(above) == -1)
 				return -1;
 		} else if (errno != EEXIST && errno != EISDIR)
 			return -1;
@@ -204,6 +216,13 @@ own_directories(const struct config *cfg, struct buf *problems,
 
 	for (i = 0; i < nitems(own_dirs); i++)
 		bad |= own_dir(cfg, &own_dirs[i], problems, warnings);
+	/* At each start: the one that made them may have been killed here. */
+	if (bad == 0 && warnings != NULL && sync_dir(cfg->state_dir) == -1) {
+		config_problem(problems, cfg, "state-dir", "cannot sync %s: %s; "
+		    "it should be on a disk that works", cfg->state_dir,
+		    strerrordesc_np(errno));
+		bad = -1;
+	}
 	return bad;
 }
 

@@ -11,3 +11,6 @@ UNIT_TESTS += %D%/test_source_settings
 
 UNIT_TESTS += %D%/test_settings_print
 %C%_test_settings_print_LDADD = $(LIBPOSTERND)
+
+UNIT_TESTS += %D%/test_ground
+%C%_test_ground_LDADD = $(LIBPOSTERND)
