@@ -72,6 +72,9 @@ roll(struct journal *j, uint64_t generation, uint64_t before_end)
 	    segment_write_header(fd, &j->header) == -1 ||
 	    segment_write_last(fd, &j->header, j->segment_bytes) == -1)
 		fail_stop("cannot begin a journal segment");
+	/* A batch without them looks like damage, and is taken for that. */
+	if (fdatasync(fd) == -1)
+		fail_stop("cannot sync a journal segment's headers");
 	if (fsync(j->dir_fd) == -1)
 		fail_stop("cannot sync the journal's directory");
 	go_direct(fd);
