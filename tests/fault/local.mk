@@ -6,7 +6,7 @@ check_PROGRAMS += $(STORE_FAULT_TESTS)
 TESTS += $(FAULT_TESTS) $(STORE_FAULT_TESTS)
 EXTRA_DIST += $(FAULT_TESTS)
 
-STORE_LONG_TESTS = %D%/long_load.sh %D%/long_calls.sh %D%/long_flips.sh %D%/long_kills.sh \
+STORE_LONG_TESTS = %D%/long_load.sh %D%/long_calls.sh %D%/long_files.sh %D%/long_flips.sh %D%/long_kills.sh \
 	%D%/long_power.sh %D%/long_sim.sh %D%/long_day.sh %D%/long_starved.sh
 LONG_TESTS += $(STORE_LONG_TESTS)
 EXTRA_DIST += $(STORE_LONG_TESTS)
