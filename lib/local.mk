@@ -48,7 +48,7 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libverifier.a \
 # Streams speak TLS: the only ones that link libssl.
 %C%_libstream_a_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %C%_libstream_a_SOURCES = %D%/stream.c %D%/stream.h %D%/stream_private.h \
-	%D%/stream_io.c %D%/stream_job.c %D%/stream_tls.c \
+	%D%/stream_io.c %D%/stream_job.c %D%/stream_state.c %D%/stream_tls.c \
 	%D%/wire.c %D%/wire.h
 LIBSTREAM = %D%/libstream.a $(SSL_LIBS)
 

@@ -208,7 +208,7 @@ stream_io_discard(struct stream *st)
 	if (n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR)))
 		return;
 	if (st->shut || n == -1) {
-		stream_free(&st);
+		stream_over(st, STREAM_EOF, NULL);
 		return;
 	}
 	st->eof = true;

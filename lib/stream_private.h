@@ -1,7 +1,8 @@
 /*
- * stream_private: what the rooms of lib/stream share. stream.c: life and the
- * loop's side. stream_io.c: buffers and bytes in the clear. stream_tls.c: the
- * handshake and records. stream_job.c: handshakes that step aside.
+ * stream_private: what the rooms of lib/stream share, from the top down.
+ * stream.c: life and the loop's side. stream_io.c: buffers and bytes in the clear.
+ * stream_tls.c: the handshake and records. stream_job.c: handshakes that step
+ * aside. stream_state.c: what is waited for and told.
  */
 #ifndef LIB_STREAM_PRIVATE_H
 #define LIB_STREAM_PRIVATE_H
@@ -57,7 +58,7 @@ struct stream {
 	unsigned int late;		/* handshake messages since secure */
 };
 
-/* --- stream.c ------------------------------------------------------------- */
+/* --- stream_state.c ------------------------------------------------------- */
 
 size_t	 stream_unread(const struct stream *);
 /* Not yet handed to OpenSSL, under TLS. */
@@ -69,7 +70,10 @@ void	 stream_want(struct stream *);
 void	 stream_kick(struct stream *);
 /* Callbacks, each may free the stream; false: it did. */
 bool	 stream_tell(struct stream *, void (*)(struct stream *, void *));
-/* The stream is of no more use after this; the owner frees it, now or later. */
+/*
+ * The stream is of no more use after this; the owner frees it, now or later, and
+ * the end of the turn does when there is no owner.
+ */
 void	 stream_over(struct stream *, enum stream_end, const char *why);
 
 /* --- stream_io.c: input and output ---------------------------------------- */

@@ -1,8 +1,6 @@
 #include "lib/prelude.h"
 
-#include <sys/random.h>
 #include <sys/wait.h>
-#include <fcntl.h>
 #include <signal.h>
 
 #include "lib/child.h"
@@ -10,18 +8,9 @@
 #include "posternd/children_private.h"
 #include "posternd/slices.h"
 
-#define PATIENCE_MS	(5 * 60 * 1000)	/* recovery of a large queue included */
 #define PAUSE_FIRST_MS	250		/* before the second start in a row */
 #define PAUSE_MAX_MS	30000
-#define TLS_KEY_LIFE_MS	(60 * 60 * 1000)
 #define WELL_MS		10000		/* who lived as long died of something new */
-
-struct child *children;
-size_t children_n;
-const struct children_ops *children_hooks;
-
-static const struct config *config;
-static const struct listeners *listeners;
 
 /* The first start has an order, so that smtpd finds everybody serving. */
 static enum {
@@ -32,18 +21,6 @@ static enum {
 } phase;
 
 static bool check_only;
-static uint8_t tls_key[TLS_KEY_LEN];
-static struct ev_timer tls_key_timer;
-
-static const struct { enum role a, b; } links[] = {
-	{ ROLE_SMTPD, ROLE_AUTH },
-	{ ROLE_SMTPD, ROLE_KEYS },
-	{ ROLE_SMTPD, ROLE_QUEUE },
-	{ ROLE_AUTH, ROLE_QUEUE },
-	{ ROLE_QUEUE, ROLE_RELAY },
-	{ ROLE_AUTH, ROLE_SOURCE },
-	{ ROLE_AUTH, ROLE_FETCH },
-};
 
 /*
  * Who may have whom replaced. Those that strangers talk to rank below those
@@ -54,199 +31,12 @@ static const int ranks[ROLES] = { [ROLE_SMTPD] = 1, [ROLE_RELAY] = 1,
     [ROLE_SOURCE] = 1, [ROLE_FETCH] = 1, [ROLE_AUTH] = 2, [ROLE_KEYS] = 2,
     [ROLE_QUEUE] = 2 };
 
-static const char *const state_names[CHILD_STATES] = { "down", "starting",
-    "starting", "starting", "serving", "stopping", "absent" };
-
 static int	on_msg(struct ipc *, struct ipc_in *, void *);
 static void	on_gone(struct ipc *, const char *, void *);
 static void	again_cb(void *);
 static void	patience_cb(void *);
 
 static const struct ipc_ops control_ops = { on_msg, on_gone };
-
-void
-child_set_state(struct child *c, enum child_state state)
-{
-	log_debug("children", "%s %s -> %s", c->name, state_names[c->state],
-	    state_names[state]);
-	c->state = state;
-	c->since_ms = ev_wall_ms();
-}
-
-void
-children_use(const struct config *cfg, const struct listeners *ls)
-{
-	config = cfg;
-	listeners = ls;
-}
-
-const struct listeners *
-children_listeners(void)
-{
-	return listeners;
-}
-
-/* --- birth ------------------------------------------------------------------------ */
-
-/* In the new process: five descriptors, then the program. */
-static void NORETURN
-become(const char *program, const char *name, int control_fd, int log_fd)
-{
-	char *argv[] = { (char *)(uintptr_t)name, NULL };
-	int null = open("/dev/null", O_RDWR);
-
-	/* Out of the way first: dup2() must not close one with another. */
-	control_fd = fcntl(control_fd, F_DUPFD, 16);
-	log_fd = fcntl(log_fd, F_DUPFD, 16);
-	if (null != -1 && control_fd != -1 && log_fd != -1 &&
-	    dup2(null, 0) != -1 && dup2(null, 1) != -1 &&
-	    dup2(control_fd, CHILD_CONTROL_FD) != -1 &&
-	    dup2(log_fd, CHILD_LOG_FD) != -1 &&
-	    close_range(CHILD_LOG_FD + 1, ~0u, 0) != -1)
-		execv(program, argv);
-	_exit(127);
-}
-
-static void
-child_sockets(struct child *c, int control_fd[2], int *log_fd)
-{
-	if (ipc_pair(control_fd) == -1)
-		fatal("cannot make a channel to %s", c->name);
-	c->log = logsource_new(c->name, log_fd);
-	if (c->log == NULL)
-		fatal("cannot make a log channel to %s", c->name);
-}
-
-static void
-spawn(struct child *c, const struct config *cfg)
-{
-	char program[PATH_MAX];
-	int fd[2], log_fd;
-
-	snprintf(program, sizeof(program), "%s/postern-%s", config->program_dir,
-	    slices_role_name(c->role));
-	child_sockets(c, fd, &log_fd);
-	c->pid = fork();
-	if (c->pid == 0)
-		become(program, strrchr(program, '/') + 1, fd[1], log_fd);
-	if (c->pid == -1)
-		fatal("cannot start a process");
-	close(fd[1]);
-	close(log_fd);
-	c->born_ms = ev_now_ms();
-	c->why = NULL;
-	c->control = ipc_new(fd[0], &control_ops, c);
-	ev_timer_set(&c->patience, PATIENCE_MS);
-	child_set_state(c, CHILD_ASKED);
-	slices_send(cfg, c->role, c->control);
-}
-
-void
-child_begin(struct child *c, const struct config *cfg)
-{
-	c->failures = c->restarts = 0;
-	spawn(c, cfg);
-}
-
-static bool
-linked(enum role a, enum role b)
-{
-	size_t i;
-
-	for (i = 0; i < nitems(links); i++)
-		if ((links[i].a == a && links[i].b == b) ||
-		    (links[i].a == b && links[i].b == a))
-			return true;
-	return false;
-}
-
-static void
-send_peer(struct child *to, const struct child *peer, int fd)
-{
-	ipc_begin(M_PEER, 0);
-	ipc_put_u32(peer->role);
-	ipc_put_u32(peer->index);
-	ipc_send(to->control, fd);
-	close(fd);
-}
-
-/* A channel to everybody who has been launched; the others follow suit. */
-static void
-connect_peers(struct child *c)
-{
-	size_t i;
-	int fd[2];
-
-	for (i = 0; i < children_n; i++) {
-		struct child *d = &children[i];
-
-		if (!linked(c->role, d->role) || (d->state != CHILD_LAUNCHED &&
-		    d->state != CHILD_READY))
-			continue;
-		if (ipc_pair(fd) == -1)
-			fatal("cannot make a channel");
-		send_peer(c, d, fd[0]);
-		send_peer(d, c, fd[1]);
-	}
-}
-
-/* --- TLS session tickets ------------------------------------------------------------ */
-
-/*
- * One key for all workers, so that a client may resume with any; a new one
- * each hour and whenever a worker died. So what a captured worker knows is of
- * no use against sessions of before or after it.
- */
-static void
-send_tls_key(struct child *c)
-{
-	ipc_begin(M_TLS_KEY, 0);
-	ipc_put_bytes(tls_key, sizeof(tls_key));
-	ipc_send(c->control, -1);
-	ipc_forget();
-}
-
-static void
-renew_tls_key(void *arg)
-{
-	size_t i;
-
-	if (getrandom(tls_key, sizeof(tls_key), 0) != sizeof(tls_key))
-		fatal("no random numbers");
-	for (i = 0; i < children_n; i++)
-		if (children[i].role == ROLE_SMTPD &&
-		    (children[i].state == CHILD_LAUNCHED ||
-		    children[i].state == CHILD_READY))
-			send_tls_key(&children[i]);
-	ev_timer_set(&tls_key_timer, TLS_KEY_LIFE_MS);
-}
-
-/* --- launch ------------------------------------------------------------------------- */
-
-static void
-launch(struct child *c)
-{
-	const struct config_user *u = &config->users[c->role];
-	char root[PATH_MAX];
-
-	ipc_begin(M_CONF_USE, 0);
-	ipc_send(c->control, -1);
-	ipc_begin(M_STATS, 0);
-	ipc_send(c->control, c->stats_fd);
-	connect_peers(c);
-	if (c->role == ROLE_SMTPD) {
-		send_tls_key(c);
-		listeners_send(listeners, NULL, c->control, c->index);
-	}
-	slices_root(config, c->role, root);
-	ipc_begin(M_START, 0);
-	ipc_put_u32(u->uid);
-	ipc_put_u32(u->gid);
-	ipc_put_str(root);
-	ipc_put_bool(config->sandbox);
-	ipc_send(c->control, -1);
-	child_set_state(c, CHILD_LAUNCHED);
-}
 
 /* --- the order of the first start ---------------------------------------------------- */
 
@@ -264,23 +54,6 @@ all_in(enum child_state state, bool workers_too)
 }
 
 static void
-launch_fit(bool workers_too)
-{
-	size_t i;
-
-	for (i = 0; i < children_n; i++)
-		if (children[i].state == CHILD_FIT &&
-		    (workers_too || children[i].role != ROLE_SMTPD))
-			launch(&children[i]);
-}
-
-void
-children_launch_fit(void)
-{
-	launch_fit(true);
-}
-
-static void
 advance(void)
 {
 	if (rollout_stopping())
@@ -291,15 +64,15 @@ advance(void)
 		return;
 	else if (phase == BIRTH && all_in(CHILD_FIT, true)) {
 		phase = SERVANTS;
-		launch_fit(false);
+		children_launch_fit(false);
 	} else if (phase == SERVANTS && all_in(CHILD_READY, false)) {
 		phase = WORKERS;
-		launch_fit(true);
+		children_launch_fit(true);
 	} else if (phase == WORKERS && all_in(CHILD_READY, true)) {
 		phase = RUNNING;
 		children_hooks->ready();
 	} else if (phase == RUNNING)
-		launch_fit(true);
+		children_launch_fit(true);
 }
 
 static void
@@ -318,7 +91,7 @@ add_role(enum role role, uint32_t count)
 		snprintf(c->name, sizeof(c->name), count > 1 ? "%s/%u" : "%s",
 		    slices_role_name(role), i);
 		c->stats = stats_make(&c->stats_fd);
-		c->state = slices_wanted(config, role) ? CHILD_DOWN :
+		c->state = slices_wanted(children_config(), role) ? CHILD_DOWN :
 		    CHILD_ABSENT;
 	}
 }
@@ -347,30 +120,18 @@ children_start(const struct config *cfg, const struct listeners *ls,
 	add_role(ROLE_QUEUE, 1);
 	add_role(ROLE_RELAY, cfg->relays);
 	add_role(ROLE_SMTPD, cfg->workers);
-	ev_timer_init(&tls_key_timer, renew_tls_key, NULL);
-	renew_tls_key(NULL);
+	children_births(&control_ops);
 	/* The array stays where it is from here on. */
 	for (i = 0; i < children_n; i++) {
 		ev_timer_init(&children[i].again, again_cb, &children[i]);
 		ev_timer_init(&children[i].patience, patience_cb,
 		    &children[i]);
 		if (children[i].state != CHILD_ABSENT)
-			spawn(&children[i], config);
+			child_spawn(&children[i], cfg);
 	}
 }
 
 /* --- death ---------------------------------------------------------------------------- */
-
-void
-child_kill(struct child *c, const char *why)
-{
-	if (c->pid == 0)
-		return;
-	if (c->why == NULL)
-		c->why = why;
-	if (kill(c->pid, SIGKILL) == -1)
-		log_warn("cannot kill %s", c->name);
-}
 
 static void
 patience_cb(void *arg)
@@ -387,7 +148,7 @@ again_cb(void *arg)
 	struct child *c = arg;
 
 	c->restarts++;
-	spawn(c, config);
+	child_spawn(c, children_config());
 }
 
 static const char *
@@ -400,7 +161,7 @@ how(const struct child *c, int status, char *text, size_t size)
 		    "table, see posternd(8)" : "");
 	else if (WEXITSTATUS(status) == 127 && c->state == CHILD_ASKED)
 		snprintf(text, size, "its program in %s cannot be run",
-		    config->program_dir);
+		    children_config()->program_dir);
 	else
 		snprintf(text, size, "ended with exit code %d",
 		    WEXITSTATUS(status));
@@ -459,7 +220,7 @@ died(struct child *c, int status)
 		children_hooks->failed(c->name, why);
 		return;
 	}
-	if (!slices_wanted(config, c->role)) {
+	if (!slices_wanted(children_config(), c->role)) {
 		if (status != 0)
 			log_warnx("%s %s", c->name, why);
 		child_set_state(c, CHILD_ABSENT);
@@ -467,7 +228,7 @@ died(struct child *c, int status)
 		return;
 	}
 	if (c->role == ROLE_SMTPD)
-		renew_tls_key(NULL);
+		children_renew_tls_key();
 	pause = pause_before_next(c);
 	log_warnx("%s %s; the next one starts %s", c->name, why,
 	    pause == 0 ? "now" : pause < 1000 ? "in a moment" :
@@ -507,7 +268,7 @@ on_conf_answer(struct child *c, const char *option, const char *why)
 		advance();
 		return 0;
 	}
-	text = config_sentence(config, option, why);
+	text = config_sentence(children_config(), option, why);
 	if (phase != RUNNING)
 		children_hooks->failed(NULL, text);
 	else {
@@ -521,7 +282,8 @@ on_conf_answer(struct child *c, const char *option, const char *why)
 static int
 on_conf_doubt(struct child *c, const char *option, const char *what)
 {
-	const struct config *cfg = c->offered ? rollout_config() : config;
+	const struct config *cfg = c->offered ? rollout_config() :
+	    children_config();
 	char *text;
 
 	if (c->state != CHILD_ASKED && !c->offered)
@@ -568,7 +330,7 @@ on_peer_bad(struct child *c, struct ipc_in *in)
 	const char *why = ipc_get_str(in, 1024);
 	struct child *bad;
 
-	if (!ipc_in_end(in) || role >= ROLES || !linked(c->role, role) ||
+	if (!ipc_in_end(in) || role >= ROLES || !child_linked(c->role, role) ||
 	    (bad = find(role, index)) == NULL)
 		return -1;
 	log_warnx("%s says that %s broke the protocol: %s", c->name, bad->name,
@@ -647,7 +409,7 @@ children_ask(enum role role, uint64_t id, const struct ipc_in *in)
 bool
 children_wanted(enum role role)
 {
-	return slices_wanted(config, role);
+	return slices_wanted(children_config(), role);
 }
 
 void
@@ -679,7 +441,7 @@ children_info(size_t i, struct child_info *info)
 		return false;
 	info->name = c->name;
 	info->absent = c->state == CHILD_ABSENT;
-	info->state = state_names[c->state];
+	info->state = child_state_name(c);
 	info->pid = c->pid;
 	info->since_ms = c->since_ms;
 	info->restarts = c->restarts;

@@ -1,5 +1,8 @@
-/* children_private: what children.c (birth, death) shares with rollout.c
- * (reload, stop). */
+/*
+ * children_private: what the rooms of children.h share, from the top down.
+ * children.c: the first start, what they say, their death. rollout.c: reload and
+ * stop. birth.c: how one begins.
+ */
 #ifndef POSTERND_CHILDREN_PRIVATE_H
 #define POSTERND_CHILDREN_PRIVATE_H
 
@@ -41,20 +44,35 @@ extern struct child *children;
 extern size_t children_n;
 extern const struct children_ops *children_hooks;
 
-void	 child_set_state(struct child *, enum child_state);
-/* Ends the process; what follows is as if it had died by itself. */
-void	 child_kill(struct child *, const char *why);
-/* The first process of a child that was absent; cfg: whose slice it checks. */
-void	 child_begin(struct child *, const struct config *cfg);
-/* Launches those whose slices are good. */
-void	 children_launch_fit(void);
+/* --- birth.c -------------------------------------------------------------- */
+
+/* Before the first: who hears what they say. */
+void	 children_births(const struct ipc_ops *);
 /* What later births use. */
 void	 children_use(const struct config *, const struct listeners *);
+const struct config *children_config(void);
 const struct listeners *children_listeners(void);
 
-/* rollout.c: true when the message or death was about a reload or a stop. */
+void	 child_set_state(struct child *, enum child_state);
+const char *child_state_name(const struct child *);
+/* Whether two roles have a channel to each other. */
+bool	 child_linked(enum role, enum role);
+/* A process for it, which checks its slice of cfg. */
+void	 child_spawn(struct child *, const struct config *cfg);
+/* The first process of a child that was absent. */
+void	 child_begin(struct child *, const struct config *cfg);
+/* Launches those whose slices are good. */
+void	 children_launch_fit(bool workers_too);
+/* Another key of TLS tickets for all workers. */
+void	 children_renew_tls_key(void);
+/* Ends the process; what follows is as if it had died by itself. */
+void	 child_kill(struct child *, const char *why);
+
+/* --- rollout.c ------------------------------------------------------------ */
+
 /* What is offered at a reload, or NULL. */
 const struct config *rollout_config(void);
+/* True when the message or death was about a reload or a stop. */
 bool	 rollout_answer(struct child *, const char *option,
 	    const char *why);
 void	 rollout_gone(struct child *);

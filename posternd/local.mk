@@ -3,7 +3,7 @@ sbin_PROGRAMS += %D%/posternd
 noinst_LIBRARIES += %D%/libposternd.a
 %C%_libposternd_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFUSE_CFLAGS)
 %C%_libposternd_a_SOURCES = \
-	%D%/children.c %D%/children.h %D%/children_private.h \
+	%D%/birth.c %D%/children.c %D%/children.h %D%/children_private.h \
 	%D%/config.c %D%/config.h \
 	%D%/devices.c %D%/devices.h \
 	%D%/control.c %D%/control.h \

@@ -90,7 +90,7 @@ commit(void)
 	tell_all(M_CONF_USE);
 	children_use(cfg, next_listeners);
 	next_config = NULL;
-	children_launch_fit();
+	children_launch_fit(true);
 	stop_unwanted(cfg);
 	for (i = 0; i < children_n; i++)
 		if (children[i].role == ROLE_SMTPD &&
