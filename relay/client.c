@@ -1,7 +1,7 @@
 /*
- * The life of a connection: its states, its limits, its end, and the replies
- * that it hands to whoever the state says. Opening is in client_open.c, what
- * it is for in client_mail.c.
+ * The life of a connection: its limits, its end, and the replies that it hands
+ * to whoever the state says. Opening is in client_open.c, what it is for in
+ * client_mail.c, its states in client_state.c.
  */
 #include "lib/prelude.h"
 
@@ -17,11 +17,6 @@
 
 #define IN_MAX		16384	/* unread input; a reply line fits twice */
 
-static const char *const state_names[] = { "connecting", "the greeting",
-    "EHLO", "HELO", "STARTTLS", "the TLS handshake", "AUTH", "idle",
-    "the envelope", "sending the message", "the end of the message", "QUIT",
-    "over" };
-
 static void	readable_cb(struct stream *, void *);
 static void	drained_cb(struct stream *, void *);
 static void	up_cb(struct stream *, void *);
@@ -33,39 +28,6 @@ static const struct stream_ops stream_ops = { readable_cb, drained_cb, up_cb,
     ended_cb };
 
 /* --- life ------------------------------------------------------------------------- */
-
-void
-client_enter(struct client *c, enum state st)
-{
-	const struct client_conf *k = c->conf;
-	uint32_t sec = st == ST_CONNECT || st == ST_TLS ? k->connect_sec :
-	    st == ST_CONTENT || st == ST_DOT ? k->data_sec : k->command_sec;
-
-	log_debug("smtp", "%s: %s -> %s", c->remote, state_names[c->state],
-	    state_names[st]);
-	c->state = st;
-	if (st == ST_READY || st == ST_OVER)
-		ev_timer_cancel(&c->limit);
-	else
-		ev_timer_set(&c->limit, (uint64_t)sec * 1000);
-}
-
-void
-client_give_up(struct client *c, const char *status, const char *fmt, ...)
-{
-	va_list ap;
-	size_t n;
-
-	if (c->state == ST_OVER)
-		return;
-	n = (size_t)snprintf(c->why, sizeof(c->why), "%s: ", c->remote);
-	va_start(ap, fmt);
-	vsnprintf(c->why + n, sizeof(c->why) - n, fmt, ap);
-	va_end(ap);
-	snprintf(c->status, sizeof(c->status), "%s", status);
-	client_enter(c, ST_OVER);
-	ev_timer_set(&c->over, 0);
-}
 
 static int
 connect_socket(struct client *c)
@@ -191,7 +153,7 @@ limit_cb(void *arg)
 
 	c->tls_failed = tls_in_doubt(c);
 	client_give_up(c, c->tls_failed ? "4.7.5" : "4.4.2",
-	    "no answer in time at %s", state_names[c->state]);
+	    "no answer in time at %s", client_state_name(c));
 }
 
 static void
@@ -208,62 +170,11 @@ ended_cb(struct stream *s, enum stream_end end, const char *why, void *arg)
 		client_give_up(c, "4.4.1", "cannot connect: %s", why);
 	else
 		client_give_up(c, c->tls_failed ? "4.7.5" : "4.4.2",
-		    "the connection ended at %s: %s", state_names[c->state],
+		    "the connection ended at %s: %s", client_state_name(c),
 		    why);
 }
 
-/* --- sending a line ------------------------------------------------------------------- */
-
-void
-client_say(struct client *c, const char *fmt, ...)
-{
-	char line[1024];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line) - 2, fmt, ap);
-	va_end(ap);
-	if (n < 0 || (size_t)n >= sizeof(line) - 2 ||
-	    strpbrk(line, "\r\n") != NULL) {
-		client_give_up(c, "5.6.0", "an address cannot be put on a line");
-		return;
-	}
-	memcpy(line + n, "\r\n", 2);
-	stream_write(c->stream, line, (size_t)n + 2);
-}
-
-/*
- * What is here already cannot be the answer to what comes next: a server that
- * says more than it was asked (one answer per recipient behind the message, as
- * LMTP has it) would have us take each for the next one's.
- */
-void
-client_now_ready(struct client *c)
-{
-	size_t more;
-
-	c->usable = true;
-	stream_peek(c->stream, &more);
-	if (more > 0) {
-		client_give_up(c, "4.5.0", "said more than it was asked");
-		return;
-	}
-	sasl_free(&c->sasl);
-	client_enter(c, ST_READY);
-	if (c->quit_wanted)
-		client_quit(c);
-	else
-		c->ops->ready(c, c->arg);
-}
-
 /* --- replies ------------------------------------------------------------------------------- */
-
-void
-client_unasked(struct client *c)
-{
-	client_give_up(c, "4.4.2", "said unasked: %s", reply_diag(&c->reply));
-}
 
 static void
 resp_quit(struct client *c)
@@ -337,17 +248,6 @@ drained_cb(struct stream *s, void *arg)
 }
 
 /* --- its owner ---------------------------------------------------------------- */
-
-void
-client_quit(struct client *c)
-{
-	c->quit_wanted = true;
-	if (c->state == ST_READY) {
-		client_say(c, "QUIT");
-		client_enter(c, ST_QUIT);
-	} else if (c->d == NULL && c->state != ST_QUIT)
-		client_give_up(c, "4.3.2", "closed before it was used");
-}
 
 bool
 client_busy(const struct client *c)

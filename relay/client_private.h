@@ -1,8 +1,9 @@
 /*
- * client_private: one SMTP connection from the inside, shared by the four
- * files that make it up: client.c (its life, what it reads), client_open.c
+ * client_private: one SMTP connection from the inside, shared by the files that
+ * make it up, from the top down: client.c (its life, what it reads), client_open.c
  * (from the greeting to the login), client_mail.c (envelope and content),
- * client_terms.c (what the server takes).
+ * client_terms.c (what the server takes), client_state.c (states, and what is
+ * said in them).
  */
 #ifndef RELAY_CLIENT_PRIVATE_H
 #define RELAY_CLIENT_PRIVATE_H
@@ -62,10 +63,11 @@ struct client {
 	char	 tls_text[128];
 };
 
-/* --- client.c ---------------------------------------------------------------- */
+/* --- client_state.c ------------------------------------------------------------ */
 
 /* The one setter of the state; its time limit begins anew. */
 void	 client_enter(struct client *, enum state);
+const char *client_state_name(const struct client *);
 /*
  * The connection is of no more use; the first reason stays. A status 5.x.x
  * fails what is being delivered, 4.x.x puts it off.

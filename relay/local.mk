@@ -6,7 +6,7 @@ noinst_LIBRARIES += %D%/librelay.a
 %C%_librelay_a_SOURCES = \
 	%D%/body.c %D%/body.h \
 	%D%/client.c %D%/client.h %D%/client_private.h \
-	%D%/client_mail.c %D%/client_terms.c %D%/client_open.c \
+	%D%/client_mail.c %D%/client_state.c %D%/client_terms.c %D%/client_open.c \
 	%D%/delivery.c %D%/delivery.h \
 	%D%/dns.c %D%/dns.h \
 	%D%/places.c %D%/places.h \
