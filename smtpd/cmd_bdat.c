@@ -59,9 +59,9 @@ chunk_end(struct session *s)
 	}
 }
 
-/* Behind each piece, and behind queue's answer about a spool file. */
-void
-cmd_bdat_go_on(struct session *s)
+/* Behind each piece. */
+static void
+go_on(struct session *s)
 {
 	if (s->chunk.refusal == REPLY_NONE && message_wants_spool(s))
 		return;
@@ -98,7 +98,7 @@ cmd_bdat_refused(struct session *s, struct span arg, enum reply refusal)
 	}
 	s->chunk.refusal = refusal;
 	session_set_state(s, SESSION_CHUNK);
-	cmd_bdat_go_on(s);
+	go_on(s);
 }
 
 void
@@ -118,7 +118,7 @@ cmd_bdat(struct session *s, struct span arg)
 		message_begin(s);
 	}
 	session_set_state(s, SESSION_CHUNK);
-	cmd_bdat_go_on(s);
+	go_on(s);
 }
 
 bool
@@ -129,7 +129,7 @@ cmd_bdat_content(struct session *s)
 	size_t n;
 
 	p = stream_peek(s->stream, &n);
-	if (n == 0)
+	if (n == 0 && c->left > 0)
 		return false;
 	if (n > c->left)
 		n = (size_t)c->left;
@@ -138,6 +138,6 @@ cmd_bdat_content(struct session *s)
 	stream_consume(s->stream, n);
 	c->left -= n;
 	s->since_ms = ev_now_ms();
-	cmd_bdat_go_on(s);
+	go_on(s);
 	return true;
 }

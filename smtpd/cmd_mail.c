@@ -1,8 +1,8 @@
 /*
  * MAIL, RFC 5321 4.1.1.2: whose message it is, how big, and whether queue
  * would take it. An account sends as itself or as the addresses that auth
- * named, and who chose so has others replaced; anybody may send with the null return path, as bounces and
- * notifications must (RFC 5321 4.5.5).
+ * named, and who chose so has others replaced; anybody may send with the null
+ * return path, as bounces and notifications must (RFC 5321 4.5.5).
  */
 #include "lib/prelude.h"
 
@@ -10,6 +10,7 @@
 #include "lib/xalloc.h"
 #include "smtpd/extensions.h"
 #include "smtpd/params.h"
+#include "smtpd/path.h"
 #include "smtpd/session_private.h"
 #include "smtpd/tx_no.h"
 #include "smtpd/verbs.h"
@@ -139,10 +140,10 @@ check(struct session *s, struct span arg, struct smtp_path *path,
 		session_refuse(s, "MAIL", REPLY_NESTED_MAIL, NULL, NULL);
 		return false;
 	}
-	e = smtp_path_parse(arg, "FROM:", true, NULL, verbs_addr_flags(s),
+	e = smtp_path_parse(arg, "FROM:", true, NULL, path_addr_flags(s),
 	    path);
 	if (e != SMTP_PATH_OK) {
-		session_refuse(s, "MAIL", verbs_path_reply(e, REPLY_BAD_SENDER),
+		session_refuse(s, "MAIL", path_reply(e, REPLY_BAD_SENDER),
 		    e == SMTP_PATH_SYNTAX ? "MAIL FROM:<address>" : path->why,
 		    path->why);
 		return false;

@@ -6,6 +6,7 @@
 #include "smtpd/extensions.h"
 #include "smtpd/lane.h"
 #include "smtpd/params.h"
+#include "smtpd/path.h"
 #include "smtpd/session_private.h"
 #include "smtpd/verbs.h"
 
@@ -39,9 +40,9 @@ check(struct session *s, struct span arg, struct smtp_path *path,
 		return false;
 	}
 	e = smtp_path_parse(arg, "TO:", false, s->server->conf->hostname,
-	    verbs_addr_flags(s), path);
+	    path_addr_flags(s), path);
 	if (e != SMTP_PATH_OK) {
-		session_refuse(s, "RCPT", verbs_path_reply(e, REPLY_BAD_RCPT),
+		session_refuse(s, "RCPT", path_reply(e, REPLY_BAD_RCPT),
 		    e == SMTP_PATH_SYNTAX ? "RCPT TO:<address>" : path->why,
 		    path->why);
 		return false;

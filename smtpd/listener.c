@@ -216,7 +216,7 @@ admit(struct listener *l, int fd, const struct sockaddr *peer)
 	} else if (server_full(srv))
 		turn_away(srv, fd, l->how, REPLY_CROWDED);
 	else
-		proxied_new(srv, fd, l->how, peer);
+		proxied_new(srv, fd, l->how, peer, listener_admit);
 }
 
 /* --- accepting ------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@ LIBKEYPROV = %D%/libkeyprov.a $(CRYPTO_LIBS)
 
 %C%_libsmtpd_a_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %C%_libsmtpd_a_SOURCES = \
+	%D%/answers.c %D%/answers.h \
 	%D%/cmd_auth.c %D%/cmd_bdat.c %D%/cmd_data.c %D%/cmd_ehlo.c %D%/cmd_mail.c \
 	%D%/cmd_misc.c %D%/cmd_rcpt.c %D%/cmd_starttls.c \
 	%D%/content.c %D%/content.h \
@@ -19,10 +20,12 @@ LIBKEYPROV = %D%/libkeyprov.a $(CRYPTO_LIBS)
 	%D%/listener.c %D%/listener.h \
 	%D%/message.c %D%/message.h \
 	%D%/params.c %D%/params.h \
+	%D%/path.c %D%/path.h \
 	%D%/proxied.c %D%/proxied.h \
 	%D%/reply.c %D%/reply.h \
-	%D%/server.c %D%/server.h \
-	%D%/session.c %D%/session.h %D%/session_input.c %D%/session_private.h \
+	%D%/server.c %D%/server.h %D%/server_life.c \
+	%D%/session.c %D%/session.h %D%/session_input.c \
+	%D%/session_private.h %D%/session_state.c \
 	%D%/smtpd.c %D%/smtpd.h \
 	%D%/tls.c %D%/tls.h %D%/tls_binding.c %D%/tls_binding.h \
 	%D%/tls_client.c %D%/tls_client.h \

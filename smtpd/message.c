@@ -295,8 +295,6 @@ go_on(struct session *s)
 	    SESSION_CONTENT);
 	if (s->tx->wire.ended)
 		message_finish(s);
-	else if (s->tx->wire.chunks)
-		cmd_bdat_go_on(s);
 }
 
 /* Sessions have taken all that this worker may have. */

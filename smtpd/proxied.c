@@ -6,7 +6,6 @@
 #include "lib/proxy.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
-#include "smtpd/listener.h"
 #include "smtpd/proxied.h"
 #include "smtpd/server.h"
 
@@ -17,6 +16,7 @@ struct proxied {
 	struct server *server;
 	int	 fd;
 	unsigned int how;
+	proxied_admit *admit;
 	struct sockaddr_storage balancer;
 	struct ev_fd ev;
 	struct ev_timer timer;
@@ -60,13 +60,14 @@ static void
 done(struct proxied *px, const struct proxy *found)
 {
 	struct server *srv = px->server;
+	proxied_admit *admit = px->admit;
 	struct proxy source = *found;
 	struct sockaddr_storage balancer = px->balancer;
 	unsigned int how = px->how;
 	int fd = px->fd;
 
 	let_go(px);
-	listener_admit(srv, fd, how, source.has_source ?
+	admit(srv, fd, how, source.has_source ?
 	    &source.source.sa : (struct sockaddr *)&balancer);
 }
 
@@ -113,13 +114,14 @@ readable_cb(void *arg, int what)
 
 void
 proxied_new(struct server *srv, int fd, unsigned int how,
-    const struct sockaddr *balancer)
+    const struct sockaddr *balancer, proxied_admit *admit)
 {
 	struct proxied *px = xcalloc(1, sizeof(*px));
 
 	px->server = srv;
 	px->fd = fd;
 	px->how = how;
+	px->admit = admit;
 	memcpy(&px->balancer, balancer, balancer->sa_family == AF_INET6 ?
 	    sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
 	LIST_INSERT_HEAD(&srv->proxied, px, link);

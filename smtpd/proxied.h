@@ -11,9 +11,13 @@
 struct server;
 struct sockaddr;
 
-/* Takes fd; it becomes a session (listener_admit()), or is closed. */
+/* Takes fd, of a client from this address. */
+typedef void	 proxied_admit(struct server *, int fd, unsigned int how,
+	    const struct sockaddr *peer);
+
+/* Takes fd; it is admitted under the address that is said, or closed. */
 void	 proxied_new(struct server *, int fd, unsigned int how,
-	    const struct sockaddr *balancer);
+	    const struct sockaddr *balancer, proxied_admit *);
 /* Closes all that still wait. */
 void	 proxied_clear(struct server *);
 

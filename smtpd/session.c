@@ -7,7 +7,6 @@
 
 #include <sys/socket.h>
 
-#include "lib/flood.h"
 #include "lib/log.h"
 #include "lib/net.h"
 #include "lib/stats.h"
@@ -31,12 +30,6 @@
  */
 #define OUTPUT_MARK	(16 * 1024)
 
-/* What those cause who are not logged in: enough to see what they are up to. */
-static struct flood handshakes = FLOOD("TLS handshakes that failed", 60);
-static struct flood strangers = FLOOD("sessions that ended without a login",
-    300);
-static struct flood refusals = FLOOD("refusals before a login", 300);
-
 static void	on_readable(struct stream *, void *);
 static void	on_drained(struct stream *, void *);
 static void	on_up(struct stream *, void *);
@@ -50,28 +43,16 @@ static const struct stream_ops stream_ops = {
 
 enum clock { CLOCK_COMMAND_WAIT, CLOCK_DATA_WAIT, CLOCK_ANSWER };
 
-static const struct {
-	const char *name;
-	enum clock clock;
-} states[SESSION_STATES] = {
-	[SESSION_HANDSHAKE] = { "HANDSHAKE", CLOCK_COMMAND_WAIT },
-	[SESSION_LANE_WAIT] = { "LANE_WAIT", CLOCK_ANSWER },
-	[SESSION_COMMAND] = { "COMMAND", CLOCK_COMMAND_WAIT },
-	[SESSION_AUTH_WAIT] = { "AUTH_WAIT", CLOCK_ANSWER },
-	[SESSION_AUTH_LINE] = { "AUTH_LINE", CLOCK_COMMAND_WAIT },
-	[SESSION_TX_WAIT] = { "TX_WAIT", CLOCK_ANSWER },
-	[SESSION_CONTENT] = { "CONTENT", CLOCK_DATA_WAIT },
-	[SESSION_CHUNK] = { "CHUNK", CLOCK_DATA_WAIT },
-	[SESSION_SPOOL_WAIT] = { "SPOOL_WAIT", CLOCK_ANSWER },
-	[SESSION_SUBMIT_WAIT] = { "SUBMIT_WAIT", CLOCK_ANSWER },
-	[SESSION_OVER] = { "OVER", CLOCK_COMMAND_WAIT },
+/* Of those that wait for more than a command. */
+static const enum clock clocks[SESSION_STATES] = {
+	[SESSION_LANE_WAIT] = CLOCK_ANSWER,
+	[SESSION_AUTH_WAIT] = CLOCK_ANSWER,
+	[SESSION_TX_WAIT] = CLOCK_ANSWER,
+	[SESSION_CONTENT] = CLOCK_DATA_WAIT,
+	[SESSION_CHUNK] = CLOCK_DATA_WAIT,
+	[SESSION_SPOOL_WAIT] = CLOCK_ANSWER,
+	[SESSION_SUBMIT_WAIT] = CLOCK_ANSWER,
 };
-
-const char *
-session_name(const struct session *s)
-{
-	return log_session(s->id);
-}
 
 /* --- birth and death -------------------------------------------------------------- */
 
@@ -132,41 +113,11 @@ session_new_lane(struct server *srv, int fd, bool no_tls, const char *listener,
 }
 
 void
-session_login_free(struct login **loginp)
-{
-	struct login *login = *loginp;
-	size_t i;
-
-	if (login == NULL)
-		return;
-	*loginp = NULL;
-	for (i = 0; i < login->nsenders; i++)
-		free(login->senders[i].pattern);
-	free(login->senders);
-	free(login->rewrite);
-	for (i = 0; i < login->nrecipients; i++)
-		free(login->recipients[i]);
-	free(login->recipients);
-	xfree_secret(login, sizeof(*login));
-}
-
-/* Whoever works for this session may stop. */
-static void
-let_go(struct session *s)
-{
-	session_drop_tx(s);
-	if (s->state != SESSION_AUTH_WAIT && s->state != SESSION_AUTH_LINE)
-		return;
-	ipc_begin(M_AUTH_CANCEL, s->id);
-	upstream_send(&s->server->auth);
-}
-
-void
 session_free(struct session *s)
 {
 	struct server *srv = s->server;
 
-	let_go(s);
+	session_let_go(s);
 	ev_timer_cancel(&s->timer);
 	leaving_add(srv, &s->stream, s->crowd_key);
 	LIST_REMOVE(s, by_id);
@@ -179,32 +130,6 @@ session_free(struct session *s)
 		srv->empty(srv);
 }
 
-static bool
-log_end(const struct session *s)
-{
-	return s->login != NULL || flood_log(s->state == SESSION_HANDSHAKE ?
-	    &handshakes : &strangers);
-}
-
-void
-session_end(struct session *s, const char *why)
-{
-	struct ssl_st *ssl = stream_ssl(s->stream);
-
-	if (s->state == SESSION_OVER)
-		return;
-	if (log_end(s))
-		log_info("%s end peer=%s account=\"%s\" tls=%s messages=%u "
-		    "errors=%u seconds=%llu why=\"%s\"", session_name(s),
-		    s->peer, s->login == NULL ? "" :
-		    log_escs(s->login->ticket.account),
-		    s->tls && ssl != NULL ? tls_version(ssl) : "none",
-		    s->accepted, s->errors, (unsigned long long)
-		    (ev_now_ms() - s->born_ms) / 1000, why);
-	let_go(s);
-	session_set_state(s, SESSION_OVER);
-}
-
 void
 session_stop(struct session *s, bool force)
 {
@@ -214,17 +139,7 @@ session_stop(struct session *s, bool force)
 	session_turn(s);
 }
 
-/* --- state and clock ----------------------------------------------------------------- */
-
-void
-session_set_state(struct session *s, enum session_state state)
-{
-	if (log_debugs("session"))
-		log_debug("session", "%s %s -> %s", session_name(s),
-		    states[s->state].name, states[state].name);
-	s->state = state;
-	s->since_ms = ev_now_ms();
-}
+/* --- clock ----------------------------------------------------------------- */
 
 static uint64_t
 earlier(uint64_t a, uint64_t b)
@@ -239,7 +154,7 @@ due_ms(const struct session *s)
 	const struct smtpd_conf *conf = s->server->conf;
 	uint64_t due = s->born_ms + 1000ULL * conf->session_sec;
 
-	switch (states[s->state].clock) {
+	switch (clocks[s->state]) {
 	case CLOCK_ANSWER:
 		return s->since_ms + 1000ULL * ANSWER_SEC;
 	case CLOCK_DATA_WAIT:
@@ -275,105 +190,12 @@ timer_cb(void *arg)
 	struct session *s = arg;
 
 	if (ev_now_ms() >= s->due_ms) {
-		if (states[s->state].clock == CLOCK_ANSWER)
+		if (clocks[s->state] == CLOCK_ANSWER)
 			session_reply(s, REPLY_NO_ANSWER);
 		else
 			session_reply(s, REPLY_TIMEOUT);
 	}
 	session_turn(s);
-}
-
-/* --- output ----------------------------------------------------------------------------- */
-
-void
-session_count_error(struct session *s)
-{
-	stats_add(STAT_REFUSED, 1);
-	s->errors++;
-	if (s->errors >= s->server->conf->max_errors)
-		session_reply(s, REPLY_TOO_MANY_ERRORS);
-}
-
-void
-session_reply_arg(struct session *s, enum reply r, const char *arg)
-{
-	struct buf space;
-	const char *line;
-
-	if (s->state == SESSION_OVER)
-		return;
-	buf_init(&space, REPLY_MAX);
-	line = reply_line(r, s->server->conf->hostname, arg, &space);
-	/* In the middle of a handshake a client could not make sense of it. */
-	if (s->state != SESSION_HANDSHAKE)
-		stream_write(s->stream, line, strlen(line));
-	buf_clear(&space);
-	if (reply_is_end(r))
-		session_end(s, reply_why(r));
-	else if (reply_is_error(r))
-		session_count_error(s);
-}
-
-void
-session_reply(struct session *s, enum reply r)
-{
-	session_reply_arg(s, r, NULL);
-}
-
-void
-session_refuse(struct session *s, const char *verb, enum reply r,
-    const char *arg, const char *about)
-{
-	if (s->login != NULL || flood_log(&refusals))
-		log_info("%s refused peer=%s verb=%s code=%d account=\"%s\" "
-		    "about=\"%s\"", session_name(s), s->peer, verb,
-		    reply_code(r), s->login == NULL ? "" :
-		    log_escs(s->login->ticket.account), log_escs(about));
-	session_reply_arg(s, r, arg);
-}
-
-void
-session_write(struct session *s, const struct buf *b)
-{
-	if (s->state != SESSION_OVER)
-		stream_write(s->stream, b->data, b->len);
-}
-
-/* --- what ends early --------------------------------------------------------------------- */
-
-void
-session_drop_tx(struct session *s)
-{
-	bool submitted;
-
-	if (s->tx == NULL)
-		return;
-	/* Its spool file is closed by the time that queue hears of its end. */
-	submitted = s->tx->submitted;
-	transaction_free(&s->tx);
-	if (!submitted) {
-		ipc_begin(M_TX_END, s->id);
-		upstream_send(&s->server->queue);
-	}
-}
-
-void
-session_forget(struct session *s)
-{
-	session_drop_tx(s);
-	free(s->client_name);
-	s->client_name = NULL;
-	s->ehlo = s->helo = false;
-}
-
-void
-session_tls_is_up(struct session *s)
-{
-	s->tls = true;
-	session_forget(s);
-	session_set_state(s, SESSION_COMMAND);
-	if (s->tls_first)
-		session_reply(s, REPLY_GREETING);
 }
 
 /* --- turns -------------------------------------------------------------------------------- */
@@ -420,7 +242,7 @@ choked(const struct session *s)
 static void
 leave_after_eof(struct session *s)
 {
-	bool owed = states[s->state].clock == CLOCK_ANSWER &&
+	bool owed = clocks[s->state] == CLOCK_ANSWER &&
 	    s->state != SESSION_AUTH_WAIT && s->state != SESSION_LANE_WAIT;
 
 	if (s->eof_why != NULL && !choked(s) && !owed)

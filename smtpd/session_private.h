@@ -114,6 +114,8 @@ void	 session_turn(struct session *);
 bool	 session_take_line(struct session *);
 /* Says no more and logs why; the turn's end closes and frees. */
 void	 session_end(struct session *, const char *why);
+/* Whoever works for it may stop. */
+void	 session_let_go(struct session *);
 /* Frees without a word; only outside of turns. */
 void	 session_free(struct session *);
 

@@ -11,15 +11,25 @@
 #include "lib/ipc_msgs.h"
 
 struct server;
+struct upstream;
+
+struct upstream_ops {
+	/* 0, or -1 when the message is malformed or nobody asked for it. */
+	int	(*take)(struct upstream *, struct ipc_in *);
+	/* Its process is gone: those who wait are to be told. */
+	void	(*gone)(struct upstream *);
+};
 
 struct upstream {
 	struct server *server;
 	enum role role;
+	const struct upstream_ops *ops;
 	uint32_t index;
 	struct ipc *ipc;	/* owned; NULL before the first and between two */
 };
 
-void	 upstream_init(struct upstream *, struct server *, enum role);
+void	 upstream_init(struct upstream *, struct server *, enum role,
+	    const struct upstream_ops *);
 /* Takes fd; whoever waits on an older channel is told that it is gone. */
 void	 upstream_attach(struct upstream *, uint32_t index, int fd);
 void	 upstream_clear(struct upstream *);

@@ -16,11 +16,6 @@ struct ipc_in;
 /* Takes one command line, without its CRLF. */
 void	 verbs_take(struct session *, const char *line, size_t n);
 
-/* How addresses are read: RFC 6531's only where SMTPUTF8 is offered. */
-int	 verbs_addr_flags(const struct session *);
-/* What MAIL and RCPT answer to a path that is none. */
-enum reply verbs_path_reply(enum smtp_path_error, enum reply bad_address);
-
 /* arg is what follows the verb; borrowed for the call. */
 void	 cmd_ehlo(struct session *, struct span arg);
 void	 cmd_helo(struct session *, struct span arg);
@@ -47,10 +42,8 @@ void	 cmd_auth_abort(struct session *);
 void	 cmd_bdat_refused(struct session *, struct span arg, enum reply);
 /* What has arrived in SESSION_CONTENT; false when there was nothing. */
 bool	 cmd_data_content(struct session *);
-/* And in SESSION_CHUNK. */
+/* And in SESSION_CHUNK, where it may be that nothing is left to come. */
 bool	 cmd_bdat_content(struct session *);
-/* Back in SESSION_CHUNK after a wait. */
-void	 cmd_bdat_go_on(struct session *);
 
 /* Answers from auth and queue. 0, or -1 when the message is malformed. */
 int	 cmd_auth_challenge(struct session *, struct ipc_in *);
