@@ -235,8 +235,8 @@ def test_no_segment_left():
                "no segment left, with %d messages" % len(names))
         all_leave(p, sink, names, "no segment left")
         # With a part of the ballast, as it may well be now: the rest alone is due.
-        os.truncate(p.dir + "/state/queue/ballast", 16 << 20)
-        fill(p, 36 << 20)
+        os.truncate(p.dir + "/state/queue/ballast", 22 << 20)
+        fill(p, 38 << 20)
         p.kill("queue")
         tap.ok(wait_for(lambda: refused(p) == 250),
                "no segment left: it starts, and takes mail")
