@@ -6,6 +6,7 @@
 #include "lib/addr.h"
 #include "lib/fill.h"
 #include "lib/net.h"
+#include "lib/num.h"
 #include "posternd/slices.h"
 #include "posternd/verify.h"
 
@@ -163,22 +164,51 @@ stays_here(const char *uri)
 	    (int)n, at) >= 0 && net_stays_here(host);
 }
 
+/* libldap takes no host for this machine, and any number for a port. */
+static bool
+names_host(const char *at)
+{
+	const char *end = *at == '[' ? strchr(at, ']') : at + strcspn(at,
+	    ":/");
+	uint64_t port;
+	size_t n;
+
+	if (end == NULL || end == at)
+		return false;
+	end += *end == ']';
+	n = *end == ':' ? strcspn(end + 1, "/") : 0;
+	return *end != ':' || num_parse(end + 1, n, 1, 65535, &port) == 0;
+}
+
 /* One of several addresses, spaces between. */
 static void
 verify_uri(const struct config_source *s, const char *uri)
 {
 	bool ldap = strncasecmp(uri, "ldap://", 7) == 0;
+	bool ldapi = strncasecmp(uri, "ldapi://", 8) == 0;
 
-	if (!ldap && strncasecmp(uri, "ldaps://", 8) != 0 &&
-	    strncasecmp(uri, "ldapi://", 8) != 0)
+	if (!ldap && !ldapi && strncasecmp(uri, "ldaps://", 8) != 0)
 		FAULT(KEY(s, "uri"), "\"%s\" begins with neither ldaps://, "
 		    "ldap:// nor ldapi://", uri);
+	else if (!ldapi && !names_host(strchr(uri, '/') + 2))
+		FAULT(KEY(s, "uri"), "\"%s\" should name a host, and may name "
+		    "a port, 1 to 65535: \"ldaps://HOST:PORT\"", uri);
 	else if (!ldap && s->tls != 0)
 		FAULT(KEY(s, "tls"), "%.8s knows no tls = none; leave it out",
 		    uri);
 	else if (s->tls != 0 && !stays_here(uri))
 		DOUBT(KEY(s, "tls"), "source %s sends people's passwords in "
 		    "the clear, for anybody on the way to read", s->name);
+}
+
+/* "(a=b)", or with others in it; RFC 4526 has "(&)" and "(|)". */
+static bool
+is_item(const char *p)
+{
+	size_t n = strcspn(++p, "()");
+
+	return p[n] == '(' || memchr(p, '=', n) != NULL ||
+	    (n == 1 && (*p == '&' || *p == '|'));
 }
 
 /* In brackets, which match; what stands for one in a value is "\28" or "\29". */
@@ -188,6 +218,8 @@ is_filter(const char *p)
 	size_t open = 0;
 
 	for (; *p != '\0'; p++) {
+		if (*p == '(' && !is_item(p))
+			return false;
 		if (*p == '(')
 			open++;
 		else if (open == 0 || (*p == ')' && --open == 0))
@@ -221,7 +253,12 @@ verify_ldap(const struct config_source *s)
 		    "password-file; they go together", s->name);
 	if (*s->filter != '\0' && !is_filter(s->filter))
 		FAULT(KEY(s, "filter"), "a filter stands in brackets, each of "
-		    "them closed, as \"(mail=%%u)\", not \"%s\"", s->filter);
+		    "them closed and with an = in it, as \"(mail=%%u)\", not "
+		    "\"%s\"", s->filter);
+	/* RFC 4514. Active Directory binds as other names, too, but not here. */
+	if (*s->base != '\0' && strchr(s->base, '=') == NULL)
+		FAULT(KEY(s, "base"), "\"%s\" is no distinguished name, as "
+		    "\"ou=people,dc=example,dc=org\"", s->base);
 	verify_text(s, *s->dn != '\0' ? "dn" : "filter", text);
 	if (*text != '\0' && !fill_wants(text, 'u') && !fill_wants(text, 'n'))
 		FAULT(KEY(s, *s->dn != '\0' ? "dn" : "filter"), "\"%s\" is "

@@ -8,6 +8,7 @@
 
 #include <sys/stat.h>
 
+#include "lib/addr.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/clock.h"
@@ -174,6 +175,33 @@ set_defaults(struct asked *a, struct store_msg *m)
 }
 
 static const char *
+why_no_address(const struct envelope *e, const char *s)
+{
+	return addr_parse(s, strlen(s), e->utf8 ? ADDR_UTF8 : 0, NULL);
+}
+
+/* What submit_sound() has found, with its name if it is an address. */
+static const char *
+unsound(const struct envelope *e)
+{
+	static char text[512];
+	const char *s = e->return_path;
+	const char *why = *s == '\0' ? NULL : why_no_address(e, s);
+	size_t i;
+
+	for (i = 0; why == NULL && i < e->nrcpts; i++) {
+		s = e->rcpts[i].addr;
+		why = why_no_address(e, s);
+	}
+	if (why == NULL)
+		return "a parameter in the envelope is not well-formed, or a "
+		    "time too far off";
+	snprintf(text, sizeof(text), "\"%.300s\" in the envelope is no "
+	    "address: %s", log_escs(s), why);
+	return text;
+}
+
+static const char *
 read_envelope(struct asked *a, size_t argc, const char *const *argv)
 {
 	struct import *im = a->own;
@@ -188,10 +216,11 @@ read_envelope(struct asked *a, size_t argc, const char *const *argv)
 		}
 	set_defaults(a, &im->m);
 	if (im->m.env.nrcpts == 0)
-		return "the envelope has no recipient";
+		return "the envelope names nobody who is still to get it; "
+		    "\"recipients\" is a list, as [{\"to\": "
+		    "\"bob@example.net\"}]";
 	if (!submit_sound(&im->m.env))
-		return "an address or a parameter in the envelope is not "
-		    "well-formed";
+		return unsound(&im->m.env);
 	store_msg_fit(&im->m);
 	return NULL;
 }

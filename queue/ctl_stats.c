@@ -76,9 +76,7 @@ shape(const struct store_rcpt *r, char out[REASON_MAX + 1])
 	const char *s = r->diag == NULL ? "" : r->diag;
 	size_t n, len = 0;
 
-	/* "451 4.3.0 why" has it itself. */
-	if (r->status != NULL && (strlen(s) < 4 || strncmp(s + 4, r->status,
-	    strlen(r->status)) != 0))
+	if (r->status != NULL && !life_answer_has(s, r->status))
 		len = (size_t)snprintf(out, REASON_MAX, "%.16s", r->status);
 	for (; *s != '\0' && len < REASON_MAX; s += n + (s[n] == ' ')) {
 		n = strcspn(s, " ");

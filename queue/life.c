@@ -162,6 +162,15 @@ keep(char **to, const char *from, size_t max)
 	*to = *from == '\0' ? NULL : xstrndup(from, max);
 }
 
+bool
+life_answer_has(const char *answer, const char *status)
+{
+	size_t n = strlen(status);
+
+	return strlen(answer) >= 4 && strncmp(answer + 4, status, n) == 0 &&
+	    (answer[4 + n] == ' ' || answer[4 + n] == '\0');
+}
+
 void
 life_set_word(struct live_msg *lm, uint32_t i, enum live_word word,
     const char *status, const char *diag, const char *remote)
@@ -347,7 +356,9 @@ life_result(struct live_job *j, uint32_t i, enum outcome o, const char *status,
 	    now - lm->m.arrived_ms : 0), log_escs(diag));
 	life_set_word(lm, i, outcomes[o].word, status, diag, remote);
 	if (o != OUTCOME_DELIVERED)
-		life_note(lm, "%s %s%s%s: %s", outcomes[o].name, status,
+		life_note(lm, "%s%s%s%s%s: %s", outcomes[o].name,
+		    life_answer_has(diag, status) ? "" : " ",
+		    life_answer_has(diag, status) ? "" : status,
 		    *remote == '\0' ? "" : " by ", remote, diag);
 }
 

@@ -67,6 +67,8 @@ void	 life_try(struct live_msg *, bool force);
 /* remote and diag may be "". */
 void	 life_result(struct live_job *, uint32_t index, enum outcome,
 	    const char *status, const char *diag, const char *remote);
+/* Whether an answer, "451 4.3.0 why", has the status in it. */
+bool	 life_answer_has(const char *answer, const char *status);
 /* Recipients without a word are tried again (LOST) or deferred with why. */
 void	 life_over(struct live_job *, enum sched_end, const char *why);
 /* Its hop is blocked: everything is deferred. */

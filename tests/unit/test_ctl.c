@@ -83,6 +83,10 @@ test_show(void)
 	    NULL, "recipient, state and answer");
 	ok(strstr(said.all, "times=1;what=deferred 4.2.2 by mx.example.net: "
 	    "452 full;") != NULL, "its history");
+	ok(life_answer_has("451 4.3.0 why", "4.3.0") &&
+	    life_answer_has("451 4.3.0", "4.3.0") &&
+	    !life_answer_has("451 4.3.01", "4.3.0") &&
+	    !life_answer_has("451", "4.3.0"), "a status is not said twice");
 	is_int(said.texts, strlen(WORLD_BODY) - strlen("world\r\n"),
 	    "its header");
 	ask("queue show %s body=yes", id);

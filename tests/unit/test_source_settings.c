@@ -107,6 +107,20 @@ static const struct {
 	{ "two filters", ACCOUNTS "source s { type = ldap uri = "
 	    "\"ldaps://l\" filter = \"(mail=%u)(a=b)\" }",
 	    "each of them closed" },
+	{ "a filter without =", ACCOUNTS "source s { type = ldap uri = "
+	    "\"ldaps://l\" filter = \"(&(mail=%u)(person))\" }",
+	    "with an = in it" },
+	{ "no host", ACCOUNTS "source s { type = ldap uri = \"ldaps://\" "
+	    "filter = \"(mail=%u)\" }", "should name a host" },
+	{ "no host but a path", ACCOUNTS "source s { type = ldap uri = "
+	    "\"ldaps:///dc=x\" filter = \"(mail=%u)\" }",
+	    "should name a host" },
+	{ "no port", ACCOUNTS "source s { type = ldap uri = \"ldaps://l "
+	    "ldaps://l:65536/\" filter = \"(mail=%u)\" }", "1 to 65535" },
+	{ "an open address", ACCOUNTS "source s { type = ldap uri = "
+	    "\"ldaps://[::1\" filter = \"(mail=%u)\" }",
+	    "should name a host" },
+	{ "a base that is none", LDAP("base = people"), "distinguished name" },
 	{ "a wildcard", PAM("senders = {\"*@%d\"}"), "no wildcards" },
 	{ "a bind-dn without a password", LDAP("bind-dn = \"cn=a\""),
 	    "go together" },
@@ -139,6 +153,11 @@ static const struct {
 	{ "by a realm, in domains", PAM("login = split domains = "
 	    "{\"example.org\"}"), "" },
 	{ "LDAP", LDAP("bind-dn = \"cn=a\" password-file = secret"), "" },
+	{ "a filter of filters, an address and a port", ACCOUNTS "source s { "
+	    "type = ldap uri = \"ldaps://[::1]:636/ ldapi://%2frun%2fldapi\" "
+	    "base = \"dc=x\" filter = \"(&(|)(!(a=b))(mail=%u))\" }", "" },
+	{ "a name that Active Directory binds as", ACCOUNTS "source s { type = "
+	    "ldap uri = \"ldaps://l\" dn = \"%u\" }", "" },
 	{ "a DN", ACCOUNTS "source s { type = ldap uri = \"ldap://a ldaps://b\""
 	    " dn = \"uid=%n,dc=%d\" }", "" },
 	{ "LDAP in the clear", ACCOUNTS "source s { type = ldap uri = "
