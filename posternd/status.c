@@ -116,6 +116,15 @@ send_cert(struct ipc *ipc, uint64_t id, const struct cert *c)
 	ipc_send(ipc, -1);
 }
 
+/* As days_left has them: full days, and hours when these are less than two. */
+static const char *
+left_in_words(uint64_t ms, char text[NUM_TEXT_LEN])
+{
+	if (ms < 2 * DAY_MS)
+		return num_print_wait(ms / 1000, text);
+	return num_print_count(ms / DAY_MS, "day", text);
+}
+
 static void
 add_cert_trouble(struct buf *out, const struct cert *c)
 {
@@ -134,7 +143,7 @@ add_cert_trouble(struct buf *out, const struct cert *c)
 	else if (c->until_ms - now < EXPIRES_SOON_MS)
 		buf_addf(out, "%sThe certificate %s expires in %s: renew it, "
 		    "then posternctl reload.", out->len > 0 ? "\n" : "",
-		    c->file, num_print_wait((c->until_ms - now) / 1000, text));
+		    c->file, left_in_words(c->until_ms - now, text));
 }
 
 static const char *

@@ -680,8 +680,8 @@ def test_certificates():
         tap.ok(left == [(29, False)] and "connections to next hops" in end,
                "a month is no trouble: %r" % (left,))
         for days, said, want in (
-                (14, "expires in 14 days: renew it", (13, False)),
-                (3, "expires in 3 days: renew it", (2, False)),
+                (14, "expires in 13 days: renew it", (13, False)),
+                (3, "expires in 2 days: renew it", (2, False)),
                 (-1, " EXPIRED on ", (0, True))):
             renew(p, days)
             if days > 0:
