@@ -10,6 +10,7 @@
 
 #include "lib/xalloc.h"
 #include "posternctl/ask.h"
+#include "posternctl/json.h"
 
 #define SUFFIX	".postern"
 #define NAMES_MAX	100	/* of one second */
@@ -111,7 +112,11 @@ ask_backup(struct ask *a)
 	}
 	temporary = xasprintf("%s/.%s-%ld.part", dir, name, (long)getpid());
 	code = write_backup(a, temporary, name, &final);
-	if (is_whole(code) && !a->json)
+	if (is_whole(code) && a->json) {
+		fputs("{\"file\":", stdout);
+		json_put(stdout, final, strlen(final));
+		puts("}");
+	} else if (is_whole(code))
 		printf("It is in %s.\n", final);
 	free(temporary);
 	free(final);

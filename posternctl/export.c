@@ -177,8 +177,9 @@ open_folder(struct export *e, const char *path)
 {
 	e->path = path;
 	if (mkdir(path, 0700) == -1 && errno != EEXIST)
-		return complain(CTL_FAILED, "cannot make the folder %s: %s",
-		    path, strerrordesc_np(errno));
+		return complain(CTL_FAILED, "cannot make the folder %s: %s%s",
+		    path, strerrordesc_np(errno), errno == ENOENT ?
+		    "; the one that it is to be in must be there" : "");
 	e->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (e->dir == -1)
 		return complain(CTL_FAILED, "cannot open the folder %s: %s",

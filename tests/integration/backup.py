@@ -105,7 +105,9 @@ def test_under_load(p, sink, folder):
         before = list(load.acked)
         r = backup(p, folder)
         tap.equal(r.returncode, 0, "a backup under load " + r.stderr)
-        row = json.loads(r.stdout)
+        row, file = map(json.loads, r.stdout.splitlines())
+        tap.equal(glob.glob(folder + "/*.postern"), [file["file"]],
+                  "programs are told its name")
         wait_for(lambda: len(load.acked) >= len(before) + 20)
         tap.ok(len(load.acked) >= len(before) + 20, "mail goes on meanwhile")
     tap.note("%d acknowledged before it began, %d in it, %d after it" % (
@@ -234,7 +236,7 @@ def test_unreadable(p, folder):
     r = backup(p, folder)
     tap.ok(r.returncode == 6 and "without 1 message" in r.stderr,
            "a backup that is without one: %d %s" % (r.returncode, r.stderr))
-    row = json.loads(r.stdout)
+    row = json.loads(r.stdout.splitlines()[0])
     tap.ok((row["messages"], row["unreadable"]) == (1, 1), "programs see it")
     new = list(set(os.listdir(folder)) - had)
     tap.equal(len(new), 1, "it is kept")
