@@ -1,4 +1,7 @@
-/* All accounts, piece by piece: to list them, and to see what they lack. */
+/*
+ * All accounts, piece by piece: to list them, and to see what they lack, for the
+ * log or for posternctl reload.
+ */
 #include "lib/prelude.h"
 
 #include "auth/ctl_private.h"
@@ -72,15 +75,11 @@ done_list(struct job *job)
 	ctl_done(r);
 }
 
-const struct verb ctl_list_verbs[] = {
-	{ "account list", 0, CTL_NO_PASSWORD, NULL, run_list, done_list },
-	{ NULL, 0, CTL_NO_PASSWORD, NULL, NULL, NULL }
-};
-
-/* --- what does not fit the configuration ------------------------------------------------------------------ */
+/* --- what does not fit the configuration ------------------------------------------- */
 
 struct look {
 	struct job job;		/* first */
+	uint64_t asked;		/* the request it answers; 0: the log hears it */
 	char	**caps;		/* those there are; a reload may come meanwhile */
 	size_t	 n;
 	size_t	 missing;	/* accounts whose cap is none of them */
@@ -123,10 +122,22 @@ run_look(struct job *job)
 	}
 }
 
+/* Who reloads is told of what he has just taken away, and of no more. */
 static void
-done_look(struct job *job)
+answer(const struct look *l)
 {
-	struct look *l = (struct look *)job;
+	if (l->missing == 0)
+		child_ctl_end(l->asked, CTL_OK, "%s", "");
+	else
+		child_ctl_end(l->asked, CTL_OK, "the cap %s of account %s%s is "
+		    "not in postern.conf, so default counts: name it again, or "
+		    "posternctl account set NAME --cap CAP", l->cap,
+		    l->account, l->missing == 1 ? "" : ", or those of others,");
+}
+
+static void
+log_look(const struct look *l)
+{
 	size_t i;
 
 	if (l->missing > 0)
@@ -142,18 +153,31 @@ done_look(struct job *job)
 			    "does posternctl account passwd",
 			    verifier_mechanism((enum scram_hash)i),
 			    l->without[i]);
+}
+
+static void
+done_look(struct job *job)
+{
+	struct look *l = (struct look *)job;
+	size_t i;
+
+	if (l->asked != 0)
+		answer(l);
+	else
+		log_look(l);
 	for (i = 0; i < l->n; i++)
 		free(l->caps[i]);
 	free(l->caps);
 	free(l);
 }
 
-void
-ctl_look_over(void)
+static void
+look_over(uint64_t asked)
 {
 	const struct auth_conf *conf = ctl_settings();
 	struct look *l = xcalloc(1, sizeof(*l));
 
+	l->asked = asked;
 	l->caps = xcalloc(conf->caps.n, sizeof(*l->caps));
 	for (; l->n < conf->caps.n; l->n++)
 		l->caps[l->n] = xstrdup(conf->caps.v[l->n]);
@@ -163,3 +187,25 @@ ctl_look_over(void)
 	l->job.lane = worker_lane(WORK_LONG, true);
 	worker_submit(&l->job);
 }
+
+void
+ctl_look_over(void)
+{
+	look_over(0);
+}
+
+static void
+done_look_over(struct job *job)
+{
+	struct request *r = (struct request *)job;
+
+	look_over(r->id);
+	ctl_free(r);
+}
+
+const struct verb ctl_list_verbs[] = {
+	{ "account list", 0, CTL_NO_PASSWORD, NULL, run_list, done_list },
+	{ "account look-over", 0, CTL_NO_PASSWORD, NULL, ctl_run_nothing,
+	    done_look_over },
+	{ NULL, 0, CTL_NO_PASSWORD, NULL, NULL, NULL }
+};

@@ -43,14 +43,6 @@ show_cb(const struct guard_lock *lock, void *arg)
 }
 
 static void
-run_nothing(struct job *job)
-{
-	struct request *r = (struct request *)job;
-
-	r->result = ACCOUNTS_OK;
-}
-
-static void
 done_locked(struct job *job)
 {
 	struct request *r = (struct request *)job;
@@ -243,7 +235,8 @@ done_unlock(struct job *job)
 }
 
 const struct verb ctl_lock_verbs[] = {
-	{ "account locked", 0, CTL_NO_PASSWORD, NULL, run_nothing, done_locked },
+	{ "account locked", 0, CTL_NO_PASSWORD, NULL, ctl_run_nothing,
+	    done_locked },
 	{ "account unlock", 0, CTL_NO_PASSWORD, take_whom, run_unlock,
 	    done_unlock },
 	{ NULL, 0, CTL_NO_PASSWORD, NULL, NULL, NULL }

@@ -97,6 +97,8 @@ enum accounts_result ctl_refused(struct request *, enum ctl_exit,
 	    const char *why);
 /* run, before a change that ends logins: whether they will be void. */
 bool	 ctl_revokes(struct request *, const char *whose);
+/* run, where all is to be done behind it. */
+void	 ctl_run_nothing(struct job *);
 /* run: the account of that name takes the place of the request's. */
 void	 ctl_run_get(struct job *);
 

@@ -125,6 +125,27 @@ is_who(struct sasl_login *l)
 	    strcmp(as, l->tried) == 0;
 }
 
+static bool
+is_external(const struct sasl_login *l)
+{
+	return strcasecmp(l->p.mechanism, "EXTERNAL") == 0;
+}
+
+/* The log of a login by certificate names all three: key, account, wish. */
+static void
+explain_external(const struct sasl_login *l, struct sasl_result *result)
+{
+	size_t n;
+
+	if (l->known && *l->why == '\0')
+		snprintf(result->why, sizeof(result->why), "the certificate is "
+		    "this account's");
+	n = strlen(result->why);
+	if (*l->asked != '\0' && strcmp(l->asked, l->tried) != 0)
+		snprintf(result->why + n, sizeof(result->why) - n, "; the client "
+		    "asked to be %s", l->asked);
+}
+
 static void
 answer(struct sasl_login *l, int r, const char *out, unsigned int len,
     struct sasl_result *result)
@@ -177,10 +198,8 @@ answer(struct sasl_login *l, int r, const char *out, unsigned int len,
 		return;
 	}
 	result->no = r == SASL_OK ? AUTH_NO_CREDENTIALS : reason(l, r);
-	if (l->known && *l->why == '\0' &&
-	    strcasecmp(l->p.mechanism, "EXTERNAL") == 0)
-		snprintf(result->why, sizeof(result->why), "the certificate is "
-		    "this account's, and the client asked to be another");
+	if (is_external(l))
+		explain_external(l, result);
 }
 
 /* RFC 4422 app. A: who it is was found out before; the client may ask for it. */
@@ -250,6 +269,14 @@ keep_heard(struct sasl_login *l, const uint8_t *in, size_t len)
 		l->p.sources = false;
 }
 
+static void
+keep_asked(struct sasl_login *l, const uint8_t *in, size_t len)
+{
+	if (in != NULL && is_external(l))
+		snprintf(l->asked, sizeof(l->asked), "%.*s", len < INT_MAX ?
+		    (int)len : 0, (const char *)in);
+}
+
 void
 sasl_login_start(struct sasl_login *l, const uint8_t *in, size_t len,
     uint64_t now_ms, struct sasl_result *result)
@@ -262,7 +289,8 @@ sasl_login_start(struct sasl_login *l, const uint8_t *in, size_t len,
 	l->now_ms = now_ms;
 	keep_heard(l, in, len);
 	r = check(l, in, len);
-	if (r == SASL_OK && strcasecmp(l->p.mechanism, "EXTERNAL") == 0)
+	keep_asked(l, in, len);
+	if (r == SASL_OK && is_external(l))
 		r = external(l);
 	if (r == SASL_OK)
 		r = sasl_server_start(l->conn, l->p.mechanism,
@@ -283,6 +311,7 @@ sasl_login_step(struct sasl_login *l, const uint8_t *in, size_t len,
 	l->now_ms = now_ms;
 	keep_heard(l, in == NULL ? (const uint8_t *)"" : in, len);
 	r = check(l, in, len);
+	keep_asked(l, in, len);
 	if (r == SASL_OK)
 		r = sasl_server_step(l->conn, in == NULL ? "" :
 		    (const char *)in, (unsigned int)len, &out, &out_len);

@@ -41,6 +41,7 @@ struct sasl_login {
 				   when the sources have answered; a secret */
 	bool	 refused, harmless; /* as in struct sasl_result */
 	char	 why[SASL_WHY_MAX];
+	char	 asked[ACCOUNT_MAX + 1];	/* whom EXTERNAL's client is to be */
 	bool	 claims_name;	/* a token's client said whose it is */
 	char	 refusal[OAUTH_REFUSAL_MAX];
 };

@@ -124,6 +124,28 @@ tell_waiting(struct ask *a)
 	free(args[1]);
 }
 
+/* --- what a reload means ------------------------------------------------------------ */
+
+static int
+no_part_cb(uint64_t id, struct ipc_in *in, void *arg)
+{
+	return -1;
+}
+
+/* posternd knows the file, auth the accounts: whose cap is not in it any more. */
+static void
+tell_unfit(struct ask *a)
+{
+	const char *text;
+	uint64_t id;
+
+	if (talk_ask(&a->talk, &(struct talk_request){ .id = 1,
+	    .words = "account look-over", .fd = -1 }) == CTL_OK &&
+	    talk_answer(&a->talk, no_part_cb, NULL, &id, &text) == CTL_OK &&
+	    *text != '\0')
+		printf("warning: %s\n", text);
+}
+
 /* --- one request ------------------------------------------------------------------- */
 
 int
@@ -135,6 +157,9 @@ ask_plain(struct ask *a, const void *secret, size_t secret_len)
 
 	if ((code == CTL_OK || code == CTL_IN_PART) && ends_somebody(a))
 		tell_waiting(a);
+	if (code == CTL_OK && !a->json && strcmp(a->verb->words,
+	    "reload") == 0)
+		tell_unfit(a);
 	return code;
 }
 

@@ -251,19 +251,27 @@ def test_pins(p, ca, pair):
     old = ca.issue("old-own", ALICE, dates=("-days", "-1"))
     server = make("own-server", "-addext", "extendedKeyUsage=serverAuth")
     p.account(BOB, "open-sesame")
-    tap.equal(reply(own), 535, "unknown so far")
+    tap.equal(reply(own, "Ym9iQGV4YW1wbGUub3Jn"), 535, "unknown so far")
     tap.equal(verb("add", BOB, own[0]).returncode, 0, "cert add")
     key = p.rows("account", "cert", "list", BOB)[0]["certificate"]
-    tap.ok(p.logged("with the key %s;" % key[:16]),
-           "the log had named its key before")
+    tap.ok(p.logged("with the key %s; posternctl account cert add NAME FILE "
+                    "lets it in; the client asked to be %s" % (key[:16], BOB)),
+           "the log had named its key before, and whose it was to be")
     tap.equal(reply(own), 235, "in by a certificate of one's own")
     tap.equal(reply(own, "Ym9iQGV4YW1wbGUub3Jn"), 235, "as bob")
-    p.ctl("account", "suspend", BOB)
-    tap.equal(reply(own), 535, "not while he is suspended")
+    with client(p, own) as s:
+        external(s)
+        tap.equal(s.mail(BOB)[0], 250, "a session by it")
+        s.rset()
+        p.ctl("account", "suspend", BOB)
+        tap.equal(s.mail(BOB)[0], 421, "ends when he is suspended")
+    tap.equal(reply(own), 535, "and there is no other")
+    tap.ok(p.logged("why=suspended"), "as the log says")
     p.ctl("account", "resume", BOB)
     tap.equal(reply(own), 235, "and then again")
     tap.equal(reply(own, "YWxpY2VAZXhhbXBsZS5vcmc="), 535, "not as alice")
-    tap.ok(p.logged("asked to be another"), "which the log says in words")
+    tap.ok(p.logged("this account's; the client asked to be " + ALICE),
+           "which the log says in words")
     renewed = own[0] + ".new"
     CA.run("req", "-x509", "-key", own[1], "-subj", "/CN=y", "-out", renewed)
     tap.equal(reply((renewed, own[1])), 235, "renewed, with the same key")

@@ -127,6 +127,23 @@ def test_locked(p, idp):
     reload(p, sections=section(idp, 'scope = "smtp"'))
 
 
+def test_suspended(p, idp):
+    """A token that is good lets nobody in while the account is suspended."""
+    token = idp.token("alice", "ES256")
+    with p.client() as s:
+        s.ehlo()
+        s.docmd("AUTH", "OAUTHBEARER " + says("OAUTHBEARER", ALICE, token))
+        tap.equal(s.mail(ALICE)[0], 250, "a session by a token")
+        s.rset()
+        p.ctl("account", "suspend", ALICE)
+        tap.equal(s.mail(ALICE)[0], 421, "ends when the account is suspended")
+    for mechanism in "OAUTHBEARER", "XOAUTH2":
+        refused(p, token, "why=suspended", mechanism + " lets in no more",
+                mechanism=mechanism)
+    p.ctl("account", "resume", ALICE)
+    gets_in(p, token, "resumed")
+
+
 def test_clients(p, idp, sink):
     token = idp.token("alice", "RS256")
     path = os.path.join(p.dir, "mail.txt")
@@ -501,6 +518,7 @@ def main():
             accounts(p)
             test_by_hand(p, idp)
             test_locked(p, idp)
+            test_suspended(p, idp)
             test_clients(p, idp, sink)
             test_confined(p)
             test_crowd(p, idp)

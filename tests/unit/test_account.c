@@ -58,6 +58,43 @@ test_round_trip(void)
 	}
 }
 
+/* As each Postern has written it since the first; 's', 'k' and 'v' are keys. */
+static const char of_before[] = "\001" "\0\0\0\0"
+    "\0\0\x01\x8b\xcf\xe5\x68\0" "\0\0\x01\x8b\xcf\xe5\x68\001"
+    "\0\005staff" "\001" "\0\0\x10\0" "\020" "ssssssssssssssss"
+    "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk" "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv"
+    "\0\001" "\0\014@example.org";
+
+/* Nobody is suspended by an upgrade, and who was resumed may go back. */
+static void
+test_upgrade(void)
+{
+	const size_t n = sizeof(of_before) - 1;
+	struct account a;
+	struct buf b;
+
+	memset(&a, 0, sizeof(a));
+	buf_init(&b, ACCOUNT_RECORD_MAX);
+	ok(account_decode(&a, (const uint8_t *)of_before, n) == 0 &&
+	    !a.suspended, "a record of before is read: not suspended");
+	is_str(a.cap, "staff", "with all it has");
+	is_int(a.changed_ms, 1700000000001, "and when it changed");
+	a.suspended = true;
+	account_encode(&a, &b);
+	ok(b.len == n && b.data[4] == 1, "suspended, by one flag, which those "
+	    "of before refuse with the record");
+	account_clear(&a);
+	ok(account_decode(&a, (const uint8_t *)b.data, b.len) == 0 &&
+	    a.suspended, "it is read so");
+	a.suspended = false;
+	buf_reset(&b);
+	account_encode(&a, &b);
+	ok(b.len == n && memcmp(b.data, of_before, n) == 0,
+	    "resumed it is what those of before read");
+	buf_clear(&b);
+	account_clear(&a);
+}
+
 /* What a record may hold beside the base, whatever an older Postern wrote. */
 static void
 test_sending(void)
@@ -397,6 +434,7 @@ int
 main(void)
 {
 	test_round_trip();
+	test_upgrade();
 	test_damage();
 	test_sending();
 	test_own_address();
