@@ -21,10 +21,11 @@
 #define PAIRS_MAX	128
 #define ADDRESSES_MAX	1024
 /*
- * Nor does who makes locks, of names that are none: so many of a /24 or /48, and
- * of this machine, whose webmail all strangers may reach.
+ * Nor does who makes locks, of names that are none: so many of a /24 or /48,
+ * which is more than it can make in the day that a lock lasts, being locked
+ * itself by then; and of this machine, whose webmail all strangers may reach.
  */
-#define LOCKS_MAX	128
+#define LOCKS_MAX	512
 #define LOCKS_HERE_MAX	1024
 #define HERE		2	/* an owner; guard_network()'s are odd, or 0 */
 #define NAMES_PER_ONE	4	/* so many names of a /48 do */

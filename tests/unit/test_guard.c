@@ -515,7 +515,7 @@ test_many_locks(void)
 		const char *peer, *what;
 		size_t	 most;
 	} rows[] = {
-		{ "198.51.100.9", "of a network", 128 },
+		{ "198.51.100.9", "of a network", 512 },
 		{ "", "of this machine", 1024 },
 	};
 	char name[32];
