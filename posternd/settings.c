@@ -17,14 +17,6 @@
 /* --- what is being read: libconfuse's callbacks carry no argument of ours ----------- */
 
 static struct config *now_config;
-static struct buf *now_problems;
-
-void
-settings_problem_at(const char *file, int line, const char *text)
-{
-	if (buf_addf(now_problems, "%s:%d: %s\n", file, line, text) == -1)
-		buf_adds(now_problems, "...\n");
-}
 
 static struct config_place *
 find_place(const char *key)
@@ -160,16 +152,6 @@ quoted(const char *text, const char *before, char *word, size_t size)
 	return true;
 }
 
-void
-settings_title_twice(const cfg_t *sec, const char *title)
-{
-	char text[512];
-
-	snprintf(text, sizeof(text), "another section has the title \"%.256s\" "
-	    "already; choose another one", title);
-	settings_problem_at(sec->filename, sec->line, text);
-}
-
 __attribute__((format(printf, 2, 0))) static void
 error_cb(cfg_t *sec, const char *fmt, va_list ap)
 {
@@ -270,8 +252,8 @@ options_of(const char *section, size_t extra)
 	return opts;
 }
 
-cfg_t *
-settings_reader(const char *file)
+static cfg_t *
+reader(const char *file)
 {
 	cfg_opt_t *tables[SECTIONS + 1];
 	cfg_opt_t include = CFG_FUNC("include", include_cb);
@@ -298,7 +280,7 @@ settings_reader(const char *file)
 	for (i = 0; i <= SECTIONS; i++)
 		free(tables[i]);
 	if (cfg == NULL) {
-		buf_addf(now_problems, "%s: out of memory\n", file);
+		settings_problem_at(file, 1, "out of memory");
 		return NULL;
 	}
 	cfg_set_error_function(cfg, error_cb);
@@ -329,8 +311,9 @@ take_section(cfg_t *sec, const char *section, void *base)
 			if (s->type != SET_LIMITS || sec == NULL)
 				settings_set_default(s, base);
 			else if (find_place(key) != NULL)
-				config_problem(now_problems, now_config, key,
-				    "the list is empty; leave it out instead");
+				config_problem(settings_problems(), now_config,
+				    key, "the list is empty; leave it out "
+				    "instead");
 			continue;
 		}
 		if (s->type == SET_STR)
@@ -338,7 +321,7 @@ take_section(cfg_t *sec, const char *section, void *base)
 		for (i = 0; i < opt->nvalues; i++) {
 			why = settings_set(s, cfg_opt_getnstr(opt, i), base);
 			if (why != NULL)
-				config_problem(now_problems, now_config,
+				config_problem(settings_problems(), now_config,
 				    key_of(sec, s->name), "%s", why);
 		}
 	}
@@ -438,7 +421,7 @@ settings_parse(const char *file, const char *text, size_t n,
 	int r;
 
 	now_config = config;
-	now_problems = problems;
+	settings_problems_to(problems);
 	if (n > SETTINGS_FILE_MAX) {
 		buf_addf(problems, "%s: it is too large for a configuration\n",
 		    file);
@@ -448,9 +431,9 @@ settings_parse(const char *file, const char *text, size_t n,
 		buf_addf(problems, "%s: " NOT_TEXT "\n", file);
 		return -1;
 	}
-	r = settings_scout(file, text, n);
+	r = settings_scout(file, text, n, reader);
 	if (r == 0)
-		cfg = settings_reader(file);
+		cfg = reader(file);
 	if (cfg != NULL) {
 		r = settings_read(cfg, text, n);
 		if (r == 0)

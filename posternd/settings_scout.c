@@ -24,6 +24,7 @@ struct scout {			/* a file */
 };
 
 static struct scout *now;	/* is being read */
+static settings_reader *make;
 static char **titles;		/* of all files so far */
 static size_t ntitles;
 
@@ -116,7 +117,7 @@ follow(const struct scout *s, const struct included *in)
 static int
 scout(struct scout *s, const char *text, size_t n)
 {
-	cfg_t *cfg = settings_reader(s->file);
+	cfg_t *cfg = make(s->file);
 	int r = -1;
 	size_t i;
 
@@ -138,11 +139,14 @@ scout(struct scout *s, const char *text, size_t n)
 }
 
 int
-settings_scout(const char *file, const char *text, size_t n)
+settings_scout(const char *file, const char *text, size_t n,
+    settings_reader *reader)
 {
 	struct scout first = { .file = file };
-	int r = scout(&first, text, n);
+	int r;
 
+	make = reader;
+	r = scout(&first, text, n);
 	while (ntitles > 0)
 		free(titles[--ntitles]);
 	free(titles);

@@ -18,6 +18,8 @@ int	 slices_fill(struct config *, struct buf *problems,
 /* Makes random keys, or takes over those of a running configuration. */
 void	 slices_secrets(struct config *, const struct config *running);
 void	 slices_clear(struct config *);
+/* Whether a process of that role can be told of it in one message. */
+bool	 slices_fit(const struct config *, enum role);
 /* The whole M_CONF for a process of that role. */
 void	 slices_send(const struct config *, enum role, struct ipc *);
 

@@ -29,6 +29,11 @@ void	 verify_tokens(struct config *, struct buf *problems,
 const struct config_source *verify_find_source(const struct config *,
 	    const char *name);
 
+/* --- verify_words.c ------------------------------------------------------- */
+
+/* IPv4 or IPv6, without brackets. */
+bool	 verify_is_address(const char *);
+
 /* A next hop taken apart. */
 struct next_hop {
 	bool	 mx, implicit_tls;
