@@ -205,19 +205,24 @@ ipc_peer_cred(const struct ipc *ipc, uint32_t *uid, int *pid)
 	return 0;
 }
 
+/* Root may pass the system-wide limit; others get as much as it allows. */
+void
+ipc_widen(int fd)
+{
+	int size = SOCKET_BUFFER;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) ==
+	    -1)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 int
 ipc_pair(int fd[2])
 {
-	int i, size = SOCKET_BUFFER;
-
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) == -1)
 		return -1;
-	/* Root may pass the system-wide limit; others get as much as it allows. */
-	for (i = 0; i < 2; i++)
-		if (setsockopt(fd[i], SOL_SOCKET, SO_SNDBUFFORCE, &size,
-		    sizeof(size)) == -1)
-			setsockopt(fd[i], SOL_SOCKET, SO_SNDBUF, &size,
-			    sizeof(size));
+	ipc_widen(fd[0]);
+	ipc_widen(fd[1]);
 	return 0;
 }
 

@@ -70,6 +70,8 @@ void	 ipc_wait(struct ipc *, int timeout_ms);
 /* Who is at the other end, from the kernel: uid and pid of a unix peer. */
 int	 ipc_peer_cred(const struct ipc *, uint32_t *uid, int *pid);
 
+/* Lets a message of IPC_MAX into a socket; those of ipc_pair() are so. */
+void	 ipc_widen(int fd);
 /* A CLOEXEC SOCK_SEQPACKET pair with generous buffers; -1 with errno. */
 int	 ipc_pair(int fd[2]);
 

@@ -51,6 +51,7 @@ talk_dial(struct talk *t, const char *path)
 	if (t->sock == -1)
 		return complain(CTL_FAILED, "cannot make a socket: %s",
 		    strerrordesc_np(errno));
+	ipc_widen(t->sock);
 	if (connect(t->sock, (struct sockaddr *)&sun, sizeof(sun)) == 0)
 		return CTL_OK;
 	if (errno == EACCES || errno == EPERM)

@@ -400,6 +400,7 @@ door_cb(void *arg, int what)
 		close(fd);
 		return;
 	}
+	ipc_widen(fd);
 	c = xcalloc(1, sizeof(*c));
 	c->ipc = ipc_new(fd, &client_ops, c);
 	LIST_INSERT_HEAD(&clients, c, link);

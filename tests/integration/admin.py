@@ -339,7 +339,11 @@ def exported(p, folder):
 
 
 def test_whole_copies(p, sink):
-    """What an export writes an import takes, and it is the same."""
+    """
+    What an export writes an import takes, and it is the same; also when it is
+    nearly as long as a message between our processes may be.
+    """
+    far = ".".join(["d" * 58] * 3) + ".example"
     folder = tempfile.mkdtemp(prefix="postern-test-")
     sink.answer["RCPT"] = later
     try:
@@ -348,11 +352,13 @@ def test_whole_copies(p, sink):
             s.mail(ALICE)
             for i in range(1000):
                 code, text = s.rcpt(
-                    "u%d@example.net" % i, ["NOTIFY=FAILURE,DELAY",
-                                            "ORCPT=rfc822;u%d@list.example" % i])
+                    ("u%d" % i).ljust(64, "x") + "@" + far,
+                    ["NOTIFY=FAILURE,DELAY",
+                     "ORCPT=rfc822;u%d@list.example" % i])
             tap.equal(s.data(b"Subject: many\r\n\r\nx\r\n")[0], 250,
                       "a thousand recipients")
         tap.ok(defer(p, 1), "wait")
+        tap.equal(len(set(p.queue()[0]["to"])), 1000, "all are listed")
         first = exported(p, folder + "/1")
         p.ctl("queue", "remove", "--all", "--yes")
         tap.ok(wait_for(lambda: p.queue() == []), "the queue is empty")
