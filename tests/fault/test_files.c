@@ -358,7 +358,7 @@ int
 main(int argc, char **argv)
 {
 	struct session s = { .seed = 3, .turns = TURNS },
-	    more = { .seed = 4, .turns = TURNS / 2, .still = true,
+	    more = { .seed = 4, .turns = TURNS, .still = true,
 	    .heavy = true };
 	uint32_t lengths = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) :
 	    LENGTHS, bad;
