@@ -11,10 +11,13 @@
 
 /*
  * Berkeley DB's calls are ours from here on, for the environment in this
- * directory. A descriptor of that, the caller's to close behind the
- * environment's end, or -1 with errno.
+ * directory; what a failed sync was about is written once more before. A
+ * descriptor of it, the caller's to close behind the environment's end, or -1
+ * with errno.
  */
 int	 index_files_begin(const char *dir);
+/* Ends the process when it fails, with a note for the next start. */
+void	 index_files_sync(int fd);
 /*
  * Some damage shows only when a page is changed, such as a log that is shorter
  * than the pages know. The next start would find nothing wrong and end here

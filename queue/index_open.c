@@ -8,6 +8,7 @@
 
 #include "lib/dbdisk.h"
 #include "lib/log.h"
+#include "lib/ticket.h"
 #include "lib/xalloc.h"
 #include "queue/index_files.h"
 #include "queue/index_private.h"
@@ -115,7 +116,7 @@ is_past(const uint8_t *page, const DB_LOG_STAT *end)
 }
 
 static const char *
-look_at_file(struct index *x, const char *name, const DB_LOG_STAT *end)
+secure_file(struct index *x, const char *name, const DB_LOG_STAT *end)
 {
 	int fd = openat(x->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	uint8_t *pages = xmalloc(READ_BYTES);
@@ -127,6 +128,8 @@ look_at_file(struct index *x, const char *name, const DB_LOG_STAT *end)
 		for (i = 0, at += n; i + PAGE_BYTES <= n; i += PAGE_BYTES)
 			past |= is_past(pages + i, end);
 	x->error = past ? EINVAL : n == -1 ? errno : 0;
+	if (x->error == 0)
+		index_files_sync(fd);
 	if (fd != -1)
 		close(fd);
 	free(pages);
@@ -139,9 +142,12 @@ look_at_file(struct index *x, const char *name, const DB_LOG_STAT *end)
  * had it from the kernel's memory and went on, then the power was cut. Berkeley DB
  * finds this when such a page is changed, and ends the process; so it is looked
  * for here.
+ *
+ * And a file that its recovery has made once more, after a first start that was
+ * cut short, it does not sync, though its log says that all is done.
  */
 static const char *
-look_at_log(struct index *x)
+secure_files(struct index *x)
 {
 	const char *why = NULL;
 	DB_LOG_STAT *end;
@@ -150,7 +156,7 @@ look_at_log(struct index *x)
 	if ((x->error = x->env->log_stat(x->env, &end, 0)) != 0)
 		return "Berkeley DB cannot tell where its log ends";
 	for (i = 0; why == NULL && i < DB_COUNT; i++)
-		why = look_at_file(x, names[i], end);
+		why = secure_file(x, names[i], end);
 	free(end);
 	return why;
 }
@@ -185,10 +191,31 @@ tally_one(struct tally *t, int i, const DBT *k, const DBT *v)
 	return true;
 }
 
+/* Keys ascend: pages that name each other as the next have no end. */
+struct last_key {
+	uint8_t	 v[8 + LOGIN_MAX];
+	size_t	 n;
+};
+
+static bool
+ascends(struct last_key *last, const DBT *k)
+{
+	size_t n = k->size < last->n ? k->size : last->n;
+	int r = memcmp(last->v, k->data, n);
+
+	if (r > 0 || (r == 0 && k->size <= last->n) ||
+	    k->size > sizeof(last->v))
+		return false;
+	memcpy(last->v, k->data, k->size);
+	last->n = k->size;
+	return true;
+}
+
 static const char *
 read_through(struct index *x, struct tally *t, int i)
 {
 	DBT k = index_dbt(NULL, 0), v = index_dbt(NULL, 0);
+	struct last_key last = { .n = 0 };
 	bool sound = true;
 	DBC *c;
 
@@ -196,7 +223,7 @@ read_through(struct index *x, struct tally *t, int i)
 	if (x->error != 0)
 		return "Berkeley DB cannot make a cursor";
 	while (sound && (x->error = c->get(c, &k, &v, DB_NEXT)) == 0)
-		sound = tally_one(t, i, &k, &v);
+		sound = ascends(&last, &k) && tally_one(t, i, &k, &v);
 	c->close(c);
 	if (!sound)
 		return "an entry is damaged";
@@ -235,6 +262,25 @@ read_all(struct index *x)
 	return why;
 }
 
+static void
+close_all(struct index **xp, uint32_t flags)
+{
+	struct index *x = *xp;
+	int i;
+
+	if (x == NULL)
+		return;
+	*xp = NULL;
+	for (i = 0; i < DB_COUNT; i++)
+		if (x->db[i] != NULL)
+			x->db[i]->close(x->db[i], flags);
+	if (x->env != NULL)
+		x->env->close(x->env, 0);
+	if (x->dir_fd != -1)
+		close(x->dir_fd);
+	free(x);
+}
+
 struct index *
 index_open(const char *dir, uint32_t cache_bytes, bool *damaged,
     const char **errstr)
@@ -252,7 +298,7 @@ index_open(const char *dir, uint32_t cache_bytes, bool *damaged,
 	for (i = 0; why == NULL && i < DB_COUNT; i++)
 		why = open_db(x, i);
 	if (why == NULL)
-		why = look_at_log(x);
+		why = secure_files(x);
 	if (why == NULL)
 		why = read_mark(x);
 	if (why == NULL)
@@ -261,8 +307,9 @@ index_open(const char *dir, uint32_t cache_bytes, bool *damaged,
 	if (why != NULL && dbdisk_full())
 		why = "the disk is full and the queue's index cannot be "
 		    "opened; nothing is lost, please make room";
+	/* To sync is to wait, for ever, for a page that an error left locked. */
 	if (why != NULL)
-		index_close(&x);
+		close_all(&x, DB_NOSYNC);
 	*errstr = why;
 	return x;
 }
@@ -270,20 +317,7 @@ index_open(const char *dir, uint32_t cache_bytes, bool *damaged,
 void
 index_close(struct index **xp)
 {
-	struct index *x = *xp;
-	int i;
-
-	if (x == NULL)
-		return;
-	*xp = NULL;
-	for (i = 0; i < DB_COUNT; i++)
-		if (x->db[i] != NULL)
-			x->db[i]->close(x->db[i], 0);
-	if (x->env != NULL)
-		x->env->close(x->env, 0);
-	if (x->dir_fd != -1)
-		close(x->dir_fd);
-	free(x);
+	close_all(xp, 0);
 }
 
 void

@@ -107,13 +107,17 @@ some_place(void)
 }
 
 /*
- * The journal has no gaps, but for what a failed sync has lost. An index may be
- * torn, and is built anew then.
+ * The journal has no gaps, but for what a failed sync has lost. An index is built
+ * anew where sectors of what was not synced are missing; of one that was open all
+ * that it needs is synced.
  */
 static bool
-needless(void)
+needless(size_t place, enum cut_kind kind)
 {
-	return !ledger->sync_lost && ledger->damage > 0;
+	bool whole = kind == CUT_DROPS || kind == CUT_KEEPS;
+
+	return !ledger->sync_lost && (ledger->damage > 0 ||
+	    (whole && ledger->rebuilt > 0 && ledger->started <= place));
 }
 
 static bool
@@ -132,8 +136,8 @@ judge_cut(const struct image *im, size_t place, enum cut_kind kind)
 	sum.in_recovery += ledger->started > place;
 	sum.rebuilt += ledger->rebuilt;
 	sum.damage += ledger->damage;
-	sum.needless += needless();
-	if (end == END_GOOD && verdict_good(&v) && !needless())
+	sum.needless += needless(place, kind);
+	if (end == END_GOOD && verdict_good(&v) && !needless(place, kind))
 		return true;
 	printf("# session %u: a cut at %zu of %zu that %s (dice %llu): %s %s, "
 	    "index rebuilt %u, damage %u\n", sum.sessions, place, tape->n,

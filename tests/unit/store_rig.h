@@ -22,6 +22,7 @@
 
 #define MAIL_MAX	2000
 #define MB		(1024 * 1024)
+#define HANG_SEC	120	/* sanitizers on a busy machine are slow */
 
 static char dir[] = "/tmp/postern-faults-XXXXXX";
 
@@ -265,6 +266,7 @@ child(int (*run)(const struct job *), const struct job *j)
 	if ((pid = fork()) == -1)
 		fatal("fork");
 	if (pid == 0) {
+		alarm(HANG_SEC);
 		status = run(j);
 		fflush(stdout);
 		_exit(status);

@@ -219,6 +219,52 @@ test_log_cut_short(void)
 	free(path);
 }
 
+#define PAGE		4096
+
+/* As Berkeley DB has it: LSN, number, the pages before and behind, checksum. */
+static void
+seal_page(uint8_t p[PAGE])
+{
+	uint32_t sum = 0;
+	size_t i;
+
+	memset(p + 28, 0, sizeof(sum));
+	for (i = 0; i < PAGE; i++)
+		sum = sum * 33 + p[i];
+	memcpy(p + 28, &sum, sizeof(sum));
+}
+
+/* A page of messages.db names the one before it as the next. */
+static bool
+make_circle(void)
+{
+	char *path = xasprintf("%s/index/messages.db", dir);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint32_t before = 0;
+	uint8_t p[PAGE];
+	off_t at = 0;
+
+	while (before == 0 && pread(fd, p, PAGE, at += PAGE) == PAGE)
+		memcpy(&before, p + 12, sizeof(before));
+	memcpy(p + 16, &before, sizeof(before));
+	seal_page(p);
+	if (before == 0 || pwrite(fd, p, PAGE, at) != PAGE)
+		before = 0;
+	close(fd);
+	free(path);
+	return before != 0;
+}
+
+static void
+test_circle(void)
+{
+	fresh();
+	accept_mail(MB, 400, 200, false, true);
+	ok(make_circle(), "a page has one before it");
+	all_there(MB, "an index whose pages go in a circle is built anew");
+	is_int(count_aside(), 1, "and moved aside, too");
+}
+
 static void
 test_crash_in_recovery(void)
 {
@@ -365,6 +411,7 @@ main(void)
 	test_spoilt_page();
 	test_swapped();
 	test_log_cut_short();
+	test_circle();
 	test_crash_in_recovery();
 	test_clock_set_back();
 	test_spool();
