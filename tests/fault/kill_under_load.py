@@ -45,7 +45,7 @@ SEED = int(os.environ.get("POSTERN_SEED", "0")) or random.randrange(1 << 32)
 KILL_AT = os.path.join(BUILD, "tests", "fault", "kill_at")
 SENDERS = 2                     # processes, so that Python is not the limit
 CALLS_MAX = 3000                # of the kernel, from "now" to the kill
-QUIET = 400                     # acknowledged messages behind the last kill
+QUIET = 300                     # acknowledged messages behind the last kill
 REACH_SECONDS = 2               # who makes no call for so long dies anyhow
 GATHERED_SECONDS = 300          # of reports, when one sender gets many (life.h)
 # How a client may end a message; most wait for their 250.

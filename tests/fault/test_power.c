@@ -21,7 +21,7 @@
 #include "tests/tap.h"
 
 #define SESSIONS	14
-#define CUTS		20
+#define CUTS		18
 #define TURNS		700
 #define ANEW		5	/* so many sessions go on from each other */
 
