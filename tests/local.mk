@@ -27,7 +27,7 @@ include %D%/harness/local.mk
 EXTRA_DIST += %D%/npm/package.json %D%/npm/package-lock.json
 
 .PHONY: check-threads check-long
-check-threads: all
+check-threads:
 	$(MAKE) $(AM_MAKEFLAGS) $(THREAD_TESTS)
 	TSAN_OPTIONS='suppressions=$(abs_top_srcdir)/tests/tsan.supp' \
 	    $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(THREAD_TESTS)'
