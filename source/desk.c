@@ -368,6 +368,9 @@ go_on(struct question *q)
 			note(q, SAID_NOTHING, why, 0);
 		}
 	}
+	/* Nobody waits for the word of one that might know him. */
+	for (; q->at < q->set->n && !q->doubt; q->at++)
+		q->doubt = is_for(conf_of(&q->set->sources[q->at]), q->name);
 	say_no(q);
 }
 
@@ -433,10 +436,9 @@ on_cancel(struct ipc_in *in)
 	q->left = true;
 	if (!withdraw(q))
 		return 0;
-	if (*q->why == '\0') {
-		q->doubt = true;
+	q->doubt = true;
+	if (*q->why == '\0')
 		snprintf(q->why, sizeof(q->why), "no source was asked");
-	}
 	say_no(q);
 	return 0;
 }

@@ -678,10 +678,11 @@ test_cancel(void)
 	static const struct {
 		enum source_said said;
 		uint16_t type;
-		bool	 temporary;
+		bool	 temporary;	/* a further one might know him */
 	} rows[] = {
 		{ SAID_WRONG, M_SOURCE_NO, false },
-		{ SAID_NO, M_SOURCE_NO, false },
+		{ SAID_NO, M_SOURCE_NO, true },
+		{ SAID_UNKNOWN, M_SOURCE_NO, true },
 		{ SAID_NOTHING, M_SOURCE_NO, true },
 		{ SAID_YES, M_SOURCE_OK, false },
 	};
