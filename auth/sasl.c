@@ -171,13 +171,15 @@ answer(struct sasl_login *l, int r, const char *out, unsigned int len,
 		return;
 	}
 	/*
-	 * The one door, whatever the mechanism. It was no guess, and looks
-	 * like a wrong one: SCRAM's last word, the challenge behind the
-	 * client's second message, would tell that the password was right.
+	 * The one door, whatever the mechanism. SCRAM's last word, the
+	 * challenge behind the client's second message, would tell that the
+	 * password was right: it counts as a wrong one. A token or a
+	 * certificate is no guess.
 	 */
 	if (l->known && l->account.suspended && (r == SASL_OK ||
 	    (r == SASL_CONTINUE && l->said > 1 && !l->refused))) {
-		result->harmless = true;
+		result->harmless = strncasecmp(l->p.mechanism, "SCRAM-", 6)
+		    != 0;
 		result->barred = "suspended";
 		result->no = AUTH_NO_CREDENTIALS;
 		return;

@@ -157,25 +157,36 @@ is_right(struct sasl_login *l, const char *pass, size_t len)
 	const struct verifier *v = l->device != NULL ? &l->device->verifier :
 	    &l->account.verifier;
 	const char *name = l->account.name;
+	bool quick = l->known && !l->account.suspended;
 
-	if (l->known && cache_knows(name, v, pass, len, l->now_ms))
+	if (quick && cache_knows(name, v, pass, len, l->now_ms))
 		return true;
 	if (len > ACCOUNT_PASSWORD_MAX || !verifier_check(v, pass, len) ||
 	    !l->known)
 		return false;
+	if (!quick)
+		return true;
 	cache_learn(name, v, pass, len, l->now_ms, l->p.cache_sec);
 	password_complete(accounts, &l->account, l->device, pass, len,
 	    l->p.hashes);
 	return true;
 }
 
-/* A right password from the wrong place, or too late: no guess either. */
+/*
+ * A right password from the wrong place, or too late: no guess either. But that
+ * of a suspended account is as good as a wrong one, in all that follows: who
+ * guesses at it must not hear that he has it.
+ */
 static bool
 may_come(struct sasl_login *l)
 {
 	const char *why = l->device == NULL ? NULL : device_barred(l->device,
 	    l->p.peer, l->p.wall_ms);
 
+	if (l->account.suspended) {
+		bar(l, "suspended", "");
+		return false;
+	}
 	if (why == NULL)
 		return true;
 	l->harmless = true;
@@ -235,9 +246,9 @@ heard(struct sasl_login *l, const char *pass, size_t len)
 	if (!l->known)
 		snprintf(l->why, sizeof(l->why), "%s", v->why);
 	else if (v->temporary)
-		snprintf(l->why, sizeof(l->why), "the password is wrong; it "
-		    "hears what names without an account here do: %.100s",
-		    v->why);
+		snprintf(l->why, sizeof(l->why), "the %s; it hears what names "
+		    "without an account here do: %.100s", l->barred != NULL ?
+		    "account is suspended" : "password is wrong", v->why);
 	if (v->good && !l->known) {
 		account_clear(&l->account);
 		l->account = v->account;

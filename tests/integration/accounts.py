@@ -236,7 +236,7 @@ def test_suspended(p):
     tap.equal(codes(), [535] * 4, "none of them lets in")
     tap.ok(p.logged('account="sven" mechanism=PLAIN') and
            p.logged("why=suspended"), "the log says why")
-    tap.equal(p.rows("account", "locked"), [], "which are no guesses")
+    tap.equal(p.rows("account", "locked"), [], "which are one guess each")
     tap.equal(p.rows("account", "show", "sven")[0]["suspended"], True,
               "shown")
     tap.equal([r["account"] for r in p.rows("account", "list")

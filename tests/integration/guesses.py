@@ -17,8 +17,8 @@ from backends import Saslauthd                                   # noqa: E402
 from postern import (PATIENCE, Postern, need_root, plain,         # noqa: E402
                      wait_for)
 
-PETER, PAULA, PIA = ("peter@example.org", "paula@example.org",
-                     "pia@example.org")
+PETER, PAULA, PIA, SVEN = ("peter@example.org", "paula@example.org",
+                           "pia@example.org", "sven@example.org")
 SECTIONS = '''
 accounts {
 	sources = {"local", "pam", %s}  mechanisms = {"PLAIN", "LOGIN"}
@@ -139,6 +139,12 @@ def test_other_is_gone(p):
     tap.equal(login(p, "127.0.4.1", PIA, "pia-sesame"), 454,
               "lock the name all the same")
     tap.ok(any(PIA in line for line in locks(p)), "as the log says")
+    p.account(SVEN, "open-sesame")
+    p.ctl("account", "suspend", SVEN)
+    tap.equal([login(p, "127.0.5.1", SVEN, password) for password in
+               ("guess", "open-sesame", "open-sesame", "other", "third")],
+              [454] * 5, "a suspended account's right password is one of four")
+    tap.ok(any(SVEN in line for line in locks(p)), "as the log says")
 
 
 def main():

@@ -383,6 +383,7 @@ flip(struct account *a, void *arg)
 static void
 test_suspended(void)
 {
+	struct auth_conf conf = { .lock_after = 2, .lock_sec = 900 };
 	struct scram s;
 	int i;
 
@@ -395,6 +396,23 @@ test_suspended(void)
 		expect_no(scram_final(&s, i ? "wrong" : RIG_PASSWORD, "n,,",
 		    s.nonce), NO_CRED, "suspended", i ? "wrong" : "right");
 	}
+	watch_conf(&conf);
+	for (i = 0; i < 4; i++) {
+		watch_unlock("bob");
+		if (i % 2 == 0)
+			rig_begin(++id, "PLAIN", S("\0bob\0correct horse"));
+		else {
+			scram_first(&s, "n,,", "n=bob,r=fyko+d2lbbFgONRv9qkx");
+			scram_final(&s, RIG_PASSWORD, "n,,", s.nonce);
+		}
+		rig_begin(++id, "PLAIN", i < 2 ? "\0bob\0wrong horse12" :
+		    "\0bob\0correct horse", 18);
+		expect_no(rig_begin(++id, "PLAIN", S("\0bob\0correct horse")),
+		    i == 2 ? NO_CRED : 1 << AUTH_NO_LOCKED, "suspended",
+		    "the right one counts, the same one once");
+	}
+	conf.lock_after = 0;
+	watch_conf(&conf);
 	if (accounts_change(rig_accounts, "bob", flip, NULL) != ACCOUNTS_OK)
 		abort();
 	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
