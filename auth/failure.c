@@ -112,7 +112,7 @@ count(const struct sasl_login_params *p, struct sasl_result *r,
 		return 1;
 	if (!by_password(p->mechanism))
 		return r->harmless || no == AUTH_NO_TEMPORARY ? 1 :
-		    watch_token_failed(p->peer, r->wrong);
+		    watch_token_failed(r->tried, p->peer, r->wrong);
 	if (*r->tried == '\0' || (no == AUTH_NO_TEMPORARY && r->wrong == 0))
 		return 1;
 	*wait_ms = failure_locked(p, r);

@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include "auth/device.h"
 #include "auth/guard_private.h"
 #include "lib/flood.h"
 #include "lib/log.h"
@@ -65,7 +66,14 @@ struct try {
 	const char *name;	/* "": what was shown had none */
 	const char *peer;
 	struct place p;
+	const char *whose;	/* that a lock would be, if not the name's */
 };
+
+static const char *
+whose(const struct try *t)
+{
+	return t->whose != NULL ? t->whose : t->name;
+}
 
 static void
 remember(struct memo *m, const struct try *t)
@@ -74,9 +82,10 @@ remember(struct memo *m, const struct try *t)
 	    [NETWORK] = t->p.network_len, [ADDRESS] = t->p.len,
 	    [SITE] = t->p.site_len };
 
-	free(m->name);
-	m->name = m->kind == ACCOUNT || m->kind == PAIR ?
-	    xstrndup(t->name, GUARD_NAME_MAX) : NULL;
+	if (m->kind == ACCOUNT || m->kind == PAIR) {
+		free(m->name);
+		m->name = xstrndup(whose(t), GUARD_NAME_MAX);
+	}
 	m->from = guard_net(&t->p, lens[m->kind]);
 }
 
@@ -88,9 +97,13 @@ describe(const struct memo *m, const struct try *t, char *text, size_t size)
 	    [SITE] = "site-of=" };
 
 	*text = '\0';
-	if (m->name != NULL)
-		snprintf(text, size, "account=\"%s\"", log_escs(t->name));
-	if (places[m->kind] != NULL)
+	if (m->kind == ACCOUNT || m->kind == PAIR)
+		snprintf(text, size, "%s=\"%s\"", guard_is_trust(m) ? "trust" :
+		    "account", log_escs(whose(t)));
+	if (guard_is_trust(m))
+		snprintf(text + strlen(text), size - strlen(text),
+		    " address=%s", log_escs(t->peer));
+	else if (places[m->kind] != NULL)
 		snprintf(text + strlen(text), size - strlen(text), "%s%s",
 		    places[m->kind], log_escs(t->peer));
 	return text;
@@ -127,12 +140,15 @@ lock(struct guard *g, struct memo *m, const struct try *t, uint64_t now_ms)
 	charge(g, m, t);
 	if (flood_log(&locked))
 		log_warnx("%s locked minutes=%llu time=%u why=\"%u different "
-		    "failures\"", describe(m, t, what, sizeof(what)),
+		    "%s\"", describe(m, t, what, sizeof(what)),
 		    (unsigned long long)(ms + 59999) / 60000, m->locks,
-		    g->limit);
+		    g->limit, t->p.v[0] & OF_TOKENS ? "tokens" : "failures");
 }
 
-/* The memo that one more failure is noted in. */
+/*
+ * The memo that one more failure is noted in. NULL while it is locked: a lock
+ * does not grow by what was under way when it came, nor by who is spared it.
+ */
 static struct memo *
 noted(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
     uint64_t now_ms)
@@ -144,7 +160,14 @@ noted(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
 		m->n = m->unseen = 0;
 		memset(m->doubted, 0, sizeof(m->doubted));
 	}
-	return m;
+	return guard_wait_of(m, now_ms) > 0 ? NULL : m;
+}
+
+/* How many different failures there are in it by now. */
+static uint32_t
+failures(const struct guard *g, const struct memo *m, uint64_t now_ms)
+{
+	return guard_wait_of(m, now_ms) > 0 ? g->limit : m->n;
 }
 
 /* One more failure; true when that is one that was not seen yet. */
@@ -157,8 +180,10 @@ count(struct guard *g, struct memo *m, uint64_t seen, const struct try *t,
 	for (i = 0; i < m->n; i++)
 		if (m->seen[i] == seen)
 			return false;
-	if (m->n < GUARD_LIMIT_MAX)
+	if (m->n < GUARD_LIMIT_MAX) {
+		m->where[m->n] = (uint32_t)guard_network(g, t->peer);
 		m->seen[m->n++] = seen;
+	}
 	if (g->limit != 0 && m->n >= g->limit)
 		lock(g, m, t, now_ms);
 	return true;
@@ -194,7 +219,9 @@ static bool
 count_try(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
     uint64_t tried, const struct try *t, uint64_t now_ms)
 {
-	return count(g, noted(g, kind, key, now_ms), tried, t, now_ms);
+	struct memo *m = noted(g, kind, key, now_ms);
+
+	return m != NULL && count(g, m, tried, t, now_ms);
 }
 
 /*
@@ -213,6 +240,8 @@ count_site(struct guard *g, const struct try *t, uint32_t parts,
 		return;
 	guard_digest(g, SITE, t->p.v, t->p.site_len, key);
 	m = noted(g, SITE, key, now_ms);
+	if (m == NULL)
+		return;
 	turn = m->unseen / (NAMES_PER_ONE * DOUBTS_PER_ONE);
 	m->unseen += parts;
 	(void)count(g, m, guard_hash(g, &turn, sizeof(turn)), t, now_ms);
@@ -243,9 +272,13 @@ count_doubt(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN],
     uint64_t secret, const struct try *t, uint64_t now_ms)
 {
 	struct memo *m = noted(g, kind, key, now_ms);
-	bool again = was_doubted(m, secret);
-	uint32_t n = ++m->unseen;
+	uint32_t n;
+	bool again;
 
+	if (m == NULL)
+		return false;
+	again = was_doubted(m, secret);
+	n = ++m->unseen;
 	if (again || n % DOUBTS_PER_ONE == 0)
 		(void)count(g, m, again ? name_mark(g, t) : guard_hash(g, &n,
 		    sizeof(n)), t, now_ms);
@@ -280,6 +313,24 @@ pair_of(struct guard *g, const char *name, const struct place *p)
 }
 
 /*
+ * Who has an account can make known as many addresses as he has. So what fails
+ * at any of them counts for his name, too, in its trust: as much as locks one
+ * address, and none of them is spared what its neighbours do.
+ */
+static bool
+is_spared(struct guard *g, const struct place *p, const struct place *at,
+    uint64_t now_ms)
+{
+	const struct memo *m = address_of(g, p);
+	uint8_t key[KEY_LEN];
+
+	if (!is_trusted(m, now_ms))
+		return false;
+	guard_trust_key(g, m, at, key);
+	return guard_wait_of(guard_find(g, PAIR, key), now_ms) == 0;
+}
+
+/*
  * What is held against all who come from p, be it by passwords (at is the same)
  * or by tokens.
  */
@@ -290,7 +341,7 @@ place_wait(struct guard *g, const struct place *p, const struct place *at,
 	uint64_t wait = guard_wait_of(address_of(g, at), now_ms);
 	uint8_t key[KEY_LEN];
 
-	if (wait > 0 || is_trusted(address_of(g, p), now_ms))
+	if (wait > 0 || is_spared(g, p, at, now_ms))
 		return wait;
 	guard_digest(g, SITE, at->v, at->site_len, key);
 	wait = at->site_len == 0 ? 0 :
@@ -322,7 +373,8 @@ guard_token_wait(struct guard *g, const char *name, const char *peer,
 	struct place p = guard_place(peer), at = guard_token_place(peer);
 
 	if (p.len == 0 || g->limit == 0 ||
-	    is_good(pair_of(g, name, &p), now_ms))
+	    (is_good(pair_of(g, name, &p), now_ms) &&
+	    guard_wait_of(pair_of(g, name, &at), now_ms) == 0))
 		return 0;
 	return place_wait(g, &p, &at, now_ms);
 }
@@ -351,7 +403,7 @@ guard_is_known(struct guard *g, const char *peer, uint64_t now_ms)
 {
 	struct place p = guard_place(peer);
 
-	return p.len > 0 && is_trusted(address_of(g, &p), now_ms);
+	return p.len > 0 && is_spared(g, &p, &p, now_ms);
 }
 
 uint64_t
@@ -363,10 +415,24 @@ guard_network(const struct guard *g, const char *peer)
 	    p.site_len : p.network_len);
 }
 
-/* *fresh: nobody tried that before. How many different ones it is by now. */
+/* How many of what it has seen came from that network. */
+static uint32_t
+seen_from(const struct memo *m, uint32_t network)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < m->n; i++)
+		n += m->where[i] == network;
+	return n;
+}
+
+/*
+ * *fresh: nobody tried that before. *others: so many other ones came from the
+ * same network. How many different ones it is by now.
+ */
 static uint32_t
 account_failed(struct guard *g, const struct try *t, uint64_t secret,
-    bool *fresh, uint64_t now_ms)
+    bool *fresh, uint32_t *others, uint64_t now_ms)
 {
 	bool home = is_good(pair_of(g, t->name, &t->p), now_ms);
 	uint8_t key[KEY_LEN];
@@ -377,8 +443,29 @@ account_failed(struct guard *g, const struct try *t, uint64_t secret,
 	else
 		guard_account_key(g, t->name, key);
 	m = noted(g, home ? PAIR : ACCOUNT, key, now_ms);
+	*fresh = false;
+	*others = 0;
+	if (m == NULL)
+		return g->limit;
+	*others = seen_from(m, (uint32_t)guard_network(g, t->peer));
 	*fresh = count(g, m, password_mark(g, m, &t->p, secret), t, now_ms);
-	return m->n;
+	return failures(g, m, now_ms);
+}
+
+/* False: the address is not known. Else what counts for who made it so. */
+static bool
+trusted_by(struct guard *g, const struct try *t, struct try *who,
+    uint8_t key[KEY_LEN], uint64_t now_ms)
+{
+	struct place p = guard_place(t->peer);
+	const struct memo *m = address_of(g, &p);
+
+	if (!is_good(m, now_ms))
+		return false;
+	guard_trust_key(g, m, &t->p, key);
+	*who = (struct try){ t->name, t->peer, guard_nowhere(&t->p),
+	    m->name == NULL ? "" : m->name };
+	return true;
 }
 
 /* How many different ones its network has tried by now. */
@@ -387,6 +474,7 @@ peer_failed(struct guard *g, const struct try *t, uint64_t tried,
     uint64_t now_ms)
 {
 	uint8_t key[KEY_LEN];
+	struct try who;
 	uint32_t n;
 	bool fresh;
 
@@ -394,11 +482,13 @@ peer_failed(struct guard *g, const struct try *t, uint64_t tried,
 		return 0;
 	guard_digest(g, NETWORK, t->p.v, t->p.network_len, key);
 	fresh = count_try(g, NETWORK, key, tried, t, now_ms);
-	n = guard_find(g, NETWORK, key)->n;
+	n = failures(g, guard_find(g, NETWORK, key), now_ms);
 	if (fresh)
 		count_site(g, t, DOUBTS_PER_ONE, now_ms);
 	guard_digest(g, ADDRESS, t->p.v, t->p.len, key);
 	(void)count_try(g, ADDRESS, key, tried, t, now_ms);
+	if (trusted_by(g, t, &who, key, now_ms))
+		(void)count_try(g, PAIR, key, tried, &who, now_ms);
 	return n;
 }
 
@@ -406,11 +496,11 @@ uint32_t
 guard_failed(struct guard *g, const char *name, const char *peer,
     uint64_t secret, uint64_t now_ms)
 {
-	struct try t = { name, peer, guard_place(peer) };
-	uint32_t passwords, names;
+	struct try t = { name, peer, guard_place(peer), NULL };
+	uint32_t passwords, names, others;
 	bool fresh;
 
-	passwords = account_failed(g, &t, secret, &fresh, now_ms);
+	passwords = account_failed(g, &t, secret, &fresh, &others, now_ms);
 	names = peer_failed(g, &t, name_mark(g, &t), now_ms);
 	return passwords > names ? passwords : names;
 }
@@ -420,6 +510,7 @@ peer_doubted(struct guard *g, const struct try *t, uint64_t secret,
     uint64_t now_ms)
 {
 	uint8_t key[KEY_LEN];
+	struct try who;
 	bool again;
 
 	if (t->p.len == 0 || is_good(pair_of(g, t->name, &t->p), now_ms))
@@ -429,6 +520,8 @@ peer_doubted(struct guard *g, const struct try *t, uint64_t secret,
 	count_site(g, t, again ? DOUBTS_PER_ONE : 1, now_ms);
 	guard_digest(g, ADDRESS, t->p.v, t->p.len, key);
 	(void)count_doubt(g, ADDRESS, key, secret, t, now_ms);
+	if (trusted_by(g, t, &who, key, now_ms))
+		(void)count_doubt(g, PAIR, key, secret, &who, now_ms);
 }
 
 /*
@@ -439,12 +532,12 @@ uint32_t
 guard_undecided(struct guard *g, const char *name, const char *peer,
     uint64_t secret, uint64_t now_ms)
 {
-	struct try t = { name, peer, guard_place(peer) };
-	uint32_t passwords, names = 0;
+	struct try t = { name, peer, guard_place(peer), NULL };
+	uint32_t passwords, names = 0, others;
 	bool fresh;
 
-	passwords = account_failed(g, &t, secret, &fresh, now_ms);
-	if (fresh && passwords == 1)
+	passwords = account_failed(g, &t, secret, &fresh, &others, now_ms);
+	if (fresh && others == 0)
 		peer_doubted(g, &t, secret, now_ms);
 	else if (fresh)
 		names = peer_failed(g, &t, name_mark(g, &t), now_ms);
@@ -452,11 +545,18 @@ guard_undecided(struct guard *g, const char *name, const char *peer,
 }
 
 uint32_t
-guard_token_failed(struct guard *g, const char *peer, uint64_t token,
-    uint64_t now_ms)
+guard_token_failed(struct guard *g, const char *name, const char *peer,
+    uint64_t token, uint64_t now_ms)
 {
-	struct try t = { "", peer, guard_token_place(peer) };
+	struct try t = { name, peer, guard_token_place(peer), NULL };
+	struct place p = guard_place(peer);
+	uint8_t key[KEY_LEN];
 
+	/* Who is at home there is spared, but whoever says so is not him. */
+	if (is_good(pair_of(g, name, &p), now_ms)) {
+		guard_pair_key(g, name, &t.p, key);
+		(void)count_try(g, PAIR, key, token, &t, now_ms);
+	}
 	return peer_failed(g, &t, token, now_ms);
 }
 
@@ -477,6 +577,7 @@ void
 guard_succeeded(struct guard *g, const char *name, const char *peer,
     uint64_t now_ms)
 {
+	char account[ACCOUNT_MAX + 1];
 	struct place p = guard_place(peer);
 	uint8_t key[KEY_LEN];
 	struct memo *m;
@@ -493,8 +594,11 @@ guard_succeeded(struct guard *g, const char *name, const char *peer,
 		    guard_network(g, peer), ADDRESSES_MAX, now_ms);
 	}
 	guard_digest(g, ADDRESS, p.v, p.len, key);
-	note_good(g, guard_make(g, ADDRESS, key), guard_network(g, peer),
-	    ADDRESSES_MAX, now_ms);
+	m = guard_make(g, ADDRESS, key);
+	note_good(g, m, guard_network(g, peer), ADDRESSES_MAX, now_ms);
+	free(m->name);
+	(void)device_split(name, account);
+	m->name = xstrdup(account);
 }
 
 uint64_t

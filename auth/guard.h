@@ -11,6 +11,8 @@
  *	of a site	(an IPv6 /48): the same, four of them count as one
  *	of an address	the same; one that logged in well is spared what its
  *			neighbours have done, unless it does so itself
+ *	of a trust	the same at all addresses that one account has logged in
+ *			from last; none of them is spared then
  *
  * Behind an address there may be many, an office's for one. So who is at home
  * there (his account and that network are a good pair) gets in whatever names
@@ -18,9 +20,9 @@
  * its lock is over.
  *
  * What reaches its limit is locked, at first for lock_ms, each time again for
- * twice as long. Names count whether or not there is such an account, so a
- * lock says nothing about that. Main thread; times are the wall clock's, since
- * it all outlives a restart.
+ * twice as long; while it is locked nothing adds up. Names count whether or not
+ * there is such an account, so a lock says nothing about that. Main thread; times
+ * are the wall clock's, since it all outlives a restart.
  */
 #ifndef AUTH_GUARD_H
 #define AUTH_GUARD_H
@@ -39,7 +41,9 @@ struct net;
 /* A lock that lasts; all borrowed for the call. */
 struct guard_lock {
 	const char *what;	/* "account", "home" (an account's, where it is
-				   at home), "network", "address", "site" */
+				   at home), "network", "address", "site",
+				   "trust"; with "-tokens" where these are what
+				   waits */
 	const char *name;	/* of an account, else "" */
 	const struct net *from;	/* NULL: of an account, wherever from, or from
 				   a file of version 1 */
@@ -63,13 +67,13 @@ uint64_t guard_account_wait(struct guard *, const char *name,
 	    const char *peer, uint64_t now_ms);
 /*
  * The same for a token, whose failures are counted apart: guesses at passwords
- * keep none out, nor it them. name may be "".
+ * keep none out, nor it them. name, which nothing proves, may be "".
  */
 uint64_t guard_token_wait(struct guard *, const char *name, const char *peer,
 	    uint64_t now_ms);
 /*
  * Whether somebody logged in from this address within a month, and since it was
- * locked itself, if it was.
+ * locked itself, if it was; and nothing is held against his trust.
  */
 bool	 guard_is_known(struct guard *, const char *peer, uint64_t now_ms);
 /* A number for the /24 or /48 that it is in; 0: for none. */
@@ -84,8 +88,8 @@ uint32_t guard_failed(struct guard *, const char *name, const char *peer,
 	    uint64_t secret, uint64_t now_ms);
 /*
  * The same for a password of which not all could tell whether it was wrong.
- * From a name's second different one on it counts like any other; the first,
- * which is all that an honest client has, counts where it came from only
+ * From the second different one on that a network tries at a name it counts like
+ * any other; the first, which is all that an honest client has, counts where it came from only
  * together with those of seven other names that are not at home there, unless
  * another name was tried there with the same one: where many wait for one server
  * to come back, their network has done nothing.
@@ -95,10 +99,11 @@ uint32_t guard_undecided(struct guard *, const char *name, const char *peer,
 /*
  * The same for what is no password of the name's: a token, whose hash this is.
  * It counts where it came from alone, or strangers could lock out by tokens who
- * comes by a password.
+ * comes by a password; and against sparing the name its network's lock, where
+ * it is at home.
  */
-uint32_t guard_token_failed(struct guard *, const char *peer, uint64_t token,
-	    uint64_t now_ms);
+uint32_t guard_token_failed(struct guard *, const char *name,
+	    const char *peer, uint64_t token, uint64_t now_ms);
 void	 guard_succeeded(struct guard *, const char *name, const char *peer,
 	    uint64_t now_ms);
 
@@ -109,8 +114,9 @@ uint64_t guard_locked_until(struct guard *, const char *name,
 void	 guard_unlock(struct guard *, const char *name);
 /*
  * Lifts the locks of addresses, networks and sites that this address or network
- * lies in, or that lie in it. Of those from a file of version 1, which does not
- * say where they are, only what it is or lies in. Returns how many there were.
+ * lies in, or that lie in it, and the trusts of such addresses. Of those from a
+ * file of version 1, which does not say where they are, only what it is or lies
+ * in. Returns how many there were.
  */
 size_t	 guard_unlock_net(struct guard *, const struct net *, uint64_t now_ms);
 /* Calls fn for each lock, for those made last first, by kind. */

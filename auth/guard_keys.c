@@ -34,8 +34,6 @@ guard_place(const char *peer)
 	return p;
 }
 
-#define OF_TOKENS	0x10
-
 struct place
 guard_token_place(const char *peer)
 {
@@ -43,6 +41,13 @@ guard_token_place(const char *peer)
 
 	p.v[0] |= OF_TOKENS;
 	return p;
+}
+
+struct place
+guard_nowhere(const struct place *p)
+{
+	return (struct place){ .v = { p->v[0] & OF_TOKENS },
+	    .network_len = 1 };
 }
 
 void
@@ -87,6 +92,16 @@ guard_pair_key(const struct guard *g, const char *name, const struct place *p,
 	guard_account_key(g, name, key);
 	guard_digest(g, NETWORK, p->v, p->network_len, network);
 	memcpy(key + KEY_LEN / 2, network, KEY_LEN / 2);
+}
+
+void
+guard_trust_key(const struct guard *g, const struct memo *address,
+    const struct place *at, uint8_t key[KEY_LEN])
+{
+	const struct place nowhere = guard_nowhere(at);
+
+	guard_pair_key(g, address->name == NULL ? "" : address->name, &nowhere,
+	    key);
 }
 
 struct net

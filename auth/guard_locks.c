@@ -3,28 +3,65 @@
 
 #include "auth/guard_private.h"
 
-static const char *const whats[KINDS] = {
-	[ACCOUNT] = "account", [PAIR] = "home", [NETWORK] = "network",
-	[ADDRESS] = "address", [SITE] = "site",
-};
+bool
+guard_is_trust(const struct memo *m)
+{
+	return m->kind == PAIR && m->name != NULL && m->from.bits == 0;
+}
+
+/* Its key alone tells. */
+static bool
+is_of_tokens(const struct guard *g, const struct memo *m)
+{
+	char text[NET_TEXT_LEN];
+	struct place p = guard_token_place(net_print(&m->from, text));
+	const size_t lens[KINDS] = { [NETWORK] = p.network_len,
+	    [ADDRESS] = p.len, [SITE] = p.site_len };
+	uint8_t key[KEY_LEN];
+
+	if (guard_is_trust(m))
+		p = guard_nowhere(&p);
+	if (m->kind == PAIR && m->name != NULL)
+		guard_pair_key(g, m->name, &p, key);
+	else
+		guard_digest(g, m->kind, p.v, lens[m->kind], key);
+	return memcmp(key, m->key, KEY_LEN) == 0;
+}
+
+static const char *
+what(const struct guard *g, const struct memo *m)
+{
+	static const char *const whats[2][KINDS] = {
+		{ "account", "home", "network", "address", "site" },
+		{ "", "home-tokens", "network-tokens",
+		    "address-tokens", "site-tokens" },
+	};
+	bool tokens = is_of_tokens(g, m);
+
+	return guard_is_trust(m) ? tokens ? "trust-tokens" : "trust" :
+	    whats[tokens][m->kind];
+}
 
 void
 guard_locks(struct guard *g, uint64_t now_ms,
     void (*fn)(const struct guard_lock *, void *), void *arg)
 {
 	const struct memo *m;
+	bool named;
 	size_t i, w;
 
 	for (i = 0; i < KINDS; i++)
 		for (w = 0; w < WORTHS; w++)
-			TAILQ_FOREACH_REVERSE(m, &g->uses[i][w], uses, by_use)
-				if (guard_wait_of(m, now_ms) > 0)
-					fn(&(struct guard_lock){ whats[i],
-					    m->name == NULL ? "" : m->name,
-					    m->from.bits == 0 ? NULL :
-					    &m->from, now_ms +
-					    guard_wait_of(m, now_ms), m->locks
-					    }, arg);
+			TAILQ_FOREACH_REVERSE(m, &g->uses[i][w], uses, by_use) {
+				if (guard_wait_of(m, now_ms) == 0)
+					continue;
+				named = m->name != NULL && (i == ACCOUNT ||
+				    i == PAIR);
+				fn(&(struct guard_lock){ what(g, m), named ?
+				    m->name : "", m->from.bits == 0 ? NULL :
+				    &m->from, now_ms + guard_wait_of(m,
+				    now_ms), m->locks }, arg);
+			}
 }
 
 static bool
@@ -34,12 +71,30 @@ meet(const struct net *a, const struct net *b)
 }
 
 static size_t
-lift(struct guard *g, struct memo *m, uint64_t now_ms)
+lift_one(struct guard *g, struct memo *m, uint64_t now_ms)
 {
 	size_t n = guard_wait_of(m, now_ms) > 0;
 
 	guard_forgive(g, m);
 	return n;
+}
+
+/* What an address did counts for who made it good, too. */
+static size_t
+lift(struct guard *g, struct memo *m, uint64_t now_ms)
+{
+	static const struct place ways[] = { { .v = { 0 } },
+	    { .v = { OF_TOKENS } } };
+	uint8_t key[KEY_LEN];
+	struct memo *trust;
+	size_t i, n = 0;
+
+	for (i = 0; m->name != NULL && i < nitems(ways); i++) {
+		guard_trust_key(g, m, &ways[i], key);
+		trust = guard_find(g, PAIR, key);
+		n += trust == NULL ? 0 : lift_one(g, trust, now_ms);
+	}
+	return n + lift_one(g, m, now_ms);
 }
 
 /* What has no place is found by its key, if it is this one or around it. */

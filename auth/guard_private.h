@@ -43,8 +43,10 @@ struct memo {
 				   on disk */
 	uint32_t n;
 	uint64_t seen[GUARD_LIMIT_MAX];	/* hashes of what failed */
+	uint32_t where[GUARD_LIMIT_MAX]; /* from which networks; not on disk */
 	/* Who it is, once it was locked; to be shown and lifted. */
-	char	*name;		/* owned; of an account or pair, else NULL */
+	char	*name;		/* owned; of an account or pair; of an address,
+				   who made it good; or NULL */
 	struct net from;	/* of all but an account; else 0 bits */
 };
 
@@ -61,6 +63,7 @@ struct guard {
 };
 
 /* An address with its family in front; a network is so many bytes of it. */
+#define OF_TOKENS	0x10	/* in the family */
 struct place {
 	uint8_t	 v[1 + 16];
 	size_t	 len, network_len;	/* 0: no address */
@@ -70,6 +73,8 @@ struct place {
 struct place guard_place(const char *peer);
 /* The same place, where tokens are counted apart from passwords. */
 struct place guard_token_place(const char *peer);
+/* One that is none, of tokens or not: of a pair that is a trust. */
+struct place guard_nowhere(const struct place *);
 /* Its first n bytes; 0: no network. */
 struct net guard_net(const struct place *, size_t n);
 void	 guard_digest(const struct guard *, uint8_t kind, const void *, size_t,
@@ -78,6 +83,9 @@ uint64_t guard_hash(const struct guard *, const void *, size_t);
 void	 guard_account_key(const struct guard *, const char *name,
 	    uint8_t key[KEY_LEN]);
 void	 guard_pair_key(const struct guard *, const char *name,
+	    const struct place *, uint8_t key[KEY_LEN]);
+/* Of the trust of who made a good address so, for what is tried at that place. */
+void	 guard_trust_key(const struct guard *, const struct memo *address,
 	    const struct place *, uint8_t key[KEY_LEN]);
 
 struct memo *guard_find(struct guard *, enum kind,
@@ -93,6 +101,11 @@ void	 guard_thin(struct guard *, enum kind, enum worth, uint64_t owner,
 	    size_t max);
 /* Nothing is held against it any more; it may be gone then. */
 void	 guard_forgive(struct guard *, struct memo *);
+/*
+ * Whether it is no account's in one network, but what was tried from all
+ * addresses that the account has made good.
+ */
+bool	 guard_is_trust(const struct memo *);
 /* Milliseconds that its lock lasts; m may be NULL. */
 uint64_t guard_wait_of(const struct memo *m, uint64_t now_ms);
 

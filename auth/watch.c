@@ -212,9 +212,9 @@ watch_undecided(const char *name, const char *peer, uint64_t secret)
 }
 
 uint32_t
-watch_token_failed(const char *peer, uint64_t token)
+watch_token_failed(const char *name, const char *peer, uint64_t token)
 {
-	return guard_token_failed(the_guard(), outside(peer), token,
+	return guard_token_failed(the_guard(), name, outside(peer), token,
 	    ev_wall_ms());
 }
 

@@ -33,7 +33,8 @@ uint64_t watch_network(const char *peer);
 /* Each returns how many different failures there were by now; see guard.h. */
 uint32_t watch_failed(const char *name, const char *peer, uint64_t secret);
 uint32_t watch_undecided(const char *name, const char *peer, uint64_t secret);
-uint32_t watch_token_failed(const char *peer, uint64_t token);
+uint32_t watch_token_failed(const char *name, const char *peer,
+	    uint64_t token);
 void	 watch_succeeded(const char *name, const char *peer);
 
 /* Wall clock; 0: it is not locked. */

@@ -140,14 +140,14 @@ test_tokens(void)
 
 	fresh();
 	for (i = 0; i < 1000; i++)
-		guard_token_failed(g, STRANGER, 7, now);
+		guard_token_failed(g, "", STRANGER, 7, now);
 	is_int(guard_token_wait(g, "", STRANGER, now), 0,
 	    "the same bad token a thousand times: a program, no thief");
 	for (i = 0; i < LIMIT - 2; i++)
-		guard_token_failed(g, STRANGER, 100 + i, now);
+		guard_token_failed(g, "", STRANGER, 100 + i, now);
 	is_int(guard_token_wait(g, "", STRANGER, now), 0,
 	    "nine different ones");
-	is_int(guard_token_failed(g, "198.51.100.77", 999, now), 0,
+	is_int(guard_token_failed(g, "", "198.51.100.77", 999, now), LIMIT,
 	    "the tenth, from its network (which it has locked)");
 	is_int(guard_token_wait(g, "", STRANGER, now), LOCK,
 	    "ten: their network is locked for tokens");
@@ -163,7 +163,7 @@ test_tokens(void)
 	    "elsewhere in the network it does");
 	fresh();
 	for (i = 0; i < LIMIT - 1; i++)
-		guard_token_failed(g, STRANGER, 100 + i, now);
+		guard_token_failed(g, "", STRANGER, 100 + i, now);
 	try_names(STRANGER, LIMIT);
 	is_int(guard_token_wait(g, "", STRANGER, now), 0,
 	    "ten guesses at passwords and nine tokens are not ten tokens");
@@ -250,6 +250,20 @@ test_undecided_network(void)
 	}
 	is_int(guard_account_wait(g, "new", HOME, now), 0,
 	    "who is at home in an office does not count, however many");
+	fresh();
+	for (i = 0; i < 2 * LIMIT; i++) {
+		snprintf(name, sizeof(name), "soiled%u", i);
+		guard_undecided(g, name, STRANGER, 1000 + i, now);
+		guard_undecided(g, name, HOME, 100 + i, now);
+	}
+	is_int(guard_account_wait(g, "new", HOME, now), 0,
+	    "nor who tries his first one, whatever strangers tried before");
+	for (i = 0; i < LIMIT; i++) {
+		snprintf(name, sizeof(name), "soiled%u", i);
+		guard_undecided(g, name, NEIGHBOUR, 200 + i, now);
+	}
+	is_int(guard_account_wait(g, "new", HOME, now), LOCK,
+	    "but his network's second one does count");
 	fresh();
 	for (i = 0; i < 8 * 4 * LIMIT; i++) {
 		snprintf(name, sizeof(name), "2001:db8:7:%x::1", i);
@@ -427,12 +441,144 @@ test_locks(void)
 	is_str(locks(), "site  2001:db8:7::/48 1; ", "a /48");
 	is_int((int)lift("2001:db8:7:1::99"), 1, "lifted for one in it");
 	try_names(HOME, LIMIT);
-	is_int((int)lift(HOME), 2, "an address where bob is at home");
+	is_str(locks(), "trust bob  1; network  192.0.2.0/24 1; "
+	    "address  192.0.2.7 1; ", "an address where bob is at home");
+	is_int((int)lift(HOME), 3, "lifted, and his trust");
 	ok(guard_is_known(g, HOME, now), "is known as before");
 	now += 2 * HOUR;
 	try_names(STRANGER, LIMIT);
 	now += LOCK;
 	is_str(locks(), "", "a lock that is over is none");
+	for (i = 0; i < LIMIT; i++)
+		guard_token_failed(g, "bob", HOME, 100 + i, now);
+	is_str(locks(), "trust-tokens bob  1; home-tokens bob 192.0.2.0/24 1; "
+	    "network-tokens  192.0.2.0/24 1; address-tokens  192.0.2.7 1; ",
+	    "of tokens");
+	guard_unlock(g, "bob");
+	is_int((int)lift(HOME), 2, "lifted as well");
+}
+
+/* How many different names are heard from all of them, one who may log in. */
+static uint32_t
+spray(const char *const place[2], const char *who, bool tokens)
+{
+	char peer[64], name[32];
+	static uint32_t k;
+	uint32_t i, j, n = 0;
+	uint64_t wait;
+
+	for (i = 1; i < 255; i++) {
+		snprintf(peer, sizeof(peer), "%s%u%s", place[0], i, place[1]);
+		if (who != NULL && guard_account_wait(g, who, peer, now) == 0)
+			guard_succeeded(g, who, peer, now);
+		for (j = 0; j < LIMIT - 1; j++) {
+			snprintf(name, sizeof(name), "spray%u", ++k);
+			wait = tokens ? guard_token_wait(g, name, peer, now) :
+			    guard_peer_wait(g, peer, now);
+			if (wait == 0 && !tokens)
+				wait = guard_account_wait(g, name, peer, now);
+			if (wait > 0)
+				continue;
+			n++;
+			if (tokens)
+				guard_token_failed(g, name, peer, k, now);
+			else if (k % 2)
+				guard_failed(g, name, peer, k, now);
+			else
+				guard_undecided(g, name, peer, 7, now);
+		}
+	}
+	return n;
+}
+
+/* An account of one's own is no way round the locks of one's neighbourhood. */
+static void
+test_trust(void)
+{
+	static const char *const places[][2] = { { "203.0.113.", "" },
+	    { "2001:db8:1:1::", "" }, { "2001:db8:1:", "::1" } };
+	/* As many as strangers have there; some counted by halves. */
+	static const uint32_t most[] = { LIMIT + 1, LIMIT + 1, 4 * LIMIT + 2 };
+	const char *who;
+	uint32_t n;
+	size_t i;
+	int way;
+
+	for (i = 0; i < nitems(places); i++)
+		for (way = 0; way < 3; way++) {
+			fresh();
+			who = way == 1 ? "mallory/phone" : "mallory";
+			guard_succeeded(g, "alice", "2001:db8:1:1::ffff", now);
+			guard_succeeded(g, "alice", "203.0.113.255", now);
+			n = spray(places[i], who, way == 2);
+			ok(n >= LIMIT && n <= most[i], "%s, %s: %u heard",
+			    *places[i], way == 2 ? "tokens" : "passwords", n);
+			ok(guard_is_known(g, "203.0.113.255", now) &&
+			    guard_account_wait(g, "new", "203.0.113.255", now)
+			    == 0, "alice's address is spared");
+		}
+	fresh();
+	(void)spray(places[0], "mallory", false);
+	ok(!guard_is_known(g, "203.0.113.1", now) &&
+	    !guard_is_known(g, "203.0.113.200", now),
+	    "hers are not, nor known");
+	ok(guard_account_wait(g, "mallory", "203.0.113.200", now) == 0,
+	    "she herself gets in");
+	now += LOCK;
+	guard_succeeded(g, "mallory", "203.0.113.200", now);
+	ok(guard_is_known(g, "203.0.113.200", now), "it is over then");
+	is_int(spray(places[0], "mallory", false), LIMIT, "once more");
+	is_str(locks(), "trust mallory  2; network  203.0.113.0/24 2; "
+	    "address  203.0.113.1 1; ", "is the second time");
+}
+
+/* What was under way when a lock came, and who is spared it, prolong none. */
+static void
+test_in_flight(void)
+{
+	uint32_t i;
+
+	fresh();
+	try_names(STRANGER, 10 * LIMIT);
+	is_int(guard_account_wait(g, "bob", "198.51.100.10", now), LOCK,
+	    "a hundred names at once: locked once");
+	for (i = 0; i < 10 * LIMIT; i++)
+		guard_token_failed(g, "", STRANGER, 100 + i, now);
+	is_int(guard_token_wait(g, "bob", "198.51.100.10", now), LOCK,
+	    "so are a hundred tokens");
+	guess("alice", STRANGER, 10 * LIMIT);
+	is_int(guard_account_wait(g, "alice", HOME, now), LOCK,
+	    "and as many passwords");
+	is_int(guard_failed(g, "alice", STRANGER, 1, now), LIMIT,
+	    "which are told as late as the one that locked it");
+	now += LOCK;
+	guess("alice", STRANGER, LIMIT);
+	is_int(guard_account_wait(g, "alice", HOME, now), 2 * LOCK,
+	    "what comes behind it counts from the beginning");
+}
+
+/* A token's client may say whose it is, and lie. */
+static void
+test_token_names(void)
+{
+	uint32_t i, n = 0;
+
+	fresh();
+	guard_succeeded(g, "alice", HOME, now);
+	for (i = 0; i < 1000; i++)
+		if (guard_token_wait(g, "alice", NEIGHBOUR, now) == 0 && ++n)
+			guard_token_failed(g, "alice", NEIGHBOUR, i, now);
+	is_int(n, LIMIT, "a neighbour who says that he is alice");
+	is_int(guard_token_wait(g, "alice", HOME, now), 0,
+	    "at her address she is not locked out");
+	is_int(guard_account_wait(g, "alice", NEIGHBOUR, now), 0,
+	    "nor anywhere with her password");
+	fresh();
+	guard_succeeded(g, "alice", HOME, now);
+	for (i = 0; i < LIMIT; i++)
+		guard_token_failed(g, "", NEIGHBOUR, i, now);
+	is_int(guard_token_wait(g, "alice", NEIGHBOUR, now), 0,
+	    "where nobody says so she is spared in all of her network");
 }
 
 /* A file of the version before the names of those who are locked. */
@@ -804,6 +950,9 @@ main(void)
 	test_network();
 	test_office();
 	test_locks();
+	test_trust();
+	test_in_flight();
+	test_token_names();
 	test_version_1();
 	test_version_1_lifted();
 	test_many_locks();

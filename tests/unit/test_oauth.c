@@ -278,7 +278,7 @@ test_locks(void)
 	for (i = 0; i < 5; i++)
 		expect_refusal(S(GOOD), S("\1"), "the same");
 	for (i = 0; i < 2; i++) {
-		snprintf(text, sizeof(text), "n,a=bob,\1auth=Bearer g%d\1\1",
+		snprintf(text, sizeof(text), "n,a=gina,\1auth=Bearer g%d\1\1",
 		    i);
 		/* Given up before the end: it counts all the same. */
 		ok(begin("OAUTHBEARER", text, strlen(text)).type ==
@@ -293,6 +293,15 @@ test_locks(void)
 	ok(rig_begin(++id, "PLAIN", S("\0gina\0correct horse"))->no ==
 	    AUTH_NO_CREDENTIALS, "a password is judged by itself");
 	expect_ok("OAUTHBEARER", S(GOOD), "but not who is at home there");
+	says(false, false, false, "");
+	for (i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), "n,a=bob,\1auth=Bearer h%d\1\1",
+		    i);
+		expect_refusal(text, strlen(text), S("\1"), "in his name");
+	}
+	says(true, false, false, "bob");
+	ok(begin("OAUTHBEARER", S(GOOD)).no == AUTH_NO_LOCKED,
+	    "three in his name: nor he");
 	rig_peer = "198.51.100.9";
 	expect_ok("OAUTHBEARER", S(GOOD), "but not the name: a token elsewhere");
 	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
