@@ -1,10 +1,22 @@
 #include "lib/prelude.h"
 
+#include <sys/stat.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "lib/dbdisk.h"
 
+/* Where a write met the full disk: what is written there later has had room. */
+static struct {
+	dev_t	 dev;
+	ino_t	 ino;
+	off_t	 at;
+} met;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* of met */
 static atomic_bool full;
+
+static dbdisk_room *make_room;
+static void *room_arg;
 
 void
 dbdisk_begin(void)
@@ -12,27 +24,81 @@ dbdisk_begin(void)
 	atomic_store(&full, false);
 }
 
-static ssize_t
-judged(ssize_t put, size_t n)
+void
+dbdisk_on_full(dbdisk_room *room, void *arg)
 {
-	if (put != -1 && (size_t)put < n)
-		errno = ENOSPC;
-	else if (put != -1 || (errno != ENOSPC && errno != EDQUOT))
-		return put;
-	atomic_store(&full, true);
-	return -1;
+	make_room = room;
+	room_arg = arg;
+}
+
+static bool
+is_full(ssize_t put)
+{
+	return put == 0 || (put == -1 && (errno == ENOSPC || errno == EDQUOT));
+}
+
+/* It failed there: remembered; it went well where it had failed: forgotten. */
+static void
+note(int fd, off_t at, bool failed)
+{
+	int saved = errno;
+	struct stat st;
+
+	pthread_mutex_lock(&lock);
+	if (fstat(fd, &st) == -1)
+		st.st_ino = 0;
+	if (failed) {
+		met.dev = st.st_dev;
+		met.ino = st.st_ino;
+		met.at = at;
+		atomic_store(&full, true);
+	} else if (met.dev == st.st_dev && met.ino == st.st_ino &&
+	    met.at == at)
+		atomic_store(&full, false);
+	pthread_mutex_unlock(&lock);
+	errno = saved;
+}
+
+/*
+ * All of it, or nothing that counts: Berkeley DB does not go on with what was
+ * cut short, and on a full disk it is done for, so whoever has room to give is
+ * asked for it first.
+ */
+static ssize_t
+write_all(int fd, const uint8_t *p, size_t n, off_t at, bool seeks)
+{
+	size_t done = 0;
+	ssize_t put;
+
+	while (done < n) {
+		put = seeks ? pwrite(fd, p + done, n - done,
+		    at + (off_t)done) : write(fd, p + done, n - done);
+		if (put > 0)
+			done += (size_t)put;
+		else if (is_full(put)) {
+			if (make_room != NULL && make_room(room_arg))
+				continue;
+			note(fd, at, true);
+			errno = ENOSPC;
+			return -1;
+		} else if (errno != EINTR || done == 0)
+			return -1;
+	}
+	if (atomic_load(&full))
+		note(fd, at, false);
+	return (ssize_t)n;
 }
 
 ssize_t
 dbdisk_write(int fd, const void *p, size_t n)
 {
-	return judged(write(fd, p, n), n);
+	return write_all(fd, p, n, lseek(fd, 0, SEEK_CUR), false);
 }
 
 ssize_t
 dbdisk_pwrite(int fd, const void *p, size_t n, off_t offset)
 {
-	return judged(pwrite(fd, p, n, offset), n);
+	return write_all(fd, p, n, offset, true);
 }
 
 bool

@@ -13,10 +13,19 @@
 
 /* Before an environment is opened: nothing has been full yet. */
 void	 dbdisk_begin(void);
-/* As the kernel's; one that was cut short is ENOSPC, for it does not go on. */
+/*
+ * Asked by a write that meets a full disk, in its thread: true when there may be
+ * room now, so that it goes on. NULL: nobody has any.
+ */
+typedef bool dbdisk_room(void *arg);
+void	 dbdisk_on_full(dbdisk_room *, void *arg);
+/* As the kernel's, but all of it or, as ENOSPC, none. */
 ssize_t	 dbdisk_write(int fd, const void *, size_t n);
 ssize_t	 dbdisk_pwrite(int fd, const void *, size_t n, off_t);
-/* Whether the disk, or a quota, was full since then. */
+/*
+ * Whether the disk, or a quota, was full since then, and what was to be written
+ * has not been written yet.
+ */
 bool	 dbdisk_full(void);
 /* Whether an error of Berkeley DB's says that its files are not what they were. */
 bool	 dbdisk_is_damage(int error);

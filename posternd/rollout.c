@@ -225,6 +225,11 @@ stop_role(enum role role)
 			child_kill(c, "ended at once, as asked");
 			continue;
 		}
+		/* It may wait for room on the disk, and would not hear us. */
+		if (c->state == CHILD_LAUNCHED && c->role == ROLE_QUEUE) {
+			child_kill(c, "ended while it was starting");
+			continue;
+		}
 		ipc_begin(M_STOP, 0);
 		ipc_send(c->control, -1);
 		child_set_state(c, CHILD_STOPPING);

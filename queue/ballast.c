@@ -3,10 +3,14 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <fcntl.h>
+#include <pthread.h>
 
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/ballast.h"
+
+/* Of the file's size: who gives of it and who takes it are several threads. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static char *
 path_in(const char *dir)
@@ -33,29 +37,53 @@ size_of(const char *path)
 	return stat(path, &st) == -1 ? -1 : (int64_t)st.st_size;
 }
 
-void
-ballast_lighten(const char *dir, uint64_t keep)
+/* Cuts it to this size. Called with the lock. */
+static bool
+lighten(const char *dir, const char *path, uint64_t size, uint64_t keep)
+{
+	if (truncate(path, (off_t)keep) == -1) {
+		log_warn("cannot truncate %s", path);
+		return false;
+	}
+	log_warnx("disk=%s is full: ballast of %llu bytes is thrown off, so "
+	    "that what is queued can go on; please make room", dir,
+	    (unsigned long long)(size - keep));
+	return true;
+}
+
+bool
+ballast_give(const char *dir, uint64_t bytes, uint64_t keep)
 {
 	char *path = path_in(dir);
-	int64_t size = size_of(path);
+	uint64_t left, size;
+	bool given = false;
+	int64_t has;
 
-	if (size > 0 && (uint64_t)size > keep) {
-		if (truncate(path, (off_t)keep) == 0)
-			log_warnx("disk=%s is full: ballast of %llu bytes is "
-			    "thrown off, so that what is queued can go on; "
-			    "please make room", dir,
-			    (unsigned long long)((uint64_t)size - keep));
-		else
-			log_warn("cannot truncate %s", path);
+	pthread_mutex_lock(&lock);
+	has = size_of(path);
+	left = free_bytes(dir);
+	if (left < bytes)
+		bytes -= left;
+	if (has > 0 && (uint64_t)has > keep) {
+		size = (uint64_t)has;
+		if (size - keep > bytes)
+			keep = size - bytes;
+		given = lighten(dir, path, size, keep);
 	}
+	pthread_mutex_unlock(&lock);
 	free(path);
+	return given;
 }
 
 void
 ballast_throw(const char *dir, uint64_t bytes)
 {
-	if (free_bytes(dir) < bytes)
-		ballast_lighten(dir, 0);
+	char *path = path_in(dir);
+	int64_t has = size_of(path);
+
+	if (has > 0 && free_bytes(dir) < bytes)
+		lighten(dir, path, (uint64_t)has, 0);
+	free(path);
 }
 
 /* Of so many bytes; none: of them when there is no file. */
@@ -92,11 +120,14 @@ ballast_take(const char *dir, uint64_t bytes)
 {
 	static bool told;
 	char *path = path_in(dir);
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
-	    O_NONBLOCK, 0600);
+	int fd;
 
-	/* Where a file system cannot reserve room there is none to give back. */
-	if (fd == -1 || fallocate(fd, 0, 0, (off_t)bytes) == -1) {
+	pthread_mutex_lock(&lock);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK, 0600);
+	if (fd == -1 || (fallocate(fd, 0, 0, (off_t)bytes) == -1 &&
+	    errno != ENOSPC && errno != EDQUOT)) {
+		/* It cannot reserve room here: there is none to give back. */
 		if (!told)
 			log_warn("no ballast of %llu bytes in %s, so a start "
 			    "with a full disk will have to wait for room",
@@ -107,5 +138,6 @@ ballast_take(const char *dir, uint64_t bytes)
 	}
 	if (fd != -1)
 		close(fd);
+	pthread_mutex_unlock(&lock);
 	free(path);
 }

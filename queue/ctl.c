@@ -3,11 +3,14 @@
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/ctl_private.h"
+#include "queue/dispatch.h"
 
 #define PAGE		500
 #define PACE_MS		50
 /* Bulk verbs wait while memory holds so many changes for the index. */
 #define UNSETTLED_MAX	30000
+/* ... and, on a full disk, so often for what they gave to be written down. */
+#define STALLED_MAX	40
 
 struct ctl *
 ctl_new(void)
@@ -144,51 +147,72 @@ ctl_gone(struct queue *q, uint64_t id)
 
 static void	walk(struct asked *);
 
-static void
+/*
+ * False: it is to come again. What is ordered is answered as done, so on a full
+ * disk no more is ordered than can be written down.
+ */
+static bool
 visit(struct asked *a, const struct store_msg *m)
 {
 	if (!filter_fits(&a->filter, a->q, m))
-		return;
+		return true;
+	if (a->changes && !dispatch_may_change(a->q->dispatch, m)) {
+		a->disk_full = a->enough = a->stalled++ == STALLED_MAX;
+		return false;
+	}
+	a->stalled = 0;
 	a->seen++;
 	a->enough = a->seen == a->filter.limit;
 	a->visit(a, m);
+	return true;
+}
+
+static void
+page_over(struct asked *a, unsigned int read, bool stalls)
+{
+	live_read_end(a->q->live, read);
+	if (stalls)
+		asked_later(a, PACE_MS, walk);
+	else
+		walk(a);
 }
 
 static void
 page_cb(struct store_msg *const *msgs, size_t n, void *arg)
 {
 	struct asked *a = arg;
-	struct live *live = a->q->live;
 	unsigned int read = a->read;
+	bool stalls = false;
 	size_t i;
 
 	a->reading = false;
 	for (i = 0; i < n && !a->enough && msgs[i]->id <= a->upto; i++) {
+		stalls = !visit(a, msgs[i]);
+		if (stalls)
+			break;
 		a->after = msgs[i]->id;
-		visit(a, msgs[i]);
 	}
-	if (n == 0 || i < n)
+	if (n == 0 || (i < n && !stalls))
 		a->enough = true;
-	live_read_end(live, read);
-	walk(a);
+	page_over(a, read, stalls);
 }
 
 static void
 load_cb(struct store_msg *const *msgs, size_t n, void *arg)
 {
 	struct asked *a = arg;
-	struct live *live = a->q->live;
 	unsigned int read = a->read;
+	bool stalls;
 
 	a->reading = false;
+	stalls = n > 0 && !visit(a, msgs[0]);
 	if (n == 0)
 		a->missing++;
-	else
-		visit(a, msgs[0]);
+	if (stalls)
+		a->next_id--;
 	if (a->next_id == a->filter.nids)
 		a->enough = true;
-	live_read_end(live, read);
-	walk(a);
+	page_over(a, read, stalls);
 }
 
 static void

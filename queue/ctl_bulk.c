@@ -142,7 +142,11 @@ bulk_end(struct asked *a, const char *done)
 
 	in_words(b, done, text);
 	a->missing = b->missing;
-	if (b->named > 0 && b->missing == b->named)
+	if (a->disk_full)
+		asked_end(a, CTL_TEMPORARY, "%s; the disk is full and no more "
+		    "can be written down: please make room, then say it again",
+		    text);
+	else if (b->named > 0 && b->missing == b->named)
 		ctl_missing(a);
 	else if (changed(b) + b->did[LIFE_WAS_SO] == 0 && b->did[LIFE_HELD] > 0)
 		asked_end(a, CTL_FAILED, "%s", text);
@@ -160,7 +164,7 @@ pass_done(struct asked *a)
 		b->missing = a->missing;
 	else
 		b->did[LIFE_GONE] += a->missing;
-	if (b->nagain > 0 && !a->gone)
+	if (b->nagain > 0 && !a->gone && !a->disk_full)
 		asked_later(a, PASS_WAIT_MS, next_pass);
 	else
 		bulk_end(a, words[b->order.kind].done);

@@ -40,6 +40,8 @@ struct asked {
 	unsigned int read;	/* live_read_begin()'s */
 	bool	 busy;		/* visit() has set it: ctl_walk_on() follows */
 	bool	 changes;	/* visit() does: keep the index's pace */
+	unsigned int stalled;	/* so often, one after the other: a full disk */
+	bool	 disk_full;	/* ... and it ended there */
 	bool	 enough;	/* visit() may set it: no more, please */
 	void	(*visit)(struct asked *, const struct store_msg *);
 	void	(*done)(struct asked *);

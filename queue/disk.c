@@ -97,11 +97,12 @@ disk_segment_add(struct disk *d, const struct index_body *body, int n)
 		    sizeof(*d->segments));
 		memmove(d->segments + i + 1, d->segments + i,
 		    (d->nsegments - i) * sizeof(*d->segments));
-		d->segments[i] = (struct segment_use){ generation, 0 };
+		d->segments[i] = (struct segment_use){ generation, 0, 0 };
 		d->nsegments++;
 		i++;
 	}
 	d->segments[i - 1].live += (uint64_t)(int64_t)n;
+	d->segments[i - 1].bytes += n > 0 ? bytes : -bytes;
 }
 
 /* --- usage since the last checkpoint ---------------------------------------------------- */

@@ -54,6 +54,7 @@ struct use {
 struct segment_use {
 	uint64_t generation;
 	uint64_t live;			/* records of queued messages in it */
+	uint64_t bytes;			/* ... and theirs */
 };
 
 struct disk {
@@ -63,7 +64,10 @@ struct disk {
 	char	*dir, *journal_dir, *index_dir, *spool_dir;
 	int	 spool_dir_fd;
 	struct journal_conf journal_conf;
-	uint64_t min_free_bytes, ballast_bytes;
+	uint64_t min_free_bytes;
+	uint64_t ballast_bytes;
+	uint64_t start_bytes;		/* of it: what a start needs */
+	uint64_t index_bytes;		/* ... of that, for the index */
 	struct task_home *home;
 	struct task_crew *index_crew;	/* one thread: the index's only user */
 	struct task_crew *workers;	/* spool files that are written */
@@ -117,9 +121,15 @@ void	 disk_checkpoint(struct disk *);
 void	 disk_checkpoint_now(struct disk *, struct journal_place mark);
 /* The first segment that the mark or a queued message needs. */
 uint64_t disk_needed_from(struct disk *, uint64_t mark);
-/* The disk is full: gives what a queue that runs may have of the ballast. */
-void	 disk_lighten(const struct disk *);
 void	 disk_look(void *);		/* the timer: is one due? is there room? */
+
+/* disk_room.c: as ballast, and what it is given for */
+void	 disk_room_init(struct disk *);
+/* For a segment; last: the queue ends. As journal_ops.full. */
+bool	 disk_room_segment(bool last, void *arg);
+/* For the index, which does not survive without. As dbdisk_room. */
+bool	 disk_room_index(void *arg);
+void	 disk_room_look(struct disk *);
 
 /* disk_move.c: after a checkpoint, with the newest segment's generation */
 void	 disk_move(struct disk *, uint64_t newest);

@@ -1,22 +1,13 @@
 /* The way from the journal into the index; see disk.h for its invariants. */
 #include "lib/prelude.h"
 
-#include <sys/statvfs.h>
-
-#include "lib/log.h"
-#include "lib/seldom.h"
-#include "lib/stats.h"
 #include "lib/xalloc.h"
-#include "queue/ballast.h"
 #include "queue/disk.h"
 
 #define EVERY_MS	5000
 #define SEGMENTS	4		/* or when so many have been begun */
 #define ENTRIES		20000		/* or memory holds so many messages */
 #define LOOK_MS		1000
-/* Their room is kept: what was accepted needs more of them until it is gone. */
-#define FREE_SEGMENTS	2ULL
-#define BALLAST_LOOKS	30	/* one in so many looks is at the ballast */
 #define FORGET_EVERY_MS	(3600 * 1000ULL)
 #define USAGE_KEPT_MS	(32 * 86400 * 1000ULL)
 
@@ -243,86 +234,6 @@ disk_checkpoint_now(struct disk *d, struct journal_place mark)
 	done(&c->barrier.task);
 }
 
-/* A start with a full disk will need the rest. */
-void
-disk_lighten(const struct disk *d)
-{
-	ballast_lighten(d->dir, d->ballast_bytes -
-	    d->journal_conf.segment_bytes);
-}
-
-static void
-look_for_room(struct disk *d)
-{
-	static struct seldom told;
-	uint64_t floor = d->min_free_bytes;
-	uint64_t least = FREE_SEGMENTS * d->journal_conf.segment_bytes;
-	struct statvfs v;
-	uint64_t left;
-	bool room;
-
-	if (statvfs(d->dir, &v) == -1) {
-		if (seldom_due(&told))
-			log_warn("cannot see how full the disk of %s is%s",
-			    d->dir, seldom_more(&told));
-		return;
-	}
-	left = (uint64_t)v.f_bavail * v.f_frsize;
-	/* Before the journal or the index wants what is not there any more. */
-	if (left < d->journal_conf.segment_bytes)
-		disk_lighten(d);
-	if (floor < least)
-		floor = least;
-	floor += ballast_thrown(d->dir, d->ballast_bytes);
-	room = left >= floor;
-	if (room != d->room)
-		log_warnx("disk=%s: %s", d->dir, room ? "there is room again" :
-		    "less than min-free, or than two segments, is left; mail is "
-		    "refused with 452 until there is room");
-	d->room = room;
-	stats_set(STAT_DISK_LOW, !room);
-}
-
-struct loading {
-	struct task task;		/* first */
-	struct disk *d;
-};
-
-static void
-load_work(struct task *t)
-{
-	const struct disk *d = ((struct loading *)t)->d;
-
-	ballast_take(d->dir, d->ballast_bytes);
-}
-
-static void
-load_done(struct task *t)
-{
-	struct loading *l = (struct loading *)t;
-
-	l->d->loading = false;
-	free(l);
-}
-
-/* With room for it and as much again above the floor. */
-static void
-look_at_ballast(struct disk *d)
-{
-	struct loading *l;
-
-	if (d->loading || d->looks++ % BALLAST_LOOKS != 0 ||
-	    !ballast_wanted(d->dir, d->ballast_bytes, d->min_free_bytes +
-	    d->ballast_bytes))
-		return;
-	l = xcalloc(1, sizeof(*l));
-	l->task.work = load_work;
-	l->task.done = load_done;
-	l->d = d;
-	d->loading = true;
-	task_crew_give(d->workers, &l->task);
-}
-
 void
 disk_look(void *arg)
 {
@@ -330,9 +241,9 @@ disk_look(void *arg)
 	uint64_t newest = d->nsegments == 0 ? 0 :
 	    d->segments[d->nsegments - 1].generation;
 
-	look_for_room(d);
-	look_at_ballast(d);
-	if (d->dirty && (d->hurry ||
+	disk_room_look(d);
+	/* On a full disk each segment that can be used again is wanted soon. */
+	if (d->dirty && (d->hurry || journal_room(d->journal) != UINT64_MAX ||
 	    ev_now_ms() - d->last_checkpoint_ms >= EVERY_MS ||
 	    newest >= d->checkpoint_generation + SEGMENTS ||
 	    disk_entries(d) >= ENTRIES))

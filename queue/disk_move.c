@@ -161,18 +161,35 @@ search_done(struct task *t)
 	free(s);
 }
 
+/*
+ * On a full disk the segment that this frees is the only one there will be, and
+ * what is copied must leave room for what is under way.
+ */
+static bool
+is_due(const struct disk *d, uint64_t newest)
+{
+	uint64_t bytes = d->journal_conf.segment_bytes;
+	uint64_t room = journal_room(d->journal);
+	const struct segment_use *oldest = &d->segments[0];
+
+	if (room != UINT64_MAX)
+		return oldest->generation < newest &&
+		    oldest->bytes <= room / 2;
+	return (newest - oldest->generation + 1) * bytes >
+	    DEAD_FACTOR * d->live_bytes + SEGMENTS_FREE * bytes;
+}
+
 void
 disk_move(struct disk *d, uint64_t newest)
 {
-	uint64_t bytes = d->journal_conf.segment_bytes, oldest;
+	uint64_t oldest;
 	struct search *s;
 
 	if (d->journal == NULL || d->nsegments == 0 || d->searching ||
 	    d->moving > 0 || d->closing)
 		return;
 	oldest = d->segments[0].generation;
-	if ((newest - oldest + 1) * bytes <= DEAD_FACTOR * d->live_bytes +
-	    SEGMENTS_FREE * bytes || d->segments[0].live == 0)
+	if (d->segments[0].live == 0 || !is_due(d, newest))
 		return;
 	if (oldest != d->move_generation)
 		d->move_after = 0;

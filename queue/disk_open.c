@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <fcntl.h>
 
+#include "lib/dbdisk.h"
 #include "lib/log.h"
 #include "lib/owned.h"
 #include "lib/xalloc.h"
@@ -13,8 +14,6 @@
 #include "queue/spool.h"
 
 #define SEGMENT_LEAST	(1024 * 1024)
-/* As ballast: a start fills up to two segments, and the index needs room. */
-#define BALLAST_SEGMENTS 3ULL
 #define WORKERS		3	/* to sync spool files; as many read bodies */
 #define REPLAY_AT_ONCE	20000	/* messages in memory while the journal is read */
 
@@ -152,14 +151,8 @@ wanted_cb(uint64_t id, void *arg)
 	return index_get(d->index, id, ignore_cb, NULL);
 }
 
-/* In the journal's thread. */
-static void
-full_cb(void *arg)
-{
-	disk_lighten(arg);
-}
-
-static const struct journal_ops journal_ops = { disk_written, full_cb };
+static const struct journal_ops journal_ops = { disk_written,
+    disk_room_segment };
 
 static bool
 is_there(const struct journal_found *f, uint64_t generation)
@@ -355,7 +348,7 @@ disk_new(const struct store_conf *conf, const struct store_ops *ops, void *arg)
 	d->journal_conf.segment_bytes = conf->segment_bytes < SEGMENT_LEAST ?
 	    SEGMENT_LEAST : conf->segment_bytes;
 	d->min_free_bytes = conf->min_free_bytes;
-	d->ballast_bytes = d->journal_conf.segment_bytes * BALLAST_SEGMENTS;
+	disk_room_init(d);
 	d->room = true;
 	d->opened_ms = ev_now_ms();
 	d->opened_wall_ms = ev_wall_ms();
@@ -370,6 +363,7 @@ disk_free(struct disk *d)
 {
 	struct table_node *n;
 
+	dbdisk_on_full(NULL, NULL);
 	while ((n = table_next(&d->entries, NULL)) != NULL)
 		disk_entry_free(d, (struct entry *)n);
 	table_clear(&d->entries);
@@ -457,6 +451,7 @@ open_all(struct disk *d, const struct store_conf *conf)
 		    "opened; is it owned by the queue's user?";
 	}
 	ballast_throw(d->dir, d->ballast_bytes);
+	dbdisk_on_full(disk_room_index, d);
 	if ((why = read_identity(d)) != NULL ||
 	    (why = sync_dir(d->dir)) != NULL ||
 	    (why = open_index(d, conf->cache_bytes)) != NULL ||
@@ -520,18 +515,16 @@ disk_new_id(struct store *s)
 	return d->last_id;
 }
 
-static bool
-disk_waits(const struct store *s)
+static uint64_t
+disk_room(const struct store *s)
 {
-	const struct disk *d = (const struct disk *)s;
-
-	return d->journal != NULL && journal_waits(d->journal);
+	return journal_room(((const struct disk *)s)->journal);
 }
 
 static bool
 disk_has_room(struct store *s)
 {
-	return ((struct disk *)s)->room && !disk_waits(s);
+	return ((struct disk *)s)->room && disk_room(s) == UINT64_MAX;
 }
 
 static uint64_t
@@ -562,8 +555,8 @@ disk_leaving(const struct store *s, uint64_t id)
 }
 
 const struct store_backend disk_backend = {
-	disk_close, disk_new_id, disk_has_room, disk_waits, disk_count, disk_unsettled,
-	disk_identity, disk_leaving, disk_accept, disk_update, disk_remove,
+	disk_close, disk_new_id, disk_has_room, disk_room, disk_count,
+	disk_unsettled, disk_identity, disk_leaving, disk_accept, disk_update, disk_remove,
 	disk_spool_open, disk_spool_lend, disk_spool_held, disk_spool_close,
 	disk_due, disk_list, disk_load, disk_body, disk_usage,
 };

@@ -3,11 +3,14 @@
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/dispatch.h"
+#include "queue/dsn.h"
 #include "queue/life.h"
 
 #define PER_WAKE	200	/* jobs sent before others get the loop */
 #define RETRY_FULL_MS	5	/* when a relay's channel is full */
-#define RETRY_WAITS_MS	1000	/* when the store waits for room on the disk */
+#define RETRY_ROOM_MS	1000	/* when the store has no room for its end */
+/* What one more may need. Some need more, but half of the room is left alone. */
+#define BEGIN_BYTES	(256 * 1024)
 
 /* What a relay may say at most, in bytes. */
 #define STATUS_LEN_MAX	32
@@ -28,6 +31,7 @@ struct dispatch {
 	size_t	 nrelays;
 	size_t	 sent;		/* jobs at relays, or fetching their body */
 	uint64_t reading;	/* bytes of bodies that are being read */
+	uint64_t reserved;	/* in the store, for the ends of what is sent */
 	uint64_t last_attempt;
 	bool	 stopping;
 	struct ev_timer kick;
@@ -116,6 +120,7 @@ static void
 end_attempt(struct live_job *j, enum sched_end end, const char *why)
 {
 	j->msg->q->dispatch->sent--;
+	j->msg->q->dispatch->reserved -= j->reserved;
 	if (j->relay != NULL)
 		table_remove(&j->relay->attempts, &j->node);
 	j->relay = NULL;
@@ -301,6 +306,8 @@ hand_over(struct dispatch *d, struct live_job *j)
 	struct live_msg *lm = j->msg;
 
 	d->sent++;
+	j->reserved = store_msg_bytes(&lm->m) + DSN_MAX;
+	d->reserved += j->reserved;
 	lm->nsent++;
 	if (lm->m.body.v == NULL && lm->m.size > 0) {
 		d->reading += read_bytes(j);
@@ -311,22 +318,36 @@ hand_over(struct dispatch *d, struct live_job *j)
 		body_sent(lm);
 }
 
+/*
+ * What is delivered and cannot be written down goes twice. So on a full disk no
+ * delivery begins whose end might have no room, and nothing else takes that.
+ */
+static bool
+may_begin(const struct dispatch *d, uint64_t room)
+{
+	return room == UINT64_MAX || room / 2 >= d->reserved + BEGIN_BYTES;
+}
+
+bool
+dispatch_may_change(const struct dispatch *d, const struct store_msg *m)
+{
+	uint64_t room = store_room(d->q->store);
+
+	return room == UINT64_MAX || room >= d->reserved + store_msg_bytes(m);
+}
+
 static void
 kick_cb(void *arg)
 {
 	struct dispatch *d = arg;
+	uint64_t room = store_room(d->q->store), until;
 	struct sched_job *s;
-	uint64_t until;
 	int n;
 
-	/* What is delivered now could not be written down, and would go twice. */
-	if (store_waits(d->q->store)) {
-		ev_timer_set(&d->kick, RETRY_WAITS_MS);
-		return;
-	}
 	for (n = 0; n < PER_WAKE; n++) {
-		if (any_full(d)) {
-			ev_timer_set(&d->kick, RETRY_FULL_MS);
+		if (!may_begin(d, room) || any_full(d)) {
+			ev_timer_set(&d->kick, may_begin(d, room) ?
+			    RETRY_FULL_MS : RETRY_ROOM_MS);
 			return;
 		}
 		if (d->stopping || present(d, 0) == NULL ||

@@ -12,6 +12,8 @@
 #include "queue/stock.h"
 
 #define BATCH_MAX	(4 * 1024 * 1024)
+/* Of the segment: with more left nobody is asked for room on a full disk. */
+#define NEAR_END(bytes)	((bytes) / 4)
 
 struct journal {
 	char	*dir;
@@ -25,6 +27,8 @@ struct journal {
 	pthread_mutex_t lock;
 	pthread_cond_t given;
 	struct task_list list;	/* ops for the writer */
+	uint64_t pending;	/* what they take, until they are written */
+	uint64_t left;		/* in the segment */
 	bool	 writer_ends;
 	pthread_t writer;
 
@@ -35,6 +39,7 @@ struct journal {
 	uint8_t	*batch;
 	size_t	 batch_len, batch_size;
 	uint32_t batch_records;
+	uint64_t batch_cost;	/* as counted in pending */
 };
 
 /*
@@ -51,6 +56,54 @@ go_direct(int fd)
 		log_debug("journal", "no direct writes: %s",
 		    strerrordesc_np(errno));
 }
+
+/* --- how much room there is ------------------------------------------------------- */
+
+uint64_t
+journal_cost(size_t len)
+{
+	return segment_blocks(SEGMENT_BATCH_HEADER + len);
+}
+
+static void
+count_written(struct journal *j)
+{
+	pthread_mutex_lock(&j->lock);
+	j->left = segment_end(j->segment_bytes) - j->offset;
+	j->pending -= j->batch_cost;
+	pthread_mutex_unlock(&j->lock);
+	j->batch_cost = 0;
+}
+
+/* What the segment has. */
+static uint64_t
+left_for_sure(struct journal *j)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&j->lock);
+	n = j->left > j->pending ? j->left - j->pending : 0;
+	pthread_mutex_unlock(&j->lock);
+	return n;
+}
+
+uint64_t
+journal_room(struct journal *j)
+{
+	return stock_is_full(j->stock) ? left_for_sure(j) : UINT64_MAX;
+}
+
+/* Of those who might make some. */
+static bool
+ask_for_room(bool last, void *arg)
+{
+	struct journal *j = arg;
+
+	return (last || left_for_sure(j) <= NEAR_END(j->segment_bytes)) &&
+	    j->ops->full(last, j->arg);
+}
+
+/* --- segments --------------------------------------------------------------------- */
 
 /* "next" becomes the segment of this generation, which is written to. */
 static void
@@ -84,6 +137,7 @@ roll(struct journal *j, uint64_t generation, uint64_t before_end)
 		close(j->fd);
 	j->fd = fd;
 	j->offset = SEGMENT_BEGIN;
+	count_written(j);
 	stock_begun(j->stock, generation);
 }
 
@@ -160,6 +214,7 @@ batch_write(struct journal *j, struct task_list *ops)
 		if (fdatasync(j->fd) == -1)
 			fail_stop("cannot sync the journal");
 		j->offset += blocks;
+		count_written(j);
 	}
 	if (!STAILQ_EMPTY(ops))
 		j->ops->written(ops, j->arg);
@@ -202,6 +257,7 @@ append(struct journal *j, struct journal_op *op, struct task_list *ops)
 	tell(j, op->at[0], 0);
 	tell(j, op->at[1], op->second);
 	j->batch_len += op->len;
+	j->batch_cost += journal_cost(op->len);
 	j->batch_records += op->second == 0 ? 1 : 2;
 	free(op->bytes);
 	op->bytes = NULL;
@@ -256,15 +312,10 @@ journal_add(struct journal *j, struct journal_op *op)
 {
 	pthread_mutex_lock(&j->lock);
 	STAILQ_INSERT_TAIL(&j->list, &op->task, link);
+	j->pending += op->barrier ? 0 : journal_cost(op->len);
 	pthread_mutex_unlock(&j->lock);
 	/* Behind the lock: who wakes up would find it taken, and sleep again. */
 	pthread_cond_signal(&j->given);
-}
-
-bool
-journal_waits(const struct journal *j)
-{
-	return stock_waits(j->stock);
 }
 
 void
@@ -302,7 +353,7 @@ journal_open(const struct journal_conf *conf, const struct journal_ops *ops,
 	j->dir_fd = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (j->dir_fd != -1)
 		j->stock = stock_new(j->dir, j->segment_bytes, j->readers,
-		    release, ops->full, arg);
+		    release, ask_for_room, j);
 	if (j->stock == NULL) {
 		*errstr = "the journal's directory cannot be read";
 		return NULL;

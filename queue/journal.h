@@ -40,8 +40,11 @@ struct journal_op {
 struct journal_ops {
 	/* A batch is durable; task.link chains its ops, in order. */
 	void	(*written)(struct task_list *, void *arg);
-	/* The disk is full, in a thread of the journal's: make room if you can. */
-	void	(*full)(void *arg);
+	/*
+	 * The disk is full and this segment's end is near, in a thread of the
+	 * journal's: true if there may be room now. last: this is the end.
+	 */
+	bool	(*full)(bool last, void *arg);
 };
 
 struct journal_conf {
@@ -91,8 +94,13 @@ struct journal *journal_open(const struct journal_conf *,
 /* --- afterwards ----------------------------------------------------------------------- */
 
 void	 journal_add(struct journal *, struct journal_op *);
-/* The disk has no room for what was given, and it waits for some. */
-bool	 journal_waits(const struct journal *);
+/*
+ * How many bytes can be written for certain, beside what was given. UINT64_MAX:
+ * as many as you like; else the disk is full, and this is what the segment has.
+ * A batch takes whole blocks: count each op with journal_cost().
+ */
+uint64_t journal_room(struct journal *);
+uint64_t journal_cost(size_t len);
 /* Segments before this generation hold nothing that is still needed. */
 void	 journal_release(struct journal *, uint64_t generation);
 /*

@@ -51,6 +51,7 @@ struct live_job {
 	struct table_node node;		/* in its relay's table of attempts */
 	struct relay *relay;		/* while it is there */
 	uint64_t attempt;
+	uint64_t reserved;		/* meanwhile, in the store, for its end */
 	uint64_t hop_hash;		/* of route and domain, to group by */
 	char	*route;			/* owned */
 	char	*domain;		/* owned; "" for a single next hop */

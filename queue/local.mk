@@ -30,7 +30,7 @@ noinst_LIBRARIES += %D%/libstore.a
 	%D%/crc32c.c %D%/crc32c.h \
 	%D%/disk.c %D%/disk.h \
 	%D%/disk_checkpoint.c %D%/disk_move.c %D%/disk_open.c \
-	%D%/disk_read.c \
+	%D%/disk_read.c %D%/disk_room.c \
 	%D%/fail.c %D%/fail.h \
 	%D%/index.c %D%/index.h %D%/index_private.h \
 	%D%/index_codec.c %D%/index_codec.h \

@@ -28,10 +28,11 @@ struct stock {
 	size_t	 n;
 	uint64_t release;	/* those below hold nothing needed */
 	bool	 full;		/* the disk is, and there is no next one */
-	bool	 waited_for;	/* ... and the writer cannot go on without */
+	bool	 told;		/* ... which the log tells until it is not */
 	bool	 last_call;	/* nobody waits for room any more */
+	bool	 given_up;	/* ... and there is none */
 	bool	 ends;
-	void	(*on_full)(void *);
+	stock_full *on_full;
 	void	*arg;
 };
 
@@ -69,7 +70,8 @@ fill_next(const struct stock *s, const char *next)
 
 	/* Zeros up to the last byte would take that from the index. */
 	if (access(next, F_OK) == -1 && statvfs(s->dir, &v) == 0 &&
-	    (uint64_t)v.f_bavail * v.f_frsize < s->segment_bytes)
+	    (uint64_t)v.f_bavail * v.f_frsize < s->segment_bytes +
+	    STOCK_LEAVE_BYTES)
 		return -1;
 	fd = open(next, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd == -1 || fstat(fd, &st) == -1)
@@ -106,40 +108,47 @@ make_next(struct stock *s, uint64_t old)
 
 /*
  * A full disk is waited out. In the segment that is written there is room for a
- * while, and what leaves meanwhile frees others; only when it is full, too, what
- * was given waits with us, and no transaction begins and no delivery, which could
- * not be written down. Called and left with the lock.
+ * while, which is kept for what was begun (journal_room()), and what leaves
+ * meanwhile frees others. Called and left with the lock.
  */
 static void
 wait_for_room(struct stock *s)
 {
+	bool last = s->last_call, more;
 	struct timespec until;
 
-	if (!s->full)
+	pthread_mutex_unlock(&s->lock);
+	more = s->on_full(last, s->arg);
+	pthread_mutex_lock(&s->lock);
+	if (more)
+		return;
+	if (!s->told)
 		log_warnx("journal: no room for a further segment of %llu "
 		    "bytes; please make room",
 		    (unsigned long long)s->segment_bytes);
-	s->full = true;
-	if (s->waited_for) {
-		pthread_cond_broadcast(&s->made);	/* or it never will be */
-		pthread_mutex_unlock(&s->lock);
-		s->on_full(s->arg);
-		pthread_mutex_lock(&s->lock);
-	}
+	s->full = s->told = true;
+	s->given_up = last;
+	if (last)
+		pthread_cond_broadcast(&s->made);	/* it never will be */
+	else if (s->last_call)
+		return;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += FULL_WAIT_SEC;
 	pthread_cond_timedwait(&s->wanted, &s->lock, &until);
 }
 
+/* From an old one: the disk may be as full as ever. */
 static void
-made_next(struct stock *s, int fd)
+made_next(struct stock *s, int fd, bool from_old)
 {
 	if (fd == -1) {
 		wait_for_room(s);
 		return;
 	}
-	if (s->full)
+	if (s->told && !from_old) {
 		log_warnx("journal: there is room again");
+		s->told = false;
+	}
 	s->full = false;
 	s->next_fd = fd;
 	pthread_cond_signal(&s->made);
@@ -181,7 +190,7 @@ run(void *arg)
 			drop_segment(s, old);
 		pthread_mutex_lock(&s->lock);
 		if (make)
-			made_next(s, fd);
+			made_next(s, fd, old != 0);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
@@ -193,27 +202,24 @@ stock_next(struct stock *s)
 	int fd;
 
 	pthread_mutex_lock(&s->lock);
-	if (s->next_fd == -1) {
-		s->waited_for = true;
+	if (s->next_fd == -1)
 		pthread_cond_signal(&s->wanted);
-	}
-	while (s->next_fd == -1 && !(s->full && s->last_call))
+	while (s->next_fd == -1 && !s->given_up)
 		pthread_cond_wait(&s->made, &s->lock);
-	s->waited_for = false;
 	fd = s->next_fd;
 	pthread_mutex_unlock(&s->lock);
 	return fd;
 }
 
 bool
-stock_waits(struct stock *s)
+stock_is_full(struct stock *s)
 {
-	bool waits;
+	bool full;
 
 	pthread_mutex_lock(&s->lock);
-	waits = s->full && s->waited_for;
+	full = s->full;
 	pthread_mutex_unlock(&s->lock);
-	return waits;
+	return full;
 }
 
 void
@@ -221,7 +227,7 @@ stock_last_call(struct stock *s)
 {
 	pthread_mutex_lock(&s->lock);
 	s->last_call = true;
-	pthread_cond_broadcast(&s->made);
+	pthread_cond_signal(&s->wanted);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -247,7 +253,7 @@ stock_release(struct stock *s, uint64_t generation)
 
 struct stock *
 stock_new(const char *dir, uint64_t segment_bytes, struct readers *readers,
-    uint64_t release, void (*on_full)(void *), void *arg)
+    uint64_t release, stock_full *on_full, void *arg)
 {
 	struct stock *s = xcalloc(1, sizeof(*s));
 	pthread_condattr_t monotonic;

@@ -8,17 +8,22 @@
 #include "queue/readers.h"
 
 #define STOCK_NEXT_NAME	"next"		/* of the one that is ready */
+#define STOCK_LEAVE_BYTES (1024 * 1024)	/* of the disk, beside a new segment */
 
 struct stock;
 
 /*
+ * There is no room for a further one: true if there may be now. last: nobody
+ * waits for it any more. In a thread of the stock's.
+ */
+typedef bool stock_full(bool last, void *arg);
+
+/*
  * readers: told of segments that are used again or gone; release: as by
- * stock_release(). full(arg): the writer waits and there is no room; in a thread
- * of its own. NULL with errno.
+ * stock_release(). NULL with errno.
  */
 struct stock *stock_new(const char *dir, uint64_t segment_bytes,
-	    struct readers *, uint64_t release, void (*full)(void *),
-	    void *arg);
+	    struct readers *, uint64_t release, stock_full *, void *arg);
 /* Ends the thread; blocks. Before stock_free(). */
 void	 stock_end(struct stock *);
 void	 stock_free(struct stock **);
@@ -28,8 +33,8 @@ void	 stock_free(struct stock **);
  * disk is full, too; -1 for that after the last call.
  */
 int	 stock_next(struct stock *);
-/* The writer waits for one, and there is no room to make it. */
-bool	 stock_waits(struct stock *);
+/* There is none, and no room to make it. */
+bool	 stock_is_full(struct stock *);
 /* From now on nobody waits for room. */
 void	 stock_last_call(struct stock *);
 /* It has the name of this generation now; another is made. */

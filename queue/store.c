@@ -1,7 +1,12 @@
 #include "lib/prelude.h"
 
 #include "lib/xalloc.h"
+#include "queue/record.h"
 #include "queue/store_private.h"
+
+/* In a record at most, but for the longest addresses: */
+#define MSG_BYTES	(12 * 1024)	/* its history and names, in blocks */
+#define RCPT_BYTES	1536		/* with what was heard of it */
 
 /* --- messages in memory --------------------------------------------------------- */
 
@@ -46,6 +51,14 @@ store_msg_units(const struct store_msg *m)
 {
 	return m->env.nrcpts <= STORE_UNIT_RCPTS ? 1 :
 	    (m->env.nrcpts + STORE_UNIT_RCPTS - 1) / STORE_UNIT_RCPTS;
+}
+
+uint64_t
+store_msg_bytes(const struct store_msg *m)
+{
+	uint64_t n = m->env.nrcpts * (uint64_t)RCPT_BYTES;
+
+	return MSG_BYTES + (n < RECORD_META_MAX ? n : RECORD_META_MAX);
 }
 
 size_t
@@ -200,10 +213,10 @@ store_new_id(struct store *s)
 	return s->backend->new_id(s);
 }
 
-bool
-store_waits(const struct store *s)
+uint64_t
+store_room(const struct store *s)
 {
-	return s->backend->waits(s);
+	return s->backend->room(s);
 }
 
 bool

@@ -141,8 +141,13 @@ uint64_t store_id_parse(const char *);
 
 /* False below the free-space floor: refuse with 452 4.3.1. */
 bool	 store_has_room(struct store *);
-/* The disk is full, and what was given is not written down until it is not. */
-bool	 store_waits(const struct store *);
+/*
+ * How many bytes can be written down for certain; UINT64_MAX: there is no such
+ * limit. Else the disk is full, and what is given beyond it waits for room.
+ */
+uint64_t store_room(const struct store *);
+/* What to count for a change of this message: as much as it may take. */
+uint64_t store_msg_bytes(const struct store_msg *);
 uint64_t store_count(const struct store *);	/* messages queued */
 /*
  * Those of which memory holds a copy until the index has their newest state; a

@@ -377,10 +377,10 @@ mem_new_id(struct store *st)
 	return s->last_id;
 }
 
-static bool
-mem_waits(const struct store *st)
+static uint64_t
+mem_room(const struct store *st)
 {
-	return false;
+	return UINT64_MAX;
 }
 
 static bool
@@ -478,7 +478,7 @@ mem_close(struct store *st)
 }
 
 static const struct store_backend backend = {
-	mem_close, mem_new_id, mem_has_room, mem_waits, mem_count, mem_unsettled,
+	mem_close, mem_new_id, mem_has_room, mem_room, mem_count, mem_unsettled,
 	mem_identity, mem_leaving, mem_accept, mem_update, mem_remove,
 	mem_spool_open, mem_spool_lend, mem_spool_held, mem_spool_close,
 	mem_due, mem_list, mem_load,

@@ -11,7 +11,7 @@ struct store_backend {		/* as the calls of store.h */
 	void	(*close)(struct store *);
 	uint64_t (*new_id)(struct store *);
 	bool	(*has_room)(struct store *);
-	bool	(*waits)(const struct store *);
+	uint64_t (*room)(const struct store *);
 	uint64_t (*count)(const struct store *);
 	uint64_t (*unsettled)(const struct store *);
 	uint64_t (*identity)(const struct store *);

@@ -11,6 +11,7 @@
 
 #include <db.h>
 
+#include "lib/dbdisk.h"
 #include "tests/unit/store_rig.h"
 
 #define SPOOLED		(STORE_INLINE_MAX + 40000)	/* bytes */
@@ -367,6 +368,42 @@ fill_disk(bool full)
 	free(path);
 }
 
+static bool
+give_cb(void *arg)
+{
+	fill_disk(false);
+	return true;
+}
+
+/* What tells a full disk from a damaged database, on one. */
+static void
+test_dbdisk(void)
+{
+	char *path = xasprintf("%s/database", dir);
+	static const uint8_t block[8192];
+	int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+
+	dbdisk_begin();
+	fill_disk(true);
+	ok(dbdisk_pwrite(fd, block, 8192, 0) == -1 && errno == ENOSPC &&
+	    dbdisk_full(), "full");
+	fill_disk(false);
+	ok(dbdisk_pwrite(fd, block, 4096, 65536) == 4096 && dbdisk_full(),
+	    "what failed is not undone by what went well elsewhere");
+	ok(dbdisk_pwrite(fd, block, 8192, 0) == 8192 &&
+	    dbdisk_is_damage(EINVAL), "but when it goes well: damage is damage");
+	fill_disk(true);
+	dbdisk_on_full(give_cb, NULL);
+	ok(dbdisk_pwrite(fd, block, 8192, 131072) == 8192 && !dbdisk_full(),
+	    "who has room to give is asked first");
+	ok(lseek(fd, 262144, SEEK_SET) != -1 &&
+	    dbdisk_write(fd, block, 8192) == 8192, "as for write()");
+	dbdisk_on_full(NULL, NULL);
+	close(fd);
+	unlink(path);
+	free(path);
+}
+
 static void
 test_full(void)
 {
@@ -382,6 +419,7 @@ test_full(void)
 	is_int(count_aside(), 0, "a full disk is no reason to give up an index");
 	fill_disk(false);
 	all_there(MB, "with room again all mail is there, charged once");
+	test_dbdisk();
 	if (umount(dir) == -1)
 		printf("# cannot unmount %s\n", dir);
 }
