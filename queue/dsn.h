@@ -66,6 +66,14 @@ bool	 dsn_cut(const uint8_t *report, size_t n, struct buf *out,
 	    bool *eightbit);
 
 /*
+ * Tells a postmaster of that report, and of the message that it is about no more
+ * than its Message-ID and the kind of failure (RFC 8689 5).
+ */
+void	 dsn_redact(const struct dsn *, const char *to, const uint8_t *report,
+	    size_t n, struct buf *out);
+bool	 dsn_has_8bit(const void *, size_t);
+
+/*
  * Whether the sender of this message wants to hear of this about recipient i
  * (RFC 3461 4.1): not for a null return path, nor against NOTIFY.
  */

@@ -1,6 +1,7 @@
 /*
  * A report of ours whose original came along whole is written anew with the
- * original's header in its place, for next hops that do not take the rest.
+ * original's header in its place, for next hops that do not take the rest. Of
+ * one that must not go in the clear a postmaster hears next to nothing.
  */
 #include "lib/prelude.h"
 
@@ -8,6 +9,7 @@
 
 #define BOUNDARY_BEGIN	"\tboundary=\""	/* as dsn_end() writes it */
 #define FRAME_BYTES	512		/* of a part, and the report's end */
+#define VALUE_MAX	512		/* of a field */
 #define EIGHTBIT	"Content-Transfer-Encoding: 8bit\r\n"
 
 /* The value of the report's boundary; what stands behind it in the header. */
@@ -105,4 +107,71 @@ dsn_cut(const uint8_t *report, size_t n, struct buf *out, bool *eightbit)
 	buf_addf(out, "\r\n--%s--\r\n", boundary);
 	*eightbit = dsn_has_8bit(out->data, out->len);
 	return true;
+}
+
+/* --- what may be told in the clear ------------------------------------------------- */
+
+/* The value of the first such field from p on, up to a blank. */
+static void
+find_value(const uint8_t *p, const uint8_t *end, const char *name,
+    struct buf *to)
+{
+	size_t len = strlen(name);
+	bool begins = true;
+
+	for (; p < end && !(begins && (size_t)(end - p) > len &&
+	    strncasecmp((const char *)p, name, len) == 0); p++)
+		begins = *p == '\n';
+	if (p == end)
+		return;
+	/* A long one may stand on the next line. */
+	for (p += len; p < end && (*p == ' ' || *p == '\r' || *p == '\n'); p++)
+		;
+	for (; p < end && *p > ' '; p++) {
+		/* RFC 2045 6.7 (5); what else is encoded is read as well so. */
+		if (end - p > 2 && memcmp(p, "=\r\n", 3) == 0)
+			p += 2;
+		else
+			buf_addc(to, *p);
+	}
+}
+
+static void
+put_value(struct buf *out, const uint8_t *p, const uint8_t *end,
+    const char *name)
+{
+	struct buf value;
+	char field[32];
+
+	snprintf(field, sizeof(field), "%s:", name);
+	buf_init(&value, VALUE_MAX);
+	if (p != NULL)
+		find_value(p, end, field, &value);
+	dsn_put_field(out, name, "", value.len == 0 ? "not known" :
+	    buf_str(&value), false);
+	buf_clear(&value);
+}
+
+void
+dsn_redact(const struct dsn *d, const char *to, const uint8_t *report,
+    size_t n, struct buf *out)
+{
+	char boundary[DSN_BOUNDARY_MAX], mark[DSN_BOUNDARY_MAX + 8];
+	const uint8_t *rest = find_boundary(report, n, boundary);
+	const uint8_t *end = report + n, *part = NULL;
+
+	if (rest != NULL) {
+		snprintf(mark, sizeof(mark), "\r\n--%s\r\n", boundary);
+		part = find_last(rest, end, mark);
+	}
+	if (part == NULL)
+		rest = NULL;	/* not of that form */
+	dsn_put_head(d, to, "A report that must not be sent in the clear", out);
+	buf_adds(out, "\r\n"
+	    "The sender of a message at your domain has asked for REQUIRETLS,\r\n"
+	    "and there was no way to send a report about it that keeps to that\r\n"
+	    "(RFC 8689). So no more can be said here than this:\r\n\r\n");
+	put_value(out, part, end, "Message-ID");
+	put_value(out, rest, part, "Action");
+	put_value(out, rest, part, "Status");
 }

@@ -62,26 +62,34 @@ dsn_put_field(struct buf *out, const char *name, const char *prefix,
 
 /* --- the header ------------------------------------------------------------------- */
 
-static void
-put_head(const struct dsn_report *r, const char *subject, struct buf *out)
+void
+dsn_put_head(const struct dsn *d, const char *to, const char *subject,
+    struct buf *out)
 {
-	const struct dsn *d = r->dsn;
 	char date[DATE_LEN];
 
 	dsn_put_field(out, "From", "Mail Delivery System <", d->postmaster,
 	    false);
 	out->len -= 2;			/* the line goes on */
 	buf_adds(out, ">\r\n");
-	dsn_put_field(out, "To", "<", r->to, true);
+	dsn_put_field(out, "To", "<", to, true);
 	out->len -= 2;
 	buf_adds(out, ">\r\n");
 	buf_addf(out, "Subject: %s\r\n"
 	    "Date: %s\r\n", subject, date_rfc5322(d->now_ms, date));
 	buf_addf(out, "Message-ID: <%s@%s>\r\n", d->id, d->hostname);
 	/* RFC 3834 3.1.7, so that no robot answers. */
-	buf_addf(out, "Auto-Submitted: auto-replied\r\n"
-	    "MIME-Version: 1.0\r\n"
-	    "Content-Type: multipart/report; report-type=%sdelivery-status;\r\n"
+	buf_adds(out, "Auto-Submitted: auto-replied\r\n"
+	    "MIME-Version: 1.0\r\n");
+}
+
+static void
+put_head(const struct dsn_report *r, const char *subject, struct buf *out)
+{
+	const struct dsn *d = r->dsn;
+
+	dsn_put_head(d, r->to, subject, out);
+	buf_addf(out, "Content-Type: multipart/report; report-type=%sdelivery-status;\r\n"
 	    "\tboundary=\"%s\"\r\n", r->utf8 ? "global-" : "", d->boundary);
 	if (r->eightbit)
 		buf_adds(out, "Content-Transfer-Encoding: 8bit\r\n");

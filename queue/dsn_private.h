@@ -39,7 +39,9 @@ void	 dsn_put_part(struct dsn_report *, const char *type,
 	    const char *description, bool encode, struct buf *content);
 /* Closes it and puts the head in front. */
 void	 dsn_end(struct dsn_report *, const char *subject);
-bool	 dsn_has_8bit(const void *, size_t);
+/* The head of a report to this address, but for what MIME says of it. */
+void	 dsn_put_head(const struct dsn *, const char *to, const char *subject,
+	    struct buf *);
 /* How much of an original is its header, or what of that goes back. */
 size_t	 dsn_header_len(const uint8_t *original, size_t);
 const char *dsn_header_type(bool utf8);

@@ -242,14 +242,14 @@ assign(struct live_msg *lm, uint32_t i, struct buf *domain, struct buf *hop)
 
 /*
  * Mail with REQUIRETLS (RFC 8689) has a line of its own: what stops it, a server
- * without TLS or without a certificate that can be believed, stops no other. A
- * report about it goes without, rather than be lost (5), so it is no such mail.
+ * without TLS or without a certificate that can be believed, stops no other. So
+ * do reports about it, which ask for it as well (5).
  */
 void
 life_hop(const struct live_job *j, struct buf *hop)
 {
 	route_hop(j->route, j->domain, hop);
-	if (j->msg->m.env.require_tls && *j->msg->m.env.return_path != '\0')
+	if (j->msg->m.env.require_tls)
 		buf_addc(hop, '!');
 }
 

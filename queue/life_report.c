@@ -257,15 +257,57 @@ life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
 
 /* --- a report that a next hop did not take -------------------------------------------- */
 
+static bool
+failed_as(const struct store_msg *m, const char *status)
+{
+	return m->rcpts[0].status != NULL &&
+	    strncmp(m->rcpts[0].status, status, strlen(status)) == 0;
+}
+
+/* RFC 8689 5: there was no way to its reader that keeps REQUIRETLS. */
+static bool
+lacks_tls(const struct store_msg *m)
+{
+	return m->env.require_tls && (failed_as(m, "5.7.10") ||
+	    failed_as(m, "5.7.30") || failed_as(m, "4.4.7"));
+}
+
+/* A report of ours has no account; a null return path may be anybody's. */
 bool
 life_may_cut(const struct live_msg *lm)
 {
 	const struct store_msg *m = &lm->m;
 
 	return *m->account == '\0' && *m->env.return_path == '\0' &&
-	    m->env.nrcpts == 1 && m->env.body_8bit &&
-	    m->rcpts[0].state == RCPT_FAILED && m->rcpts[0].status != NULL &&
-	    strncmp(m->rcpts[0].status, "5.6.", 4) == 0;
+	    m->env.nrcpts == 1 && m->rcpts[0].state == RCPT_FAILED &&
+	    ((m->env.body_8bit && failed_as(m, "5.6.")) || lacks_tls(m));
+}
+
+/*
+ * RFC 8689 5: instead the postmaster of the sender's domain may hear that there
+ * was one, and nothing of whom it is about.
+ */
+static struct live_msg *
+redact(struct live_msg *lm, const uint8_t *report, size_t len)
+{
+	const char *domain = addr_domain_of(lm->m.env.rcpts[0].addr);
+	char to[ENVELOPE_PATH_MAX + 1];
+	struct live_msg *b;
+	struct buf out;
+	struct dsn d;
+
+	if (report == NULL || domain == NULL)
+		return NULL;
+	snprintf(to, sizeof(to), "postmaster@%s", domain);
+	b = life_new_bounce(lm->q, to);
+	life_dsn(lm->q, b, &d);
+	buf_init(&out, DSN_MAX);
+	dsn_redact(&d, to, report, len, &out);
+	life_fill_bounce(b, &out, dsn_has_8bit(out.data, out.len));
+	log_info("%s redacted as=%s to=<%s> why=\"no way to its reader keeps "
+	    "REQUIRETLS: it names the message by its Message-ID alone\"",
+	    life_name(lm), life_name(b), log_escs(to));
+	return b;
 }
 
 struct live_msg *
@@ -275,6 +317,8 @@ life_cut(struct live_msg *lm, const uint8_t *report, size_t len)
 	bool eightbit;
 	struct buf out;
 
+	if (lacks_tls(&lm->m))
+		return redact(lm, report, len);
 	buf_init(&out, DSN_MAX);
 	if (report == NULL || !dsn_cut(report, len, &out, &eightbit) ||
 	    eightbit) {

@@ -55,7 +55,7 @@ perform_mail(struct client *c)
 	client_say(c, "MAIL FROM:<%s>%s%s%s%s%s%s%s", d->return_path, size,
 	    d->flags & DELIVER_8BIT ? " BODY=8BITMIME" : "",
 	    d->flags & DELIVER_UTF8 ? " SMTPUTF8" : "",
-	    client_terms_require_tls(c) ? " REQUIRETLS" : "",
+	    c->conf->tls.onwards ? " REQUIRETLS" : "",
 	    c->dsn && d->ret < nitems(rets) ? rets[d->ret] : "", envid,
 	    wishes);
 }

@@ -99,8 +99,6 @@ void	 client_open_auth(struct client *);
  * of by-times tell of it in its own time.
  */
 uint8_t	 client_terms_notify(const struct client *, uint8_t notify);
-/* RFC 8689 5: a report asks for it where it may, and goes without where not. */
-bool	 client_terms_require_tls(const struct client *);
 /* " BY=..." and " MT-PRIORITY=...", for those who know them. */
 void	 client_terms_wishes(struct client *, char *out, size_t size);
 /* The server need not be asked: the delivery's recipients have had their word. */

@@ -38,13 +38,6 @@ client_terms_wishes(struct client *c, char *out, size_t size)
 		snprintf(out + n, size - n, " MT-PRIORITY=%d", d->priority);
 }
 
-bool
-client_terms_require_tls(const struct client *c)
-{
-	return (c->d->flags & DELIVER_REQUIRE_TLS) != 0 &&
-	    (c->conf->tls.onwards || (c->conf->tls.certain && c->require_tls));
-}
-
 uint8_t
 client_terms_notify(const struct client *c, uint8_t notify)
 {

@@ -504,9 +504,7 @@ void
 pool_deliver(struct pool *p, struct delivery *d)
 {
 	struct route *r = pool_route(p->conf, d->route);
-	/* RFC 8689 5: a report would be lost, not sent back. */
-	bool strict = (d->flags & DELIVER_REQUIRE_TLS) != 0 &&
-	    *d->return_path != '\0';
+	bool strict = (d->flags & DELIVER_REQUIRE_TLS) != 0;
 	const char *domain, *why;
 	struct hop *h;
 

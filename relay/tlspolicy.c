@@ -20,10 +20,10 @@ tlspolicy_of(const struct conf_relay_route *r)
 	switch ((enum conf_route_tls)r->tls) {
 	case ROUTE_TLS_IMPLICIT:
 		return (struct tlspolicy){ .implicit = true, .required = true,
-		    .verified = true, .secrets_ok = true, .certain = !r->mx };
+		    .verified = true, .secrets_ok = true };
 	case ROUTE_TLS_STARTTLS:
 		return (struct tlspolicy){ .starttls = true, .required = true,
-		    .verified = true, .secrets_ok = true, .certain = !r->mx };
+		    .verified = true, .secrets_ok = true };
 	case ROUTE_TLS_MAY:
 		return (struct tlspolicy){ .starttls = true };
 	case ROUTE_TLS_NONE:	/* asked for by name: its user knows */

@@ -18,7 +18,6 @@ struct tlspolicy {
 	bool	 required;	/* without TLS nothing is sent */
 	bool	 verified;	/* the certificate must name the host */
 	bool	 secrets_ok;	/* a password may be sent */
-	bool	 certain;	/* and that host was not named by DNS alone */
 	bool	 onwards;	/* and it must promise as much for the rest of
 				   the way: REQUIRETLS (RFC 8689) */
 };

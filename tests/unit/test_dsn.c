@@ -598,6 +598,47 @@ test_cut(void)
 	is_int(n, 0, "nothing is cut that is not whole");
 }
 
+#define LONG_ID	"<0123456789012345678901234567890123456789012345678901234567" \
+	"890123456789@host.example.org>"
+
+/* RFC 8689 5: what a postmaster hears of a report that must not be sent. */
+static void
+test_redact(void)
+{
+	static const char *const secrets[] = { "Bob", "a@example.org",
+	    "b@example.net", "nobody" };
+	const char eight[] = "Message-ID:\r\n " LONG_ID "\r\nSubject: f\xc3\xbcr "
+	    "Bob\r\n\r\n";
+	struct buf small;
+	struct dsn d;
+	size_t i, n;
+
+	begin("a@example.org", false);
+	rcpt("b@example.net", NULL, 0);
+	fail(0, "5.1.1", "550 nobody", "mx.example.net");
+	frame(&d);
+	finish(eight, strlen(eight), true);
+	for (n = out.len; n != SIZE_MAX; n--) {
+		buf_init(&small, DSN_MAX);
+		dsn_redact(&d, "postmaster@example.org", out.data, n, &small);
+		for (i = 0; i < nitems(secrets); i++)
+			if (strstr(buf_str(&small), secrets[i]) != NULL)
+				break;
+		if (i < nitems(secrets))
+			break;
+		if (n == out.len)
+			ok(strstr(buf_str(&small), "\r\nMessage-ID: " LONG_ID
+			    "\r\nAction: failed\r\nStatus: 5.1.1\r\n") != NULL,
+			    "the Message-ID and the kind of failure");
+		if (n == 1)
+			ok(strstr(buf_str(&small), "\r\nMessage-ID: not known\r\n")
+			    != NULL, "or not");
+		buf_clear(&small);
+	}
+	ok(n == SIZE_MAX, "and nothing else, whatever becomes of it");
+	buf_clear(&small);
+}
+
 static void
 test_wanted(void)
 {
@@ -644,6 +685,7 @@ main(int argc, char **argv)
 		test_orcpt_round();
 		test_many();
 		test_cut();
+		test_redact();
 		test_wanted();
 		tap_inputs("delivery and bounces", nitems(cases));
 	}

@@ -394,39 +394,75 @@ test_strict_line(void)
 	}
 }
 
-/* RFC 8689 5: a report about such mail may go without TLS, so it stands apart. */
 static void
-test_strict_report(void)
+submit_strict(const char *from, const char *rcpts)
 {
 	struct ticket t = world_ticket(0, session++, "alice@example.org");
 	struct envelope e;
 	struct world_no no;
-	struct world_job j;
-	int i;
 
 	envelope_init(&e);
-	e.return_path = xstrdup("alice@example.org");
+	e.return_path = xstrdup(from);
 	e.require_tls = true;
 	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
-	envelope_add_rcpt(&e, "carol@example.net", NULL, 0);
-	world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+	envelope_add_rcpt(&e, rcpts, NULL, 0);
+	world_submit_env(&smtpd, &t, &e, "From: alice\r\nSubject: secret\r\n"
+	    "Message-ID:\r\n <one@host>\r\n\r\nx\r\n");
 	envelope_clear(&e);
-	ok(world_submitted(&smtpd, &no, NULL) && world_job(&relay, &j),
-	    "strict mail at a relay");
+	ok(world_submitted(&smtpd, &no, NULL), "strict mail");
+}
+
+/*
+ * RFC 8689 5: a report about such mail is such mail; what must not go in the
+ * clear does not, and a postmaster hears next to nothing instead.
+ */
+static void
+test_strict_report(void)
+{
+	struct world_job j;
+
+	submit_strict("alice@example.org", "carol@example.net");
+	ok(world_job(&relay, &j), "at a relay");
+	world_say(&relay, &j, 0, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_say(&relay, &j, 1, OUTCOME_FAILED, "5.1.1", "nobody");
+	world_end(&relay, &j, true);
+	ok(world_job(&relay, &j) && *j.return_path == '\0' &&
+	    (j.flags & DELIVER_REQUIRE_TLS) != 0 &&
+	    strstr(j.body, "Subject: secret") != NULL,
+	    "its report is to go by TLS, and says what it is about");
+	world_answer(&relay, &j, OUTCOME_FAILED, "5.7.30", "no REQUIRETLS");
+	ok(world_job(&relay, &j) && *j.return_path == '\0' &&
+	    (j.flags & DELIVER_REQUIRE_TLS) == 0, "where it cannot, without");
+	is_str(j.rcpts[0].addr, "postmaster@example.org", "to the postmaster");
+	ok(strstr(j.body, "\r\nMessage-ID: <one@host>\r\nAction: failed\r\n"
+	    "Status: 5.1.1\r\n") != NULL, "who hears what it was");
+	ok(strstr(j.body, "alice") == NULL && strstr(j.body, "carol") == NULL &&
+	    strstr(j.body, "secret") == NULL, "and nothing else");
+	world_answer(&relay, &j, OUTCOME_FAILED, "5.7.10", "no TLS");
+	is_int(world_queued(), 0, "that is all");
+}
+
+/* Whatever his return path, it is an account's mail, and no report of ours. */
+static void
+test_strict_null(void)
+{
+	struct world_job j;
+
+	submit_strict("", "carol@example.net");
+	ok(world_job(&relay, &j) && *j.return_path == '\0' &&
+	    (j.flags & DELIVER_REQUIRE_TLS) != 0, "from nobody, and by TLS");
 	world_say(&relay, &j, 0, OUTCOME_DEFERRED, "4.7.10", "no TLS");
 	world_say(&relay, &j, 1, OUTCOME_FAILED, "5.7.10", "no TLS");
 	world_end(&relay, &j, false);
-	ok(world_job(&relay, &j) && *j.return_path == '\0',
-	    "the report goes at once, though its subject's line is blocked");
+	submit("dave@example.net");
+	ok(world_job(&relay, &j) && strcmp(j.return_path,
+	    "alice@example.org") == 0, "it has the line of strict mail");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
-	is_int(world_queued(), 1, "the subject waits");
-	for (i = 0; i < 24 && world_queued() > 0; i++) {
-		world_step(HOUR);
-		while (world_job(&relay, &j))
-			world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0",
-			    "ok");
-	}
-	is_int(world_queued(), 0, "and goes");
+	world_step(20 * 60000);
+	ok(world_job(&relay, &j) && (j.flags & DELIVER_REQUIRE_TLS) != 0,
+	    "again by TLS");
+	world_answer(&relay, &j, OUTCOME_FAILED, "5.7.10", "no TLS");
+	is_int(world_queued(), 0, "it goes, and nobody is told");
 }
 
 static void
@@ -1035,6 +1071,7 @@ main(void)
 	test_too_many_at_once();
 	test_strict_line();
 	test_strict_report();
+	test_strict_null();
 	test_bounce();
 	test_notify();
 	test_expiry();
