@@ -363,6 +363,7 @@ kick_cb(void *arg)
 			break;
 		case SCHED_BLOCKED:
 			life_blocked((struct live_job *)s, until);
+			room = store_room(d->q->store);	/* it took some */
 			break;
 		}
 	}

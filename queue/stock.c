@@ -29,6 +29,7 @@ struct stock {
 	uint64_t release;	/* those below hold nothing needed */
 	bool	 full;		/* the disk is, and there is no next one */
 	bool	 told;		/* ... which the log tells until it is not */
+	bool	 waited_for;	/* by the writer */
 	bool	 last_call;	/* nobody waits for room any more */
 	bool	 given_up;	/* ... and there is none */
 	bool	 ends;
@@ -114,7 +115,7 @@ make_next(struct stock *s, uint64_t old)
 static void
 wait_for_room(struct stock *s)
 {
-	bool last = s->last_call, more;
+	bool last = s->last_call && s->waited_for, more;
 	struct timespec until;
 
 	pthread_mutex_unlock(&s->lock);
@@ -130,7 +131,7 @@ wait_for_room(struct stock *s)
 	s->given_up = last;
 	if (last)
 		pthread_cond_broadcast(&s->made);	/* it never will be */
-	else if (s->last_call)
+	else if (s->last_call && s->waited_for)
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += FULL_WAIT_SEC;
@@ -202,10 +203,12 @@ stock_next(struct stock *s)
 	int fd;
 
 	pthread_mutex_lock(&s->lock);
+	s->waited_for = true;
 	if (s->next_fd == -1)
 		pthread_cond_signal(&s->wanted);
 	while (s->next_fd == -1 && !s->given_up)
 		pthread_cond_wait(&s->made, &s->lock);
+	s->waited_for = false;
 	fd = s->next_fd;
 	pthread_mutex_unlock(&s->lock);
 	return fd;
