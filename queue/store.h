@@ -129,6 +129,8 @@ struct store *store_open_memory(const struct store_ops *, void *arg);
 /* As if the process had ended and opened it again: owed answers are dropped. */
 void	 store_memory_reopen(struct store *, const struct store_ops *,
 	    void *arg);
+/* What store_room() is to say of it. */
+void	 store_memory_set_room(struct store *, uint64_t bytes);
 /* Writes everything out, makes a checkpoint, ends the threads; blocks. */
 void	 store_close(struct store **);
 

@@ -45,7 +45,7 @@ struct memory {
 	size_t	 n, size;
 	struct used *used;
 	size_t	 nused;
-	uint64_t last_id, identity;
+	uint64_t last_id, identity, room;
 	TAILQ_HEAD(calls, call) calls;
 	struct ev_timer timer;
 };
@@ -380,7 +380,13 @@ mem_new_id(struct store *st)
 static uint64_t
 mem_room(const struct store *st)
 {
-	return UINT64_MAX;
+	return ((const struct memory *)st)->room;
+}
+
+void
+store_memory_set_room(struct store *st, uint64_t bytes)
+{
+	memory(st)->room = bytes;
 }
 
 static bool
@@ -496,6 +502,7 @@ store_open_memory(const struct store_ops *ops, void *arg)
 	s->ops = ops;
 	s->arg = arg;
 	s->identity = ++opened;
+	s->room = UINT64_MAX;
 	TAILQ_INIT(&s->calls);
 	ev_timer_init(&s->timer, timer_cb, s);
 	return &s->store;

@@ -296,6 +296,55 @@ test_kept(void)
 	ok(delivered(), "then it goes");
 }
 
+/* Of one who has to wait. */
+static void
+order(const char *verb, const char *id)
+{
+	char words[64];
+	int i;
+
+	snprintf(words, sizeof(words), "queue %s %s", verb, id);
+	begin(words);
+	for (i = 0; i < 100 && said.ended == 0; i++)
+		world_step(50);
+	is_int(said.ended, 1, "%s: answered once", words);
+}
+
+/* On a full disk nothing is called done, or sent, that might not be kept. */
+static void
+test_full_disk(void)
+{
+	struct world_job j;
+	char id[STORE_ID_LEN + 1];
+
+	waiting(A, "x@example.net", id);
+	store_memory_set_room(world.store, 8 * 1024);
+	order("remove", id);
+	is_int(said.code, CTL_TEMPORARY, "no room for an order");
+	ok(strstr(said.end, "0 messages removed; the disk is full") != NULL,
+	    "which is said: %s", said.end);
+	store_memory_set_room(world.store, 100 * 1024);
+	world_step(3600000);
+	ok(!world_job(&relay, &j), "nor for the end of a delivery");
+	ask("queue hold %s", id);
+	is_str(said.end, "1 message held.", "but for an order");
+	ask("queue release %s", id);
+	store_memory_set_room(world.store, 1024 * 1024);
+	world_step(2000);
+	ok(world_job(&relay, &j), "with room for its end it begins");
+	store_memory_set_room(world.store, 64 * 1024);
+	submit(A, "y@example.net", id);
+	order("hold", id);
+	is_int(said.code, CTL_TEMPORARY, "no order takes what is kept for that");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	ask("queue hold %s", id);
+	is_int(said.code, CTL_OK, "when it is written down it may");
+	store_memory_set_room(world.store, UINT64_MAX);
+	ask("queue release %s", id);
+	world_step(2000);
+	ok(delivered(), "and with room again all is as ever");
+}
+
 /* An asker that does not read, one that reads on, and one that leaves. */
 static void
 test_flow(void)
@@ -489,6 +538,7 @@ main(void)
 	test_in_line();
 	test_redirect();
 	test_kept();
+	test_full_disk();
 	test_flow();
 	test_import();
 	test_export();
