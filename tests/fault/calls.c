@@ -61,6 +61,7 @@ shared_memory(size_t n)
 
 static struct {
 	int	(*open)(const char *, int, ...);
+	int	(*openat)(int, const char *, int, ...);
 	int	(*close)(int);
 	int	(*fcntl)(int, int, ...);
 	ssize_t	(*read)(int, void *, size_t);
@@ -103,6 +104,7 @@ find_real(void)
 	FIND(ftruncate);
 	FIND(rename);
 	FIND(unlink);
+	FIND(openat);
 	FIND(unlinkat);
 	FIND(mkdir);
 	FIND(stat);
@@ -358,6 +360,23 @@ open_ours(const char *path, int flags, mode_t mode)
 	return fd;
 }
 
+/* The whole of a name in one of our directories. */
+static bool
+path_at(int dirfd, const char *name, char *path, size_t size)
+{
+	char link[64];
+	ssize_t n;
+
+	if (watch.dir == NULL || dirfd < 0 || *name == '/')
+		return false;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", dirfd);
+	n = readlink(link, path, size);
+	if (n <= 0 || (size_t)n >= size)
+		return false;
+	snprintf(path + n, size - (size_t)n, "/%s", name);
+	return is_ours(path);
+}
+
 int
 open(const char *path, int flags, ...)
 {
@@ -371,6 +390,23 @@ open(const char *path, int flags, ...)
 	}
 	return is_ours(path) ? open_ours(path, flags, mode) :
 	    real.open(path, flags, mode);
+}
+
+int
+openat(int dirfd, const char *name, int flags, ...)
+{
+	char path[TAPE_PATH * 2];
+	mode_t mode = 0;
+	va_list ap;
+
+	if ((flags & (O_CREAT | O_TMPFILE)) != 0) {
+		va_start(ap, flags);
+		mode = va_arg(ap, mode_t);
+		va_end(ap);
+	}
+	return path_at(dirfd, name, path, sizeof(path)) ?
+	    open_ours(path, flags, mode) :
+	    real.openat(dirfd, name, flags, mode);
 }
 
 int
@@ -574,16 +610,13 @@ unlink(const char *path)
 	return r;
 }
 
-/* Only the spool's sweep does this. */
 int
 unlinkat(int dirfd, const char *name, int flags)
 {
 	char path[TAPE_PATH * 2];
 
-	if (watch.dir == NULL || flags != 0)
-		return real.unlinkat(dirfd, name, flags);
-	snprintf(path, sizeof(path), "%s/spool/%s", watch.dir, name);
-	return unlink(path);
+	return flags != 0 || !path_at(dirfd, name, path, sizeof(path)) ?
+	    real.unlinkat(dirfd, name, flags) : unlink(path);
 }
 
 int

@@ -23,6 +23,7 @@
 #define SESSIONS	14
 #define CUTS		18
 #define TURNS		700
+#define LOST_SYNCS	12
 #define ANEW		5	/* so many sessions go on from each other */
 
 static struct tape *tape;
@@ -220,6 +221,61 @@ session_and_cuts(uint32_t ncuts)
 	return good;
 }
 
+/*
+ * A sync of the index fails, the start behind it goes on from what the kernel's
+ * memory has, and the power is cut when all is closed: what the sync was about is
+ * on the disk by then.
+ */
+static bool
+lose_sync(uint64_t n, uint32_t *rebuilt)
+{
+	struct session s = { .dir = live_dir, .seed = n, .turns = TURNS / 2,
+	    .plan = plan, .tape = tape };
+	uint64_t none = 0;
+	struct verdict v;
+	struct image *im;
+	enum end end;
+
+	world_fresh(live_dir);
+	im = image_load(live_dir);
+	tape->n = tape->used = 0;
+	*plan = (struct calls_plan){ .call = CALL_SYNC, .area = AREA_INDEX,
+	    .n = n, .times = 1, .error = EIO };
+	end = world_work(&s);
+	sum.failed_syncs += plan->failed;
+	fail_a_sync(false);
+	s.close = true;
+	s.after_loss = true;
+	if ((end == END_DIED || end == END_REFUSED) &&
+	    (end = world_work(&s)) == END_GOOD) {
+		image_play(im, tape, tape->n);
+		world_empty(disk_dir);
+		image_write(im, CUT_DROPS, &none, disk_dir);
+		end = world_judge(disk_dir);
+	}
+	image_free(&im);
+	*rebuilt += ledger->rebuilt;
+	v = world_verdict(tape->n);
+	if (end == END_GOOD && verdict_good(&v))
+		return true;
+	printf("# sync %llu of the index: the worker or the judge %s\n",
+	    (unsigned long long)n, end_name(end));
+	verdict_show(&v);
+	return false;
+}
+
+static void
+test_lost_syncs(uint32_t n)
+{
+	uint32_t bad = 0, rebuilt = 0, i;
+
+	for (i = 1; i <= n; i++)
+		bad += !lose_sync(i, &rebuilt);
+	is_int(bad, 0, "of %u syncs of the index that failed none has cost "
+	    "anything", n);
+	is_int(rebuilt, 0, "and the index is the one that it was");
+}
+
 static void
 show_sum(void)
 {
@@ -258,6 +314,7 @@ main(int argc, char **argv)
 	live_dir = world_dir();
 	next_dir = world_dir();
 	disk_dir = world_dir();
+	test_lost_syncs(sessions > SESSIONS ? LOST_SYNCS * 5 : LOST_SYNCS);
 	while (good && sum.bad == 0 && sum.sessions < sessions)
 		good = session_and_cuts(ncuts);
 	show_sum();
