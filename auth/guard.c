@@ -452,7 +452,10 @@ account_failed(struct guard *g, const struct try *t, uint64_t secret,
 	return failures(g, m, now_ms);
 }
 
-/* False: the address is not known. Else what counts for who made it so. */
+/*
+ * False: the address is not known, or what was tried is a password of who is at
+ * home there. Else what counts for who made it known.
+ */
 static bool
 trusted_by(struct guard *g, const struct try *t, struct try *who,
     uint8_t key[KEY_LEN], uint64_t now_ms)
@@ -460,7 +463,8 @@ trusted_by(struct guard *g, const struct try *t, struct try *who,
 	struct place p = guard_place(t->peer);
 	const struct memo *m = address_of(g, &p);
 
-	if (!is_good(m, now_ms))
+	if (!is_good(m, now_ms) || ((t->p.v[0] & OF_TOKENS) == 0 &&
+	    is_good(pair_of(g, t->name, &p), now_ms)))
 		return false;
 	guard_trust_key(g, m, &t->p, key);
 	*who = (struct try){ t->name, t->peer, guard_nowhere(&t->p),

@@ -19,6 +19,8 @@ is_of_tokens(const struct guard *g, const struct memo *m)
 	    [ADDRESS] = p.len, [SITE] = p.site_len };
 	uint8_t key[KEY_LEN];
 
+	if (m->kind == ACCOUNT)
+		return false;
 	if (guard_is_trust(m))
 		p = guard_nowhere(&p);
 	if (m->kind == PAIR && m->name != NULL)

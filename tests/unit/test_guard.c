@@ -527,6 +527,7 @@ test_trust(void)
 	now += LOCK;
 	guard_succeeded(g, "mallory", "203.0.113.200", now);
 	ok(guard_is_known(g, "203.0.113.200", now), "it is over then");
+	guess("mallory", "203.0.113.200", LIMIT - 1);
 	is_int(spray(places[0], "mallory", false), LIMIT, "once more");
 	is_str(locks(), "trust mallory  2; network  203.0.113.0/24 2; "
 	    "address  203.0.113.1 1; ", "is the second time");
