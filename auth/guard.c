@@ -616,6 +616,12 @@ guard_locked_until(struct guard *g, const char *name, uint64_t now_ms)
 	return wait == 0 ? 0 : now_ms + wait;
 }
 
+bool
+guard_holds(const struct memo *m)
+{
+	return m->n > 0 || m->unseen > 0 || m->last_lock_ms > 0;
+}
+
 void
 guard_forgive(struct guard *g, struct memo *m)
 {
@@ -642,8 +648,8 @@ guard_unlock(struct guard *g, const char *name)
 	for (w = 0; w < WORTHS; w++)
 		for (m = TAILQ_FIRST(&g->uses[PAIR][w]); m != NULL; m = next) {
 			next = TAILQ_NEXT(m, by_use);
-			if ((m->n > 0 || m->unseen > 0 || m->last_lock_ms > 0)
-			    && memcmp(m->key, key, KEY_LEN / 2) == 0)
+			if (guard_holds(m) && memcmp(m->key, key,
+			    KEY_LEN / 2) == 0)
 				guard_forgive(g, m);
 		}
 }

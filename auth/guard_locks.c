@@ -137,7 +137,8 @@ guard_unlock_net(struct guard *g, const struct net *net, uint64_t now_ms)
 			for (m = TAILQ_FIRST(&g->uses[kinds[i]][w]); m != NULL;
 			    m = next) {
 				next = TAILQ_NEXT(m, by_use);
-				if (m->from.bits != 0 && meet(net, &m->from))
+				if (m->from.bits != 0 && guard_holds(m) &&
+				    meet(net, &m->from))
 					n += lift(g, m, now_ms);
 			}
 	return n;

@@ -99,7 +99,12 @@ void	 guard_forget(struct guard *, struct memo *);
 /* Of what one owner has left, the oldest goes if it is too much. */
 void	 guard_thin(struct guard *, enum kind, enum worth, uint64_t owner,
 	    size_t max);
-/* Nothing is held against it any more; it may be gone then. */
+/* Whether anything is held against it. */
+bool	 guard_holds(const struct memo *);
+/*
+ * Nothing is held against it any more; it may be gone then, or comes last of its
+ * kind: whoever goes through them asks guard_holds(), or goes round for ever.
+ */
 void	 guard_forgive(struct guard *, struct memo *);
 /*
  * Whether it is no account's in one network, but what was tried from all

@@ -456,6 +456,11 @@ test_locks(void)
 	    "of tokens");
 	guard_unlock(g, "bob");
 	is_int((int)lift(HOME), 2, "lifted as well");
+	guard_succeeded(g, "bob", NEIGHBOUR, now);
+	for (i = 0; i < 2; i++)
+		try_names(i ? HOME : NEIGHBOUR, LIMIT);
+	is_int((int)lift("192.0.2.0/24"), 4, "two good addresses at once");
+	is_str(locks(), "", "are free");
 }
 
 /* How many different names are heard from all of them, one who may log in. */
