@@ -9,8 +9,8 @@
 #define PACE_MS		50
 /* Bulk verbs wait while memory holds so many changes for the index. */
 #define UNSETTLED_MAX	30000
-/* ... and, on a full disk, so often for what they gave to be written down. */
-#define STALLED_MAX	40
+/* ... and, on a full disk, so often for a segment that can be used again. */
+#define STALLED_MAX	120
 
 struct ctl *
 ctl_new(void)
@@ -156,7 +156,8 @@ visit(struct asked *a, const struct store_msg *m)
 {
 	if (!filter_fits(&a->filter, a->q, m))
 		return true;
-	if (a->changes && !dispatch_may_change(a->q->dispatch, m)) {
+	if (a->changes && !dispatch_may_change(a->q->dispatch, m,
+	    a->leave)) {
 		a->disk_full = a->enough = a->stalled++ == STALLED_MAX;
 		return false;
 	}

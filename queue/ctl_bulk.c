@@ -17,6 +17,7 @@
 #define PASSES_MAX	5
 #define PASS_WAIT_MS	50
 #define WORDS_MAX	512
+#define LEAVE_PART	4
 
 struct bulk {
 	struct life_order order;
@@ -242,6 +243,9 @@ order(struct asked *a, enum life_kind kind, const char *route, size_t argc,
 		ctl_walk(a, show, dry_done);
 	else {
 		a->changes = true;
+		/* On a full disk most is for mail that leaves; so does this. */
+		if (kind != LIFE_REMOVE)
+			a->leave = a->q->conf->segment_bytes / LEAVE_PART;
 		ctl_walk(a, obey, pass_done);
 	}
 }

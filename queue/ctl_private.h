@@ -40,6 +40,7 @@ struct asked {
 	unsigned int read;	/* live_read_begin()'s */
 	bool	 busy;		/* visit() has set it: ctl_walk_on() follows */
 	bool	 changes;	/* visit() does: keep the index's pace */
+	uint64_t leave;		/* ... of a full disk to deliveries */
 	unsigned int stalled;	/* so often, one after the other: a full disk */
 	bool	 disk_full;	/* ... and it ended there */
 	bool	 enough;	/* visit() may set it: no more, please */

@@ -329,11 +329,13 @@ may_begin(const struct dispatch *d, uint64_t room)
 }
 
 bool
-dispatch_may_change(const struct dispatch *d, const struct store_msg *m)
+dispatch_may_change(const struct dispatch *d, const struct store_msg *m,
+    uint64_t leave)
 {
 	uint64_t room = store_room(d->q->store);
 
-	return room == UINT64_MAX || room >= d->reserved + store_msg_bytes(m);
+	return room == UINT64_MAX || room >= d->reserved + leave +
+	    store_msg_bytes(m);
 }
 
 static void

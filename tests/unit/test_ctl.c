@@ -305,7 +305,7 @@ order(const char *verb, const char *id)
 
 	snprintf(words, sizeof(words), "queue %s %s", verb, id);
 	begin(words);
-	for (i = 0; i < 100 && said.ended == 0; i++)
+	for (i = 0; i < 200 && said.ended == 0; i++)
 		world_step(50);
 	is_int(said.ended, 1, "%s: answered once", words);
 }
@@ -315,8 +315,9 @@ static void
 test_full_disk(void)
 {
 	struct world_job j;
-	char id[STORE_ID_LEN + 1];
+	char id[STORE_ID_LEN + 1], other[STORE_ID_LEN + 1];
 
+	world_conf.segment_bytes = 8 << 20;
 	waiting(A, "x@example.net", id);
 	store_memory_set_room(world.store, 8 * 1024);
 	order("remove", id);
@@ -326,21 +327,23 @@ test_full_disk(void)
 	store_memory_set_room(world.store, 100 * 1024);
 	world_step(3600000);
 	ok(!world_job(&relay, &j), "nor for the end of a delivery");
-	ask("queue hold %s", id);
-	is_str(said.end, "1 message held.", "but for an order");
-	ask("queue release %s", id);
+	order("hold", id);
+	is_int(said.code, CTL_TEMPORARY, "nor for what frees nothing");
+	submit(A, "z@example.net", other);
+	ask("queue remove %s", other);
+	is_str(said.end, "1 message removed.", "but for what does");
 	store_memory_set_room(world.store, 1024 * 1024);
 	world_step(2000);
 	ok(world_job(&relay, &j), "with room for its end it begins");
 	store_memory_set_room(world.store, 64 * 1024);
 	submit(A, "y@example.net", id);
-	order("hold", id);
+	order("remove", id);
 	is_int(said.code, CTL_TEMPORARY, "no order takes what is kept for that");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
-	ask("queue hold %s", id);
+	ask("queue remove %s", id);
 	is_int(said.code, CTL_OK, "when it is written down it may");
 	store_memory_set_room(world.store, UINT64_MAX);
-	ask("queue release %s", id);
+	submit(A, "x@example.net", id);
 	world_step(2000);
 	ok(delivered(), "and with room again all is as ever");
 }
