@@ -193,8 +193,8 @@ flip_file(const struct image *im, const char *dir, const char *name)
 	bool segment = strstr(name, ".seg") != NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	uint32_t bad = 0, tried = sum.tried;
-	/* In few flips, every second byte of one header, the others of the next. */
-	uint64_t step = flips > FLIPS ? 1 : 2, i;
+	/* In few flips, each fourth byte of one header, others of the next. */
+	uint64_t step = flips > FLIPS ? 1 : 4, i;
 	struct stat st;
 	uint8_t *p;
 

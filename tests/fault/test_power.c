@@ -21,7 +21,7 @@
 #include "tests/tap.h"
 
 #define SESSIONS	14
-#define CUTS		18
+#define CUTS		14
 #define TURNS		700
 #define LOST_SYNCS	8
 #define ANEW		5	/* so many sessions go on from each other */
