@@ -121,3 +121,12 @@ guard_net(const struct place *p, size_t n)
 	}
 	return net;
 }
+
+uint64_t
+guard_network(const struct guard *g, const char *peer)
+{
+	struct place p = guard_place(peer);
+
+	return p.len == 0 ? 0 : 1 | guard_hash(g, p.v, p.site_len > 0 ?
+	    p.site_len : p.network_len);
+}

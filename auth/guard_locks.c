@@ -3,12 +3,6 @@
 
 #include "auth/guard_private.h"
 
-bool
-guard_is_trust(const struct memo *m)
-{
-	return m->kind == PAIR && m->name != NULL && m->from.bits == 0;
-}
-
 /* Its key alone tells. */
 static bool
 is_of_tokens(const struct guard *g, const struct memo *m)

@@ -35,6 +35,12 @@ bucket(const uint8_t key[KEY_LEN])
 	return ((size_t)key[KEY_LEN - 1] << 8 | key[KEY_LEN - 2]) % GUARD_BUCKETS;
 }
 
+bool
+guard_is_trust(const struct memo *m)
+{
+	return m->kind == PAIR && m->name != NULL && m->from.bits == 0;
+}
+
 struct memo *
 guard_find(struct guard *g, enum kind kind, const uint8_t key[KEY_LEN])
 {

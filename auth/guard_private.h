@@ -1,6 +1,7 @@
 /*
- * What the rooms of guard share: its rules (guard.c) and its memory
- * (guard_memory.c).
+ * What the rooms of guard share, from the top down: its rules (guard.c), how
+ * failures are counted (guard_count.c), its memory (guard_memory.c) and what
+ * that goes by (guard_keys.c).
  */
 #ifndef AUTH_GUARD_PRIVATE_H
 #define AUTH_GUARD_PRIVATE_H
@@ -15,6 +16,11 @@
 #define GUARD_BUCKETS	4096
 /* Passwords that are the same for one name and the next are no office's. */
 #define DOUBTED		4
+
+#define HOUR_MS		(3600 * 1000ull)
+#define DAY_MS		(24 * HOUR_MS)
+#define DOUBTS_PER_ONE	8	/* so many names with one password each, of which
+				   nobody could tell whether it was wrong */
 
 enum kind { ACCOUNT, PAIR, NETWORK, ADDRESS, SITE, KINDS };
 
@@ -88,6 +94,47 @@ void	 guard_pair_key(const struct guard *, const char *name,
 void	 guard_trust_key(const struct guard *, const struct memo *address,
 	    const struct place *, uint8_t key[KEY_LEN]);
 
+/* --- guard_count.c -------------------------------------------------------- */
+
+/* Who tries what, from where. */
+struct try {
+	const char *name;	/* "": what was shown had none */
+	const char *peer;
+	struct place p;
+	const char *whose;	/* that a lock would be, if not the name's */
+};
+
+/* Milliseconds that its lock lasts; m may be NULL. */
+uint64_t guard_wait_of(const struct memo *m, uint64_t now_ms);
+/*
+ * The memo that one more failure is noted in. NULL while it is locked: a lock
+ * does not grow by what was under way when it came, nor by who is spared it.
+ */
+struct memo *guard_noted(struct guard *, enum kind, const uint8_t key[KEY_LEN],
+	    uint64_t now_ms);
+/* How many different failures there are in it by now. */
+uint32_t guard_failures(const struct guard *, const struct memo *,
+	    uint64_t now_ms);
+/* One more failure; true when that is one that was not seen yet. */
+bool	 guard_count(struct guard *, struct memo *, uint64_t seen,
+	    const struct try *, uint64_t now_ms);
+/* What tells one wrong password, and one name, from another. */
+uint64_t guard_password_mark(const struct guard *, struct memo *,
+	    const struct place *, uint64_t secret);
+uint64_t guard_name_mark(const struct guard *, const struct try *);
+/* What was tried from there; true when it is one that was not seen yet. */
+bool	 guard_count_try(struct guard *, enum kind, const uint8_t key[KEY_LEN],
+	    uint64_t tried, const struct try *, uint64_t now_ms);
+/* One of its networks tried one more name, or so many parts of one. */
+void	 guard_count_site(struct guard *, const struct try *, uint32_t parts,
+	    uint64_t now_ms);
+/* True when that is no office, each of whom has a password of his own. */
+bool	 guard_count_doubt(struct guard *, enum kind,
+	    const uint8_t key[KEY_LEN], uint64_t secret, const struct try *,
+	    uint64_t now_ms);
+
+/* --- guard_memory.c ------------------------------------------------------- */
+
 struct memo *guard_find(struct guard *, enum kind,
 	    const uint8_t key[KEY_LEN]);
 /* The one with this key, made if need be. */
@@ -111,7 +158,5 @@ void	 guard_forgive(struct guard *, struct memo *);
  * addresses that the account has made good.
  */
 bool	 guard_is_trust(const struct memo *);
-/* Milliseconds that its lock lasts; m may be NULL. */
-uint64_t guard_wait_of(const struct memo *m, uint64_t now_ms);
 
 #endif

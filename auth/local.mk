@@ -16,7 +16,7 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/exchange.c %D%/exchange.h \
 	%D%/failure.c %D%/failure.h \
 	%D%/groups.c %D%/groups.h \
-	%D%/guard.c %D%/guard.h %D%/guard_keys.c \
+	%D%/guard.c %D%/guard.h %D%/guard_count.c %D%/guard_keys.c \
 	%D%/guard_locks.c %D%/guard_memory.c %D%/guard_private.h \
 	%D%/lanes.c %D%/lanes.h \
 	%D%/lastuse.c %D%/lastuse.h \
