@@ -66,7 +66,7 @@ bool	 dsn_cut(const uint8_t *report, size_t n, struct buf *out,
 	    bool *eightbit);
 
 /*
- * Tells a postmaster of that report, and of the message that it is about no more
+ * Tells its reader of that report, and of the message that it is about no more
  * than its Message-ID and the kind of failure (RFC 8689 5).
  */
 void	 dsn_redact(const struct dsn *, const char *to, const uint8_t *report,

@@ -1,7 +1,7 @@
 /*
  * A report of ours whose original came along whole is written anew with the
  * original's header in its place, for next hops that do not take the rest. Of
- * one that must not go in the clear a postmaster hears next to nothing.
+ * one that must not go in the clear its reader hears next to nothing.
  */
 #include "lib/prelude.h"
 
@@ -168,9 +168,9 @@ dsn_redact(const struct dsn *d, const char *to, const uint8_t *report,
 		rest = NULL;	/* not of that form */
 	dsn_put_head(d, to, "A report that must not be sent in the clear", out);
 	buf_adds(out, "\r\n"
-	    "The sender of a message at your domain has asked for REQUIRETLS,\r\n"
-	    "and there was no way to send a report about it that keeps to that\r\n"
-	    "(RFC 8689). So no more can be said here than this:\r\n\r\n");
+	    "There is a report about a message of yours for which REQUIRETLS was\r\n"
+	    "asked, and no way to send it to you that keeps to that (RFC 8689).\r\n"
+	    "So no more can be said here than this:\r\n\r\n");
 	put_value(out, part, end, "Message-ID");
 	put_value(out, rest, part, "Action");
 	put_value(out, rest, part, "Status");

@@ -84,7 +84,7 @@ void	 life_keep_bounce(struct live_msg *);
 /*
  * Whether this is a report of ours that has just failed for the bytes of what
  * it returns (RFC 3463 3.7, X.6.z), or for want of TLS (RFC 8689 5), and what
- * goes instead: that report without them, or a word to the postmaster; or NULL.
+ * goes instead: that report without them, or a word in its place; or NULL.
  */
 bool	 life_may_cut(const struct live_msg *);
 struct live_msg *life_cut(struct live_msg *, const uint8_t *report, size_t len);
