@@ -204,12 +204,13 @@ kick_cb(void *arg)
 		stream_over(st, STREAM_ERROR, "the peer does not read");
 		return;
 	}
-	if (!stream_io_flush(st) && !st->draining)
-		return;
-	if (st->draining) {
+	if (st->draining) {		/* nobody frees it meanwhile */
+		stream_io_flush(st);
 		kick_draining(st);
 		return;
 	}
+	if (!stream_io_flush(st))
+		return;
 	if (st->tls_pending && stream_unsent(st) == 0) {
 		stream_tls_begin(st);
 		return;
