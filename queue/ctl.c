@@ -184,14 +184,16 @@ page_cb(struct store_msg *const *msgs, size_t n, void *arg)
 	struct asked *a = arg;
 	unsigned int read = a->read;
 	bool stalls = false;
+	uint64_t id;
 	size_t i;
 
 	a->reading = false;
 	for (i = 0; i < n && !a->enough && msgs[i]->id <= a->upto; i++) {
+		id = msgs[i]->id;	/* it may be gone behind the visit */
 		stalls = !visit(a, msgs[i]);
 		if (stalls)
 			break;
-		a->after = msgs[i]->id;
+		a->after = id;
 	}
 	if (n == 0 || (i < n && !stalls))
 		a->enough = true;
