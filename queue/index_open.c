@@ -115,26 +115,71 @@ is_past(const uint8_t *page, const DB_LOG_STAT *end)
 	    lsn[1] >= end->st_cur_offset);
 }
 
+/*
+ * Its number is behind that. Zeros have none: recovery of a file that was cut
+ * short leaves them between the pages that it makes anew, a checksum takes them
+ * for sound, and a search that comes by goes round and round in them.
+ */
+static bool
+is_missing(const uint8_t *page, uint32_t number)
+{
+	uint32_t own;
+
+	memcpy(&own, page + 8, sizeof(own));
+	return own != number;
+}
+
+/* In the first one. */
+static uint32_t
+last_page(const uint8_t *first)
+{
+	uint32_t last;
+
+	memcpy(&last, first + 32, sizeof(last));
+	return last;
+}
+
+/* What is wrong with pages from this one on, or NULL. */
+static const char *
+check_pages(const uint8_t *p, size_t n, uint32_t number, uint32_t *last,
+    const DB_LOG_STAT *end)
+{
+	for (; n >= PAGE_BYTES; n -= PAGE_BYTES, p += PAGE_BYTES, number++) {
+		if (number == 0)
+			*last = last_page(p);
+		if (is_past(p, end))
+			return "its log ends before its newest changes";
+		if (number <= *last && is_missing(p, number))
+			return "a page is missing";
+	}
+	return NULL;
+}
+
 static const char *
 secure_file(struct index *x, const char *name, const DB_LOG_STAT *end)
 {
 	int fd = openat(x->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	uint8_t *pages = xmalloc(READ_BYTES);
-	bool past = false;
-	ssize_t n = -1, i;
+	const char *why = NULL;
+	uint32_t last = 0;
+	ssize_t n = -1;
 	off_t at = 0;
 
-	while (fd != -1 && !past && (n = pread(fd, pages, READ_BYTES, at)) > 0)
-		for (i = 0, at += n; i + PAGE_BYTES <= n; i += PAGE_BYTES)
-			past |= is_past(pages + i, end);
-	x->error = past ? EINVAL : n == -1 ? errno : 0;
+	while (fd != -1 && why == NULL &&
+	    (n = pread(fd, pages, READ_BYTES, at)) > 0) {
+		why = check_pages(pages, (size_t)n, (uint32_t)(at / PAGE_BYTES),
+		    &last, end);
+		at += n;
+	}
+	x->error = why != NULL ? EINVAL : n == -1 ? errno : 0;
+	if (n == -1)
+		why = "a page cannot be read";
 	if (x->error == 0)
 		index_files_sync(fd);
 	if (fd != -1)
 		close(fd);
 	free(pages);
-	return past ? "its log ends before its newest changes" : n == -1 ?
-	    "a page cannot be read" : NULL;
+	return why;
 }
 
 /*
