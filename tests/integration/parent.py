@@ -402,7 +402,7 @@ def test_full_disk_later():
             tap.equal(os.stat(victim).st_size, 1 << 20,
                       lie + ": nothing is emptied")
 
-    on_small_disk(state, "size=64m,mode=755", test)
+    on_small_disk(state, "size=128m,mode=755", test)
     shutil.rmtree(p.dir)
 
 

@@ -49,7 +49,8 @@ sink(enum log_level level, const char *proc, const char *line)
 {
 	const char *p = strstr(line, " damaged=");
 
-	told->damage_lines += strstr(line, "damaged from=") != NULL;
+	if (strstr(line, "damaged from=") != NULL)	/* in any thread */
+		__atomic_add_fetch(&told->damage_lines, 1, __ATOMIC_SEQ_CST);
 	if (p != NULL)
 		told->damaged = strtoul(p + 9, NULL, 10);
 	if (getenv("SHOW_LOG") != NULL)
