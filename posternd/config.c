@@ -62,3 +62,13 @@ config_problem(struct buf *problems, const struct config *cfg,
 	else
 		buf_addf(problems, "%s: %s\n", cfg->file, text);
 }
+
+void
+config_free_strs(struct conf_strs *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		free(s->v[i]);
+	free(s->v);
+}

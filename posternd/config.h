@@ -117,6 +117,8 @@ struct config {
 struct config *config_load(const char *file, struct buf *problems,
 	    struct buf *warnings);
 void	 config_free(struct config **);
+/* What a list of words holds. */
+void	 config_free_strs(struct conf_strs *);
 
 /* "file:line: text", or the text where the option is not set; the caller's. */
 char	*config_sentence(const struct config *, const char *key,

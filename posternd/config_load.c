@@ -80,7 +80,7 @@ config_load(const char *file, struct buf *problems, struct buf *warnings)
 static void
 free_listens(struct config *cfg)
 {
-	size_t i, j;
+	size_t i;
 
 	for (i = 0; i < cfg->listens.n; i++) {
 		struct config_listen *l = CONF_AT(cfg->listens,
@@ -88,9 +88,7 @@ free_listens(struct config *cfg)
 
 		free(l->name);
 		free(l->address);
-		for (j = 0; j < l->proxies.n; j++)
-			free(l->proxies.v[j]);
-		free(l->proxies.v);
+		config_free_strs(&l->proxies);
 	}
 	free(cfg->listens.v);
 }
@@ -98,7 +96,7 @@ free_listens(struct config *cfg)
 static void
 free_routes(struct config *cfg)
 {
-	size_t i, j;
+	size_t i;
 
 	for (i = 0; i < cfg->routes.n; i++) {
 		struct config_route *r = CONF_AT(cfg->routes,
@@ -109,21 +107,9 @@ free_routes(struct config *cfg)
 		free(r->user);
 		free(r->password_file);
 		free(r->ca_file);
-		for (j = 0; j < r->senders.n; j++)
-			free(r->senders.v[j]);
-		free(r->senders.v);
+		config_free_strs(&r->senders);
 	}
 	free(cfg->routes.v);
-}
-
-static void
-free_strs(struct conf_strs *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		free(s->v[i]);
-	free(s->v);
 }
 
 static void
@@ -136,8 +122,8 @@ free_sources(struct config *cfg)
 		    struct config_source, i);
 
 		free(s->name);
-		free_strs(&s->domains);
-		free_strs(&s->senders);
+		config_free_strs(&s->domains);
+		config_free_strs(&s->senders);
 		free(s->cap);
 		free(s->socket);
 		free(s->service);
@@ -153,7 +139,7 @@ free_sources(struct config *cfg)
 		free(s->ca_file);
 	}
 	free(cfg->sources.v);
-	free_strs(&cfg->source_names);
+	config_free_strs(&cfg->source_names);
 }
 
 static void

@@ -334,16 +334,6 @@ devices_fill(struct config *cfg)
 	}
 }
 
-static void
-free_strs(struct conf_strs *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		free(s->v[i]);
-	free(s->v);
-}
-
 void
 devices_free(struct config *cfg)
 {
@@ -354,12 +344,12 @@ devices_free(struct config *cfg)
 		    struct config_device, i);
 
 		free(d->name);
-		free_strs(&d->listeners);
-		free_strs(&d->addresses);
+		config_free_strs(&d->listeners);
+		config_free_strs(&d->addresses);
 		free(d->account);
 		free(d->sender);
 		free(d->cap);
-		free_strs(&d->recipients);
+		config_free_strs(&d->recipients);
 	}
 	free(cfg->devices.v);
 }
