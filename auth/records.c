@@ -12,6 +12,7 @@
 #include "auth/records.h"
 #include "auth/records_file.h"
 #include "lib/dbdisk.h"
+#include "lib/dbfiles.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 
@@ -27,9 +28,10 @@ struct records {
 	DB_ENV	*env;
 	DB	*db;
 	char	*dir;
+	int	 dir_fd;
 	atomic_int error;	/* the last one */
 	struct records_file file;
-	atomic_bool lost;	/* another, or none, has its place */
+	atomic_bool lost;	/* it cannot be used any more */
 	void	(*on_lost)(void);
 	pthread_mutex_t writing;
 };
@@ -47,6 +49,22 @@ on_db_error(const DB_ENV *env, const char *prefix, const char *msg)
 	log_warnx("accounts: %s", msg);
 }
 
+/* The next start recovers what this one has no use of any more. Once true. */
+static bool
+give_up(struct records *a)
+{
+	if (atomic_exchange(&a->lost, true))
+		return false;
+	if (a->on_lost != NULL)
+		a->on_lost();
+	return true;
+}
+
+/*
+ * Behind an error of the disk Berkeley DB goes on, or answers nothing any more.
+ * Neither is to be relied on: what is in its memory need not be what is in the
+ * file.
+ */
 static enum accounts_result
 failed(struct records *a, const char *doing, int r)
 {
@@ -54,6 +72,9 @@ failed(struct records *a, const char *doing, int r)
 		log_warnx("accounts: cannot %s %s/%s: %s", doing, a->dir,
 		    FILE_NAME, db_strerror(r));
 	atomic_store(&a->error, r);
+	if ((r == DB_RUNRECOVERY || r == EIO) && give_up(a))
+		log_warnx("accounts: they cannot be used any more and are "
+		    "opened anew");
 	return ACCOUNTS_ERROR;
 }
 
@@ -66,14 +87,11 @@ in_place(struct records *a)
 {
 	if (!atomic_load(&a->lost) && records_file_in_place(&a->file))
 		return 0;
-	if (!atomic_exchange(&a->lost, true)) {
+	if (give_up(a))
 		log_warnx("accounts: %s was replaced, moved or removed while "
 		    "it was in use; nobody logs in by it any more, and it is "
 		    "opened anew. To put back a backup, stop Postern, put back "
 		    "the whole directory, start Postern", a->file.path);
-		if (a->on_lost != NULL)
-			a->on_lost();
-	}
 	return ESTALE;
 }
 
@@ -148,9 +166,10 @@ open_env(struct records *a)
 	int r;
 
 	/* Berkeley DB has but one word for all that goes wrong later. */
-	if (access(a->dir, R_OK | W_OK | X_OK) == -1)
+	if (access(a->dir, R_OK | W_OK | X_OK) == -1 ||
+	    (a->dir_fd = dbfiles_begin(a->dir, "the accounts")) == -1)
 		return errno;
-	if ((r = records_file_begin(&a->file, a->dir)) != 0)
+	if ((r = records_file_begin(&a->file, a->dir, a->dir_fd)) != 0)
 		return r;
 	r = db_env_create(&a->env, 0);
 	if (r != 0) {
@@ -203,7 +222,7 @@ settle(struct records *a)
 
 	if (r == 0)
 		r = a->db->fd(a->db, &fd);
-	return r == 0 ? records_file_made(&a->file, a->dir, fd) : r;
+	return r == 0 ? records_file_made(&a->file, a->dir_fd, fd) : r;
 }
 
 struct records *
@@ -214,9 +233,7 @@ records_open(const char *dir, const char **why)
 
 	a->dir = xstrdup(dir);
 	records_file_init(&a->file, dir);
-	dbdisk_begin();
-	db_env_set_func_write(dbdisk_write);
-	db_env_set_func_pwrite(dbdisk_pwrite);
+	a->dir_fd = -1;
 	pthread_mutex_init(&a->writing, NULL);
 	*why = records_file_check(&a->file, dir);
 	if (*why != NULL) {
@@ -244,6 +261,8 @@ records_close(struct records **ap)
 		failed(a, "close", r);
 	if (a->env != NULL && (r = a->env->close(a->env, 0)) != 0)
 		failed(a, "close", r);
+	if (a->dir_fd != -1)
+		close(a->dir_fd);
 	pthread_mutex_destroy(&a->writing);
 	records_file_clear(&a->file);
 	free(a->dir);

@@ -45,7 +45,9 @@ struct records *records_open(const char *dir, const char **why);
 void	 records_close(struct records **);
 /*
  * Called once, from any thread, when the file was found to be replaced, moved or
- * removed. From then on all is ACCOUNTS_ERROR; it is to be opened anew.
+ * removed, or cannot be used any more behind an error of the disk. From then on
+ * all is ACCOUNTS_ERROR; it is to be opened anew. A sync that fails ends the
+ * process (lib/dbfiles.h).
  */
 void	 records_on_lost(struct records *, void (*)(void));
 /* The same sentence, of what went wrong last. */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "auth/records_file.h"
+#include "lib/dbfiles.h"
 #include "lib/owned.h"
 #include "lib/xalloc.h"
 
@@ -63,19 +64,7 @@ is_missing(const struct records_file *f)
 
 /* A file's name is on the disk when its directory is. */
 static int
-sync_dir(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
-
-	if (fd == -1)
-		return errno;
-	r = fsync(fd) == -1 ? errno : 0;
-	close(fd);
-	return r;
-}
-
-static int
-mark(const struct records_file *f, const char *dir)
+mark(const struct records_file *f, int dir_fd)
 {
 	int fd = open(f->begun_path, O_WRONLY | O_CREAT | O_CLOEXEC |
 	    O_NOFOLLOW | O_NONBLOCK, S_IRUSR | S_IWUSR);
@@ -83,7 +72,8 @@ mark(const struct records_file *f, const char *dir)
 	if (fd == -1)
 		return errno;
 	close(fd);
-	return sync_dir(dir);
+	dbfiles_sync(dir_fd);
+	return 0;
 }
 
 /* Berkeley DB's own: the log, and what it had not yet renamed. */
@@ -110,7 +100,7 @@ clear_dir(const char *dir)
 }
 
 int
-records_file_begin(struct records_file *f, const char *dir)
+records_file_begin(struct records_file *f, const char *dir, int dir_fd)
 {
 	struct stat st;
 
@@ -120,24 +110,21 @@ records_file_begin(struct records_file *f, const char *dir)
 	if (f->begun)
 		return clear_dir(dir);
 	f->begun = true;
-	return mark(f, dir);
+	return mark(f, dir_fd);
 }
 
 int
-records_file_made(struct records_file *f, const char *dir, int fd)
+records_file_made(struct records_file *f, int dir_fd, int fd)
 {
-	int r;
-
 	if (!f->begun)
 		return 0;
-	if (fsync(fd) == -1)
-		return errno;
-	if ((r = sync_dir(dir)) != 0)
-		return r;
+	dbfiles_sync(fd);
+	dbfiles_sync(dir_fd);
 	if (unlink(f->begun_path) == -1 && errno != ENOENT)
 		return errno;
 	f->begun = false;
-	return sync_dir(dir);
+	dbfiles_sync(dir_fd);
+	return 0;
 }
 
 /* --- in use --------------------------------------------------------------------------- */

@@ -30,9 +30,9 @@ const char *records_file_check(struct records_file *, const char *dir);
  * start that was killed, or a full disk, has left of a log is thrown away. 0, or
  * errno.
  */
-int	 records_file_begin(struct records_file *, const char *dir);
+int	 records_file_begin(struct records_file *, const char *dir, int dir_fd);
 /* The file is open, as fd, and written. 0, or errno. */
-int	 records_file_made(struct records_file *, const char *dir, int fd);
+int	 records_file_made(struct records_file *, int dir_fd, int fd);
 /*
  * Past recovery, which makes a file anew that a crash has cost. Whether it is
  * missing, or empty, though there was a log and no mark: then it held accounts.

@@ -295,6 +295,12 @@ child_ctl_str(const char *key, const char *value)
 	put_field(key, 's', value);
 }
 
+void
+child_ctl_kind(const char *value)
+{
+	put_field("kind", 'k', value);
+}
+
 static void
 put_number(const char *key, char kind, uint64_t value)
 {

@@ -80,6 +80,8 @@ int	 child_ctl_take_fd(void);
 /* Rows: child_ctl_row(id) starts, child_ctl_* add, child_ctl_send() ends it. */
 void	 child_ctl_row(uint64_t id, uint32_t fields);
 void	 child_ctl_str(const char *key, const char *value);
+/* What the row is about, as "kind", for programs alone. */
+void	 child_ctl_kind(const char *value);
 void	 child_ctl_num(const char *key, uint64_t value);
 void	 child_ctl_bool(const char *key, bool value);
 void	 child_ctl_time(const char *key, uint64_t wall_ms);	/* 0: none */

@@ -64,15 +64,15 @@ note(int fd, off_t at, bool failed)
  * cut short, and on a full disk it is done for, so whoever has room to give is
  * asked for it first.
  */
-static ssize_t
-write_all(int fd, const uint8_t *p, size_t n, off_t at, bool seeks)
+ssize_t
+dbdisk_pwrite(int fd, const void *from, size_t n, off_t at)
 {
+	const uint8_t *p = from;
 	size_t done = 0;
 	ssize_t put;
 
 	while (done < n) {
-		put = seeks ? pwrite(fd, p + done, n - done,
-		    at + (off_t)done) : write(fd, p + done, n - done);
+		put = pwrite(fd, p + done, n - done, at + (off_t)done);
 		if (put > 0)
 			done += (size_t)put;
 		else if (is_full(put)) {
@@ -81,7 +81,7 @@ write_all(int fd, const uint8_t *p, size_t n, off_t at, bool seeks)
 			note(fd, at, true);
 			errno = ENOSPC;
 			return -1;
-		} else if (errno != EINTR || done == 0)
+		} else if (errno != EINTR)
 			return -1;
 	}
 	if (atomic_load(&full))
@@ -89,16 +89,17 @@ write_all(int fd, const uint8_t *p, size_t n, off_t at, bool seeks)
 	return (ssize_t)n;
 }
 
+/*
+ * Where it fails the place stays what it was: Berkeley DB tries most errors a
+ * hundred times, each time with all of it.
+ */
 ssize_t
 dbdisk_write(int fd, const void *p, size_t n)
 {
-	return write_all(fd, p, n, lseek(fd, 0, SEEK_CUR), false);
-}
+	off_t at = lseek(fd, 0, SEEK_CUR);
+	ssize_t put = at == -1 ? -1 : dbdisk_pwrite(fd, p, n, at);
 
-ssize_t
-dbdisk_pwrite(int fd, const void *p, size_t n, off_t offset)
-{
-	return write_all(fd, p, n, offset, true);
+	return put == -1 || lseek(fd, at + put, SEEK_SET) == -1 ? -1 : put;
 }
 
 bool

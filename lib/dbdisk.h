@@ -1,8 +1,7 @@
 /*
  * dbdisk: what a full disk looks like to those who keep a Berkeley DB. It panics
  * then, and says the same as of damage: so its writes are made here, to know one
- * from the other. For db_env_set_func_write() and _pwrite(), which hold for the
- * whole process. Any thread.
+ * from the other. By way of lib/dbfiles, for the whole process. Any thread.
  */
 #ifndef LIB_DBDISK_H
 #define LIB_DBDISK_H
@@ -19,7 +18,7 @@ void	 dbdisk_begin(void);
  */
 typedef bool dbdisk_room(void *arg);
 void	 dbdisk_on_full(dbdisk_room *, void *arg);
-/* As the kernel's, but all of it or, as ENOSPC, none. */
+/* As the kernel's, but all of it or none, and ENOSPC where there is no room. */
 ssize_t	 dbdisk_write(int fd, const void *, size_t n);
 ssize_t	 dbdisk_pwrite(int fd, const void *, size_t n, off_t);
 /*

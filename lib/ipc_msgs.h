@@ -9,7 +9,7 @@
 #ifndef LIB_IPC_MSGS_H
 #define LIB_IPC_MSGS_H
 
-#define IPC_VERSION 17
+#define IPC_VERSION 19
 
 /*
  * Who a process is; an instance of it is (role, index). Between ROLE_PARENT and
@@ -65,7 +65,8 @@ enum msg {
 	M_CTL_REQ = 48,	/* u32 n, n x str argument (the verb first), bytes
 			   secret (a password, else empty); perhaps +fd: a
 			   file that the verb reads */
-	M_CTL_ROW,	/* u32 n, n x {str key, u8 kind ('s' text, 'n' number,
+	M_CTL_ROW,	/* u32 n, n x {str key, u8 kind ('s' text, 'k' text that
+			   programs alone get, 'n' number,
 			   'b' true or false, 't' wall ms, 'd' seconds, 'l' a
 			   list, 'f' a list of which people see the first; both
 			   with a line feed behind each text), str value} */
@@ -121,7 +122,8 @@ enum msg {
 	/* smtpd to queue; id is the session's */
 	M_TX_BEGIN = 112, /* ticket, str return path, u64 announced size or 0:
 			   what may this account still send? */
-	M_TX_SPOOL,	/* ticket: a descriptor for a large body, please */
+	M_TX_SPOOL,	/* ticket, u64 announced size or 0: a descriptor for a
+			   large body, please */
 	M_SUBMIT,	/* ticket, envelope, u64 body size, bool in_spool, bytes
 			   body (empty when in_spool: the descriptor is closed
 			   by then). Answered once durable */
@@ -134,6 +136,9 @@ enum msg {
 	M_SUBMITTED,	/* str message id */
 	M_TX_NO,	/* u32 reply code, str enhanced code, str text: the
 			   answer to any of the three */
+	M_TX_OVER,	/* the disk is full and what was written to the
+			   descriptor is gone; it is closed now, and written to
+			   no more. No answer to anything */
 
 	/* queue to relay; id is the attempt's */
 	M_DELIVER = 128, /* str message id, str route, str domain ("" when the
@@ -142,7 +147,7 @@ enum msg {
 			   by_mode, bool trace, u64 by (wall ms), u8 priority
 			   + 9, u32 n, n x {u32 index, str address, str ORCPT,
 			   u8 NOTIFY}, u64 body size, bytes body, or none and
-			   +fd to read */
+			   +fd to read, u32 CRC-32C of what that has */
 	M_DELIVER_STOP,	/* forget attempts not yet on the wire; answered by
 			   M_DELIVER_END without results for what was left */
 	/* relay to queue */
@@ -154,6 +159,9 @@ enum msg {
 			   was asked for), bool by (it was told the by-time,
 			   RFC 2852), result (mostly the only one; n may be
 			   0): no more results for this attempt */
+	M_DELIVER_NO_MORE, /* id 0, empty: it stops, and takes no further
+			   attempt; one that ends without results for some was
+			   broken off or not begun */
 
 	/* auth to source; id is the question's */
 	M_SOURCE_ASK = 144, /* str name, bytes password, bool tell, too, bool
@@ -247,6 +255,9 @@ enum deliver_flag {
 #define CTL_ARGS_MAX	3100
 #define CTL_ARG_LEN_MAX	4096
 #define CTL_SECRET_MAX	4096
+
+/* The sentence where a filter fits no message. */
+#define CTL_NOTHING	"No message is like that."
 
 /* posternctl's exit codes. */
 enum ctl_exit {

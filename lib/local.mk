@@ -1,5 +1,6 @@
 # libpostern: the ground that every program stands on. It links nothing but
-# libevent and libseccomp; what needs OpenSSL lives in libraries of its own.
+# libevent and libseccomp; what needs OpenSSL lives in libraries of its own, and
+# dbfiles is for those who link Berkeley DB.
 
 noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libverifier.a \
 	%D%/libstream.a
@@ -8,8 +9,11 @@ noinst_LIBRARIES += %D%/libpostern.a %D%/libticket.a %D%/libverifier.a \
 	%D%/buf.c %D%/buf.h \
 	%D%/addr.c %D%/addr.h \
 	%D%/base64.c %D%/base64.h \
+	%D%/crc32c.c %D%/crc32c.h \
 	%D%/date.c %D%/date.h \
 	%D%/dbdisk.c %D%/dbdisk.h \
+	%D%/dbfiles.c %D%/dbfiles.h \
+	%D%/fail.c %D%/fail.h \
 	%D%/flood.c %D%/flood.h \
 	%D%/header.c %D%/header.h \
 	%D%/mailboxes.c %D%/mailboxes.h \

@@ -7,16 +7,22 @@
 #include "posternctl/password.h"
 #include "posternctl/row.h"
 
-bool
-ask_has(const struct ask *a, const char *option)
+static const char *
+option_value(const struct ask *a, const char *option)
 {
 	size_t i, len = strlen(option);
 
 	for (i = a->nplain; i < a->nargs; i++)
 		if (strncmp(a->args[i], option, len) == 0 &&
 		    a->args[i][len] == '=')
-			return true;
-	return false;
+			return a->args[i] + len + 1;
+	return NULL;
+}
+
+bool
+ask_has(const struct ask *a, const char *option)
+{
+	return option_value(a, option) != NULL;
 }
 
 /* --- plain ----------------------------------------------------------------------- */
@@ -39,11 +45,47 @@ say(const struct ask *a, const char *text)
 		return;
 	if (!a->json)
 		puts(text);
-	else if (a->verb->view == VIEW_WORD && !ask_has(a, "dry-run")) {
+	else if (a->verb->view == VIEW_WORD && !ask_has(a, "dry-run") &&
+	    !ask_has(a, "counts")) {
 		fputs("{\"done\":", stdout);
 		json_put(stdout, text, strlen(text));
 		puts("}");
 	}
+}
+
+static int
+no_part_cb(uint64_t id, struct ipc_in *in, void *arg)
+{
+	return -1;
+}
+
+static int
+any_part_cb(uint64_t id, struct ipc_in *in, void *arg)
+{
+	return 0;
+}
+
+/*
+ * Nothing was found of an account: it may be misspelt, and the admin believe
+ * that nothing waits. Accounts that a source alone knows are not in auth's list.
+ */
+static void
+tell_nobody(struct ask *a, const char *end)
+{
+	const char *account = option_value(a, "account"), *text;
+	char *arg;
+	uint64_t id;
+
+	if (account == NULL || a->json || strcmp(end, CTL_NOTHING) != 0)
+		return;
+	arg = xstrdup(account);
+	if (talk_ask(&a->talk, &(struct talk_request){ .id = 1,
+	    .words = "account show", .args = &arg, .nargs = 1, .fd = -1 }) ==
+	    CTL_OK && talk_answer(&a->talk, any_part_cb, NULL, &id, &text) ==
+	    CTL_NOT_FOUND)
+		printf("There is no account %s in Postern's own list "
+		    "(posternctl account list).\n", arg);
+	free(arg);
 }
 
 static int
@@ -62,6 +104,7 @@ ask(struct ask *a, const struct talk_request *r)
 	if (code != CTL_OK)
 		return complain(code, "%s", text);
 	say(a, text);
+	tell_nobody(a, text);
 	return CTL_OK;
 }
 
@@ -125,12 +168,6 @@ tell_waiting(struct ask *a)
 }
 
 /* --- what a reload means ------------------------------------------------------------ */
-
-static int
-no_part_cb(uint64_t id, struct ipc_in *in, void *arg)
-{
-	return -1;
-}
 
 /* posternd knows the file, auth the accounts: whose cap is not in it any more. */
 static void
@@ -228,7 +265,9 @@ confirm(struct ask *a, struct counted *c)
 	if (code != CTL_OK)
 		return complain(code, "%s", text);
 	if (c->messages == 0) {
-		say(a, text);
+		if (!a->json)
+			say(a, text);
+		tell_nobody(a, text);
 		return CTL_OK;
 	}
 	if (!isatty(STDIN_FILENO))
@@ -247,6 +286,8 @@ ask_bulk(struct ask *a)
 	size_t i;
 	int code;
 
+	if (a->json)
+		add(a, xstrdup("counts=yes"));
 	for (i = a->nplain; sure && i < a->nargs; i++)
 		if (strcmp(a->args[i], "yes=yes") == 0) {
 			free(a->args[i]);
@@ -254,10 +295,11 @@ ask_bulk(struct ask *a)
 		}
 	/* Named one by one, or only looked at: there is nothing to ask. */
 	if (sure || a->nplain > (size_t)a->verb->min_args ||
-	    ask_has(a, "dry-run") || a->nargs == a->nplain)
+	    ask_has(a, "dry-run") || a->nargs == a->nplain + a->json)
 		return ask_plain(a, NULL, 0);
 	code = confirm(a, &c);
-	if (code != CTL_OK || c.messages == 0)
+	/* Programs hear it in numbers. */
+	if (code != CTL_OK || (c.messages == 0 && !a->json))
 		return code;
 	/* What came while we asked was not counted, and is not meant. */
 	add(a, xasprintf("upto=%s", c.upto));

@@ -1,6 +1,7 @@
 /*
  * A folder of messages: ID.eml is one as it would go to the next hop, ID.json
- * its envelope, written last, so that a message with both is whole.
+ * its envelope, named last, so that a message with both is whole. What cannot be
+ * written whole leaves nothing behind, and ends it.
  */
 #include "lib/prelude.h"
 
@@ -20,7 +21,8 @@ struct export {
 	uint64_t left;		/* bytes still to come */
 	bool	 recipients;	/* one was written */
 	uint64_t done;
-	char	*trouble;	/* the first, owned */
+	char	*trouble;	/* owned: nothing more can be written */
+	char	*part;		/* owned: the first that came in part only */
 };
 
 static void
@@ -77,34 +79,48 @@ put_cells(FILE *f, const struct row *row, const char *indent)
 	}
 }
 
+/* It gets its name, or goes away. */
+static bool
+settle(struct export *e, const char *suffix, bool good)
+{
+	char final[64], temporary[64];
+
+	snprintf(temporary, sizeof(temporary), "%s%s.new", e->id, suffix);
+	snprintf(final, sizeof(final), "%s%s", e->id, suffix);
+	if (good && renameat(e->dir, temporary, e->dir, final) == 0)
+		return true;
+	if (good)
+		trouble(e, final);
+	unlinkat(e->dir, temporary, 0);
+	return false;
+}
+
+static bool
+closed(struct export *e, FILE *f)
+{
+	if (f == NULL)
+		return false;
+	if (fclose(f) == 0)
+		return true;
+	trouble(e, e->id);
+	return false;
+}
+
 static void
 finish(struct export *e)
 {
-	char final[64], temporary[64];
 	bool good;
 
 	if (e->id[0] == '\0')
 		return;
-	snprintf(temporary, sizeof(temporary), "%s.json.new", e->id);
-	snprintf(final, sizeof(final), "%s.json", e->id);
-	good = e->left == 0 && e->eml != NULL && e->json != NULL;
-	if (e->eml != NULL && fclose(e->eml) == EOF) {
-		trouble(e, e->id);
-		good = false;
-	}
-	if (e->json != NULL) {
+	if (e->json != NULL)
 		fputs(e->recipients ? "\n  ]\n}\n" : "]\n}\n", e->json);
-		if (fclose(e->json) == EOF) {
-			trouble(e, temporary);
-			good = false;
-		}
-	}
-	if (good && renameat(e->dir, temporary, e->dir, final) == -1) {
-		trouble(e, final);
-		good = false;
-	}
-	if (!good && e->trouble == NULL)
-		e->trouble = xasprintf("%s came in part only", e->id);
+	good = closed(e, e->eml);
+	good = closed(e, e->json) && good && e->left == 0;
+	good = settle(e, ".eml", good);
+	good = settle(e, ".json", good);
+	if (!good && e->part == NULL)
+		e->part = xasprintf("%s came in part only", e->id);
 	e->done += good;
 	e->eml = e->json = NULL;
 	e->id[0] = '\0';
@@ -119,7 +135,7 @@ begin(struct export *e, const struct row *row)
 	snprintf(e->id, sizeof(e->id), "%s", row_value(row, "id"));
 	e->left = row_number(row, "size");
 	e->recipients = false;
-	e->eml = create(e, e->id, ".eml");
+	e->eml = create(e, e->id, ".eml.new");
 	e->json = create(e, e->id, ".json.new");
 	if (e->json == NULL)
 		return 0;
@@ -159,14 +175,13 @@ part_cb(uint64_t id, struct ipc_in *in, void *arg)
 	size_t n;
 
 	if (in->type == M_CTL_ROW)
-		return on_row(e, in);
+		return on_row(e, in) == -1 || e->trouble != NULL ? -1 : 0;
 	p = ipc_get_bytes(in, IPC_MAX, &n);
 	if (!ipc_in_end(in) || n > e->left)
 		return -1;
 	if (e->eml != NULL && fwrite(p, 1, n, e->eml) != n) {
 		trouble(e, e->id);
-		fclose(e->eml);
-		e->eml = NULL;
+		return -1;	/* the disk is full: nor will others fit */
 	}
 	e->left -= n;
 	return 0;
@@ -187,18 +202,35 @@ open_folder(struct export *e, const char *path)
 	return CTL_OK;
 }
 
+/* The filter, and which disk it goes to. */
+static int
+ask_for(struct ask *a, const struct export *e)
+{
+	char **args = xcalloc(a->nargs, sizeof(*args));
+	struct stat st;
+	int code;
+
+	memcpy(args, a->args + 1, (a->nargs - 1) * sizeof(*args));
+	args[a->nargs - 1] = xasprintf("device=%llu", fstat(e->dir, &st) ==
+	    -1 ? 0 : (unsigned long long)st.st_dev);
+	code = talk_ask(&a->talk, &(struct talk_request){ .id = 1,
+	    .words = a->verb->words, .args = args, .nargs = a->nargs,
+	    .fd = -1 });
+	free(args[a->nargs - 1]);
+	free(args);
+	return code;
+}
+
 int
 ask_export(struct ask *a)
 {
-	struct talk_request r = { .id = 1, .words = a->verb->words,
-	    .args = a->args + 1, .nargs = a->nargs - 1, .fd = -1 };
 	struct export e = { .dir = -1 };
 	const char *text;
 	uint64_t id;
 	int code = open_folder(&e, a->args[0]);
 
 	if (code == CTL_OK)
-		code = talk_ask(&a->talk, &r);
+		code = ask_for(a, &e);
 	if (code != CTL_OK)
 		return code;
 	code = talk_answer(&a->talk, part_cb, &e, &id, &text);
@@ -206,11 +238,14 @@ ask_export(struct ask *a)
 	if (syncfs(e.dir) == -1)
 		trouble(&e, "");
 	close(e.dir);
-	if (code != CTL_OK)
-		complain(code, "%s", text);
 	if (e.trouble != NULL)
 		code = complain(CTL_FAILED, "%s", e.trouble);
+	else if (code != CTL_OK)
+		complain(code, "%s", text);
+	else if (e.part != NULL)
+		code = complain(CTL_FAILED, "%s", e.part);
 	free(e.trouble);
+	free(e.part);
 	if (a->json)
 		printf("{\"exported\":%llu}\n", (unsigned long long)e.done);
 	else

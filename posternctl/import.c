@@ -1,21 +1,26 @@
 /*
  * The messages of a folder, each a NAME.json with its NAME.eml, go to the
- * queue, a few at a time. What has been taken is renamed NAME.json.imported,
- * so that an import that was interrupted goes on where it stopped.
+ * queue, a few at a time. Before one is sent its file is marked with the id that
+ * it will have in that queue (import_marks): the next import sends it under the
+ * same id, and the queue knows whether it has it.
  */
 #include "lib/prelude.h"
 
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 
 #include "lib/buf.h"
 #include "lib/xalloc.h"
 #include "posternctl/ask.h"
+#include "posternctl/import_marks.h"
 #include "posternctl/json.h"
+#include "posternctl/row.h"
 
-#define AT_ONCE		32	/* requests under way */
+#define AT_ONCE		32	/* messages under way */
 #define JSON_MAX	(4 * 1024 * 1024)
 /* The most that limits.message-size may be; the queue knows what it is. */
 #define CONTENT_MAX	(1024 * 1024 * 1024)
@@ -24,10 +29,18 @@
 struct import {
 	struct ask *ask;
 	int	 dir;
-	char	*names[AT_ONCE];	/* owned; of requests 1..AT_ONCE */
-	size_t	 under_way;
-	uint64_t done, failed;
+	struct mark items[AT_ONCE];	/* of requests 1..AT_ONCE */
+	bool	 sent[AT_ONCE];		/* ... and not answered yet */
+	size_t	 n;
+	char	 ids[AT_ONCE][MARK_ID_LEN + 1]; /* that were handed out for them */
+	size_t	 nids;
+	bool	 fresh;			/* these were not sent before */
+	uint64_t done, known, doubted, failed;
+	char	*why;			/* owned: nobody takes any more */
+	bool	 lost;			/* nor answers */
 };
+
+static volatile sig_atomic_t interrupted;
 
 struct args {
 	char	*v[CTL_ARGS_MAX];
@@ -42,9 +55,9 @@ struct args {
  * everything: nothing but what lies in it itself is taken. -1 after a complaint.
  */
 static int
-open_file(struct import *im, const char *name, off_t max)
+open_file(struct import *im, const char *file, const char *name, off_t max)
 {
-	int fd = openat(im->dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+	int fd = openat(im->dir, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
 	    O_NOFOLLOW);
 	struct stat st;
 
@@ -89,7 +102,7 @@ static int
 content(struct import *im, const char *name, bool *eightbit)
 {
 	uint8_t piece[PIECE], last = 0;
-	int from = open_file(im, name, CONTENT_MAX), to;
+	int from = open_file(im, name, name, CONTENT_MAX), to;
 	size_t left = CONTENT_MAX + 1;	/* it may grow meanwhile */
 	struct buf out;
 	ssize_t n = -1, i;
@@ -177,7 +190,8 @@ recipients(struct args *to, const struct json *list)
 }
 
 static void
-envelope(struct args *to, const struct json *j, bool eightbit)
+envelope(struct args *to, const struct mark *it, const struct json *j,
+    bool eightbit)
 {
 	static const char *const names[][2] = {
 		{ "id", "was" }, { "account", "account" }, { "cap", "cap" },
@@ -189,19 +203,63 @@ envelope(struct args *to, const struct json *j, bool eightbit)
 		{ "hold_until_ms", "hold-until" }, { "by", "by" },
 		{ "by_ms", "by-ms" }, { "priority", "priority" },
 	};
+	char former[MARK_ID_LEN + 1];
 	size_t i;
 
 	for (i = 0; i < nitems(names); i++)
 		member(to, j, names[i][0], names[i][1]);
+	add(to, "as", it->id);
+	mark_former(it, former);
+	if (*former != '\0')
+		add(to, "doubted", former);
 	add(to, "8bit", eightbit ? "1" : "0");
 	recipients(to, json_member(j, "recipients"));
 }
 
+/* What is misspelt must not be taken for what is not there. */
+static const char *
+stranger(const struct json *j, const char *words)
+{
+	const struct json *m;
+	size_t n;
+	const char *w;
+
+	if (j->kind != JSON_OBJECT)
+		return NULL;
+	for (m = j->child; m != NULL; m = m->next) {
+		n = strlen(m->key);
+		for (w = words; *w != '\0'; w += strcspn(w, " "), w += *w == ' ')
+			if (strcspn(w, " ") == n && strncmp(w, m->key, n) == 0)
+				break;
+		if (*w == '\0')
+			return m->key;
+	}
+	return NULL;
+}
+
+/* What stands in the file that an export does not write there; or NULL. */
+static const char *
+any_stranger(const struct json *j)
+{
+	static const char envelope_words[] = "id account cap from arrived_ms "
+	    "expires_ms attempts hold route envid ret 8bit utf8 require_tls "
+	    "hold_until_ms by priority by_ms size recipients";
+	const struct json *r = json_member(j, "recipients");
+	const char *key = stranger(j, envelope_words);
+
+	if (r != NULL && r->kind == JSON_ARRAY)
+		for (r = r->child; r != NULL && key == NULL; r = r->next)
+			key = stranger(r, "to pending notify orcpt");
+	return key;
+}
+
+/* file: what it is called while it is under way. */
 static struct json *
-read_json(struct import *im, const char *name)
+read_json(struct import *im, const char *file, const char *name)
 {
 	struct json *j = NULL;
-	int fd = open_file(im, name, JSON_MAX);
+	int fd = open_file(im, file, name, JSON_MAX);
+	const char *key;
 	char *text;
 	size_t len = 0, at;
 	ssize_t n = -1;
@@ -220,6 +278,12 @@ read_json(struct import *im, const char *name)
 		j = json_parse(text, len, &at);
 		if (j == NULL)
 			complain(0, "%s: no JSON from byte %zu on", name, at);
+		else if ((key = any_stranger(j)) != NULL) {
+			complain(0, "%s: nothing is known of \"%s\": write it "
+			    "as an export does, or take it out", name, key);
+			json_free(j);
+			j = NULL;
+		}
 	}
 	close(fd);
 	free(text);
@@ -231,102 +295,248 @@ read_json(struct import *im, const char *name)
 static int
 part_cb(uint64_t id, struct ipc_in *in, void *arg)
 {
+	struct import *im = arg;
+	struct row row;
+
+	if (in->type != M_CTL_ROW || !row_get(in, &row))
+		return -1;
+	if (id == 0) {		/* an id for a message to come */
+		if (im->nids < im->n)
+			snprintf(im->ids[im->nids], MARK_ID_LEN + 1, "%s",
+			    row_value(&row, "id"));
+		im->nids++;
+	} else if (strcmp(row_value(&row, "known"), "true") == 0)
+		im->known++;
+	else if (strcmp(row_value(&row, "doubted"), "true") == 0)
+		im->doubted++;
+	else
+		im->done++;
+	row_clear(&row);
 	return 0;
 }
 
+/* Nobody takes any more; what is under way keeps its mark. */
 static void
-renamed(struct import *im, const char *name)
+give_up(struct import *im, const char *text)
 {
-	char *to = xasprintf("%s.imported", name);
-
-	if (renameat(im->dir, name, im->dir, to) == -1)
-		complain(0, "%s is queued, but cannot be renamed: %s", name,
-		    strerrordesc_np(errno));
-	free(to);
+	if (im->why == NULL)
+		im->why = xstrdup(text);
 }
 
-/* Waits for one answer. False when there will be no more. */
-static bool
+/* It is not queued. One that may have been before keeps its mark. */
+static void
+not_taken(struct import *im, struct mark *it)
+{
+	im->failed++;
+	if (im->fresh)
+		mark_undo(im->dir, it);
+}
+
+/* Waits for one answer. */
+static void
 settle(struct import *im)
 {
 	const char *text;
 	uint64_t id;
 	int code = talk_answer(&im->ask->talk, part_cb, im, &id, &text);
-	char *name;
+	struct mark *it;
 
-	if (id == 0 || id > AT_ONCE || im->names[id - 1] == NULL) {
-		complain(code, "%s", text);
-		return false;
+	if (id == 0 || id > im->n || !im->sent[id - 1]) {
+		give_up(im, text);
+		im->lost = true;
+		return;
 	}
-	name = im->names[id - 1];
-	im->names[id - 1] = NULL;
-	im->under_way--;
-	if (code == CTL_OK) {
-		im->done++;
-		renamed(im, name);
-	} else {
-		im->failed++;
-		complain(code, "%s: %s", name, text);
+	it = &im->items[id - 1];
+	im->sent[id - 1] = false;
+	if (code == CTL_OK)
+		mark_imported(im->dir, it);
+	else if (code == CTL_TEMPORARY)
+		give_up(im, text);
+	else {
+		complain(0, "%s" MARK_SUFFIX ": %s", it->stem, text);
+		not_taken(im, it);
 	}
-	free(name);
-	return true;
 }
 
-/* Sends one message on its way; false when nobody listens any more. */
 static bool
-hand_in(struct import *im, const char *name, const struct json *j, int fd,
+send_one(struct import *im, size_t i, const struct json *j, int fd,
     bool eightbit)
 {
 	struct args args = { .n = 0 };
-	size_t slot = 0;
-	int code;
+	bool sent = false;
 
-	while (im->under_way == AT_ONCE)
-		if (!settle(im))
-			return false;
-	while (im->names[slot] != NULL)
-		slot++;
-	envelope(&args, j, eightbit);
+	envelope(&args, &im->items[i], j, eightbit);
 	if (args.full)
-		code = complain(CTL_FAILED, "%s: too many recipients", name);
+		complain(0, "%s" MARK_SUFFIX ": too many recipients",
+		    im->items[i].stem);
 	else
-		code = talk_ask(&im->ask->talk, &(struct talk_request){
-		    .id = slot + 1, .words = im->ask->verb->words,
-		    .args = args.v, .nargs = args.n, .fd = fd });
+		sent = talk_ask(&im->ask->talk, &(struct talk_request){
+		    .id = i + 1, .words = im->ask->verb->words,
+		    .args = args.v, .nargs = args.n, .fd = fd }) == CTL_OK;
 	args_clear(&args);
-	if (code == CTL_OK) {
-		im->names[slot] = xstrdup(name);
-		im->under_way++;
-	} else
-		im->failed++;
-	return true;
+	return sent;
+}
+
+static void
+import_one(struct import *im, size_t i)
+{
+	struct mark *it = &im->items[i];
+	char *file = mark_file(it, true), *name = mark_file(it, false);
+	char *eml = xasprintf("%s.eml", it->stem);
+	struct json *j = read_json(im, file, name);
+	bool eightbit;
+	int fd = j == NULL ? -1 : content(im, eml, &eightbit);
+
+	im->sent[i] = fd != -1 && send_one(im, i, j, fd, eightbit);
+	if (!im->sent[i])
+		not_taken(im, it);
+	if (fd != -1)
+		close(fd);
+	json_free(j);
+	free(file);
+	free(name);
+	free(eml);
 }
 
 static bool
-import_one(struct import *im, const char *name)
+get_ids(struct import *im)
 {
-	struct json *j = read_json(im, name);
-	char *eml = xasprintf("%.*s.eml", (int)strlen(name) - 5, name);
-	bool eightbit, listens = true;
-	int fd = j == NULL ? -1 : content(im, eml, &eightbit);
+	char *arg = xasprintf("ids=%zu", im->n);
+	const char *text = "the request cannot be sent";
+	uint64_t id;
+	int code;
 
-	if (fd == -1)
-		im->failed++;
-	else {
-		listens = hand_in(im, name, j, fd, eightbit);
-		close(fd);
+	im->nids = 0;
+	code = talk_ask(&im->ask->talk, &(struct talk_request){ .id = 0,
+	    .words = im->ask->verb->words, .args = &arg, .nargs = 1,
+	    .fd = -1 });
+	free(arg);
+	if (code == CTL_OK)
+		code = talk_answer(&im->ask->talk, part_cb, im, &id, &text);
+	if (code == CTL_OK && im->nids == im->n)
+		return true;
+	give_up(im, text);
+	return false;
+}
+
+/* Their marks are on the disk before the first of them is sent. */
+static bool
+mark_some(struct import *im)
+{
+	bool good = mark_all(im->dir, im->items, im->ids, im->n, im->fresh);
+	size_t i;
+
+	for (i = 0; i < im->n; i++)
+		im->failed += im->items[i].skip;
+	if (!good)
+		give_up(im, "what is sent must be marked in the folder");
+	return good;
+}
+
+/* A few messages, all answered at the end. */
+static void
+import_some(struct import *im)
+{
+	size_t i;
+
+	if (im->n > 0 && get_ids(im) && mark_some(im))
+		for (i = 0; i < im->n; i++) {
+			if (!interrupted && !im->items[i].skip)
+				import_one(im, i);
+			else if (im->fresh)
+				mark_undo(im->dir, &im->items[i]);
+		}
+	for (i = 0; i < im->n; i++) {
+		while (im->sent[i] && !im->lost)
+			settle(im);
+		mark_clear(&im->items[i]);
 	}
-	json_free(j);
-	free(eml);
-	return listens;
+	memset(im->sent, 0, sizeof(im->sent));
+	im->n = 0;
+}
+
+/* Those that were under way when an import was interrupted, or all others. */
+static void
+import_all(struct import *im, struct dirent **names, int n, bool fresh)
+{
+	int i;
+
+	im->fresh = fresh;
+	for (i = 0; i < n && im->why == NULL && !interrupted; i++) {
+		if (mark_under_way(names[i]->d_name) == fresh)
+			continue;
+		mark_read(&im->items[im->n], names[i]->d_name);
+		if (++im->n == AT_ONCE)
+			import_some(im);
+	}
+	if (im->why == NULL)
+		import_some(im);
+}
+
+/* --- from the beginning to the end ------------------------------------------------------ */
+
+static int
+is_wanted(const struct dirent *d)
+{
+	return mark_wanted(d->d_name);
+}
+
+static void
+on_signal(int sig)
+{
+	interrupted = 1;
+}
+
+/* What is under way is finished; a second signal ends it at once. */
+static void
+catch_signals(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal,
+	    .sa_flags = SA_RESTART | (int)SA_RESETHAND };
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
 }
 
 static int
-is_envelope(const struct dirent *d)
+open_folder(struct import *im, const char *path)
 {
-	size_t n = strlen(d->d_name);
+	im->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (im->dir == -1)
+		return complain(CTL_FAILED, "cannot read the folder %s: %s",
+		    path, strerrordesc_np(errno));
+	/* Where nothing can be locked, nobody else is likely to try. */
+	if (flock(im->dir, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK) {
+		close(im->dir);
+		return complain(CTL_TEMPORARY, "another import of %s is under "
+		    "way", path);
+	}
+	return CTL_OK;
+}
 
-	return n > 5 && strcmp(d->d_name + n - 5, ".json") == 0;
+static void
+tell(const struct import *im, const char *path)
+{
+	if (im->ask->json) {
+		printf("{\"imported\":%llu,\"known\":%llu,\"held\":%llu,"
+		    "\"failed\":%llu}\n", (unsigned long long)im->done,
+		    (unsigned long long)im->known,
+		    (unsigned long long)im->doubted,
+		    (unsigned long long)im->failed);
+		return;
+	}
+	printf("%llu imported from %s.\n", (unsigned long long)im->done, path);
+	if (im->known > 0)
+		printf("%llu had been queued before an import was "
+		    "interrupted, and are not queued twice.\n",
+		    (unsigned long long)im->known);
+	if (im->doubted > 0)
+		printf("%llu more are on hold: they were under way when the "
+		    "queue ended, or to another server's,\nand may have gone "
+		    "out. See posternctl queue list --state held; remove those that the log has as "
+		    "delivered, release the rest.\n",
+		    (unsigned long long)im->doubted);
 }
 
 int
@@ -335,30 +545,29 @@ ask_import(struct ask *a)
 	struct import im = { .ask = a };
 	struct dirent **names;
 	const char *path = a->args[0];
-	bool listens = true;
-	int i, n = scandir(path, &names, is_envelope, alphasort);
+	int i, n, code = open_folder(&im, path);
 
-	im.dir = n == -1 ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (im.dir == -1)
+	if (code != CTL_OK)
+		return code;
+	n = scandir(path, &names, is_wanted, alphasort);
+	if (n == -1)
 		return complain(CTL_FAILED, "cannot read the folder %s: %s",
 		    path, strerrordesc_np(errno));
-	for (i = 0; i < n; i++) {
-		if (listens)
-			listens = import_one(&im, names[i]->d_name);
+	catch_signals();
+	import_all(&im, names, n, false);
+	import_all(&im, names, n, true);
+	for (i = 0; i < n; i++)
 		free(names[i]);
-	}
 	free(names);
-	while (listens && im.under_way > 0)
-		listens = settle(&im);
-	for (i = 0; i < AT_ONCE; i++)
-		free(im.names[i]);
 	close(im.dir);
-	if (a->json)
-		printf("{\"imported\":%llu,\"failed\":%llu}\n",
-		    (unsigned long long)im.done,
-		    (unsigned long long)im.failed);
-	else
-		printf("%llu imported from %s.\n", (unsigned long long)im.done,
-		    path);
-	return listens && im.failed == 0 ? CTL_OK : CTL_FAILED;
+	tell(&im, path);
+	code = im.failed == 0 ? CTL_OK : CTL_FAILED;
+	if (im.why != NULL)
+		code = complain(CTL_TEMPORARY, "%s; run this import again for "
+		    "the rest", im.why);
+	else if (interrupted)
+		code = complain(CTL_FAILED, "interrupted; run it again for the "
+		    "rest");
+	free(im.why);
+	return code;
 }

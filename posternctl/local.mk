@@ -4,7 +4,8 @@ sbin_PROGRAMS += %D%/posternctl
 noinst_LIBRARIES += %D%/libposternctl.a
 %C%_libposternctl_a_SOURCES = \
 	%D%/ask.c %D%/ask.h \
-	%D%/backup.c %D%/export.c %D%/import.c \
+	%D%/backup.c %D%/export.c \
+	%D%/import.c %D%/import_marks.c %D%/import_marks.h \
 	%D%/json.c %D%/json.h \
 	%D%/certificate.c \
 	%D%/password.c %D%/password.h \

@@ -201,7 +201,7 @@ json_value(FILE *out, const struct cell *c)
 	}
 	text = c->kind == 't' ? show_time(c->value, true)
 	    : xstrdup(c->value);
-	if (c->kind == 't' && strcmp(text, "-") == 0)
+	if (*text == '\0' || (c->kind == 't' && strcmp(text, "-") == 0))
 		fputs("null", out);
 	else
 		json_put(out, text, strlen(text));
@@ -343,6 +343,8 @@ render_row(struct render *r, struct ipc_in *in)
 
 	if (!row_get(in, &row))
 		return -1;
+	if (!r->json)
+		row_for_people(&row);
 	for (i = 0; i < row.n; i++)
 		row.cells[i].shown = show(&row.cells[i]);
 	if (r->json)

@@ -14,6 +14,7 @@ kind_fits(char kind, const char *value)
 
 	switch (kind) {
 	case 's':
+	case 'k':
 		return true;
 	case 'l':
 	case 'f':
@@ -30,17 +31,35 @@ kind_fits(char kind, const char *value)
 	}
 }
 
+static void
+cell_clear(struct cell *c)
+{
+	free(c->key);
+	free(c->value);
+	free(c->shown);
+}
+
 void
 row_clear(struct row *row)
 {
 	size_t i;
 
-	for (i = 0; i < row->n; i++) {
-		free(row->cells[i].key);
-		free(row->cells[i].value);
-		free(row->cells[i].shown);
-	}
+	for (i = 0; i < row->n; i++)
+		cell_clear(&row->cells[i]);
 	row->n = 0;
+}
+
+void
+row_for_people(struct row *row)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < row->n; i++)
+		if (row->cells[i].kind == 'k')
+			cell_clear(&row->cells[i]);
+		else
+			row->cells[n++] = row->cells[i];
+	row->n = n;
 }
 
 bool

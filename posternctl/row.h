@@ -25,6 +25,8 @@ struct row {
 /* Fills *row, to be cleared when it is true; false: malformed. */
 bool	 row_get(struct ipc_in *, struct row *row);
 void	 row_clear(struct row *);
+/* Takes out what is for programs alone. */
+void	 row_for_people(struct row *);
 /* The value of this key, borrowed, or "". */
 const char *row_value(const struct row *, const char *key);
 uint64_t row_number(const struct row *, const char *key);

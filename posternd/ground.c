@@ -3,11 +3,13 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <time.h>
 
 #include "lib/log.h"
 #include "lib/num.h"
+#include "lib/xalloc.h"
 #include "posternd/ground.h"
 #include "posternd/slices.h"
 
@@ -228,6 +230,68 @@ own_directories(const struct config *cfg, struct buf *problems,
 
 /* --- the disk -------------------------------------------------------------------------- */
 
+static int
+open_queue(const struct config *cfg)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/queue", cfg->state_dir);
+	return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/*
+ * Emptied, by a name by which a queue that was killed but has not ended yet does
+ * not keep it. A worker of smtpd may live on and write to it: the next queue
+ * sees to that while it has a name. The directory is its user's, so what is not
+ * his own file, or has other names, is only removed.
+ */
+static void
+empty_unaccepted(const struct config *cfg, int dir, const char *name)
+{
+	int fd = openat(dir, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC);
+	char *old = xasprintf("old-%s", name + 4);
+	struct stat st;
+	bool own = fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_nlink == 1 && st.st_uid == cfg->users[ROLE_QUEUE].uid;
+	bool named = renameat(dir, name, dir, old) == 0;
+
+	if (((!named || !own) && unlinkat(dir, named ? old : name, 0) == -1) ||
+	    (own && ftruncate(fd, 0) == -1))
+		log_warn("cannot empty %s/queue/spool/%s", cfg->state_dir,
+		    name);
+	if (fd != -1)
+		close(fd);
+	free(old);
+}
+
+/*
+ * Large bodies that were never accepted (queue/spool.h). The queue would do the
+ * same; but it may be these that leave no room to start.
+ */
+static void
+empty_all_unaccepted(const struct config *cfg)
+{
+	int queue = open_queue(cfg), fd;
+	struct dirent *e;
+	DIR *d;
+
+	if (queue == -1)
+		return;
+	fd = openat(queue, "spool", O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC);
+	close(queue);
+	if (fd == -1)
+		return;
+	if ((d = fdopendir(fd)) == NULL)
+		fatal("fdopendir");
+	while ((e = readdir(d)) != NULL)
+		if (strncmp(e->d_name, "new-", 4) == 0 ||
+		    strncmp(e->d_name, "old-", 4) == 0)
+			empty_unaccepted(cfg, fd, e->d_name);
+	closedir(d);
+}
+
 /*
  * The queue's ballast (queue/ballast.h), for it is not only the queue that needs
  * room to start. The directory is its user's: what lies there by that name is
@@ -237,11 +301,8 @@ own_directories(const struct config *cfg, struct buf *problems,
 static int
 open_ballast(const struct config *cfg, struct stat *st)
 {
-	char path[PATH_MAX];
-	int dir, fd;
+	int dir = open_queue(cfg), fd;
 
-	snprintf(path, sizeof(path), "%s/queue", cfg->state_dir);
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir == -1)
 		return -1;
 	fd = openat(dir, "ballast", O_WRONLY | O_NOFOLLOW | O_NONBLOCK |
@@ -264,17 +325,21 @@ throw_ballast(const struct config *cfg, struct buf *warnings)
 	struct statvfs vfs;
 	struct stat st;
 	int fd = open_ballast(cfg, &st);
+	uint64_t has;
 
 	if (fd == -1)
 		return;
-	if (st.st_size > 0 && fstatvfs(fd, &vfs) == 0 &&
-	    (uint64_t)vfs.f_bavail * vfs.f_frsize < (uint64_t)st.st_size) {
+	has = (uint64_t)st.st_blocks * 512;	/* a copy may have holes */
+	if (has > (uint64_t)st.st_size)
+		has = (uint64_t)st.st_size;
+	if (has > 0 && fstatvfs(fd, &vfs) == 0 &&
+	    (uint64_t)vfs.f_bavail * vfs.f_frsize < has) {
 		if (ftruncate(fd, 0) == 0)
 			config_problem(warnings, cfg, "state-dir", "the disk "
 			    "that %s/queue is on is full: the ballast of %s is "
 			    "thrown off, so that what is queued can go on; "
 			    "make room", cfg->state_dir, num_print_size(
-			    (uint64_t)st.st_size, size));
+			    has, size));
 		else
 			log_warn("cannot empty %s/queue/ballast",
 			    cfg->state_dir);
@@ -422,6 +487,7 @@ ground_prepare(const struct config *cfg, struct buf *problems,
 
 	if (make_state_dir(cfg, problems) == -1 || lock(cfg, problems) == -1)
 		return -1;
+	empty_all_unaccepted(cfg);
 	throw_ballast(cfg, warnings);
 	bad = check_room(cfg, problems, warnings);
 	bad |= own_directories(cfg, problems, warnings);

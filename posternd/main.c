@@ -1,5 +1,7 @@
 #include "lib/prelude.h"
 
+#include <getopt.h>
+
 #include "posternd/posternd.h"
 
 static int
@@ -19,11 +21,16 @@ usage(FILE *to, int code)
 int
 main(int argc, char **argv)
 {
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 }
+	};
 	const char *file = POSTERN_SYSCONFDIR "/postern.conf";
 	bool check = false, foreground = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "df:hnV")) != -1) {
+	while ((c = getopt_long(argc, argv, "df:hnV", options, NULL)) != -1) {
 		switch (c) {
 		case 'd':
 			foreground = true;

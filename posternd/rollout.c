@@ -176,7 +176,7 @@ static const struct {
 	uint64_t deadline_ms;
 } order[] = {
 	{ ROLE_SMTPD, 20000 },
-	{ ROLE_RELAY, 10000 },
+	{ ROLE_RELAY, 40000 },	/* see relay/pool.c */
 	{ ROLE_QUEUE, 30000 },
 	{ ROLE_AUTH, 5000 },
 	{ ROLE_SOURCE, 2000 },

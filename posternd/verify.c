@@ -22,12 +22,16 @@ static struct buf *faults, *doubts;
 
 /* --- the machine ------------------------------------------------------------------ */
 
+/*
+ * A session costs the other processes as much as its worker: one worker for two
+ * processors has both busy, and more of them share each turn of queue's less.
+ */
 static uint32_t
-processors(void)
+usual_workers(void)
 {
 	cpu_set_t set;
 	int n = sched_getaffinity(0, sizeof(set), &set) == -1 ? 1 :
-	    CPU_COUNT(&set);
+	    (CPU_COUNT(&set) + 1) / 2;
 
 	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (uint32_t)n;
 }
@@ -349,7 +353,7 @@ verify(struct config *cfg, struct buf *problems, struct buf *warnings)
 	faults = problems;
 	doubts = warnings;
 	if (cfg->workers == 0)
-		cfg->workers = processors();
+		cfg->workers = usual_workers();
 	verify_hostname(cfg);
 	verify_path(cfg, "state-dir", cfg->state_dir);
 	verify_path(cfg, "control-socket", cfg->control_socket);

@@ -28,13 +28,17 @@ free_bytes(const char *dir)
 	    (uint64_t)v.f_bavail * v.f_frsize;
 }
 
-/* Of the file; -1: there is none. */
+/* What is in it: a copy may have holes. -1: there is none. */
 static int64_t
 size_of(const char *path)
 {
 	struct stat st;
+	int64_t has;
 
-	return stat(path, &st) == -1 ? -1 : (int64_t)st.st_size;
+	if (stat(path, &st) == -1)
+		return -1;
+	has = (int64_t)st.st_blocks * 512;
+	return has < (int64_t)st.st_size ? has : (int64_t)st.st_size;
 }
 
 /* Cuts it to this size. Called with the lock. */

@@ -122,6 +122,24 @@ series_add(struct series *s, uint64_t at_ms, uint64_t slot_ms,
 	add_all(last->total, amount);
 }
 
+/* From that slot on; there is nothing to do when no window reaches it. */
+static void
+series_take(struct series *s, uint64_t at_ms, uint64_t slot_ms,
+    const uint64_t amount[LIMIT_KINDS])
+{
+	uint64_t start = at_ms - at_ms % slot_ms;
+	size_t i = s->end;
+	int k;
+
+	while (i > s->first && s->v[i - 1].start_ms >= start)
+		i--;
+	if (i == s->end || s->v[i].start_ms != start)
+		return;
+	for (; i < s->end; i++)
+		for (k = 0; k < LIMIT_KINDS; k++)
+			s->v[i].total[k] -= amount[k];
+}
+
 /* The first slot of which a moment is still inside the window. */
 static size_t
 series_window(const struct series *s, uint64_t window_ms, uint64_t slot_ms,
@@ -400,6 +418,18 @@ caps_charge(struct caps *c, const struct conf_cap *cap, const char *account,
 	usage_prune(c, u, now_ms);
 	series_add(&u->minutes, now_ms, MINUTE_MS, amount);
 	series_add(&u->seconds, now_ms, SECOND_MS, amount);
+}
+
+void
+caps_take_back(struct caps *c, const char *account,
+    const uint64_t amount[LIMIT_KINDS], uint64_t charged_ms)
+{
+	struct usage *u = usage_find(c, account);
+
+	if (u == NULL)
+		return;
+	series_take(&u->minutes, charged_ms, MINUTE_MS, amount);
+	series_take(&u->seconds, charged_ms, SECOND_MS, amount);
 }
 
 void

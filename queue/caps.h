@@ -57,6 +57,9 @@ uint32_t caps_recipients_left(const struct caps *, const struct conf_cap *,
 /* Adds to what was used, whatever the cap says: check comes first. */
 void	 caps_charge(struct caps *, const struct conf_cap *, const char *account,
 	    const uint64_t amount[LIMIT_KINDS], uint64_t now_ms);
+/* Takes back what was charged then: there was no message. */
+void	 caps_take_back(struct caps *, const char *account,
+	    const uint64_t amount[LIMIT_KINDS], uint64_t charged_ms);
 
 /* What stands in a window that ends now. */
 void	 caps_used(const struct caps *, const char *account,

@@ -43,7 +43,7 @@ charge_check(const struct queue *q, const struct ticket *t,
 	return verdict;
 }
 
-void
+uint64_t
 charge_take(struct queue *q, const struct ticket *t,
     const uint64_t amount[LIMIT_KINDS])
 {
@@ -56,6 +56,18 @@ charge_take(struct queue *q, const struct ticket *t,
 	if (*t->device != '\0')
 		caps_charge(q->caps, caps_find(q->caps, cap),
 		    ticket_login(t, login), amount, now);
+	return now;
+}
+
+void
+charge_take_back(struct queue *q, const struct store_msg *m,
+    uint64_t charged_ms)
+{
+	char login[LOGIN_MAX + 1];
+
+	caps_take_back(q->caps, m->account, m->charge, charged_ms);
+	if (store_msg_login(m, login) != NULL)
+		caps_take_back(q->caps, login, m->charge, charged_ms);
 }
 
 uint32_t

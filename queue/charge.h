@@ -20,9 +20,12 @@ struct charge_refusal {
 /* Whether this could be charged now. *no is set unless CAPS_OK. */
 enum caps_verdict charge_check(const struct queue *, const struct ticket *,
 	    const uint64_t amount[LIMIT_KINDS], struct charge_refusal *no);
-/* Charges, whatever the caps say: check comes first. */
-void	 charge_take(struct queue *, const struct ticket *,
+/* Charges, whatever the caps say: check comes first. When: charged_ms below. */
+uint64_t charge_take(struct queue *, const struct ticket *,
 	    const uint64_t amount[LIMIT_KINDS]);
+/* What this one was charged then: it did not get in. */
+void	 charge_take_back(struct queue *, const struct store_msg *,
+	    uint64_t charged_ms);
 
 /* Recipients that a message may have by the caps' own word; 0: any number. */
 uint32_t charge_rcpts_max(const struct queue *, const struct ticket *);

@@ -15,10 +15,13 @@
 #include <sys/stat.h>
 #include <fcntl.h>
 
+#include "lib/crc32c.h"
 #include "lib/log.h"
 #include "lib/whole.h"
 #include "lib/xalloc.h"
-#include "queue/ctl_private.h"
+#include "queue/ctl_bodies.h"
+#include "queue/ctl_verbs.h"
+#include "queue/ctl_walk.h"
 #include "queue/tasks.h"
 #include "queue/vault.h"
 
@@ -44,8 +47,11 @@ struct backup {
 	uint64_t messages, unreadable;
 
 	/* The thread's while it has the task: */
+	uint8_t	*piece;		/* owned: VAULT_PIECE_MAX of a body */
 	int	 body;		/* of the message written last, or -1 */
 	uint64_t body_at, body_size;
+	uint64_t id;		/* its message's */
+	uint32_t body_crc, crc;	/* of all of it; of what was copied */
 	uint64_t written, unsynced;
 	int	 error;		/* errno; the file is worth nothing */
 };
@@ -70,21 +76,43 @@ write_out(struct backup *b)
 		b->error = errno;
 }
 
+static void
+is_unreadable(struct backup *b, uint64_t id, const char *why)
+{
+	char text[STORE_ID_LEN + 1];
+
+	store_id_text(id, text);
+	log_warnx("%s is not in the backup: %s", text, why);
+	b->unreadable++;
+}
+
+/* False when it is not what the body has there, or all was not the body. */
+static bool
+is_sound(struct backup *b, ssize_t n)
+{
+	if (n <= 0 || (uint64_t)n > b->body_size - b->body_at)
+		return false;
+	b->crc = crc32c(b->crc, b->piece, (size_t)n);
+	return b->body_at + (uint64_t)n < b->body_size ||
+	    b->crc == b->body_crc;
+}
+
 /* A piece of the body; the last of them closes it. */
 static void
 copy_piece(struct backup *b)
 {
-	static uint8_t piece[VAULT_PIECE_MAX];
-	ssize_t n = pread(b->body, piece, sizeof(piece), (off_t)b->body_at);
+	ssize_t n = pread(b->body, b->piece, VAULT_PIECE_MAX,
+	    (off_t)b->body_at);
 
 	if (n == -1 && errno == EINTR)
 		return;
-	if (n > 0 && (uint64_t)n <= b->body_size - b->body_at) {
-		vault_put_piece(&b->buf, piece, (size_t)n);
+	if (is_sound(b, n)) {
+		vault_put_piece(&b->buf, b->piece, (size_t)n);
 		b->body_at += (uint64_t)n;
 	} else {
 		vault_put_void(&b->buf);
-		b->unreadable++;
+		is_unreadable(b, b->id, "its spool file was not read as it "
+		    "was written");
 		b->messages--;
 		b->body_at = b->body_size;
 	}
@@ -152,10 +180,9 @@ failed(struct asked *a)
 
 static void
 one(struct asked *a, const struct store_msg *m, const uint8_t *p, size_t n,
-    int fd, const char *errstr)
+    int fd, uint32_t crc, const char *errstr)
 {
 	struct backup *b = a->own;
-	char id[STORE_ID_LEN + 1];
 
 	if (failed(a)) {
 		a->enough = true;
@@ -165,9 +192,7 @@ one(struct asked *a, const struct store_msg *m, const uint8_t *p, size_t n,
 		return;
 	}
 	if (errstr != NULL) {
-		store_id_text(m->id, id);
-		log_warnx("%s is not in the backup: %s", id, errstr);
-		b->unreadable++;
+		is_unreadable(b, m->id, errstr);
 		asked_later(a, 0, ctl_bodies_on);
 		return;
 	}
@@ -176,6 +201,9 @@ one(struct asked *a, const struct store_msg *m, const uint8_t *p, size_t n,
 	b->body = fd;
 	b->body_at = 0;
 	b->body_size = m->size;
+	b->body_crc = crc;
+	b->crc = 0;
+	b->id = m->id;
 	if (fd != -1 || b->buf.len >= FLUSH)
 		give(a);
 	else
@@ -266,6 +294,7 @@ backup_clear(struct asked *a)
 		close(b->body);
 	if (b->fd != -1)
 		close(b->fd);
+	free(b->piece);
 	free(b);
 }
 
@@ -310,6 +339,7 @@ ctl_backup(struct asked *a, size_t argc, const char *const *argv)
 	b->body = -1;
 	b->bodies.one = one;
 	b->began_ms = ev_now_ms();
+	b->piece = xmalloc(VAULT_PIECE_MAX);
 	buf_init(&b->buf, FLUSH + 2 * VAULT_FRAME_MAX);
 	a->own = b;
 	a->clear = backup_clear;

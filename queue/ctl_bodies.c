@@ -1,8 +1,8 @@
-/* A walk through the queue with the bodies of what it finds. */
 #include "lib/prelude.h"
 
 #include "lib/xalloc.h"
-#include "queue/ctl_private.h"
+#include "queue/ctl_bodies.h"
+#include "queue/ctl_walk.h"
 
 /* A message that is just being accepted has its body on disk in a moment. */
 #define TRIES	20
@@ -41,18 +41,19 @@ still_there_cb(struct store_msg *const *msgs, size_t n, void *arg)
 	} else if (++b->tries < TRIES && !a->gone)
 		asked_later(a, AGAIN_MS, next);
 	else
-		b->one(a, b->v[b->next], NULL, 0, -1, b->errstr);
+		b->one(a, b->v[b->next], NULL, 0, -1, 0, b->errstr);
 }
 
 static void
-body_cb(const uint8_t *p, size_t n, int fd, const char *errstr, void *arg)
+body_cb(const uint8_t *p, size_t n, int fd, uint32_t crc,
+    const char *errstr, void *arg)
 {
 	struct asked *a = arg;
 	struct bodies *b = a->bodies;
 
 	b->errstr = errstr;
 	if (errstr == NULL)
-		b->one(a, b->v[b->next], p, n, fd, NULL);
+		b->one(a, b->v[b->next], p, n, fd, crc, NULL);
 	else
 		store_load(a->q->store, b->v[b->next]->id, still_there_cb, a);
 }

@@ -7,7 +7,10 @@
 #include "lib/prelude.h"
 
 #include "lib/xalloc.h"
-#include "queue/ctl_private.h"
+#include "queue/ctl_row.h"
+#include "queue/ctl_verbs.h"
+#include "queue/ctl_walk.h"
+#include "queue/life_admin.h"
 #include "queue/route.h"
 
 /*
@@ -30,17 +33,19 @@ struct bulk {
 };
 
 static const struct {
-	const char *would, *done, *so;
+	const char *would, *done, *so, *key;
 } words[LIFE_ORDERS] = {
-	[LIFE_HOLD] = { "would be held", "held", "on hold already" },
-	[LIFE_RELEASE] = { "would be released", "released", "not on hold" },
+	[LIFE_HOLD] = { "would be held", "held", "on hold already", "held" },
+	[LIFE_RELEASE] = { "would be released", "released", "not on hold",
+	    "released" },
 	[LIFE_RETRY] = { "would be tried", "to be tried now",
-	    "being tried already" },
+	    "being tried already", "retried" },
 	[LIFE_RETRY_KEPT] = { "would be tried", "to be tried now",
-	    "being tried already" },
+	    "being tried already", "retried" },
 	[LIFE_REDIRECT] = { "would be redirected", "redirected",
-	    "on that route already" },
-	[LIFE_REMOVE] = { "would be removed", "removed", "removed already" },
+	    "on that route already", "redirected" },
+	[LIFE_REMOVE] = { "would be removed", "removed", "removed already",
+	    "removed" },
 };
 
 static void
@@ -116,6 +121,9 @@ in_words(const struct bulk *b, const char *done, char text[WORDS_MAX])
 		{ LIFE_HELD, "on hold, release them first" },
 		{ LIFE_KEPT, "kept until the hour that their sender has set; "
 		    "to send one now, name it: queue retry ID" },
+		{ LIFE_FAILED, "failed already, whose senders are told in one "
+		    "report about all of theirs, within five minutes or once "
+		    "the disk has room for it" },
 		{ LIFE_GONE, "not there (any more)" },
 	};
 	uint64_t n;
@@ -135,25 +143,57 @@ in_words(const struct bulk *b, const char *done, char text[WORDS_MAX])
 	}
 }
 
+/* The sentence once more, and its numbers, for programs. */
+static void
+counts_row(struct asked *a, const char *text)
+{
+	const struct bulk *b = a->own;
+
+	if (!a->filter.counts || a->filter.count || a->filter.dry_run)
+		return;
+	child_ctl_row(a->id, 9);
+	child_ctl_str("done", text);
+	child_ctl_num(words[b->order.kind].key, changed(b));
+	child_ctl_num("at_next_hop", b->did[LIFE_SOON]);
+	child_ctl_num("later", b->did[LIFE_LATER]);
+	child_ctl_num("already", b->did[LIFE_WAS_SO]);
+	child_ctl_num("on_hold", b->did[LIFE_HELD]);
+	child_ctl_num("kept", b->did[LIFE_KEPT]);
+	child_ctl_num("failed", b->did[LIFE_FAILED]);
+	child_ctl_num("missing", b->did[LIFE_GONE] + b->missing);
+	asked_send(a);
+}
+
+/* Ends it well, or with what could not be done. */
+static void
+bulk_over(struct asked *a, enum ctl_exit code, const char *text)
+{
+	counts_row(a, text);
+	asked_end(a, code, "%s", text);
+}
+
 static void
 bulk_end(struct asked *a, const char *done)
 {
 	struct bulk *b = a->own;
-	char text[WORDS_MAX];
+	char text[WORDS_MAX], end[WORDS_MAX + 128];
 
 	in_words(b, done, text);
 	a->missing = b->missing;
+	snprintf(end, sizeof(end), "%s%s", text, a->disk_full ? "; the disk is "
+	    "full and no more can be written down: please make room, then say "
+	    "it again" : ".");
 	if (a->disk_full)
-		asked_end(a, CTL_TEMPORARY, "%s; the disk is full and no more "
-		    "can be written down: please make room, then say it again",
-		    text);
+		bulk_over(a, CTL_TEMPORARY, end);
 	else if (b->named > 0 && b->missing == b->named)
 		ctl_missing(a);
-	else if (changed(b) + b->did[LIFE_WAS_SO] == 0 && b->did[LIFE_HELD] > 0)
+	else if (changed(b) + b->did[LIFE_WAS_SO] == 0 &&
+	    b->did[LIFE_HELD] + b->did[LIFE_FAILED] > 0)
 		asked_end(a, CTL_FAILED, "%s", text);
+	else if (a->seen == 0 && a->filter.any && !a->filter.all)
+		bulk_over(a, CTL_OK, CTL_NOTHING);
 	else
-		asked_end(a, b->missing > 0 ? CTL_NOT_FOUND : CTL_OK, "%s.",
-		    text);
+		bulk_over(a, b->missing > 0 ? CTL_NOT_FOUND : CTL_OK, end);
 }
 
 static void
@@ -211,7 +251,7 @@ dry_done(struct asked *a)
 	}
 	if (a->seen + b->missing == 0)
 		asked_end(a, CTL_OK, a->filter.any ?
-		    "No message is like that." : "The queue is empty.");
+		    CTL_NOTHING : "The queue is empty.");
 	else
 		bulk_end(a, words[b->order.kind].would);
 }
@@ -243,9 +283,9 @@ order(struct asked *a, enum life_kind kind, const char *route, size_t argc,
 		ctl_walk(a, show, dry_done);
 	else {
 		a->changes = true;
-		/* On a full disk most is for mail that leaves; so does this. */
-		if (kind != LIFE_REMOVE)
-			a->leave = a->q->conf->segment_bytes / LEAVE_PART;
+		a->removes = kind == LIFE_REMOVE;
+		/* On a full disk most is for mail that leaves. */
+		a->leave = a->q->conf->segment_bytes / LEAVE_PART;
 		ctl_walk(a, obey, pass_done);
 	}
 }
@@ -271,10 +311,17 @@ ctl_retry(struct asked *a, size_t argc, const char *const *argv)
 void
 ctl_flush(struct asked *a, size_t argc, const char *const *argv)
 {
-	static const char *const all[] = { "all=yes", "state=waiting" };
+	static const char *const all[] = { "all=yes", "state=waiting",
+	    "counts=yes" };
+	bool counts = argc == 1 && strcmp(argv[0], "counts=yes") == 0;
 
+	if (argc > 0 && !counts) {
+		asked_end(a, CTL_USAGE, "queue flush is for all; for some: "
+		    "posternctl queue retry FILTER --yes");
+		return;
+	}
 	sched_unblock(a->q->sched, NULL);
-	order(a, LIFE_RETRY, "", nitems(all), all);
+	order(a, LIFE_RETRY, "", nitems(all) - !counts, all);
 }
 
 void

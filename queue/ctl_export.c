@@ -1,19 +1,31 @@
 /*
  * Messages on their way to a folder of the admin's: for each a row with its
- * envelope, a row per recipient, and its bytes. posternctl writes the files.
+ * envelope, a row per recipient, and its bytes. posternctl writes the files, and
+ * says on which disk ("device="): on the queue's own it must not take the room
+ * that the queue needs, so it goes no faster than that is looked at.
  */
 #include "lib/prelude.h"
 
+#include <sys/stat.h>
+
+#include "lib/crc32c.h"
 #include "lib/xalloc.h"
-#include "queue/ctl_private.h"
+#include "queue/ctl_bodies.h"
+#include "queue/ctl_verbs.h"
+#include "queue/ctl_walk.h"
+#include "queue/ctl_words.h"
 
 #define PIECE	(32 * 1024)
+#define RATE	(32 * 1024 * 1024)	/* bytes a second, to the queue's disk */
 
 struct export {
 	struct bodies bodies;
 	int	 fd;		/* of the body under way, or -1 */
-	uint64_t at;
+	uint64_t at, size;
+	uint32_t crc, sum;	/* as it is to be, and of the bytes read */
 	uint64_t unreadable;
+	bool	 own_disk, no_room;
+	uint64_t sent, began_ms;
 };
 
 static void
@@ -83,6 +95,43 @@ rcpt_rows(struct asked *a, const struct store_msg *m)
 	}
 }
 
+/* --- the disk that it goes to ---------------------------------------------------------- */
+
+static bool
+on_own_disk(const struct asked *a)
+{
+	struct stat here;
+
+	return a->filter.device != 0 && a->q->conf->state_dir != NULL &&
+	    stat(a->q->conf->state_dir, &here) == 0 &&
+	    here.st_dev == a->filter.device;
+}
+
+/* Nothing more is to be sent. */
+static bool
+no_room(struct asked *a)
+{
+	struct export *e = a->own;
+
+	if (e->own_disk && !store_has_room(a->q->store))
+		e->no_room = a->enough = true;
+	return e->no_room;
+}
+
+/* The next one, when so many bytes may have been written. */
+static void
+go_on(struct asked *a)
+{
+	struct export *e = a->own;
+	uint64_t due_ms = e->sent * 1000 / RATE;
+	uint64_t spent_ms = ev_now_ms() - e->began_ms;
+
+	if (e->own_disk && due_ms > spent_ms)
+		asked_later(a, due_ms - spent_ms, ctl_bodies_on);
+	else
+		ctl_bodies_on(a);
+}
+
 /* --- bodies -------------------------------------------------------------------------- */
 
 static void
@@ -92,7 +141,18 @@ file_over(struct asked *a)
 
 	close(e->fd);
 	e->fd = -1;
-	ctl_bodies_on(a);
+	go_on(a);
+}
+
+/*
+ * It was read to the end before; a disk may say another thing the second time.
+ * Without its last piece posternctl will not keep it.
+ */
+static bool
+misread(struct export *e, const uint8_t *p, size_t n)
+{
+	e->sum = crc32c(e->sum, p, n);
+	return e->at + n == e->size && e->sum != e->crc;
 }
 
 static void
@@ -102,19 +162,19 @@ file_more(struct asked *a)
 	uint8_t piece[PIECE];
 	ssize_t n;
 
-	while (asked_room(a) && !a->gone) {
+	while (asked_room(a) && !a->gone && !no_room(a)) {
 		n = pread(e->fd, piece, sizeof(piece), (off_t)e->at);
 		/* posternctl counts the bytes: it will miss these. */
-		if (n == -1)
-			e->unreadable++;
-		if (n <= 0) {
+		if (n <= 0 || misread(e, piece, (size_t)n)) {
+			e->unreadable += n != 0;
 			file_over(a);
 			return;
 		}
 		asked_text(a, piece, (size_t)n);
 		e->at += (uint64_t)n;
+		e->sent += (uint64_t)n;
 	}
-	if (a->gone)
+	if (a->gone || e->no_room)
 		file_over(a);
 	else
 		asked_wait(a, file_more);
@@ -122,10 +182,16 @@ file_more(struct asked *a)
 
 static void
 one(struct asked *a, const struct store_msg *m, const uint8_t *p, size_t n,
-    int fd, const char *errstr)
+    int fd, uint32_t crc, const char *errstr)
 {
 	struct export *e = a->own;
 
+	if (no_room(a)) {
+		if (fd != -1)
+			close(fd);
+		asked_later(a, 0, ctl_bodies_on);
+		return;
+	}
 	if (errstr == NULL) {
 		envelope_row(a, m);
 		rcpt_rows(a, m);
@@ -134,12 +200,17 @@ one(struct asked *a, const struct store_msg *m, const uint8_t *p, size_t n,
 	if (fd != -1) {
 		e->fd = fd;
 		e->at = 0;
+		e->size = m->size;
+		e->crc = crc;
+		e->sum = 0;
 		file_more(a);
 		return;
 	}
-	if (errstr == NULL)
+	if (errstr == NULL) {
 		asked_text(a, p, n);
-	ctl_bodies_on(a);
+		e->sent += n;
+	}
+	go_on(a);
 }
 
 static void
@@ -148,7 +219,11 @@ export_done(struct asked *a)
 	struct export *e = a->own;
 	char n[NUM_TEXT_LEN];
 
-	if (e->unreadable > 0)
+	if (e->no_room)
+		asked_end(a, CTL_FAILED, "the export was given up, as it would "
+		    "have filled the disk that the queue itself needs: name a "
+		    "folder on another one");
+	else if (e->unreadable > 0)
 		asked_end(a, CTL_FAILED, "%s cannot be read; see the log",
 		    num_print_count(e->unreadable, "message", n));
 	else if (a->missing > 0)
@@ -168,6 +243,8 @@ ctl_export(struct asked *a, size_t argc, const char *const *argv)
 		return;
 	e = xcalloc(1, sizeof(*e));
 	e->fd = -1;
+	e->own_disk = on_own_disk(a);
+	e->began_ms = ev_now_ms();
 	e->bodies.one = one;
 	a->own = e;
 	a->clear = export_clear;

@@ -5,10 +5,18 @@
 #include "lib/num.h"
 #include "lib/xalloc.h"
 #include "queue/ctl_filter.h"
+#include "queue/ctl_shape.h"
 #include "queue/life.h"
+#include "queue/life_report.h"
+#include "queue/reserve.h"
 #include "queue/route.h"
 
-static const char *const states[] = { "waiting", "line", "sending", "held" };
+static const char *const states[] = { "waiting", "line", "sending", "held",
+    "failed" };
+
+/* Of one that is shown for nobody: a report about what was delivered waits. */
+#define TOLD_LATER	"delivered; the report of it waits"
+#define NO_ROOM		TOLD_LATER " for room on the disk"
 
 static const char *
 problem(const char *fmt, ...) PRINTFLIKE(1, 2);
@@ -54,6 +62,31 @@ get_str(struct filter *f, const char **to, const char *value)
 	return NULL;
 }
 
+/*
+ * "a@b", "@b" or "b"; what no address can be would fit nothing, and the admin
+ * would take that for an answer.
+ */
+static const char *
+get_address(struct filter *f, const char **to, const char *value)
+{
+	const char *at = strrchr(value, '@');
+	const char *domain = at == NULL ? value : at + 1;
+	size_t n = strlen(domain);
+	bool good = addr_is_domain(domain, n, ADDR_UTF8) ||
+	    addr_is_literal(domain, n);
+
+	if (at == NULL)		/* "alice" alone is nobody's domain */
+		good = good && strchr(domain, '.') != NULL;
+	else if (at != value)
+		good = addr_parse(value, strlen(value), ADDR_UTF8, NULL) ==
+		    NULL;
+	if (!good && strcmp(value, "<>") != 0)
+		return problem("\"%.100s\" is no address; write "
+		    "user@example.net, @example.net for all of a domain, or <> "
+		    "for the null return path", log_escs(value));
+	return get_str(f, to, value);
+}
+
 static const char *
 get_age(uint64_t *ms, const char *value)
 {
@@ -72,13 +105,15 @@ get_state(struct filter *f, const char *value)
 {
 	size_t i;
 
+	if (strcmp(value, "in line") == 0)	/* as a list has it */
+		value = "line";
 	for (i = 0; i < nitems(states); i++)
 		if (strcmp(states[i], value) == 0) {
 			f->state = states[i];
 			return NULL;
 		}
-	return problem("\"%s\" is no state; there are waiting, line, sending "
-	    "and held", log_escs(value));
+	return problem("\"%s\" is no state; there are waiting, line, sending, "
+	    "held and failed", log_escs(value));
 }
 
 static const char *
@@ -98,6 +133,13 @@ get_upto(struct filter *f, const char *value)
 }
 
 static const char *
+get_device(struct filter *f, const char *value)
+{
+	return num_parse(value, strlen(value), 0, UINT64_MAX, &f->device) ==
+	    -1 ? problem("device is no number") : NULL;
+}
+
+static const char *
 get_flag(bool *flag)
 {
 	*flag = true;
@@ -112,9 +154,8 @@ get_option(struct filter *f, const char *name, size_t len, const char *value,
 	struct {
 		const char *name, **to;
 	} strs[] = {
-		{ "account", &f->account }, { "from", &f->from },
-		{ "to", &f->to }, { "route", &f->route }, { "hop", &f->hop },
-		{ "reason", &f->reason },
+		{ "account", &f->account }, { "route", &f->route },
+		{ "hop", &f->hop }, { "reason", &f->reason },
 	};
 	size_t i;
 
@@ -123,6 +164,10 @@ get_option(struct filter *f, const char *name, size_t len, const char *value,
 	for (i = 0; i < nitems(strs); i++)
 		if (IS(strs[i].name))
 			return get_str(f, strs[i].to, value);
+	if (IS("from"))
+		return get_address(f, &f->from, value);
+	if (IS("to"))
+		return get_address(f, &f->to, value);
 	if (IS("older"))
 		return get_age(&f->older_ms, value);
 	if (IS("newer"))
@@ -136,6 +181,8 @@ get_option(struct filter *f, const char *name, size_t len, const char *value,
 		return get_limit(f, value);
 	if (IS("upto"))
 		return get_upto(f, value);
+	if (IS("device"))
+		return get_device(f, value);
 	if (IS("by"))
 		return get_str(f, &f->by, value);
 	if (IS("all"))
@@ -144,6 +191,8 @@ get_option(struct filter *f, const char *name, size_t len, const char *value,
 		return get_flag(&f->dry_run);
 	if (IS("count"))
 		return get_flag(&f->count);
+	if (IS("counts"))
+		return get_flag(&f->counts);
 	if (IS("body"))
 		return get_flag(&f->body);
 #undef IS
@@ -166,11 +215,26 @@ get_id(struct filter *f, const char *text)
 	return NULL;
 }
 
+/* Of two the second would count, or none would fit both: neither is meant. */
+static const char *
+why_twice(const char *const *argv, size_t i)
+{
+	size_t j, len = strcspn(argv[i], "=") + 1;
+
+	for (j = 0; j < i; j++)
+		if (strncmp(argv[j], argv[i], len) == 0)
+			return problem("--%.*s is given twice, and all that is "
+			    "given must be true at once: give it once, and run "
+			    "the command for each", (int)(len - 1 < 32 ? len -
+			    1 : 32), argv[i]);
+	return NULL;
+}
+
 const char *
 filter_parse(struct filter *f, size_t argc, const char *const *argv)
 {
 	const char *why = NULL, *eq;
-	bool narrows;
+	bool narrows = false;
 	size_t i;
 
 	memset(f, 0, sizeof(*f));
@@ -180,9 +244,12 @@ filter_parse(struct filter *f, size_t argc, const char *const *argv)
 			why = get_id(f, argv[i]);
 			continue;
 		}
-		why = get_option(f, argv[i], (size_t)(eq - argv[i]), eq + 1,
-		    &narrows);
-		f->any |= narrows;
+		why = why_twice(argv, i);
+		if (why == NULL) {
+			why = get_option(f, argv[i], (size_t)(eq - argv[i]),
+			    eq + 1, &narrows);
+			f->any |= narrows;
+		}
 	}
 	if (why == NULL && f->nids > 0 && (f->any || f->all))
 		why = "name messages by id or by what is true of them, not "
@@ -211,25 +278,40 @@ filter_nowhere(const struct filter *f, const struct queue *q)
 
 /* --- what is true of a message ------------------------------------------------------ */
 
+/* The first of them, or the number of recipients. */
+static size_t
+first_of(const struct store_msg *m, enum rcpt_state state)
+{
+	size_t i;
+
+	for (i = 0; i < m->env.nrcpts; i++)
+		if (m->rcpts[i].state == state)
+			break;
+	return i;
+}
+
 const char *
 filter_state(const struct queue *q, const struct store_msg *m)
 {
 	const struct live_msg *lm = live_find(q->live, m->id);
 
-	if (lm == NULL || lm->state == LIVE_RESTING || lm->state == LIVE_GONE)
-		return states[m->hold == HOLD_NONE ? 0 : 3];
-	return states[lm->nsent > 0 ? 2 : 1];
+	if (lm != NULL && lm->state == LIVE_GATHERED)
+		return states[4];
+	if (lm != NULL && lm->state == LIVE_STORING && m->hold != HOLD_NONE)
+		return states[3];
+	if (lm != NULL && lm->state != LIVE_RESTING && lm->state != LIVE_GONE)
+		return states[lm->nsent > 0 ? 2 : 1];
+	if (m->hold != HOLD_NONE)
+		return states[3];
+	return states[filter_shown(m) == RCPT_OWED &&
+	    first_of(m, RCPT_OWED) < m->env.nrcpts ? 4 : 0];
 }
 
-static size_t
-first_pending(const struct store_msg *m)
+enum rcpt_state
+filter_shown(const struct store_msg *m)
 {
-	size_t i;
-
-	for (i = 0; i < m->env.nrcpts; i++)
-		if (m->rcpts[i].state == RCPT_PENDING)
-			break;
-	return i;
+	return first_of(m, RCPT_PENDING) < m->env.nrcpts ? RCPT_PENDING :
+	    RCPT_OWED;
 }
 
 const char *
@@ -237,7 +319,7 @@ filter_hop(const struct queue *q, const struct store_msg *m)
 {
 	static char text[ROUTE_HOP_MAX + 1];
 	struct buf domain, hop;
-	size_t i = first_pending(m);
+	size_t i = first_of(m, filter_shown(m));
 
 	if (i == m->env.nrcpts)
 		return "";
@@ -250,16 +332,25 @@ filter_hop(const struct queue *q, const struct store_msg *m)
 	return text;
 }
 
-const char *
-filter_reason(const struct store_msg *m)
+/* One that is held waits for its release, one from before a crash for its turn. */
+static const char *
+told_later(const struct queue *q, const struct store_msg *m)
 {
+	return m->hold != HOLD_NONE || reserve_fits(q, store_msg_bytes(m) +
+	    LIFE_REPORT_BYTES) ? TOLD_LATER : NO_ROOM;
+}
+
+const char *
+filter_reason(const struct queue *q, const struct store_msg *m)
+{
+	enum rcpt_state shown = filter_shown(m);
 	size_t i;
 
 	for (i = 0; i < m->env.nrcpts; i++)
-		if (m->rcpts[i].state == RCPT_PENDING &&
-		    m->rcpts[i].diag != NULL)
+		if (m->rcpts[i].state == shown && m->rcpts[i].diag != NULL)
 			return m->rcpts[i].diag;
-	return "";
+	return first_of(m, shown) == m->env.nrcpts &&
+	    first_of(m, RCPT_RELAYED) < m->env.nrcpts ? told_later(q, m) : "";
 }
 
 /* "a@b", "@b", "b"; "<>" is the null return path. */
@@ -276,7 +367,22 @@ address_fits(const char *pattern, const char *address)
 	return addr_match(at, address);
 }
 
-/* Of a recipient that is pending. */
+/* A part of the answer, as it was given or as statistics show it; or a status. */
+static bool
+reason_fits(const char *reason, const struct store_rcpt *r)
+{
+	char shape[SHAPE_MAX + 1];
+
+	if ((r->diag != NULL && strcasestr(r->diag, reason) != NULL) ||
+	    (r->status != NULL && strcmp(r->status, reason) == 0))
+		return true;
+	ctl_shape(r, shape);
+	return strchr(reason, '*') != NULL ?
+	    strcasestr(shape, reason) != NULL :
+	    *shape != '\0' && strcasecmp(shape, reason) == 0;
+}
+
+/* Of a recipient that is shown. */
 static bool
 rcpt_fits(const struct filter *f, const struct queue *q,
     const struct store_msg *m, size_t i, struct buf *domain, struct buf *hop)
@@ -284,13 +390,11 @@ rcpt_fits(const struct filter *f, const struct queue *q,
 	const struct conf_queue_route *r;
 	const struct store_rcpt *rcpt = &m->rcpts[i];
 
-	if (rcpt->state != RCPT_PENDING)
+	if (rcpt->state != filter_shown(m))
 		return false;
 	if (f->to != NULL && !address_fits(f->to, m->env.rcpts[i].addr))
 		return false;
-	if (f->reason != NULL && (rcpt->diag == NULL ||
-	    strcasestr(rcpt->diag, f->reason) == NULL) &&
-	    (rcpt->status == NULL || strcmp(rcpt->status, f->reason) != 0))
+	if (f->reason != NULL && !reason_fits(f->reason, rcpt))
 		return false;
 	if (f->route == NULL && f->hop == NULL)
 		return true;

@@ -18,8 +18,10 @@ struct filter {
 	bool	 dry_run;
 	bool	 count;		/* dry run: a number, and up to which id */
 	bool	 body;
+	bool	 counts;	/* an answer in numbers, too */
 	uint64_t limit;		/* 0: none */
 	uint64_t upto;		/* no newer id; 0: none */
+	uint64_t device;	/* st_dev of where an export goes; 0: unknown */
 	/* borrowed from the copies in strs */
 	const char *account, *from, *to, *route, *hop, *reason, *by;
 	const char *state;	/* of filter_state() */
@@ -43,11 +45,16 @@ const char *filter_nowhere(const struct filter *, const struct queue *);
 bool	 filter_fits(const struct filter *, const struct queue *,
 	    const struct store_msg *);
 
-/* "waiting", "line", "sending", "held": what a message does now. */
+/* "waiting", "line", "sending", "held", "failed": what a message does now. */
 const char *filter_state(const struct queue *, const struct store_msg *);
-/* The next hop of the first recipient that is pending; "" when there is none. */
+/*
+ * Whom lists tell of: recipients who are pending; if there are none, those that
+ * have failed and whose sender waits to be told (RCPT_OWED).
+ */
+enum rcpt_state filter_shown(const struct store_msg *);
+/* The next hop of the first of them; "" when there is none. */
 const char *filter_hop(const struct queue *, const struct store_msg *);
-/* What was last said about a recipient that is pending, or ""; borrowed. */
-const char *filter_reason(const struct store_msg *);
+/* What was last said about one of them, or why there is none, or ""; borrowed. */
+const char *filter_reason(const struct queue *, const struct store_msg *);
 
 #endif

@@ -3,6 +3,13 @@
  * in a file that came along. It enters as one just accepted does, but is
  * charged to nobody: it was once. What the admin's files say is checked like
  * anybody's.
+ *
+ * Its id was handed out before ("ids=32") and comes along ("as=QUEUE-ID", with
+ * the identity of the queue that it is of), so that a message that is sent
+ * again, because an import was interrupted, is queued once. Where nobody can say
+ * whether it went out already, as another process or another server's queue had
+ * it ("doubted=QUEUE-ID", its id there, beside one of this queue's), it is held,
+ * for it must not go twice unless the admin says so.
  */
 #include "lib/prelude.h"
 
@@ -11,23 +18,35 @@
 #include "lib/addr.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
-#include "queue/clock.h"
-#include "queue/ctl_private.h"
+#include "queue/ctl_handed.h"
+#include "queue/ctl_verbs.h"
+#include "queue/ctl_words.h"
+#include "queue/life.h"
+#include "queue/life_times.h"
 #include "queue/route.h"
-#include "queue/submit.h"
+#include "queue/sound.h"
 
 #define PIECE	(64 * 1024)
 #define ATTEMPTS_MAX 10000000	/* at one a second, in four months */
+#define IDS_MAX	1000		/* handed out at once */
+#define STORING_MS 20
+#define HANDED_LEN (2 * STORE_ID_LEN + 1)	/* "QUEUE-ID" */
 
 struct import {
 	struct store_msg m;
 	struct live_msg *lm;
 	char	 was[STORE_ID_LEN + 1];	/* its id where it was exported */
+	uint64_t as;			/* the id that it is to have, or 0 */
+	bool	 elsewhere;		/* another message has that */
+	char	 of[STORE_ID_LEN + 1];	/* ... the identity of its queue */
+	char	 former[HANDED_LEN + 1]; /* its id in another queue, or "" */
+	bool	 doubted;		/* it may have gone out before */
 	char	 id[STORE_ID_LEN + 1];
 	int	 fd, spool_fd;
 	uint64_t at;
 	uint8_t	 last;			/* byte of the piece before */
 	uint8_t	 piece[PIECE];
+	size_t	 len;			/* of a small body, in piece */
 };
 
 static void
@@ -110,6 +129,34 @@ set_number(struct store_msg *m, const char *name, uint64_t n)
 	return true;
 }
 
+/* "QUEUE-ID", as hand_out() says it. */
+static bool
+is_handed(const char *value)
+{
+	return strlen(value) == HANDED_LEN && value[STORE_ID_LEN] == '-' &&
+	    store_id_parse(value + STORE_ID_LEN + 1) != 0;
+}
+
+static bool
+set_as(struct import *im, const char *value)
+{
+	if (!is_handed(value))
+		return false;
+	snprintf(im->of, sizeof(im->of), "%.*s", STORE_ID_LEN, value);
+	im->as = store_id_parse(value + STORE_ID_LEN + 1);
+	return true;
+}
+
+static bool
+set_former(struct import *im, const char *value)
+{
+	if (!is_handed(value))
+		return false;
+	snprintf(im->former, sizeof(im->former), "%s", value);
+	im->doubted = true;
+	return true;
+}
+
 /* "name=value"; false when it makes no sense. */
 static bool
 set(struct import *im, const char *arg)
@@ -144,6 +191,10 @@ set(struct import *im, const char *arg)
 		snprintf(im->was, sizeof(im->was), "%s", value);
 		return store_id_parse(im->was) != 0;
 	}
+	if (strcmp(name, "as") == 0)
+		return set_as(im, value);
+	if (strcmp(name, "doubted") == 0)
+		return set_former(im, value);
 	if (strcmp(name, "ret") == 0)
 		return ctl_get_ret(value, &im->m.env.ret);
 	if (strcmp(name, "by") == 0)
@@ -180,7 +231,7 @@ why_no_address(const struct envelope *e, const char *s)
 	return addr_parse(s, strlen(s), e->utf8 ? ADDR_UTF8 : 0, NULL);
 }
 
-/* What submit_sound() has found, with its name if it is an address. */
+/* What sound_envelope() has found, with its name if it is an address. */
 static const char *
 unsound(const struct envelope *e)
 {
@@ -219,25 +270,39 @@ read_envelope(struct asked *a, size_t argc, const char *const *argv)
 		return "the envelope names nobody who is still to get it; "
 		    "\"recipients\" is a list, as [{\"to\": "
 		    "\"bob@example.net\"}]";
-	if (!submit_sound(&im->m.env))
+	if (!sound_envelope(&im->m.env, ev_wall_ms()))
 		return unsound(&im->m.env);
+	if (im->m.route != NULL && route_named(&a->q->conf->routes,
+	    im->m.route) == NULL) {
+		snprintf(text, sizeof(text), "there is no route \"%.60s\" in "
+		    "postern.conf: add it, or take \"route\" out of the "
+		    "envelope", log_escs(im->m.route));
+		return text;
+	}
 	store_msg_fit(&im->m);
 	return NULL;
 }
 
 /* --- the content -------------------------------------------------------------------- */
 
-bool
-ctl_lines_sound(uint8_t *last, const uint8_t *p, size_t n)
+static void
+end_full(struct asked *a)
 {
-	size_t i;
+	asked_end(a, CTL_TEMPORARY, "the queue's disk does not take it now");
+}
 
-	for (i = 0; i < n; i++) {
-		if (p[i] == '\0' || (p[i] == '\n') != (*last == '\r'))
-			return false;
-		*last = p[i];
-	}
-	return true;
+/* It is in the queue, or was: from now, or since it was sent before (known). */
+static void
+answer(struct asked *a, bool known)
+{
+	struct import *im = a->own;
+
+	child_ctl_row(a->id, 4);
+	child_ctl_str("id", im->id);
+	child_ctl_str("was", im->was);
+	child_ctl_bool("known", known);
+	child_ctl_bool("doubted", im->doubted && !known);
+	asked_send(a);
 }
 
 static void
@@ -246,42 +311,124 @@ stored_cb(void *arg)
 	struct asked *a = arg;
 	struct import *im = a->own;
 
-	log_info("%s imported was=%s account=%s", im->id, *im->was == '\0' ?
-	    "none" : im->was, log_escs(im->lm->m.account));
-	child_ctl_row(a->id, 2);
-	child_ctl_str("id", im->id);
-	child_ctl_str("was", im->was);
-	asked_send(a);
+	log_info("%s imported was=%s account=%s%s", im->id, *im->was == '\0' ?
+	    "none" : im->was, log_escs(im->lm->m.account), im->doubted ?
+	    " state=held" : "");
+	if (im->as != 0)
+		handed_close(im->as);
+	answer(a, false);
 	life_stored(im->lm);
 	asked_end(a, CTL_OK, "%s", "");
 }
 
 static void
-take(struct asked *a, size_t len)
+full_cb(void *arg)
+{
+	struct asked *a = arg;
+	struct import *im = a->own;
+
+	life_refused(im->lm);
+	end_full(a);
+}
+
+static void
+end_known(struct asked *a)
+{
+	answer(a, true);
+	asked_end(a, CTL_OK, "%s", "");
+}
+
+static void
+note(struct import *im)
+{
+	char what[STORE_EVENT_LEN_MAX + 1];
+
+	if (*im->former == '\0')
+		snprintf(what, sizeof(what), "%s", DOUBTED_NOTE);
+	else
+		snprintf(what, sizeof(what), DOUBTED_NOTE ", as %s of another "
+		    "server's queue", im->former + STORE_ID_LEN + 1);
+	store_msg_note(&im->m, ev_wall_ms(), what);
+}
+
+static void
+accept(struct asked *a)
 {
 	struct import *im = a->own;
 	struct store_msg *m = &im->m;
 
-	m->id = store_new_id(a->q->store);
+	if (im->as == 0 || im->elsewhere)
+		m->id = store_new_id(a->q->store);
+	if (im->doubted) {
+		m->hold = HOLD_ADMIN;
+		note(im);
+	}
 	m->due_ms = life_first_due_ms(m);
 	store_id_text(m->id, im->id);
-	im->lm = life_accept(a->q, m, im->piece, len, im->spool_fd, stored_cb,
-	    a);
+	im->lm = life_accept(a->q, m, im->piece, im->len, im->spool_fd,
+	    stored_cb, full_cb, a);
 	spool_over(a);
+}
+
+/* If its id is not to be had now, the request has ended or goes on with again(). */
+static bool
+is_free(struct asked *a, struct store_msg *const *msgs, size_t n,
+    void (*again)(struct asked *))
+{
+	struct import *im = a->own;
+	enum handed handed = handed_look(im->as);
+	enum life_place p = life_place(a->q, &im->m, msgs, n);
+
+	im->elsewhere = p == LIFE_ANOTHER;
+	/* Who was killed and his successor may send it at once. */
+	if (handed == HANDED_USED || p == LIFE_TAKEN || (handed ==
+	    HANDED_UNKNOWN && store_removed(a->q->store, im->as)))
+		end_known(a);
+	else if (p == LIFE_UNCERTAIN)
+		asked_later(a, STORING_MS, again);
+	else
+		return true;
+	return false;
+}
+
+static void	take(struct asked *);
+
+static void
+still_free_cb(struct store_msg *const *msgs, size_t n, void *arg)
+{
+	struct asked *a = arg;
+
+	if (is_free(a, msgs, n, take))
+		accept(a);
+}
+
+/* All of it is there. Other requests went on while it was copied. */
+static void
+take(struct asked *a)
+{
+	struct import *im = a->own;
+
+	if (im->as == 0)
+		accept(a);
+	else if (handed_look(im->as) == HANDED_UNKNOWN && !im->doubted)
+		asked_end(a, CTL_TEMPORARY, "too many imports at once");
+	else	/* a restore may have it, too */
+		store_load(a->q->store, im->as, still_free_cb, a);
 }
 
 static void
 copy(struct asked *a)
 {
 	struct import *im = a->own;
-	ssize_t n = pread(im->fd, im->piece, sizeof(im->piece),
-	    (off_t)im->at);
+	uint64_t left = im->m.size - im->at;	/* it may have grown */
+	ssize_t n = pread(im->fd, im->piece, left < sizeof(im->piece) ?
+	    (size_t)left : sizeof(im->piece), (off_t)im->at);
 
 	if (n == -1 || (n == 0 && im->at < im->m.size)) {
 		asked_end(a, CTL_FAILED, "its file cannot be read to the end");
 		return;
 	}
-	if (!ctl_lines_sound(&im->last, im->piece, (size_t)n)) {
+	if (!sound_lines(&im->last, im->piece, (size_t)n)) {
 		asked_end(a, CTL_FAILED, "its file has lines that do not end "
 		    "in CRLF");
 		return;
@@ -289,8 +436,7 @@ copy(struct asked *a)
 	im->at += (uint64_t)n;
 	if (im->spool_fd != -1 && n > 0 &&
 	    write(im->spool_fd, im->piece, (size_t)n) != n) {
-		asked_end(a, CTL_TEMPORARY, "the queue's disk does not take "
-		    "it now");
+		end_full(a);
 		return;
 	}
 	if (im->at < im->m.size)
@@ -298,12 +444,14 @@ copy(struct asked *a)
 	else if (im->last == '\r')
 		asked_end(a, CTL_FAILED, "its file ends in the middle of a "
 		    "line end");
-	else
-		take(a, im->spool_fd == -1 ? (size_t)n : 0);
+	else {
+		im->len = im->spool_fd == -1 ? (size_t)n : 0;
+		take(a);
+	}
 }
 
 static const char *
-open_content(struct asked *a)
+look_at_content(struct asked *a)
 {
 	struct import *im = a->own;
 	struct stat st;
@@ -311,14 +459,87 @@ open_content(struct asked *a)
 	if (im->fd == -1 || fstat(im->fd, &st) == -1 || !S_ISREG(st.st_mode))
 		return "no file came with the envelope";
 	im->m.size = (uint64_t)st.st_size;
-	if (im->m.size > a->q->conf->max_message_bytes)
-		return "the message is larger than limits.message-size";
-	if (im->m.size <= PIECE)
-		return NULL;
-	im->m.in_spool = true;
-	im->spool_fd = store_spool_open(a->q->store);
-	return im->spool_fd == -1 ? "the queue cannot make a spool file" :
-	    NULL;
+	im->m.in_spool = im->m.size > PIECE;
+	return im->m.size > a->q->conf->max_message_bytes ?
+	    "the message is larger than limits.message-size" : NULL;
+}
+
+static void
+begin(struct asked *a)
+{
+	struct import *im = a->own;
+
+	if (im->m.in_spool)
+		im->spool_fd = store_spool_open(a->q->store);
+	if (im->m.in_spool && im->spool_fd == -1)
+		asked_end(a, CTL_FAILED, "the queue cannot make a spool file");
+	else
+		copy(a);
+}
+
+/* --- sent before? ------------------------------------------------------------------- */
+
+static void	look_up(struct asked *);
+
+static void
+there_cb(struct store_msg *const *msgs, size_t n, void *arg)
+{
+	struct asked *a = arg;
+	struct import *im = a->own;
+
+	if (is_free(a, msgs, n, look_up)) {
+		im->doubted = true;
+		begin(a);
+	}
+}
+
+static void
+look_up(struct asked *a)
+{
+	struct import *im = a->own;
+	char self[STORE_ID_LEN + 1];
+	enum handed handed;
+
+	store_id_text(store_identity(a->q->store), self);
+	im->m.id = im->as;
+	if (im->as != 0)
+		store_id_text(im->as, im->id);
+	handed = im->as == 0 ? HANDED_OPEN : handed_look(im->as);
+	if (im->as != 0 && strcmp(im->of, self) != 0)
+		asked_end(a, CTL_FAILED, "%s is an id of another queue",
+		    im->id);
+	else if (handed == HANDED_OPEN)
+		begin(a);
+	else if (handed == HANDED_USED)
+		end_known(a);
+	else if (im->as >= store_new_id(a->q->store))
+		asked_end(a, CTL_FAILED, "%s is no id of this queue", im->id);
+	else
+		store_load(a->q->store, im->as, there_cb, a);
+}
+
+/* Ids for the messages that will come next. */
+static void
+hand_out(struct asked *a, const char *value)
+{
+	char text[HANDED_LEN + 1];
+	uint64_t n, id;
+
+	if (!number(value, IDS_MAX, &n)) {
+		asked_end(a, CTL_USAGE, "at most %d ids at once", IDS_MAX);
+		return;
+	}
+	for (; n > 0; n--) {
+		id = store_new_id(a->q->store);
+		handed_add(id);
+		store_id_text(store_identity(a->q->store), text);
+		text[STORE_ID_LEN] = '-';
+		store_id_text(id, text + STORE_ID_LEN + 1);
+		child_ctl_row(a->id, 1);
+		child_ctl_str("id", text);
+		asked_send(a);
+	}
+	asked_end(a, CTL_OK, "%s", "");
 }
 
 void
@@ -337,11 +558,15 @@ ctl_import(struct asked *a, size_t argc, const char *const *argv)
 		    "try again later");
 		return;
 	}
+	if (argc == 1 && strncmp(argv[0], "ids=", 4) == 0) {
+		hand_out(a, argv[0] + 4);
+		return;
+	}
 	why = read_envelope(a, argc, argv);
 	if (why == NULL)
-		why = open_content(a);
+		why = look_at_content(a);
 	if (why != NULL)
 		asked_end(a, CTL_FAILED, "%s", why);
 	else
-		copy(a);
+		look_up(a);
 }

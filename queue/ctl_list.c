@@ -1,70 +1,18 @@
 /* What waits, and everything about one message. */
 #include "lib/prelude.h"
 
-#include "lib/addr.h"
 #include "lib/header.h"
 #include "lib/xalloc.h"
-#include "queue/ctl_private.h"
+#include "queue/ctl_row.h"
+#include "queue/ctl_verbs.h"
+#include "queue/ctl_walk.h"
+#include "queue/ctl_words.h"
 #include "queue/route.h"
 
 #define HEADER_SHOWN_MAX (16 * 1024)
 #define PIECE		(32 * 1024)
-#define TO_MAX		(ENVELOPE_RCPT_MAX * (ADDR_MAX + 1))
 
 /* --- queue list ------------------------------------------------------------------- */
-
-static const char *const holds[] = {
-	[HOLD_NONE] = "held", [HOLD_ADMIN] = "held by admin",
-	[HOLD_CAP] = "held by cap", [HOLD_TRIPWIRE] = "held by tripwire",
-};
-
-static const char *
-state_words(const struct queue *q, const struct store_msg *m)
-{
-	const char *state = filter_state(q, m);
-
-	if (strcmp(state, "held") == 0 && m->hold < nitems(holds))
-		return holds[m->hold];
-	return strcmp(state, "line") == 0 ? "in line" : state;
-}
-
-/* Those who have not got it yet; people see the first, and how many they are. */
-static void
-put_pending(const struct store_msg *m)
-{
-	size_t i, n = 0;
-	struct buf to;
-
-	buf_init(&to, TO_MAX);
-	for (i = 0; i < m->env.nrcpts; i++)
-		if (m->rcpts[i].state == RCPT_PENDING) {
-			child_ctl_item(&to, m->env.rcpts[i].addr);
-			n++;
-		}
-	child_ctl_first("to", &to);
-	child_ctl_num("recipients", n);
-}
-
-void
-ctl_row(struct asked *a, const struct store_msg *m)
-{
-	char id[STORE_ID_LEN + 1];
-
-	store_id_text(m->id, id);
-	child_ctl_row(a->id, 12);
-	child_ctl_str("id", id);
-	child_ctl_time("arrived", m->arrived_ms);
-	child_ctl_str("account", m->account);
-	child_ctl_str("from", m->env.return_path);
-	put_pending(m);
-	child_ctl_num("size", m->size);
-	child_ctl_str("state", state_words(a->q, m));
-	child_ctl_num("attempts", m->attempts);
-	child_ctl_time("next_try", m->hold == HOLD_NONE ? m->due_ms : 0);
-	child_ctl_str("next_hop", filter_hop(a->q, m));
-	child_ctl_str("reason", filter_reason(m));
-	asked_send(a);
-}
 
 static void
 list_done(struct asked *a)
@@ -75,7 +23,7 @@ list_done(struct asked *a)
 	if (a->missing > 0)
 		ctl_missing(a);
 	else if (a->seen == 0)
-		asked_end(a, CTL_OK, picked ? "No message is like that." :
+		asked_end(a, CTL_OK, picked ? CTL_NOTHING :
 		    "The queue is empty.");
 	else
 		asked_end(a, CTL_OK, "%s%s.", num_print_count(a->seen,
@@ -115,28 +63,24 @@ static const char *const rcpt_states[] = {
 	[RCPT_RELAYED] = "delivered, to be reported",
 };
 
-/* Where an admin has sent it, for as long as there is such a route. */
+/* The route that is taken in place of one that is gone from postern.conf. */
 static const char *
-redirected(const struct asked *a, const struct store_msg *m,
-    char text[ROUTE_HOP_MAX])
+instead(const struct asked *a, const struct store_msg *m)
 {
 	const struct conf_queue_route *r;
 
 	if (m->route == NULL || route_named(&a->q->conf->routes, m->route) !=
 	    NULL)
-		return m->route;
+		return "";
 	r = route_of(a->q->conf, m, 0);
-	snprintf(text, ROUTE_HOP_MAX, "%s is gone from postern.conf; it goes "
-	    "by %s", m->route, r == NULL ? "none" : r->name);
-	return text;
+	return r == NULL ? "none" : r->name;
 }
 
 static void
 envelope_row(struct asked *a, const struct store_msg *m)
 {
-	char text[ROUTE_HOP_MAX];
-
-	child_ctl_row(a->id, 14);
+	child_ctl_row(a->id, 16);
+	child_ctl_kind("envelope");
 	child_ctl_time("expires", m->expires_ms);
 	child_ctl_time("release_at", m->env.hold_until_ms);
 	ctl_put_wishes(&m->env);
@@ -144,7 +88,8 @@ envelope_row(struct asked *a, const struct store_msg *m)
 	child_ctl_bool("require_tls", m->env.require_tls);
 	child_ctl_str("cap", m->cap);
 	child_ctl_str("device", m->device);
-	child_ctl_str("route", redirected(a, m, text));
+	child_ctl_str("route", m->route);
+	child_ctl_str("instead", instead(a, m));
 	child_ctl_str("envid", m->env.envid);
 	ctl_put_ret(m->env.ret);
 	child_ctl_bool("8bit", m->env.body_8bit);
@@ -158,7 +103,8 @@ rcpt_row(struct asked *a, const struct store_msg *m, size_t i)
 {
 	const struct store_rcpt *r = &m->rcpts[i];
 
-	child_ctl_row(a->id, 7);
+	child_ctl_row(a->id, 8);
+	child_ctl_kind("recipient");
 	child_ctl_str("recipient", m->env.rcpts[i].addr);
 	child_ctl_str("state", r->state < nitems(rcpt_states) ?
 	    rcpt_states[r->state] : "");
@@ -173,7 +119,8 @@ rcpt_row(struct asked *a, const struct store_msg *m, size_t i)
 static void
 event_row(struct asked *a, const struct store_event *e)
 {
-	child_ctl_row(a->id, 4);
+	child_ctl_row(a->id, 5);
+	child_ctl_kind("event");
 	child_ctl_time("first", e->first_ms);
 	child_ctl_time("last", e->last_ms);
 	child_ctl_num("times", e->times);
@@ -220,7 +167,8 @@ show_more(struct asked *a)
 }
 
 static void
-show_body_cb(const uint8_t *p, size_t n, int fd, const char *errstr, void *arg)
+show_body_cb(const uint8_t *p, size_t n, int fd, uint32_t crc,
+    const char *errstr, void *arg)
 {
 	struct asked *a = arg;
 	struct shown *s = a->own;

@@ -8,6 +8,14 @@
  *
  * The file is read twice: not before all of it has proved to be sound anything
  * is queued.
+ *
+ * Another restore, or an import, may be about the same ids at the same time. So
+ * whether there is room for one in the queue is asked of memory and store in the
+ * very call that then takes it, a second time when a large body is complete.
+ *
+ * Ids are those of a clock, so two queues may have given the same one. Where
+ * another message has it here, it comes under one beside it, always the same, so
+ * that it is found there when the restore is made again.
  */
 #include "lib/prelude.h"
 
@@ -16,13 +24,16 @@
 #include "lib/date.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
-#include "queue/ctl_private.h"
-#include "queue/submit.h"
+#include "queue/ctl_verbs.h"
+#include "queue/life.h"
+#include "queue/life_step.h"
+#include "queue/sound.h"
 #include "queue/tasks.h"
 #include "queue/vault.h"
 
 #define READ_BYTES	(1024 * 1024)
 #define FRAMES_A_TURN	64
+#define ELSEWHERE	(STORE_IDS_A_MS / 2)	/* a queue seldom gives these */
 #define AT_ONCE		256		/* being made durable */
 #define PACE_MS		50
 #define UNSETTLED_MAX	30000
@@ -47,23 +58,33 @@ struct restore {
 	struct vault_head head;
 	struct vault_frame frame;	/* at the front of buf */
 	struct store_msg m;		/* the one under way; id 0: none */
+	uint64_t was;			/* its id in the backup */
+	uint64_t highest;		/* of these */
 	const uint8_t *body;		/* its, in frame, or NULL */
 	uint64_t body_left;		/* in pieces to come */
 	uint8_t	 last;			/* byte of its body */
 	bool	 skip;			/* it is not wanted */
+	bool	 whole;			/* it is wanted, and all in its spool file */
 	int	 spool_fd;
-	size_t	 under_way;
+	LIST_HEAD(, taken) taken;
+	size_t	 under_way;		/* of these */
+	bool	 full;			/* there is no room for a large body */
 	const char *why;		/* no more */
 	uint64_t messages, restored, present, left, damaged, lacking;
 };
 
 struct taken {				/* until it is durable */
+	LIST_ENTRY(taken) link;
 	struct asked *a;
-	uint64_t id;
+	struct live_msg *lm;
+	char	 was[STORE_ID_LEN + 1];	/* its id there, if it was another */
 };
 
 static void	step(struct asked *);
 static void	finish(struct asked *);
+
+static const char no_room[] = "the queue's disk takes no more now; make room, "
+    "and run it again";
 
 /* --- in the thread ------------------------------------------------------------------ */
 
@@ -110,6 +131,7 @@ msg_over(struct asked *a)
 	store_msg_clear(&r->m);
 	r->body = NULL;
 	r->body_left = 0;
+	r->whole = false;
 }
 
 /* Part of it is missing, or it is not what a queue writes. */
@@ -122,20 +144,42 @@ msg_bad(struct asked *a)
 	msg_over(a);
 }
 
+/* The next step of one that is not over sees whether it was full. */
+static void
+taken_over(struct taken *t)
+{
+	struct restore *r = t->a->own;
+
+	LIST_REMOVE(t, link);
+	r->under_way--;
+	if (r->why != NULL && r->under_way == 0)
+		asked_later(t->a, 0, finish);
+	free(t);
+}
+
 static void
 durable_cb(void *arg)
 {
 	struct taken *t = arg;
 	struct restore *r = t->a->own;
-	char id[STORE_ID_LEN + 1];
+	bool held = t->lm->m.hold != HOLD_NONE;
 
-	store_id_text(t->id, id);
-	log_info("%s restored state=held", id);
+	log_info("%s restored%s%s%s", life_name(t->lm), *t->was == '\0' ? "" :
+	    " was=", t->was, held ? " state=held" : "");
 	r->restored++;
-	r->under_way--;
-	if (r->why != NULL && r->under_way == 0)
-		asked_later(t->a, 0, finish);
-	free(t);
+	life_stored(t->lm);
+	taken_over(t);
+}
+
+static void
+full_cb(void *arg)
+{
+	struct taken *t = arg;
+	struct restore *r = t->a->own;
+
+	r->full = true;
+	life_refused(t->lm);
+	taken_over(t);
 }
 
 static void
@@ -144,19 +188,60 @@ take(struct asked *a)
 	struct restore *r = a->own;
 	struct taken *t = xcalloc(1, sizeof(*t));
 	uint64_t now = ev_wall_ms();
-	char when[DATE_LEN], why[DATE_LEN + 64];
+	char when[DATE_LEN], why[DATE_LEN + 96];
 
 	t->a = a;
-	t->id = r->m.id;
+	LIST_INSERT_HEAD(&r->taken, t, link);
 	r->under_way++;
 	/* The time that it lay in the backup is not held against it. */
 	if (now > r->head.taken_ms)
 		r->m.expires_ms += now - r->head.taken_ms;
-	snprintf(why, sizeof(why), RESTORED_NOTE "of %s",
-	    date_rfc3339(r->head.taken_ms, when));
-	life_restore(a->q, &r->m, r->body, r->body == NULL ? 0 :
-	    (size_t)r->m.size, r->spool_fd, why, durable_cb, t);
+	if (r->m.id != r->was)
+		store_id_text(r->was, t->was);
+	snprintf(why, sizeof(why), RESTORED_NOTE "of %s%s%s",
+	    date_rfc3339(r->head.taken_ms, when), *t->was == '\0' ? "" :
+	    ", where it is ", t->was);
+	t->lm = life_restore(a->q, &r->m, r->body, r->body == NULL ? 0 :
+	    (size_t)r->m.size, r->spool_fd, why, durable_cb, full_cb, t);
 	msg_over(a);
+}
+
+/* Looks at the next id at which it may be here, or have its place. */
+static void
+elsewhere(struct asked *a, store_msgs *cb)
+{
+	struct restore *r = a->own;
+
+	if ((r->m.id & ELSEWHERE) == 0)
+		r->m.id |= ELSEWHERE;
+	else
+		r->m.id++;
+	store_load(a->q->store, r->m.id, cb, a);
+}
+
+/* Other requests went on while its pieces were read. */
+static void
+whole_cb(struct store_msg *const *msgs, size_t n, void *arg)
+{
+	struct asked *a = arg;
+	struct restore *r = a->own;
+	enum life_place p = life_place(a->q, &r->m, msgs, n);
+
+	if (p == LIFE_ANOTHER) {
+		elsewhere(a, whole_cb);
+		return;
+	}
+	if (p == LIFE_UNCERTAIN) {
+		asked_later(a, PACE_MS, step);
+		return;
+	}
+	if (p == LIFE_FREE)
+		take(a);
+	else {
+		r->present++;
+		msg_over(a);
+	}
+	asked_later(a, 0, step);
 }
 
 /* Some bytes of the body; true when all is there and sound. */
@@ -165,13 +250,12 @@ body_piece(struct asked *a, const uint8_t *p, size_t n)
 {
 	struct restore *r = a->own;
 
-	if (!ctl_lines_sound(&r->last, p, n)) {
+	if (!sound_lines(&r->last, p, n)) {
 		msg_bad(a);
 		return;
 	}
 	if (r->spool_fd != -1 && write(r->spool_fd, p, n) != (ssize_t)n) {
-		r->why = "the queue's disk takes no more now; make room, and "
-		    "run it again";
+		r->why = no_room;
 		msg_over(a);
 		return;
 	}
@@ -180,10 +264,12 @@ body_piece(struct asked *a, const uint8_t *p, size_t n)
 		return;
 	if (r->last == '\r')
 		msg_bad(a);
-	else if (r->real && !r->skip)
-		take(a);
-	else
+	else if (!r->real || r->skip)
 		msg_over(a);
+	else if (r->spool_fd != -1)
+		r->whole = true;
+	else
+		take(a);
 }
 
 /* It is wanted, or not. Its body is in the frame, or in those that follow. */
@@ -214,9 +300,20 @@ present_cb(struct store_msg *const *msgs, size_t n, void *arg)
 {
 	struct asked *a = arg;
 	struct restore *r = a->own;
+	enum life_place p = life_place(a->q, &r->m, msgs, n);
 
+	if (p == LIFE_ANOTHER) {
+		elsewhere(a, present_cb);
+		return;
+	}
+	if (p == LIFE_UNCERTAIN) {	/* its frame is read once more */
+		r->messages--;
+		msg_over(a);
+		asked_later(a, PACE_MS, step);
+		return;
+	}
 	r->skip = true;
-	if (n > 0)
+	if (p == LIFE_TAKEN)
 		r->present++;
 	else if (r->head.store == store_identity(a->q->store) && !r->again)
 		r->left++;
@@ -227,24 +324,6 @@ present_cb(struct store_msg *const *msgs, size_t n, void *arg)
 	msg_begin(a);
 	buf_drop(&r->buf, r->frame.whole);
 	asked_later(a, 0, step);
-}
-
-/*
- * True when it is seen to elsewhere. One that is being removed just now may
- * come back when all of it is gone.
- */
-static bool
-msg_ask(struct asked *a)
-{
-	struct restore *r = a->own;
-
-	if (store_leaving(a->q->store, r->m.id)) {
-		r->messages--;
-		store_msg_clear(&r->m);
-		asked_later(a, PACE_MS, step);
-	} else
-		store_load(a->q->store, r->m.id, present_cb, a);
-	return true;
 }
 
 /* --- frames --------------------------------------------------------------------------------- */
@@ -263,17 +342,25 @@ static bool
 on_msg(struct asked *a)
 {
 	struct restore *r = a->own;
+	uint64_t now = ev_wall_ms();
 
+	/* The clock that it was kept by may have been ahead of ours. */
+	if (now < r->head.taken_ms)
+		now = r->head.taken_ms;
 	if (!vault_get_msg(&r->frame, &r->m, &r->body) ||
-	    !submit_sound(&r->m.env)) {
+	    r->m.id > STORE_ID_TAKEN_MAX || !sound_envelope(&r->m.env, now)) {
 		msg_bad(a);
 		return false;
 	}
 	r->messages++;
+	r->was = r->m.id;
+	if (r->was > r->highest)
+		r->highest = r->was;
 	if (r->real)
-		return msg_ask(a);
-	msg_begin(a);
-	return false;
+		store_load(a->q->store, r->m.id, present_cb, a);
+	else
+		msg_begin(a);
+	return r->real;
 }
 
 static bool
@@ -368,6 +455,10 @@ pass_over(struct asked *a)
 	if (!r->real && (r->damaged == 0 || r->take_damaged) &&
 	    r->messages + r->have_head > 0) {
 		pass_begin(r, true);
+		/* What comes in meanwhile takes no id of those to come. */
+		if (!r->dry_run)
+			store_ids_beyond(a->q->store, r->highest |
+			    (STORE_IDS_A_MS - 1));
 		asked_later(a, 0, step);
 		return;
 	}
@@ -414,9 +505,15 @@ step(struct asked *a)
 	else if (r->real && !r->dry_run && (a->q->stopping ||
 	    !store_has_room(a->q->store)))
 		r->why = "the queue takes no mail now; run it again later";
+	else if (r->full)
+		r->why = no_room;
 	for (i = 0; r->why == NULL && i < FRAMES_A_TURN; i++) {
 		if (must_wait(a)) {
 			asked_later(a, PACE_MS, step);
+			return;
+		}
+		if (r->whole) {
+			store_load(a->q->store, r->m.id, whole_cb, a);
 			return;
 		}
 		switch (vault_get(r->buf.data, r->buf.len, &r->frame)) {
@@ -466,9 +563,12 @@ static void
 finish(struct asked *a)
 {
 	struct restore *r = a->own;
-	char n[NUM_TEXT_LEN], when[DATE_LEN];
-	bool good = *r->why == '\0';
+	char n[NUM_TEXT_LEN], left[NUM_TEXT_LEN], when[DATE_LEN];
+	bool good;
 
+	if (r->full)
+		r->why = no_room;
+	good = *r->why == '\0';
 	if (good || r->head.taken_ms > 0)	/* it is a backup at all */
 		counts_row(a);
 	log_info("restore=%s messages=%llu restored=%llu queued_already=%llu "
@@ -481,10 +581,15 @@ finish(struct asked *a)
 		asked_end(a, r->real ? CTL_TEMPORARY : CTL_FAILED, "%s",
 		    r->why);
 	else
-		asked_end(a, CTL_OK, "%s from the backup of %s %s.%s",
+		asked_end(a, CTL_OK, "%s from the backup of %s %s.%s%s%s%s",
 		    num_print_count(r->restored, "message", n),
 		    date_rfc3339(r->head.taken_ms, when), r->dry_run ?
 		    "would be queued" : "queued, and held",
+		    r->left == 0 ? "" : " ", r->left == 0 ? "" :
+		    num_print_count(r->left, "message", left),
+		    r->left == 0 ? "" : " left this queue since, delivered, "
+		    "returned or removed: --again brings them back, also "
+		    "held.",
 		    r->restored == 0 || r->dry_run ? "" : " Some may have "
 		    "gone out after it was made: see posternctl(8), then let "
 		    "them go with: posternctl queue release --restored");
@@ -496,7 +601,12 @@ static void
 restore_clear(struct asked *a)
 {
 	struct restore *r = a->own;
+	struct taken *t;
 
+	while ((t = LIST_FIRST(&r->taken)) != NULL) {	/* the queue stops */
+		LIST_REMOVE(t, link);
+		free(t);
+	}
 	task_crew_end(&r->crew);
 	task_home_free(&r->home);
 	msg_over(a);
@@ -534,6 +644,7 @@ ctl_restore(struct asked *a, size_t argc, const char *const *argv)
 	r->task.done = read_done;
 	r->fd = child_ctl_take_fd();
 	r->spool_fd = -1;
+	LIST_INIT(&r->taken);
 	store_msg_init(&r->m);
 	buf_init(&r->buf, VAULT_FRAME_MAX + READ_BYTES);
 	a->own = r;

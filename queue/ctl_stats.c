@@ -6,12 +6,13 @@
 
 #include "lib/addr.h"
 #include "lib/xalloc.h"
-#include "queue/ctl_private.h"
+#include "queue/ctl_shape.h"
+#include "queue/ctl_verbs.h"
+#include "queue/ctl_walk.h"
 #include "queue/route.h"
 #include "queue/table.h"
 
 #define GROUPS_MAX	10000
-#define REASON_MAX	100	/* bytes of a reason that tell it from others */
 #define OTHERS		"(others)"
 
 struct group {
@@ -56,40 +57,6 @@ stats_clear(struct asked *a)
 
 /* --- which group --------------------------------------------------------------------- */
 
-/* Words that name one recipient, queue id or address alone would part them. */
-static bool
-particular(const char *word, size_t n)
-{
-	size_t i, digits = 0;
-
-	for (i = 0; i < n; i++) {
-		if (word[i] == '@')
-			return true;
-		digits += word[i] >= '0' && word[i] <= '9';
-	}
-	return n >= 6 && digits >= 3;
-}
-
-static const char *
-shape(const struct store_rcpt *r, char out[REASON_MAX + 1])
-{
-	const char *s = r->diag == NULL ? "" : r->diag;
-	size_t n, len = 0;
-
-	if (r->status != NULL && !life_answer_has(s, r->status))
-		len = (size_t)snprintf(out, REASON_MAX, "%.16s", r->status);
-	for (; *s != '\0' && len < REASON_MAX; s += n + (s[n] == ' ')) {
-		n = strcspn(s, " ");
-		if (n == 0)
-			continue;
-		len += (size_t)snprintf(out + len, REASON_MAX - len + 1,
-		    "%s%.*s", len == 0 ? "" : " ",
-		    particular(s, n) ? 1 : (int)n, particular(s, n) ? "*" : s);
-	}
-	out[len < REASON_MAX ? len : REASON_MAX] = '\0';
-	return out;
-}
-
 static struct group *
 group_at(struct stats *s, const char *what, const char *reason)
 {
@@ -119,16 +86,16 @@ static struct group *
 group_of(struct asked *a, const struct store_msg *m, size_t i)
 {
 	struct stats *s = a->own;
-	char reason[REASON_MAX + 1];
+	char reason[SHAPE_MAX + 1];
 	const char *domain = addr_domain_of(m->env.rcpts[i].addr);
 	char lower[ADDR_DOMAIN_MAX + 1];
 
-	shape(&m->rcpts[i], reason);
+	ctl_shape(&m->rcpts[i], reason);
 	switch (s->by) {
 	case BY_REASON:
 		return group_at(s, reason, "");
 	case BY_ACCOUNT:
-		return group_at(s, m->account, reason);
+		return group_at(s, m->account, "");
 	case BY_HOP:
 		route_for(a->q->conf, m, i, &s->domain, &s->hop);
 		return group_at(s, buf_str(&s->hop), reason);
@@ -142,11 +109,12 @@ group_of(struct asked *a, const struct store_msg *m, size_t i)
 static void
 add_up(struct asked *a, const struct store_msg *m)
 {
+	enum rcpt_state shown = filter_shown(m);
 	struct group *g;
 	size_t i;
 
 	for (i = 0; i < m->env.nrcpts; i++) {
-		if (m->rcpts[i].state != RCPT_PENDING)
+		if (m->rcpts[i].state != shown)
 			continue;
 		g = group_of(a, m, i);
 		g->recipients++;
@@ -178,13 +146,15 @@ group_row(struct asked *a, const struct group *g)
 {
 	struct stats *s = a->own;
 
-	child_ctl_row(a->id, s->by == BY_REASON ? 5 : 6);
+	bool reasons = s->by != BY_REASON && s->by != BY_ACCOUNT;
+
+	child_ctl_row(a->id, reasons ? 6 : 5);
 	child_ctl_str(by_names[s->by], g->key);
 	child_ctl_num("messages", g->messages);
 	child_ctl_num("recipients", g->recipients);
 	child_ctl_num("bytes", g->bytes);
 	child_ctl_time("oldest", g->oldest_ms);
-	if (s->by != BY_REASON)
+	if (reasons)
 		child_ctl_str("reason", g->reason);
 	asked_send(a);
 }
@@ -202,8 +172,11 @@ rows(struct asked *a)
 		}
 		group_row(a, s->sorted[s->next++]);
 	}
-	asked_end(a, CTL_OK, "%s in all.", num_print_count(a->seen, "message",
-	    n));
+	if (a->seen == 0 && a->filter.any)
+		asked_end(a, CTL_OK, CTL_NOTHING);
+	else
+		asked_end(a, CTL_OK, "%s in all.", num_print_count(a->seen,
+		    "message", n));
 }
 
 static void

@@ -4,7 +4,7 @@
 #include "lib/addr.h"
 #include "lib/ticket.h"
 #include "queue/clock.h"
-#include "queue/ctl_private.h"
+#include "queue/ctl_verbs.h"
 
 static void
 usage_row(const char *account, void *arg)

@@ -1,6 +1,7 @@
 #include "lib/prelude.h"
 
-#include "queue/ctl_private.h"
+#include "lib/child.h"
+#include "queue/ctl_words.h"
 
 /* --- RFC 3461's parameters in words ---------------------------------------------------- */
 
@@ -109,17 +110,4 @@ ctl_get_ret(const char *text, uint8_t *ret)
 		if (strcmp(rets[*ret], text) == 0)
 			return true;
 	return false;
-}
-
-bool
-ctl_may(struct asked *a, const char *why)
-{
-	const char *nowhere = why == NULL ? filter_nowhere(&a->filter, a->q) :
-	    NULL;
-
-	if (why != NULL)
-		asked_end(a, CTL_USAGE, "%s", why);
-	else if (nowhere != NULL)
-		asked_end(a, CTL_NOT_FOUND, "%s", nowhere);
-	return why == NULL && nowhere == NULL;
 }

@@ -2,11 +2,12 @@
 
 #include <fcntl.h>
 
+#include "lib/crc32c.h"
+#include "lib/fail.h"
 #include "lib/log.h"
+#include "lib/seldom.h"
 #include "lib/xalloc.h"
-#include "queue/crc32c.h"
 #include "queue/disk.h"
-#include "queue/fail.h"
 #include "queue/spool.h"
 
 #define META_BYTES	512		/* more than that of most messages */
@@ -141,14 +142,21 @@ disk_use(struct disk *d, const struct store_msg *m)
 
 /* --- what goes to the journal ------------------------------------------------------------- */
 
-/* A transition on its way: one message, and perhaps the bounce it causes. */
+/* A transition on its way: one message, and the bounces that it causes. */
 struct op {
 	struct journal_op j;		/* first */
 	struct disk *d;
 	enum record_type type;
-	struct entry *e, *bounce;
+	struct entry *e;
 	store_done *done;
 	void	*arg;
+	struct op_bounces *bounces;	/* owned; NULL: none */
+};
+
+struct op_bounces {
+	struct journal_part parts[STORE_BOUNCES_MAX];
+	struct entry *v[STORE_BOUNCES_MAX];
+	size_t	 n;
 };
 
 /* The file of a message that is gone. */
@@ -217,9 +225,10 @@ op_done(struct task *t)
 {
 	struct op *op = (struct op *)t;
 	struct disk *d = op->d;
+	size_t i;
 
-	if (op->bounce != NULL)
-		msg_durable(d, op->bounce);
+	for (i = 0; op->bounces != NULL && i < op->bounces->n; i++)
+		msg_durable(d, op->bounces->v[i]);
 	if (op->type == REC_MSG)
 		msg_durable(d, op->e);
 	else if (op->type == REC_DEL)
@@ -228,6 +237,7 @@ op_done(struct task *t)
 		op->e->ops--;
 	if (op->done != NULL && !d->closing)
 		op->done(op->arg);
+	free(op->bounces);
 	free(op);
 }
 
@@ -265,18 +275,31 @@ op_new(struct disk *d, enum record_type type, struct entry *e,
 static void
 op_bounce(struct op *op, struct buf *b, const struct store_msg *bounce)
 {
-	struct entry *e;
+	struct entry *e = disk_entry_make(op->d, bounce->id);
+	size_t i = op->bounces->n++;
 
-	if (bounce == NULL)
-		return;
-	e = op->bounce = disk_entry_make(op->d, bounce->id);
 	disk_entry_set(op->d, e, bounce);
 	e->ops++;
 	e->given = true;
-	op->j.second = b->len;
-	op->j.at[1] = &e->body.place;
+	op->bounces->v[i] = e;
+	op->bounces->parts[i] = (struct journal_part){ b->len,
+	    &e->body.place };
 	put_msg(b, e, bounce);
 	op->d->count++;
+}
+
+static void
+op_bounces(struct op *op, struct buf *b, const struct store_bounces *bounces)
+{
+	size_t i;
+
+	if (bounces == NULL || bounces->n == 0)
+		return;
+	op->bounces = xcalloc(1, sizeof(*op->bounces));
+	for (i = 0; i < bounces->n; i++)
+		op_bounce(op, b, bounces->v[i]);
+	op->j.more = op->bounces->parts;
+	op->j.nmore = op->bounces->n;
 }
 
 static void
@@ -352,6 +375,14 @@ disk_spool_held(struct store *s, int fd)
 }
 
 void
+disk_spool_empty(struct store *s, int fd)
+{
+	struct disk *d = (struct disk *)s;
+
+	spool_empty(d->spool_dir, spool_file(d, fd)->n);
+}
+
+void
 disk_spool_close(struct store *s, int fd)
 {
 	struct disk *d = (struct disk *)s;
@@ -374,21 +405,40 @@ struct keep {
 	uint64_t n;
 	bool	 lent;
 	uint32_t crc;
-	store_done *done;
+	int	 full;			/* errno, it could not be kept */
+	store_done *done, *on_full;
 	void	*arg;
 };
 
+/* Nothing was written about it yet, so that it can be had back. */
+static void
+keep_fails(struct keep *k, const char *what, bool harmless)
+{
+	if (!harmless && errno != ENOSPC && errno != EDQUOT)
+		fail_stop(what);
+	k->full = errno;
+	spool_abandon(k->d->spool_dir, k->n);
+}
+
+/*
+ * File, name, directory: in this order (RFC 5321 6.1 by way of POSIX). What a
+ * sync of the directory finds may be of another's name; it is no answer.
+ */
 static void
 keep_work(struct task *t)
 {
 	struct keep *k = (struct keep *)t;
+	struct disk *d = k->d;
 
 	if (k->lent && spool_held(k->fd) != 0 &&
-	    spool_copy(k->d->spool_dir, k->n, &k->fd, k->m.size) == -1)
-		fail_stop("cannot copy a spool file");
-	if (spool_keep(k->d->spool_dir, k->d->spool_dir_fd, k->n, k->fd,
-	    k->m.id, &k->crc) == -1)
-		fail_stop("cannot sync a spool file");
+	    spool_copy(d->spool_dir, k->n, &k->fd, k->m.size) == -1)
+		keep_fails(k, "cannot copy a spool file", errno == EMFILE ||
+		    errno == ENFILE || errno == ENODATA);
+	else if (spool_keep(d->spool_dir, k->n, k->fd, k->m.id, k->m.size,
+	    &k->crc) == -1)
+		keep_fails(k, "cannot sync a spool file", false);
+	else if (fsync(d->spool_dir_fd) == -1)
+		fail_stop("cannot sync the spool");
 	close(k->fd);
 }
 
@@ -402,9 +452,27 @@ accept_record(struct disk *d, const struct store_msg *m, store_done *done,
 
 	buf_init(&b, RECORD_MAX);
 	put_msg(&b, e, m);
-	op->j.at[0] = &e->body.place;
+	op->j.at = &e->body.place;
 	disk_use(d, m);
 	op_give(op, &b);
+}
+
+static void
+keep_full(struct keep *k)
+{
+	struct entry *e = disk_entry(k->d, k->m.id);
+	static struct seldom told;
+
+	errno = k->full;
+	if (e == NULL || e->given)
+		fail_stop("no room to keep a large message, which was changed "
+		    "meanwhile");
+	if (seldom_due(&told))
+		log_warn("cannot keep a large message, which is refused%s",
+		    seldom_more(&told));
+	k->d->count--;
+	disk_entry_free(k->d, e);
+	k->on_full(k->arg);
 }
 
 static void
@@ -412,7 +480,9 @@ keep_done(struct task *t)
 {
 	struct keep *k = (struct keep *)t;
 
-	if (!k->d->closing) {
+	if (!k->d->closing && k->full != 0)
+		keep_full(k);
+	else if (!k->d->closing) {
 		disk_entry(k->d, k->m.id)->body.crc = k->crc;
 		accept_record(k->d, &k->m, k->done, k->arg);
 	}
@@ -422,7 +492,7 @@ keep_done(struct task *t)
 
 static void
 accept_spooled(struct disk *d, const struct store_msg *m, int spool_fd,
-    store_done *done, void *arg)
+    store_done *done, store_done *full, void *arg)
 {
 	struct spool_file *f = spool_file(d, spool_fd);
 	struct keep *k = xcalloc(1, sizeof(*k));
@@ -436,6 +506,7 @@ accept_spooled(struct disk *d, const struct store_msg *m, int spool_fd,
 	k->lent = f->lent;
 	f->accepted = true;
 	k->done = done;
+	k->on_full = full;
 	k->arg = arg;
 	task_crew_give(d->workers, &k->task);
 }
@@ -444,24 +515,32 @@ accept_spooled(struct disk *d, const struct store_msg *m, int spool_fd,
 
 void
 disk_accept(struct store *s, const struct store_msg *m, int spool_fd,
-    store_done *done, void *arg)
+    store_done *done, store_done *full, void *arg)
 {
 	struct disk *d = (struct disk *)s;
 
 	disk_entry_set(d, disk_entry_make(d, m->id), m);
 	d->count++;
+	store_ids_beyond(s, m->id);
 	if (spool_fd != -1)
-		accept_spooled(d, m, spool_fd, done, arg);
+		accept_spooled(d, m, spool_fd, done, full, arg);
 	else
 		accept_record(d, m, done, arg);
 }
 
-/* The entry of a message that is in the index or has one; never a new one. */
+/*
+ * The entry of a message that is in the index or has one; never a new one. What
+ * is written about a message before the message is would be lost with it, or
+ * bring it back.
+ */
 static struct entry *
 entry_of(struct disk *d, const struct store_msg *m)
 {
 	struct entry *e = disk_entry(d, m->id);
 
+	if (e != NULL && !e->given && !e->in_index)
+		fatalx("a message is to be changed whose record is not "
+		    "written yet");
 	if (e != NULL)
 		return e;
 	e = disk_entry_make(d, m->id);
@@ -471,7 +550,7 @@ entry_of(struct disk *d, const struct store_msg *m)
 
 void
 disk_update(struct store *s, const struct store_msg *m,
-    const struct store_msg *bounce, store_done *done, void *arg)
+    const struct store_bounces *bounces, store_done *done, void *arg)
 {
 	struct disk *d = (struct disk *)s;
 	struct entry *e = entry_of(d, m);
@@ -479,16 +558,16 @@ disk_update(struct store *s, const struct store_msg *m,
 	struct buf b;
 
 	disk_entry_set(d, e, m);
-	buf_init(&b, RECORD_MAX * 2);
+	buf_init(&b, (1 + STORE_BOUNCES_MAX) * RECORD_MAX);
 	record_put(&b, &(struct record){ .type = REC_STATE, .id = m->id,
 	    .meta = e->meta, .meta_len = e->meta_len });
-	op_bounce(op, &b, bounce);
+	op_bounces(op, &b, bounces);
 	op_give(op, &b);
 }
 
 void
 disk_remove(struct store *s, const struct store_msg *m,
-    const struct store_msg *bounce, store_done *done, void *arg)
+    const struct store_bounces *bounces, store_done *done, void *arg)
 {
 	struct disk *d = (struct disk *)s;
 	struct entry *e = entry_of(d, m);
@@ -499,8 +578,8 @@ disk_remove(struct store *s, const struct store_msg *m,
 	e->in_spool = m->in_spool;
 	e->version++;
 	d->count--;
-	buf_init(&b, RECORD_MAX * 2);
+	buf_init(&b, (1 + STORE_BOUNCES_MAX) * RECORD_MAX);
 	record_put(&b, &(struct record){ .type = REC_DEL, .id = m->id });
-	op_bounce(op, &b, bounce);
+	op_bounces(op, &b, bounces);
 	op_give(op, &b);
 }

@@ -80,6 +80,7 @@ struct disk {
 	struct table uses;		/* charged since the last checkpoint */
 	struct table spools;		/* open for smtpd */
 	uint64_t next_spool;
+	size_t	 old_spools;		/* the last queue's, held by smtpd */
 	uint64_t identity;
 	size_t	 unspooling;		/* files that are being removed */
 	struct segment_use *segments;	/* rising */
@@ -94,7 +95,10 @@ struct disk {
 	uint64_t looks;			/* of the timer */
 	/* moving mail out of old segments, disk_move.c */
 	uint64_t live_bytes;
-	uint64_t move_generation, move_after;
+	uint64_t move_generation, move_after, move_again_ms;
+	uint64_t move_newest;		/* segment at the last checkpoint */
+	uint64_t move_taken;		/* of it for copies, on a full disk */
+	struct table unread;		/* could not be read in the oldest */
 	uint32_t moving;		/* copies at the journal */
 	bool	 searching;
 	bool	 hurry;			/* a checkpoint frees their old places */
@@ -125,14 +129,18 @@ void	 disk_look(void *);		/* the timer: is one due? is there room? */
 
 /* disk_room.c: as ballast, and what it is given for */
 void	 disk_room_init(struct disk *);
-/* For a segment; last: the queue ends. As journal_ops.full. */
+/* For a segment; last: else nothing goes on. As journal_ops.full. */
 bool	 disk_room_segment(bool last, void *arg);
 /* For the index, which does not survive without. As dbdisk_room. */
 bool	 disk_room_index(void *arg);
 void	 disk_room_look(struct disk *);
+uint64_t disk_spare(const struct store *);
 
 /* disk_move.c: after a checkpoint, with the newest segment's generation */
 void	 disk_move(struct disk *, uint64_t newest);
+/* Whether a checkpoint would begin that. */
+bool	 disk_move_wanted(const struct disk *);
+void	 disk_move_forget(struct disk *);	/* what could not be read */
 
 /* disk_open.c */
 extern const struct store_backend disk_backend;
@@ -149,14 +157,15 @@ void	 disk_usage(struct store *, uint32_t back_sec, store_usage_cb *,
 
 /* disk.c: transitions */
 void	 disk_accept(struct store *, const struct store_msg *, int spool_fd,
-	    store_done *, void *arg);
+	    store_done *, store_done *full, void *arg);
 void	 disk_update(struct store *, const struct store_msg *,
-	    const struct store_msg *bounce, store_done *, void *arg);
+	    const struct store_bounces *, store_done *, void *arg);
 void	 disk_remove(struct store *, const struct store_msg *,
-	    const struct store_msg *bounce, store_done *, void *arg);
+	    const struct store_bounces *, store_done *, void *arg);
 int	 disk_spool_open(struct store *);
 int	 disk_spool_lend(struct store *, int fd, int *writer);
 int	 disk_spool_held(struct store *, int fd);
+void	 disk_spool_empty(struct store *, int fd);
 void	 disk_spool_close(struct store *, int fd);
 /* The journal's word that a batch is durable. */
 void	 disk_written(struct task_list *, void *arg);

@@ -218,7 +218,7 @@ disk_checkpoint(struct disk *d)
 	    d->segments[d->nsegments - 1].generation;
 	c = take(d);
 	c->barrier.barrier = true;
-	c->barrier.at[0] = &c->mark;
+	c->barrier.at = &c->mark;
 	c->barrier.task.work = work;
 	c->barrier.task.done = done;
 	journal_add(d->journal, &c->barrier);
@@ -247,6 +247,9 @@ disk_look(void *arg)
 	    ev_now_ms() - d->last_checkpoint_ms >= EVERY_MS ||
 	    newest >= d->checkpoint_generation + SEGMENTS ||
 	    disk_entries(d) >= ENTRIES))
+		disk_checkpoint(d);
+	/* Room is wanted, and what gives it comes behind a checkpoint alone. */
+	else if (!d->room && disk_move_wanted(d))
 		disk_checkpoint(d);
 	ev_timer_set(&d->timer, LOOK_MS);
 }

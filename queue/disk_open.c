@@ -9,12 +9,14 @@
 #include "lib/log.h"
 #include "lib/owned.h"
 #include "lib/xalloc.h"
+#include "queue/aside.h"
 #include "queue/ballast.h"
 #include "queue/disk.h"
 #include "queue/spool.h"
 
 #define SEGMENT_LEAST	(1024 * 1024)
 #define WORKERS		3	/* to sync spool files; as many read bodies */
+#define LEAP		(16 * STORE_IDS_A_MS)	/* left out by a start */
 #define REPLAY_AT_ONCE	20000	/* messages in memory while the journal is read */
 
 /* --- recovery --------------------------------------------------------------------- */
@@ -207,6 +209,8 @@ recover(struct disk *d, bool *damaged)
 		free(found.generations);
 		return r.later ? RECORD_LATER : errstr;
 	}
+	/* Some may have been handed out of which no record tells. */
+	d->last_id += LEAP;
 	next = found.n == 0 ? 1 : found.generations[found.n - 1] + 1;
 	if (next < mark.generation)
 		next = mark.generation;
@@ -262,8 +266,8 @@ make_dir(const char *path)
 static const char *
 renew_index(struct disk *d, uint32_t cache_bytes, const char *why)
 {
-	char *aside = xasprintf("%s.damaged-%llu", d->index_dir,
-	    (unsigned long long)ev_wall_ms());
+	unsigned long long now = ev_wall_ms();
+	char *aside = xasprintf("%s/" ASIDE_PREFIX "%llu", d->dir, now);
 	const char *errstr;
 	bool damaged;
 
@@ -272,6 +276,7 @@ renew_index(struct disk *d, uint32_t cache_bytes, const char *why)
 	if (rename(d->index_dir, aside) == -1)
 		log_warn("cannot move it");
 	free(aside);
+	aside_trim(d->dir, now);
 	/* Should it come back after a power cut it would be out of date. */
 	if ((errstr = make_dir(d->index_dir)) != NULL ||
 	    (errstr = sync_dir(d->dir)) != NULL)
@@ -303,20 +308,21 @@ open_index(struct disk *d, uint32_t cache_bytes)
 /*
  * A file with a number, made once. Only restoring asks for it, and without it
  * takes every backup for another store's, so that it cannot be written is worth
- * no end; a failed sync is, as everywhere.
+ * no end; a failed sync is, as everywhere. One that cannot be read is left as it
+ * is, for a start that can.
  */
 static const char *
 read_identity(struct disk *d)
 {
 	char *path = xasprintf("%s/identity", d->dir), text[17] = "";
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+	ssize_t got = fd == -1 ? -1 : read(fd, text, 16);
 	unsigned long long id;
 	bool synced = true;
 
-	if (fd != -1 && read(fd, text, 16) == 16 &&
-	    sscanf(text, "%16llx", &id) == 1)
+	if (got == 16 && sscanf(text, "%16llx", &id) == 1)
 		d->identity = id;
-	else if (fd != -1 && getrandom(&id, sizeof(id), 0) == sizeof(id)) {
+	else if (got != -1 && getrandom(&id, sizeof(id), 0) == sizeof(id)) {
 		snprintf(text, sizeof(text), "%016llx", id);
 		if (pwrite(fd, text, 16, 0) == 16) {
 			synced = fsync(fd) == 0;
@@ -324,7 +330,7 @@ read_identity(struct disk *d)
 		}
 	}
 	if (d->identity == 0 || !synced)
-		log_warn("cannot write %s", path);
+		log_warn("cannot %s %s", got == -1 ? "read" : "write", path);
 	if (fd != -1)
 		close(fd);
 	free(path);
@@ -355,6 +361,7 @@ disk_new(const struct store_conf *conf, const struct store_ops *ops, void *arg)
 	table_init(&d->entries);
 	table_init(&d->uses);
 	table_init(&d->spools);
+	table_init(&d->unread);
 	return d;
 }
 
@@ -373,6 +380,7 @@ disk_free(struct disk *d)
 	}
 	table_clear(&d->uses);
 	table_clear(&d->spools);
+	disk_move_forget(d);
 	free(d->segments);
 	free(d->dir);
 	free(d->journal_dir);
@@ -450,6 +458,7 @@ open_all(struct disk *d, const struct store_conf *conf)
 		return "the queue's directory for large bodies cannot be "
 		    "opened; is it owned by the queue's user?";
 	}
+	d->old_spools = spool_sweep_new(d->spool_dir, &d->next_spool);
 	ballast_throw(d->dir, d->ballast_bytes);
 	dbdisk_on_full(disk_room_index, d);
 	if ((why = read_identity(d)) != NULL ||
@@ -509,10 +518,19 @@ static uint64_t
 disk_new_id(struct store *s)
 {
 	struct disk *d = (struct disk *)s;
-	uint64_t id = ev_wall_ms() << 20;
+	uint64_t id = ev_wall_ms() * STORE_IDS_A_MS;
 
 	d->last_id = id > d->last_id ? id : d->last_id + 1;
 	return d->last_id;
+}
+
+static void
+disk_ids_beyond(struct store *s, uint64_t id)
+{
+	struct disk *d = (struct disk *)s;
+
+	if (id > d->last_id)
+		d->last_id = id;
 }
 
 static uint64_t
@@ -546,17 +564,26 @@ disk_identity(const struct store *s)
 }
 
 static bool
+disk_removed(const struct store *s, uint64_t id)
+{
+	const struct entry *e = disk_entry((const struct disk *)s, id);
+
+	return e != NULL && e->removed;
+}
+
+static bool
 disk_leaving(const struct store *s, uint64_t id)
 {
-	const struct disk *d = (const struct disk *)s;
-	const struct entry *e = disk_entry(d, id);
-
-	return (e != NULL && e->removed) || d->unspooling > 0;
+	return disk_removed(s, id) ||
+	    ((const struct disk *)s)->unspooling > 0;
 }
 
 const struct store_backend disk_backend = {
-	disk_close, disk_new_id, disk_has_room, disk_room, disk_count,
-	disk_unsettled, disk_identity, disk_leaving, disk_accept, disk_update, disk_remove,
-	disk_spool_open, disk_spool_lend, disk_spool_held, disk_spool_close,
+	disk_close, disk_new_id, disk_ids_beyond, disk_has_room, disk_room,
+	disk_spare, disk_count, disk_unsettled, disk_identity,
+	disk_removed, disk_leaving,
+	disk_accept, disk_update, disk_remove,
+	disk_spool_open, disk_spool_lend, disk_spool_held, disk_spool_empty,
+	disk_spool_close,
 	disk_due, disk_list, disk_load, disk_body, disk_usage,
 };

@@ -1,9 +1,9 @@
 /* Reading: from the entries in memory and, in its thread, from the index. */
 #include "lib/prelude.h"
 
+#include "lib/crc32c.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
-#include "queue/crc32c.h"
 #include "queue/disk.h"
 #include "queue/spool.h"
 
@@ -334,10 +334,10 @@ read_done(struct task *t)
 		if (r->fd != -1)
 			close(r->fd);
 	} else if (r->errstr != NULL)
-		r->cb(NULL, 0, -1, r->errstr, r->arg);
+		r->cb(NULL, 0, -1, 0, r->errstr, r->arg);
 	else
-		r->cb(r->p, r->p == NULL ? 0 : r->body.len, r->fd, NULL,
-		    r->arg);
+		r->cb(r->p, r->p == NULL ? 0 : r->body.len, r->fd,
+		    r->body.crc, NULL, r->arg);
 	free(r->p);
 	free(r);
 }

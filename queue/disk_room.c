@@ -13,6 +13,7 @@
 #include "lib/xalloc.h"
 #include "queue/ballast.h"
 #include "queue/disk.h"
+#include "queue/spool.h"
 #include "queue/stock.h"
 
 #define MB		(1024 * 1024ULL)
@@ -52,14 +53,36 @@ disk_room_index(void *arg)
 	return ballast_give(d->dir, INDEX_PIECE, 0);
 }
 
+/* Below it no mail is taken. */
+static uint64_t
+floor_of(const struct disk *d)
+{
+	uint64_t least = FREE_SEGMENTS * d->journal_conf.segment_bytes;
+
+	return (d->min_free_bytes > least ? d->min_free_bytes : least) +
+	    ballast_thrown(d->dir, d->ballast_bytes);
+}
+
+uint64_t
+disk_spare(const struct store *s)
+{
+	const struct disk *d = (const struct disk *)s;
+	uint64_t floor, left;
+	struct statvfs v;
+
+	if (statvfs(d->dir, &v) == -1)
+		return UINT64_MAX;
+	floor = floor_of(d);
+	left = (uint64_t)v.f_bavail * v.f_frsize;
+	return left > floor ? left - floor : 0;
+}
+
 static void
 look_for_room(struct disk *d)
 {
 	static struct seldom told;
-	uint64_t floor = d->min_free_bytes;
-	uint64_t least = FREE_SEGMENTS * d->journal_conf.segment_bytes;
+	uint64_t floor, left;
 	struct statvfs v;
-	uint64_t left;
 	bool room;
 
 	if (statvfs(d->dir, &v) == -1) {
@@ -72,9 +95,7 @@ look_for_room(struct disk *d)
 	/* Before the index wants what is not there any more. */
 	if (left < d->index_bytes / 2)
 		ballast_give(d->dir, d->index_bytes, d->start_bytes);
-	if (floor < least)
-		floor = least;
-	floor += ballast_thrown(d->dir, d->ballast_bytes);
+	floor = floor_of(d);
 	room = left >= floor;
 	if (room != d->room)
 		log_warnx("disk=%s: %s", d->dir, room ? "there is room again" :
@@ -82,6 +103,12 @@ look_for_room(struct disk *d)
 		    "refused with 452 until there is room");
 	d->room = room;
 	stats_set(STAT_DISK_LOW, !room);
+	/*
+	 * Segments that wait to be used again go if that is enough; else they are
+	 * worth more than room that anybody may take.
+	 */
+	journal_keep_spare(d->journal, room || left + STOCK_SPARE *
+	    d->journal_conf.segment_bytes < floor);
 }
 
 struct loading {
@@ -127,6 +154,8 @@ look_at_ballast(struct disk *d)
 void
 disk_room_look(struct disk *d)
 {
+	if (d->old_spools > 0)
+		d->old_spools = spool_sweep_old(d->spool_dir);
 	look_for_room(d);
 	look_at_ballast(d);
 }

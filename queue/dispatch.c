@@ -3,14 +3,13 @@
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/dispatch.h"
-#include "queue/dsn.h"
-#include "queue/life.h"
+#include "queue/life_step.h"
+#include "queue/life_try.h"
+#include "queue/reserve.h"
 
 #define PER_WAKE	200	/* jobs sent before others get the loop */
 #define RETRY_FULL_MS	5	/* when a relay's channel is full */
 #define RETRY_ROOM_MS	1000	/* when the store has no room for its end */
-/* What one more may need. Some need more, but half of the room is left alone. */
-#define BEGIN_BYTES	(256 * 1024)
 
 /* What a relay may say at most, in bytes. */
 #define STATUS_LEN_MAX	32
@@ -22,6 +21,7 @@ struct relay {
 	struct dispatch *d;
 	uint32_t index;
 	struct ipc *ipc;	/* NULL: absent, the parent is replacing it */
+	bool	 stopping;	/* it takes no more */
 	struct table attempts;	/* by attempt id */
 };
 
@@ -31,7 +31,6 @@ struct dispatch {
 	size_t	 nrelays;
 	size_t	 sent;		/* jobs at relays, or fetching their body */
 	uint64_t reading;	/* bytes of bodies that are being read */
-	uint64_t reserved;	/* in the store, for the ends of what is sent */
 	uint64_t last_attempt;
 	bool	 stopping;
 	struct ev_timer kick;
@@ -120,7 +119,7 @@ static void
 end_attempt(struct live_job *j, enum sched_end end, const char *why)
 {
 	j->msg->q->dispatch->sent--;
-	j->msg->q->dispatch->reserved -= j->reserved;
+	reserve_hold(j->msg->q, &j->reserved, 0);
 	if (j->relay != NULL)
 		table_remove(&j->relay->attempts, &j->node);
 	j->relay = NULL;
@@ -147,6 +146,7 @@ dispatch_peer(struct dispatch *d, uint32_t index, int fd)
 	struct relay *r = relay_at(d, index);
 
 	relay_lost(r);
+	r->stopping = false;
 	r->ipc = ipc_new(fd, &relay_ops, r);
 	ipc_gather(r->ipc);
 	kick(d);
@@ -164,6 +164,12 @@ on_gone(struct ipc *ipc, const char *why, void *arg)
 	relay_lost(r);
 }
 
+static bool
+takes_more(const struct relay *r)
+{
+	return ipc_alive(r->ipc) && !r->stopping;
+}
+
 /* The k-th of those that are there. */
 static struct relay *
 present(const struct dispatch *d, uint64_t k)
@@ -171,12 +177,12 @@ present(const struct dispatch *d, uint64_t k)
 	size_t i, n = 0;
 
 	for (i = 0; i < d->nrelays; i++)
-		n += ipc_alive(d->relays[i]->ipc);
+		n += takes_more(d->relays[i]);
 	if (n == 0)
 		return NULL;
 	k %= n;
 	for (i = 0; i < d->nrelays; i++)
-		if (ipc_alive(d->relays[i]->ipc) && k-- == 0)
+		if (takes_more(d->relays[i]) && k-- == 0)
 			break;
 	return d->relays[i];
 }
@@ -213,7 +219,8 @@ put_rcpts(const struct live_job *j)
 }
 
 static void
-put_job(const struct live_job *j, const uint8_t *body, size_t len)
+put_job(const struct live_job *j, const uint8_t *body, size_t len,
+    uint32_t crc)
 {
 	const struct store_msg *m = &j->msg->m;
 	char id[STORE_ID_LEN + 1];
@@ -236,15 +243,16 @@ put_job(const struct live_job *j, const uint8_t *body, size_t len)
 	put_rcpts(j);
 	ipc_put_u64(m->size);
 	ipc_put_bytes(body, len);
+	ipc_put_u32(crc);
 }
 
 /*
- * The attempt is at its relay from here on. A body in fd (or -1) is lent.
- * False when there is no relay: the job has ended, the message may be gone.
+ * The attempt is at its relay from here on. A body in fd (or -1), with this
+ * checksum, is lent. False when there is no relay: the job has ended, the message may be gone.
  */
 static bool
 send_job(struct dispatch *d, struct live_job *j, const uint8_t *body,
-    size_t len, int fd)
+    size_t len, int fd, uint32_t crc)
 {
 	j->relay = present(d, j->hop_hash);
 	if (j->relay == NULL) {
@@ -254,7 +262,7 @@ send_job(struct dispatch *d, struct live_job *j, const uint8_t *body,
 	j->attempt = ++d->last_attempt;
 	table_add(&j->relay->attempts, &j->node, &j->attempt,
 	    sizeof(j->attempt));
-	put_job(j, body, len);
+	put_job(j, body, len, crc);
 	ipc_send(j->relay->ipc, fd);
 	return true;
 }
@@ -285,7 +293,8 @@ read_bytes(const struct live_job *j)
 }
 
 static void
-body_cb(const uint8_t *body, size_t len, int fd, const char *errstr, void *arg)
+body_cb(const uint8_t *body, size_t len, int fd, uint32_t crc,
+    const char *errstr, void *arg)
 {
 	struct live_job *j = arg;
 	struct dispatch *d = j->msg->q->dispatch;
@@ -294,7 +303,7 @@ body_cb(const uint8_t *body, size_t len, int fd, const char *errstr, void *arg)
 	if (errstr != NULL)
 		unreadable(j, errstr);
 	else
-		send_job(d, j, body, len, fd);
+		send_job(d, j, body, len, fd, crc);
 	if (fd != -1)
 		close(fd);
 	kick(d);
@@ -306,49 +315,44 @@ hand_over(struct dispatch *d, struct live_job *j)
 	struct live_msg *lm = j->msg;
 
 	d->sent++;
-	j->reserved = store_msg_bytes(&lm->m) + DSN_MAX;
-	d->reserved += j->reserved;
+	reserve_hold(d->q, &j->reserved, store_msg_bytes(&lm->m));
 	lm->nsent++;
 	if (lm->m.body.v == NULL && lm->m.size > 0) {
 		d->reading += read_bytes(j);
 		store_body(d->q->store, lm->m.id, body_cb, j);
 		return;
 	}
-	if (send_job(d, j, lm->m.body.v, lm->m.body.n, -1))
+	if (send_job(d, j, lm->m.body.v, lm->m.body.n, -1, 0))
 		body_sent(lm);
 }
 
 /*
- * What is delivered and cannot be written down goes twice. So on a full disk no
- * delivery begins whose end might have no room, and nothing else takes that.
+ * A large message may need more than a full disk has: it goes back behind what
+ * else is in line, and others go on.
  */
 static bool
-may_begin(const struct dispatch *d, uint64_t room)
+end_fits(const struct dispatch *d, struct sched_job *s)
 {
-	return room == UINT64_MAX || room / 2 >= d->reserved + BEGIN_BYTES;
-}
+	struct live_job *j = (struct live_job *)s;
 
-bool
-dispatch_may_change(const struct dispatch *d, const struct store_msg *m,
-    uint64_t leave)
-{
-	uint64_t room = store_room(d->q->store);
-
-	return room == UINT64_MAX || room >= d->reserved + leave +
-	    store_msg_bytes(m);
+	if (reserve_fits(d->q, store_msg_bytes(&j->msg->m)))
+		return true;
+	life_put_back(j);
+	return false;
 }
 
 static void
 kick_cb(void *arg)
 {
 	struct dispatch *d = arg;
-	uint64_t room = store_room(d->q->store), until;
+	bool fits = true;
 	struct sched_job *s;
+	uint64_t until;
 	int n;
 
 	for (n = 0; n < PER_WAKE; n++) {
-		if (!may_begin(d, room) || any_full(d)) {
-			ev_timer_set(&d->kick, may_begin(d, room) ?
+		if (!reserve_fits(d->q, 0) || any_full(d)) {
+			ev_timer_set(&d->kick, reserve_fits(d->q, 0) ?
 			    RETRY_FULL_MS : RETRY_ROOM_MS);
 			return;
 		}
@@ -361,15 +365,23 @@ kick_cb(void *arg)
 				ev_timer_set(&d->pace, until - ev_now_ms());
 			return;
 		case SCHED_GO:
-			hand_over(d, (struct live_job *)s);
+			if (end_fits(d, s))
+				hand_over(d, (struct live_job *)s);
+			else
+				fits = false;
 			break;
 		case SCHED_BLOCKED:
-			life_blocked((struct live_job *)s, until);
-			room = store_room(d->q->store);	/* it took some */
+			if (end_fits(d, s))
+				life_blocked((struct live_job *)s, until);
+			else
+				fits = false;
 			break;
 		}
 	}
-	kick(d);
+	if (fits)
+		kick(d);
+	else
+		ev_timer_set(&d->kick, RETRY_ROOM_MS);
 }
 
 void
@@ -429,6 +441,20 @@ reason(const struct live_job *j)
 	return diag != NULL ? diag : "the next hop was not reached";
 }
 
+/* What a relay that stops has broken off or not begun is made again. */
+static bool
+given_back(const struct live_job *j)
+{
+	size_t k;
+
+	if (!j->relay->stopping && !j->relay->d->stopping)
+		return false;
+	for (k = 0; k < j->n; k++)
+		if (j->msg->words[j->rcpts[k]] == WORD_NONE)
+			return true;
+	return false;
+}
+
 static int
 on_end(struct live_job *j, struct ipc_in *in)
 {
@@ -448,9 +474,8 @@ on_end(struct live_job *j, struct ipc_in *in)
 	    "the relay gave no answer for this recipient" : reason(j));
 	j->dsn = dsn;
 	j->by = by;
-	/* When we stop, relays give back what they have not begun. */
-	end_attempt(j, reached ? SCHED_REACHED : j->relay->d->stopping ?
-	    SCHED_LOST : SCHED_UNREACHED, why);
+	end_attempt(j, given_back(j) ? SCHED_LOST : reached ? SCHED_REACHED :
+	    SCHED_UNREACHED, why);
 	return 0;
 }
 
@@ -461,6 +486,10 @@ on_msg(struct ipc *ipc, struct ipc_in *in, void *arg)
 	struct table_node *n = table_find(&r->attempts, &in->id,
 	    sizeof(in->id));
 
+	if (in->type == M_DELIVER_NO_MORE) {
+		r->stopping = true;
+		return ipc_in_end(in) ? 0 : -1;
+	}
 	if (n == NULL)
 		return -1;
 	switch (in->type) {

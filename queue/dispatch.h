@@ -26,11 +26,5 @@ void	 dispatch_peer(struct dispatch *, uint32_t index, int fd);
 /* Nothing new is sent, and relays forget what is not yet on the wire. */
 void	 dispatch_stop(struct dispatch *);
 size_t	 dispatch_sent(const struct dispatch *);
-/*
- * Whether a change of this message can be written down beside what they owe, and
- * leaves so many bytes.
- */
-bool	 dispatch_may_change(const struct dispatch *,
-	    const struct store_msg *, uint64_t leave);
 
 #endif

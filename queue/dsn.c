@@ -196,14 +196,17 @@ put_failed(const struct dsn *d, struct buf *out, const char *date)
 static void
 put_delayed(const struct dsn *d, struct buf *out, const char *date)
 {
-	char until[DATE_LEN];
+	char until[DATE_LEN], by[DATE_LEN];
 
 	buf_addf(out, "Your message of %s\r\n"
-	    "has not reached %s below yet. There is nothing for you to do:\r\n"
+	    "has not reached %s below yet", date, recipients(d, DSN_DELAYED));
+	if (d->late)
+		buf_addf(out, ", where it was to be by\r\n%s, as was asked "
+		    "for", date_rfc5322(d->msg->env.by_ms, by));
+	buf_addf(out, ". There is nothing for you to do:\r\n"
 	    "it is tried again and again until %s.\r\n"
 	    "You will hear of it if that is in vain. What was said last:\r\n"
-	    "\r\n", date, recipients(d, DSN_DELAYED),
-	    date_rfc5322(d->msg->expires_ms, until));
+	    "\r\n", date_rfc5322(d->msg->expires_ms, until));
 	put_list(d, out, DSN_DELAYED);
 }
 
@@ -263,6 +266,13 @@ put_original_recipient(const char *orcpt, bool utf8, struct buf *out)
 	buf_adds(out, "\r\n");
 }
 
+/* RFC 3464 2.3.8. A report may be made later than that: a digest is. */
+static uint64_t
+last_attempt_ms(const struct dsn *d, const struct store_msg *m)
+{
+	return m->nevents == 0 ? d->now_ms : m->events[m->nevents - 1].last_ms;
+}
+
 /* RFC 3464 2.3: one block per recipient. */
 void
 dsn_put_recipient(const struct dsn *d, const struct store_msg *m, size_t i,
@@ -287,7 +297,7 @@ dsn_put_recipient(const struct dsn *d, const struct store_msg *m, size_t i,
 		dsn_put_field(out, "Diagnostic-Code", r->remote != NULL ?
 		    "smtp;" : "x-postern;", r->diag, utf8);
 	buf_addf(out, "Last-Attempt-Date: %s\r\n",
-	    date_rfc5322(d->now_ms, date));
+	    date_rfc5322(last_attempt_ms(d, m), date));
 	if (action == DSN_DELAYED)		/* 2.3.9 */
 		buf_addf(out, "Will-Retry-Until: %s\r\n",
 		    date_rfc5322(m->expires_ms, date));

@@ -4,6 +4,7 @@
 #include "queue/clock.h"
 #include "queue/feed.h"
 #include "queue/life.h"
+#include "queue/life_times.h"
 #include "queue/route.h"
 
 struct place {			/* in the order of due times */

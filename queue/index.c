@@ -10,11 +10,12 @@
  */
 #include "lib/prelude.h"
 
+#include "lib/dbdisk.h"
+#include "lib/dbfiles.h"
+#include "lib/fail.h"
 #include "lib/log.h"
 #include "lib/ticket.h"
 #include "lib/xalloc.h"
-#include "queue/fail.h"
-#include "queue/index_files.h"
 #include "queue/index_private.h"
 
 /*
@@ -28,13 +29,19 @@ struct due_change {
 	bool	 put;
 };
 
-/* Ends the process: see index.h. */
+/*
+ * Ends the process: see index.h. Some damage shows only when a page is changed,
+ * such as a log that is shorter than the pages know. The next start would find
+ * nothing wrong and end here again, so it is told. Not of what may pass by
+ * itself.
+ */
 static void
 must(int r, const char *what)
 {
 	if (r == 0)
 		return;
-	index_files_note_damage(r);
+	if (r != EIO && r != DB_RUNRECOVERY && dbdisk_is_damage(r))
+		dbfiles_note(INDEX_DAMAGED_NAME);
 	errno = r > 0 ? r : EIO;
 	log_warnx("index: %s: %s", what, db_strerror(r));
 	fail_stop("the index cannot be used");

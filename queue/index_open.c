@@ -7,10 +7,10 @@
 #include <fcntl.h>
 
 #include "lib/dbdisk.h"
+#include "lib/dbfiles.h"
 #include "lib/log.h"
 #include "lib/ticket.h"
 #include "lib/xalloc.h"
-#include "queue/index_files.h"
 #include "queue/index_private.h"
 
 #define PAGE_BYTES	4096
@@ -42,7 +42,7 @@ err_cb(const DB_ENV *env, const char *prefix, const char *text)
 static const char *
 open_env(struct index *x, const char *dir, uint32_t cache_bytes)
 {
-	x->dir_fd = index_files_begin(dir);
+	x->dir_fd = dbfiles_begin(dir, "the index");
 	if (x->dir_fd == -1) {
 		x->error = errno;
 		return "the index's directory cannot be opened";
@@ -175,7 +175,7 @@ secure_file(struct index *x, const char *name, const DB_LOG_STAT *end)
 	if (n == -1)
 		why = "a page cannot be read";
 	if (x->error == 0)
-		index_files_sync(fd);
+		dbfiles_sync(fd);
 	if (fd != -1)
 		close(fd);
 	free(pages);
@@ -336,7 +336,7 @@ index_open(const char *dir, uint32_t cache_bytes, bool *damaged,
 
 	words = 0;
 	why = open_env(x, dir, cache_bytes);
-	if (why == NULL && index_files_damage_noted()) {
+	if (why == NULL && dbfiles_noted(INDEX_DAMAGED_NAME)) {
 		x->error = EINVAL;
 		why = "it could not be changed any more";
 	}
@@ -355,6 +355,8 @@ index_open(const char *dir, uint32_t cache_bytes, bool *damaged,
 	/* To sync is to wait, for ever, for a page that an error left locked. */
 	if (why != NULL)
 		close_all(&x, DB_NOSYNC);
+	else
+		dbfiles_begun();
 	*errstr = why;
 	return x;
 }

@@ -9,6 +9,7 @@
 #define INDEX_LOG_BYTES	(8 * 1024 * 1024)
 #define INDEX_MARK_KEY	"mark"
 #define INDEX_MARK_BYTES 48
+#define INDEX_DAMAGED_NAME "damaged"	/* a file: build it anew */
 
 /*
  * What is in it, told by the mark. Each database may be sound and yet not the

@@ -4,9 +4,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 
+#include "lib/fail.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
-#include "queue/fail.h"
 #include "queue/journal.h"
 #include "queue/segment.h"
 #include "queue/stock.h"
@@ -90,7 +90,13 @@ left_for_sure(struct journal *j)
 uint64_t
 journal_room(struct journal *j)
 {
-	return stock_is_full(j->stock) ? left_for_sure(j) : UINT64_MAX;
+	uint64_t left = left_for_sure(j);
+
+	/* A want of descriptors has that long to pass. */
+	if (stock_is_full(j->stock) || (stock_is_starved(j->stock) &&
+	    left <= NEAR_END(j->segment_bytes)))
+		return left;
+	return UINT64_MAX;
 }
 
 /* Of those who might make some. */
@@ -113,11 +119,9 @@ roll(struct journal *j, uint64_t generation, uint64_t before_end)
 	char *path = segment_path(j->dir, generation);
 	int fd = stock_next(j->stock);
 
-	if (fd == -1) {
-		errno = ENOSPC;
+	if (fd == -1)
 		fail_stop("no room for what was not written down yet, of which "
 		    "nobody was told that it is durable");
-	}
 	j->header.generation = generation;
 	j->header.before_end = before_end;
 	if (getrandom(&j->header.salt, sizeof(j->header.salt), 0) !=
@@ -247,6 +251,8 @@ tell(const struct journal *j, struct journal_place *at, size_t behind)
 static void
 append(struct journal *j, struct journal_op *op, struct task_list *ops)
 {
+	size_t i;
+
 	if (!batch_fits(j, op->len)) {
 		batch_write(j, ops);
 		if (!batch_fits(j, op->len))
@@ -254,11 +260,12 @@ append(struct journal *j, struct journal_op *op, struct task_list *ops)
 	}
 	batch_reserve(j, j->batch_len + op->len);
 	memcpy(j->batch + j->batch_len, op->bytes, op->len);
-	tell(j, op->at[0], 0);
-	tell(j, op->at[1], op->second);
+	tell(j, op->at, 0);
+	for (i = 0; i < op->nmore; i++)
+		tell(j, op->more[i].at, op->more[i].behind);
 	j->batch_len += op->len;
 	j->batch_cost += journal_cost(op->len);
-	j->batch_records += op->second == 0 ? 1 : 2;
+	j->batch_records += 1 + (uint32_t)op->nmore;
 	free(op->bytes);
 	op->bytes = NULL;
 	STAILQ_INSERT_TAIL(ops, &op->task, link);
@@ -278,7 +285,7 @@ work_off(struct journal *j, struct task_list *list)
 			continue;
 		}
 		batch_write(j, &ops);
-		*op->at[0] = (struct journal_place){ j->header.generation,
+		*op->at = (struct journal_place){ j->header.generation,
 		    j->offset };
 		STAILQ_INSERT_TAIL(&ops, &op->task, link);
 		batch_write(j, &ops);
@@ -324,12 +331,26 @@ journal_release(struct journal *j, uint64_t generation)
 	stock_release(j->stock, generation);
 }
 
+void
+journal_keep_spare(struct journal *j, bool keep)
+{
+	stock_keep_spare(j->stock, keep);
+}
+
 int
 journal_read(struct journal *j, struct journal_place place, size_t skip,
     uint8_t *p, size_t len)
 {
 	return readers_read(j->readers, place.generation, place.offset + skip,
 	    p, len);
+}
+
+void
+journal_read_anew(struct journal *j, struct journal_place place, size_t skip,
+    size_t len)
+{
+	readers_read_anew(j->readers, place.generation, place.offset + skip,
+	    len);
 }
 
 /* --- opening and closing ------------------------------------------------------- */

@@ -20,6 +20,12 @@ struct journal_place {
 	uint64_t offset;
 };
 
+/* A further record of an op. */
+struct journal_part {
+	size_t	 behind;		/* in bytes: where it begins */
+	struct journal_place *at;	/* told where that is */
+};
+
 /*
  * Something to append, or a barrier: everything given before it is on disk and
  * nothing after it. When that is so, written() runs in the writer's thread and
@@ -27,14 +33,15 @@ struct journal_place {
  */
 struct journal_op {
 	struct task task;	/* first; for the way home */
-	uint8_t	*bytes;		/* one record or two, owned; freed once written.
-				   They are in one batch: both or neither */
+	uint8_t	*bytes;		/* its records, owned; freed once written. They
+				   are in one batch: all or none */
 	size_t	 len;
-	size_t	 second;	/* where in bytes the second begins; 0: none */
 	bool	 barrier;
-	/* Told where the records begin, or NULL; at[0] of a barrier is told
-	 * the end of the journal. */
-	struct journal_place *at[2];
+	/* Told where the first record begins, or NULL; of a barrier: the end
+	 * of the journal. */
+	struct journal_place *at;
+	const struct journal_part *more;	/* its other records */
+	size_t	 nmore;
 };
 
 struct journal_ops {
@@ -42,7 +49,8 @@ struct journal_ops {
 	void	(*written)(struct task_list *, void *arg);
 	/*
 	 * The disk is full and this segment's end is near, in a thread of the
-	 * journal's: true if there may be room now. last: this is the end.
+	 * journal's: true if there may be room now. last: else what waits is
+	 * not written.
 	 */
 	bool	(*full)(bool last, void *arg);
 };
@@ -103,12 +111,17 @@ uint64_t journal_room(struct journal *);
 uint64_t journal_cost(size_t len);
 /* Segments before this generation hold nothing that is still needed. */
 void	 journal_release(struct journal *, uint64_t generation);
+/* Whether some that wait to be used again are kept, as at first. */
+void	 journal_keep_spare(struct journal *, bool);
 /*
  * Reads a record's body of len bytes whose record begins at place; 0, or -1
  * with errno. Any thread; the segment must not have been released.
  */
 int	 journal_read(struct journal *, struct journal_place, size_t skip,
 	    uint8_t *, size_t len);
+/* What was read there is wrong: the next time it comes from the disk. */
+void	 journal_read_anew(struct journal *, struct journal_place, size_t skip,
+	    size_t len);
 /*
  * Writes what was given, then ends the threads; blocks. Reading still works.
  * When there is no room for it the process ends here: nobody was told that it

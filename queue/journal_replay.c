@@ -73,20 +73,28 @@ replay_batch(struct replay *r, uint64_t offset)
 	return (int64_t)r->last_len;
 }
 
-/* The next offset where a batch can be read; the end when there is none. */
-static uint64_t
-find_batch(struct replay *r, uint64_t offset)
+/*
+ * To the next offset where a batch can be read; the end when there is none. -1
+ * with errno: what was not seen may be sound, and must not pass for damage.
+ */
+static int
+find_batch(struct replay *r, uint64_t *offset)
 {
 	uint32_t records;
 	uint8_t *p;
+	int64_t n;
 
-	for (; offset < r->bytes; offset += SEGMENT_BLOCK)
-		if (segment_read_batch(r->fd, &r->header, offset, r->bytes,
-		    &p, &records) > 0) {
+	for (; *offset < r->bytes; *offset += SEGMENT_BLOCK) {
+		n = segment_read_batch(r->fd, &r->header, *offset, r->bytes,
+		    &p, &records);
+		if (n == -1 && errno != EIO)
+			return -1;
+		if (n > 0) {
 			free(p);
 			break;
 		}
-	return offset;
+	}
+	return 0;
 }
 
 static void
@@ -115,7 +123,9 @@ replay_segment(struct replay *r, uint64_t offset, uint64_t known_end)
 			offset += (uint64_t)n;
 		if (n == -1 && errno != EIO)
 			return -1;
-		next = find_batch(r, offset + SEGMENT_BLOCK);
+		next = offset + SEGMENT_BLOCK;
+		if (find_batch(r, &next) == -1)
+			return -1;
 		if (next >= r->bytes && n == 0)
 			break;
 		damage(r, offset, next);

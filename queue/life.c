@@ -1,98 +1,79 @@
 #include "lib/prelude.h"
 
-#include "lib/flood.h"
-#include "lib/log.h"
-#include "lib/num.h"
-#include "lib/stats.h"
-#include "lib/xalloc.h"
 #include "queue/clock.h"
-#include "queue/dsn.h"
-#include "queue/life_private.h"
-#include "queue/route.h"
-
-/* A message that took so many relays with it waits like a failed one. */
-#define LOSSES_MAX	3
-#define STATUS_MAX	16
-/* Envelopes of so many recipients are small enough to be written at any time. */
-#define PROGRESS_AT_ONCE 32
-#define PROGRESS_EVERY_MS 1000
-
-void
-life_count(struct queue *q)
-{
-	stats_set(STAT_QUEUED_NOW, store_count(q->store));
-}
+#include "queue/life.h"
+#include "queue/life_release.h"
+#include "queue/life_report.h"
+#include "queue/life_round.h"
+#include "queue/life_step.h"
+#include "queue/life_times.h"
 
 /* --- birth ------------------------------------------------------------------------ */
 
+/* The body is lent for the call, which copies it. */
+static void
+accept_body(struct queue *q, struct store_msg *m, const uint8_t *body,
+    size_t len, int spool_fd, store_done *done, store_done *full, void *arg)
+{
+	m->body.v = (uint8_t *)(uintptr_t)body;
+	m->body.n = len;
+	store_accept(q->store, m, spool_fd, done, full, arg);
+	m->body = (struct conf_bytes){ 0 };
+}
+
 struct live_msg *
 life_accept(struct queue *q, struct store_msg *m, const uint8_t *body,
-    size_t len, int spool_fd, store_done *done, void *arg)
+    size_t len, int spool_fd, store_done *done, store_done *full, void *arg)
 {
 	struct live_msg *lm = live_add(q, m);
 
-	ev_timer_init(&lm->due, life_due_cb, lm);
-	/* Lent for the call, which copies it. */
-	lm->m.body.v = (uint8_t *)(uintptr_t)body;
-	lm->m.body.n = len;
-	store_accept(q->store, &lm->m, spool_fd, done, arg);
-	lm->m.body = (struct conf_bytes){ 0 };
+	accept_body(q, &lm->m, body, len, spool_fd, done, full, arg);
 	if (spool_fd == -1)
 		live_keep_body(lm, body, len);
 	return lm;
 }
 
-uint64_t
-life_kept_ms(const struct store_msg *m)
+/* By what stays as it is, whatever becomes of a message. */
+static bool
+same(const struct store_msg *a, const struct store_msg *b)
 {
-	uint64_t now = ev_wall_ms(), release = m->env.hold_until_ms;
-
-	return m->attempts == 0 && release > now ? release - now : 0;
+	return a->size == b->size && a->env.nrcpts == b->env.nrcpts &&
+	    strcmp(a->account, b->account) == 0 &&
+	    strcmp(a->env.return_path, b->env.return_path) == 0 &&
+	    strcmp(a->env.rcpts[0].addr, b->env.rcpts[0].addr) == 0;
 }
 
-uint64_t
-life_first_due_ms(const struct store_msg *m)
+enum life_place
+life_place(struct queue *q, const struct store_msg *m,
+    struct store_msg *const *found, size_t n)
 {
-	return clock_due_ms() + life_kept_ms(m);
+	const struct live_msg *lm = live_find(q->live, m->id);
+
+	if (lm != NULL && lm->state == LIVE_STORING)
+		return LIFE_UNCERTAIN;
+	if (n > 0)
+		return same(found[0], m) ? LIFE_TAKEN : LIFE_ANOTHER;
+	return lm != NULL || store_leaving(q->store, m->id) ? LIFE_UNCERTAIN :
+	    LIFE_FREE;
 }
 
-uint64_t
-life_longest_wait_ms(const struct queue *q, const struct store_msg *m)
+struct live_msg *
+life_restore(struct queue *q, struct store_msg *m, const uint8_t *body,
+    size_t len, int spool_fd, const char *why, store_done *done,
+    store_done *full, void *arg)
 {
-	struct sched_retry retry = life_retry(q, m);
-	uint64_t backoff = sched_backoff_longest_ms(&retry);
-	uint64_t kept = life_kept_ms(m);
+	struct live_msg *lm;
 
-	/*
-	 * The clock of due times goes ahead of the wall's whenever that is set
-	 * back, be it by a millisecond, and begins anew with each process.
-	 */
-	return (kept > backoff ? kept : backoff) + LIFE_HORIZON_MS;
+	m->hold = HOLD_ADMIN;
+	m->due_ms = clock_due_ms();
+	memset(m->charge, 0, sizeof(m->charge));
+	store_msg_note(m, ev_wall_ms(), why);
+	lm = live_add(q, m);
+	accept_body(q, &lm->m, body, len, spool_fd, done, full, arg);
+	return lm;
 }
 
-/* Nothing is tried before the hour that the client has named. */
-void
-life_await_release(struct live_msg *lm)
-{
-	uint64_t in_ms = lm->m.due_ms - clock_due_ms();
-	char wait[NUM_TEXT_LEN];
-
-	log_info("%s waits for=release next_try=\"in %s\"", life_name(lm),
-	    num_print_wait((in_ms + 999) / 1000, wait));
-	live_set_state(lm, LIVE_RESTING);
-	live_drop_body(lm);
-	ev_timer_set(&lm->due, in_ms);
-}
-
-void
-life_redate(struct live_msg *lm)
-{
-	lm->m.due_ms = life_first_due_ms(&lm->m);
-	live_set_indexed(lm, false);
-	store_update(lm->q->store, &lm->m, NULL, NULL, NULL);
-	life_await_release(lm);
-}
-
+/* On disk it is as it was given: what was ordered since is written only now. */
 void
 life_stored(struct live_msg *lm)
 {
@@ -100,12 +81,40 @@ life_stored(struct live_msg *lm)
 	live_set_state(lm, LIVE_TRYING);
 	if (lm->removing)
 		life_remove(lm);
-	else if (lm->m.hold != HOLD_NONE)
+	else if (lm->m.hold != HOLD_NONE && lm->ordered)
 		life_park(lm);
-	else if (lm->m.due_ms > clock_due_ms())
-		life_await_release(lm);
-	else
-		life_release(lm);
+	else if (lm->m.hold != HOLD_NONE)
+		live_drop(lm);
+	else {
+		if (lm->ordered)
+			life_write(lm, NULL);
+		if (lm->m.due_ms > clock_due_ms())
+			life_await_release(lm);
+		else
+			life_release(lm);
+	}
+}
+
+void
+life_refused(struct live_msg *lm)
+{
+	struct queue *q = lm->q;
+
+	live_drop(lm);
+	life_count(q);
+}
+
+/* Reports of ours begin their own ways. */
+void
+life_stored_cb(void *arg)
+{
+	struct live_msg *lm = arg, *next;
+
+	for (; lm != NULL; lm = next) {
+		next = lm->born_with;
+		lm->born_with = NULL;
+		life_stored(lm);
+	}
 }
 
 void
@@ -119,7 +128,6 @@ life_resume(struct queue *q, const struct store_msg *stored)
 		return;
 	store_msg_copy(&m, stored);
 	lm = live_add(q, &m);
-	ev_timer_init(&lm->due, life_due_cb, lm);
 	live_set_indexed(lm, true);
 	live_set_state(lm, LIVE_RESTING);
 	if (lm->m.hold != HOLD_NONE)
@@ -139,413 +147,58 @@ life_resume(struct queue *q, const struct store_msg *stored)
 	ev_timer_set(&lm->due, wait_ms);
 }
 
-/* --- a round of attempts -------------------------------------------------------------- */
-
-static struct live_job *
-find_job(const struct live_msg *lm, uint64_t hash, const char *route,
-    const char *domain)
-{
-	struct live_job *j;
-
-	TAILQ_FOREACH(j, &lm->jobs, link)
-		if (j->hop_hash == hash && j->n < LIFE_JOB_RCPTS &&
-		    strcmp(j->route, route) == 0 &&
-		    strcmp(j->domain, domain) == 0)
-			return j;
-	return NULL;
-}
-
-static void
-keep(char **to, const char *from, size_t max)
-{
-	free(*to);
-	*to = *from == '\0' ? NULL : xstrndup(from, max);
-}
-
-bool
-life_answer_has(const char *answer, const char *status)
-{
-	size_t n = strlen(status);
-
-	return strlen(answer) >= 4 && strncmp(answer + 4, status, n) == 0 &&
-	    (answer[4 + n] == ' ' || answer[4 + n] == '\0');
-}
+/* --- its timer --------------------------------------------------------------------- */
 
 void
-life_set_word(struct live_msg *lm, uint32_t i, enum live_word word,
-    const char *status, const char *diag, const char *remote)
+life_due_cb(void *arg)
 {
-	struct store_rcpt *r = &lm->m.rcpts[i];
+	struct live_msg *lm = arg;
 
-	lm->words[i] = word;
-	keep(&r->status, status, STATUS_MAX);
-	keep(&r->diag, diag, LIFE_DIAG_MAX);
-	keep(&r->remote, remote, LIFE_DIAG_MAX);
-	if (word == WORD_DELIVERED)
-		r->state = RCPT_DELIVERED;
-	if (word == WORD_FAILED)
-		r->state = dsn_wanted(&lm->m, i, DSN_FAILED) ? RCPT_OWED :
-		    RCPT_FAILED;
-	if (word == WORD_DEFERRED)
-		lm->not_before_ms = 0;
-}
-
-static void
-no_route(struct live_msg *lm, uint32_t i)
-{
-	char diag[ENVELOPE_PATH_MAX + 64];
-
-	snprintf(diag, sizeof(diag), "no route is configured for mail from %s",
-	    *lm->m.env.return_path != '\0' ? lm->m.env.return_path :
-	    lm->m.account);
-	log_warnx("%s deferred to=<%s> status=4.4.4 why=\"%s\"; add a route "
-	    "without senders to postern.conf", life_name(lm),
-	    log_escs(lm->m.env.rcpts[i].addr), log_escs(diag));
-	stats_add(STAT_DEFERRED, 1);
-	life_set_word(lm, i, WORD_DEFERRED, "4.4.4", diag, "");
-}
-
-/* The admin has sent it by a route that is gone: he is told, it goes on. */
-static void
-tell_gone_route(const struct live_msg *lm)
-{
-	static struct flood gone = FLOOD("messages whose route is gone", 20);
-	const struct conf_queue_route *r = route_of(lm->q->conf, &lm->m, 0);
-
-	if (lm->m.route == NULL || (r != NULL && strcmp(r->name, lm->m.route)
-	    == 0) || !flood_log(&gone))
+	/* Nobody is told, and nothing written, of what is on its way out. */
+	if (lm->removing)
 		return;
-	log_warnx("%s route=%s is gone from postern.conf; it goes by %s: "
-	    "posternctl queue redirect sends it by another", life_name(lm),
-	    log_escs(lm->m.route), r == NULL ? "none" : r->name);
-}
-
-/* Adds recipient i to the job for its next hop. */
-static void
-assign(struct live_msg *lm, uint32_t i, struct buf *domain, struct buf *hop)
-{
-	const struct conf_queue_route *r = route_for(lm->q->conf, &lm->m, i,
-	    domain, hop);
-	struct live_job *j;
-	uint64_t hash;
-
-	if (r == NULL) {
-		no_route(lm, i);
-		return;
-	}
-	hash = table_hash(buf_str(hop), hop->len);
-	j = find_job(lm, hash, r->name, buf_str(domain));
-	if (j == NULL)
-		j = live_job_add(lm, r->name, buf_str(domain), hash);
-	live_job_rcpt(j, i);
-}
-
-/*
- * Mail with REQUIRETLS (RFC 8689) has a line of its own: what stops it, a server
- * without TLS or without a certificate that can be believed, stops no other. So
- * do reports about it, which ask for it as well (5).
- */
-void
-life_hop(const struct live_job *j, struct buf *hop)
-{
-	route_hop(j->route, j->domain, hop);
-	if (j->msg->m.env.require_tls)
-		buf_addc(hop, '!');
-}
-
-static void
-enqueue(struct live_job *j, bool first, bool force)
-{
-	struct queue *q = j->msg->q;
-	const struct store_msg *m = &j->msg->m;
-	const struct conf_queue_route *r = route_named(&q->conf->routes,
-	    j->route);
-	struct sched_place place = {
-		.account = m->account, .at_once = r == NULL ? 1 : r->connections,
-		.route = j->route, .per_minute = r == NULL ? 0 : r->per_minute,
-		.retry = life_retry(q, m), .load = &j->msg->load,
-		/* Our reports share a line, in which none is anybody's own. */
-		.priority = *m->account == '\0' ? 0 : m->env.priority,
-	};
-	struct buf hop;
-
-	buf_init(&hop, ROUTE_HOP_MAX);
-	life_hop(j, &hop);
-	place.hop = buf_str(&hop);
-	sched_add(q->sched, &j->sched, &place, first);
-	if (force)
-		sched_unblock(q->sched, buf_str(&hop));
-	buf_clear(&hop);
-}
-
-/*
- * RFC 2852 4.1.3: what no relay has yet when its time is over comes out of
- * line, or its sender is told.
- */
-static void
-await_by_time(struct live_msg *lm)
-{
-	uint64_t now = ev_wall_ms(), by = lm->m.env.by_ms;
-
-	if ((lm->m.env.by == BY_RETURN && !life_by_over(lm)) ||
-	    (lm->m.env.by == BY_NOTIFY && !lm->m.env.by_told))
-		ev_timer_set(&lm->due, by > now ? by - now : 0);
-}
-
-void
-life_try(struct live_msg *lm, bool force)
-{
-	struct buf domain, hop;
-	struct live_job *j;
-	uint32_t i;
-
-	ev_timer_cancel(&lm->due);
-	live_set_state(lm, LIVE_TRYING);
-	memset(lm->words, WORD_NONE, lm->m.env.nrcpts);
-	lm->losses = 0;
-	lm->not_before_ms = UINT64_MAX;
-	if (life_by_over(lm)) {
-		life_round_over(lm);
-		return;
-	}
-	await_by_time(lm);
-	tell_gone_route(lm);
-	buf_init(&domain, ROUTE_HOP_MAX);
-	buf_init(&hop, ROUTE_HOP_MAX);
-	for (i = 0; i < lm->m.env.nrcpts; i++)
-		if (lm->m.rcpts[i].state == RCPT_PENDING)
-			assign(lm, i, &domain, &hop);
-	buf_clear(&domain);
-	buf_clear(&hop);
-	TAILQ_FOREACH(j, &lm->jobs, link)
-		enqueue(j, false, force);
-	if (lm->njobs == 0)
-		life_round_over(lm);
-}
-
-/* --- words of a job ---------------------------------------------------------------------- */
-
-static const struct {
-	const char *name;
-	const char *status;		/* when the relay gave none */
-	enum live_word word;
-	enum stat_id stat;
-} outcomes[OUTCOMES] = {
-	[OUTCOME_DELIVERED] = { "delivered", "2.0.0", WORD_DELIVERED,
-	    STAT_DELIVERED },
-	[OUTCOME_DEFERRED] = { "deferred", "4.0.0", WORD_DEFERRED,
-	    STAT_DEFERRED },
-	[OUTCOME_FAILED] = { "failed", "5.0.0", WORD_FAILED, STAT_FAILED },
-};
-
-void
-life_result(struct live_job *j, uint32_t i, enum outcome o, const char *status,
-    const char *diag, const char *remote)
-{
-	struct live_msg *lm = j->msg;
-	uint64_t now = ev_wall_ms();
-
-	if (*status == '\0')
-		status = outcomes[o].status;
-	stats_add(outcomes[o].stat, 1);
-	log_info("%s %s to=<%s> route=%s relay=%s status=%s after_ms=%llu "
-	    "answer=\"%s\"", life_name(lm), outcomes[o].name,
-	    log_escs(lm->m.env.rcpts[i].addr), j->route,
-	    *remote == '\0' ? "none" : log_escs(remote), log_escs(status),
-	    (unsigned long long)(now > lm->m.arrived_ms ?
-	    now - lm->m.arrived_ms : 0), log_escs(diag));
-	life_set_word(lm, i, outcomes[o].word, status, diag, remote);
-	if (o != OUTCOME_DELIVERED)
-		life_note(lm, "%s%s%s%s%s: %s", outcomes[o].name,
-		    life_answer_has(diag, status) ? "" : " ",
-		    life_answer_has(diag, status) ? "" : status,
-		    *remote == '\0' ? "" : " by ", remote, diag);
-}
-
-void
-life_write_progress(struct live_msg *lm)
-{
-	ev_timer_cancel(&lm->due);
-	lm->progress_ms = ev_now_ms();
-	if (lm->state == LIVE_TRYING)
-		await_by_time(lm);
-	live_set_indexed(lm, false);
-	store_update(lm->q->store, &lm->m, NULL, NULL, NULL);
-}
-
-/*
- * Puts what was delivered on disk while other jobs are still under way. That
- * writes the whole envelope: a large one is written once in a while only, or a
- * thousand recipients in a thousand places would be a million on disk.
- */
-static void
-progress(struct live_msg *lm)
-{
-	uint64_t next = lm->progress_ms + PROGRESS_EVERY_MS;
-	uint64_t now = ev_now_ms();
-
-	if (lm->m.env.nrcpts <= PROGRESS_AT_ONCE || now >= next)
+	if (lm->state != LIVE_TRYING)
+		life_release(lm);
+	else if (life_by_late(lm))
+		life_tell_late(lm);
+	else if (!life_by_over(lm))
 		life_write_progress(lm);
-	else if (!ev_timer_armed(&lm->due) || lm->m.env.by != BY_NONE)
-		ev_timer_set(&lm->due, next - now);
-}
-
-static bool
-job_delivered(const struct live_job *j)
-{
-	size_t k;
-
-	for (k = 0; k < j->n; k++)
-		if (j->msg->words[j->rcpts[k]] == WORD_DELIVERED)
-			return true;
-	return false;
-}
-
-/* Drops the recipients that have had their word; true if any is left. */
-static bool
-only_wordless(struct live_job *j)
-{
-	size_t k, n = 0;
-
-	for (k = 0; k < j->n; k++)
-		if (j->msg->words[j->rcpts[k]] == WORD_NONE)
-			j->rcpts[n++] = j->rcpts[k];
-	j->n = n;
-	return n > 0;
-}
-
-static void
-job_end(struct live_job *j)
-{
-	struct live_msg *lm = j->msg;
-	bool delivered = job_delivered(j);
-
-	live_job_free(j);
-	if (lm->njobs == 0)
-		life_round_over(lm);
-	else if (delivered && !lm->removing)
-		progress(lm);
-}
-
-/*
- * RFC 5321 4.5.3.1.10: a next hop that takes some recipients and has too many
- * with the others gets those at once in a transaction of their own. It took at
- * least one, so this comes to an end.
- */
-static bool
-too_many_at_once(struct live_job *j)
-{
-	struct live_msg *lm = j->msg;
-	const struct store_rcpt *r;
-	size_t k, left = 0;
-
-	if (lm->removing || !job_delivered(j) || life_by_over(lm))
-		return false;
-	for (k = 0; k < j->n; k++) {
-		r = &lm->m.rcpts[j->rcpts[k]];
-		if (lm->words[j->rcpts[k]] != WORD_DEFERRED ||
-		    r->status == NULL || strcmp(r->status, "4.5.3") != 0)
-			continue;
-		lm->words[j->rcpts[k]] = WORD_NONE;
-		left++;
+	else {
+		/* What relays have they will not begin any more. */
+		life_cancel_waiting(lm);
+		if (lm->njobs == 0)
+			life_round_over(lm);
 	}
-	if (left == 0)
-		return false;
-	only_wordless(j);
-	progress(lm);
-	enqueue(j, true, false);
-	return true;
 }
 
-/* What a dead relay had not answered goes to the front of its line again. */
-static bool
-try_again(struct live_job *j)
-{
-	struct live_msg *lm = j->msg;
-	bool delivered = job_delivered(j);
+/* --- what may leave memory -------------------------------------------------------- */
 
-	if (lm->removing || lm->losses >= LOSSES_MAX || life_by_over(lm) ||
-	    !only_wordless(j))
+/* When memory is full, feed may be some seconds late with what is due very soon. */
+bool
+life_may_forget(const struct live_msg *lm)
+{
+	if (lm->removing)
 		return false;
-	if (delivered)
-		progress(lm);
-	enqueue(j, true, false);
-	return true;
-}
-
-/*
- * RFC 3461 5.2.2: a next hop that knows no DSN will not tell of success; who
- * asked for that hears that it was relayed. RFC 2852 4.1.4: so does who follows
- * a message's way, or wants to hear of delay, before there is any, from a next
- * hop that knows nothing of by-times; unless he wants to hear nothing at all.
- */
-static bool
-relayed_wanted(const struct live_job *j, uint32_t i)
-{
-	const struct store_msg *m = &j->msg->m;
-
-	if (!j->dsn && dsn_wanted(m, i, DSN_RELAYED))
+	if (lm->state == LIVE_RESTING &&
+	    lm->m.due_ms > clock_due_ms() + LIFE_HORIZON_MS)
 		return true;
-	return (m->env.by_trace || (m->env.by == BY_NOTIFY && !j->by &&
-	    !m->env.by_told)) &&
-	    *m->env.return_path != '\0' &&
-	    m->env.rcpts[i].notify != NOTIFY_NEVER;
-}
-
-static void
-owe_relayed(struct live_job *j)
-{
-	struct store_msg *m = &j->msg->m;
-	uint32_t i;
-	size_t k;
-
-	for (k = 0; k < j->n; k++) {
-		i = j->rcpts[k];
-		if (m->rcpts[i].state == RCPT_DELIVERED &&
-		    relayed_wanted(j, i))
-			m->rcpts[i].state = RCPT_RELAYED;
-	}
+	return live_fuller(lm->q->live, LIVE_UNITS_MAX) &&
+	    (lm->state == LIVE_RESTING ||
+	    (lm->state == LIVE_TRYING && life_untouched(lm)));
 }
 
 void
-life_over(struct live_job *j, enum sched_end end, const char *why)
+life_settled(struct queue *q, const uint64_t *ids, size_t n)
 {
-	struct live_msg *lm = j->msg;
-	size_t k;
+	struct live_msg *lm;
+	size_t i;
 
-	lm->nsent--;
-	sched_done(lm->q->sched, &j->sched, end, why, ev_now_ms());
-	if (end == SCHED_LOST) {
-		lm->losses++;
-		if (try_again(j))
-			return;
+	for (i = 0; i < n; i++) {
+		lm = live_find(q->live, ids[i]);
+		if (lm == NULL || lm->state == LIVE_GONE)
+			continue;
+		live_set_indexed(lm, true);
+		if (life_may_forget(lm))
+			live_drop(lm);
 	}
-	for (k = 0; k < j->n; k++)
-		if (lm->words[j->rcpts[k]] == WORD_NONE)
-			life_result(j, j->rcpts[k], OUTCOME_DEFERRED, "4.4.2",
-			    why, "");
-	owe_relayed(j);
-	if (!too_many_at_once(j))
-		job_end(j);
-}
-
-void
-life_blocked(struct live_job *j, uint64_t until_ms)
-{
-	struct live_msg *lm = j->msg;
-	uint64_t not_before = lm->not_before_ms;
-	const char *why = sched_why(&j->sched);
-	size_t k;
-
-	log_info("%s deferred recipients=%zu route=%s%s%s status=4.4.1 "
-	    "why=\"%s\" (next hop not reached lately, not tried)", life_name(lm),
-	    j->n, j->route, *j->domain == '\0' ? "" : " domain=",
-	    log_escs(j->domain), log_escs(why));
-	stats_add(STAT_DEFERRED, (int64_t)j->n);
-	life_note(lm, "not tried, %s%s%s was not reached lately: %s", j->route,
-	    *j->domain == '\0' ? "" : "/", j->domain, why);
-	for (k = 0; k < j->n; k++)
-		life_set_word(lm, j->rcpts[k], WORD_DEFERRED, "4.4.1", why, "");
-	lm->not_before_ms = not_before < until_ms ? not_before : until_ms;
-	job_end(j);
 }

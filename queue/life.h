@@ -1,10 +1,10 @@
 /*
- * life: every decision about a message from its acceptance to its end, and the
- * only caller of the store's transitions. The way of a message:
+ * life: the way of a message from its acceptance to its end, and what befalls
+ * it there: that it is durable, due, or named by the index.
  *
  *	STORING -> TRYING -> RESTING -> TRYING -> ... -> gone
  *		      \-> SETTLING -/ (when a report needs the body)
- *			      \-> GATHERED -> gone (a digest: life_digest.c)
+ *			      \-> GATHERED -> gone (a digest: life_digest.h)
  *
  * A round is one attempt for each recipient still pending. What is delivered
  * is written down as soon as a job ends, so that a crash repeats as little as
@@ -12,112 +12,70 @@
  * RCPT_RELAYED on disk until the report about it is written in the same batch
  * as its settling: nobody is told of a failure twice or never. What an admin
  * holds rests in the store alone.
+ *
+ * Every decision about a message, and every call of the store's transitions, is
+ * in one of life's rooms. Each stands on those before it:
+ *
+ *	life_times	when it is due, warned of, given up
+ *	life_step	what a single step does to store, memory and line
+ *	life_report	what its sender is to hear
+ *	life_digest	... of many messages at once
+ *	life_round	how a round ends
+ *	life_try	how it begins, and what relays say
+ *	life_release	whether it may begin
+ *	life		this one
+ *	life_admin	what an admin orders
+ *
+ * What begins at the bottom and belongs here, a report's own way and a timer,
+ * comes by the loop: see live_new().
  */
 #ifndef QUEUE_LIFE_H
 #define QUEUE_LIFE_H
 
-#include "lib/ipc_msgs.h"
 #include "queue/live.h"
-
-/* Mail due no later than this stays in memory, or is fetched by feed. */
-#define LIFE_HORIZON_MS 60000
-/* RFC 5321 4.5.3.1.8: more in one transaction need not be taken. */
-#define LIFE_JOB_RCPTS	100
-#define LIFE_DIAG_MAX	500	/* bytes of a diagnostic that are kept */
 
 /* How its history begins that a message came from a backup. */
 #define RESTORED_NOTE	"restored from the backup "
-
-/* In an hour a sender gets so many reports of their own, then digests. */
-#define LIFE_SINGLE_REPORTS 10
-#define LIFE_HOUR_MS	(3600 * 1000)
-/* How long the first in a digest waits for others, and for how many. */
-#define LIFE_DIGEST_MS	(5 * 60 * 1000)
-#define LIFE_DIGEST_FULL 400
+/* ... and that an import was interrupted, and nobody knows how it fared. */
+#define DOUBTED_NOTE	"imported again, on hold: it may have gone out already"
 
 /*
  * Begins to make it durable; takes over what *m holds. A small body is
  * borrowed, a large one in spool_fd, else -1. done(arg) comes from the loop;
- * it must end with life_stored().
+ * it must end with life_stored(); or full(arg), as store_accept() has it, with
+ * life_refused().
  */
 struct live_msg *life_accept(struct queue *, struct store_msg *m,
 	    const uint8_t *body, size_t len, int spool_fd, store_done *,
-	    void *arg);
+	    store_done *full, void *arg);
 void	 life_stored(struct live_msg *);
+void	 life_refused(struct live_msg *);
+/*
+ * Whether this message, whose id comes from outside, has a place under it, as far
+ * as the store has just named n that have it; for the very turn that takes it.
+ * Taken: it is there. Another: one of another queue, which has given the same id.
+ * Uncertain, ask again later: one that is being made durable may still be refused,
+ * and one that is being removed is in the way until all of it is gone.
+ */
+enum life_place { LIFE_FREE, LIFE_TAKEN, LIFE_ANOTHER, LIFE_UNCERTAIN };
+enum life_place life_place(struct queue *, const struct store_msg *,
+	    struct store_msg *const *found, size_t n);
 /*
  * From a backup: it is queued as it was, on hold, with why in its history, and
- * charged to nobody. Takes over what *m holds; body and spool_fd as above.
+ * charged to nobody; else as life_accept(). Its id is LIFE_FREE.
  */
-void	 life_restore(struct queue *, struct store_msg *m, const uint8_t *body,
-	    size_t len, int spool_fd, const char *why, store_done *,
-	    void *arg);
+struct live_msg *life_restore(struct queue *, struct store_msg *m,
+	    const uint8_t *body, size_t len, int spool_fd, const char *why,
+	    store_done *, store_done *full, void *arg);
 /* The index names this one (borrowed) as due; ignored when it is live. */
 void	 life_resume(struct queue *, const struct store_msg *);
-/* When a new message is due: now, or at the hour of FUTURERELEASE (RFC 4865). */
-uint64_t life_first_due_ms(const struct store_msg *);
-/* When a new message is given up, by the times of its route. */
-uint64_t life_expiry_ms(const struct queue *, const struct store_msg *);
-/* How far off this one's due time may be: beyond it a clock was wrong. */
-uint64_t life_longest_wait_ms(const struct queue *, const struct store_msg *);
-/* A round begins now. force: even hops that are blocked are tried. */
-void	 life_try(struct live_msg *, bool force);
-
-/* --- from dispatch: a job's words, then its end. The end frees the job. -------- */
-
-/* remote and diag may be "". */
-void	 life_result(struct live_job *, uint32_t index, enum outcome,
-	    const char *status, const char *diag, const char *remote);
-/* Whether an answer, "451 4.3.0 why", has the status in it. */
-bool	 life_answer_has(const char *answer, const char *status);
-/* Recipients without a word are tried again (LOST) or deferred with why. */
-void	 life_over(struct live_job *, enum sched_end, const char *why);
-/* Its hop is blocked: everything is deferred. */
-void	 life_blocked(struct live_job *, uint64_t until_ms);
-
-/* --- senders who are owed digests; see life_digest.c ------------------------------ */
-
-struct life_digests *life_digests_new(struct queue *);
-void	 life_digests_free(struct life_digests **);
-/* Forgets senders that have been quiet; now and then. */
-void	 life_digests_sweep(struct life_digests *);
-
-/* --- from the store and the admin -------------------------------------------------- */
-
+/* The index has what was written of these. */
 void	 life_settled(struct queue *, const uint64_t *ids, size_t n);
+/* Whether feed will bring it back in time, and memory is better used else. */
+bool	 life_may_forget(const struct live_msg *);
 
-enum life_kind {
-	LIFE_HOLD,		/* nothing more is tried until it is released */
-	LIFE_RELEASE,
-	LIFE_RETRY,		/* now, even at hops that are blocked */
-	LIFE_RETRY_KEPT,	/* ... and before the hour its sender has set */
-	LIFE_REDIRECT,		/* to another route, now */
-	LIFE_REMOVE,		/* nobody is told */
-	LIFE_ORDERS
-};
-
-struct life_order {
-	enum life_kind kind;
-	enum hold hold;		/* LIFE_HOLD: which; not HOLD_NONE */
-	const char *route;	/* LIFE_REDIRECT: "" for the configuration's */
-	const char *by;		/* "admin", for log and history */
-};
-
-enum life_did {
-	LIFE_DONE,
-	LIFE_SOON,		/* as soon as the relay that has it has done */
-	LIFE_LATER,		/* it goes at the hour that its sender has set */
-	LIFE_WAS_SO,		/* it is as ordered already */
-	LIFE_HELD,		/* not while it is on hold */
-	LIFE_KEPT,		/* not before that hour, unless it is named */
-	LIFE_GONE,		/* it has just been delivered or removed */
-	LIFE_DIDS
-};
-
-/* What life_obey() would do; LIFE_DONE may be LIFE_SOON by then. */
-enum life_did life_would(const struct queue *, const struct store_msg *,
-	    const struct life_order *);
-/* Obeys, for a message that the store has just named (borrowed). */
-enum life_did life_obey(struct queue *, const struct store_msg *,
-	    const struct life_order *);
+/* For live_new(). */
+void	 life_stored_cb(void *);
+void	 life_due_cb(void *);
 
 #endif

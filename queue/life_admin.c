@@ -1,125 +1,24 @@
-/* What comes from outside a message's way: the store's word that it may be
- * forgotten, and an admin's orders; the rest of life is in life.c. */
 #include "lib/prelude.h"
 
 #include "lib/log.h"
 #include "lib/xalloc.h"
-#include "queue/clock.h"
-#include "queue/life_private.h"
+#include "queue/life.h"
+#include "queue/life_admin.h"
+#include "queue/life_round.h"
+#include "queue/life_step.h"
+#include "queue/life_times.h"
+#include "queue/life_try.h"
 #include "queue/route.h"
 
 /* Orders about many messages leave the rest of them to feed from here on. */
 #define ROOM_UNITS	(LIVE_UNITS_MAX / 4)
-
-/* --- what may leave memory ------------------------------------------------------ */
-
-static bool
-untouched(const struct live_msg *lm)
-{
-	size_t i;
-
-	for (i = 0; i < lm->m.env.nrcpts; i++)
-		if (lm->words[i] != WORD_NONE)
-			return false;
-	return lm->nsent == 0;
-}
-
-/*
- * Whether feed will bring it back in time, and memory is better used else. When
- * that is full, feed may be some seconds late with what is due very soon.
- */
-static bool
-may_forget(const struct live_msg *lm)
-{
-	if (lm->removing)
-		return false;
-	if (lm->state == LIVE_RESTING &&
-	    lm->m.due_ms > clock_due_ms() + LIFE_HORIZON_MS)
-		return true;
-	return live_fuller(lm->q->live, LIVE_UNITS_MAX) &&
-	    (lm->state == LIVE_RESTING ||
-	    (lm->state == LIVE_TRYING && untouched(lm)));
-}
-
-void
-life_settled(struct queue *q, const uint64_t *ids, size_t n)
-{
-	struct live_msg *lm;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		lm = live_find(q->live, ids[i]);
-		if (lm == NULL || lm->state == LIVE_GONE)
-			continue;
-		live_set_indexed(lm, true);
-		if (may_forget(lm))
-			live_drop(lm);
-	}
-}
-
-/* --- what comes back ---------------------------------------------------------------- */
-
-void
-life_restore(struct queue *q, struct store_msg *m, const uint8_t *body,
-    size_t len, int spool_fd, const char *why, store_done *done, void *arg)
-{
-	m->hold = HOLD_ADMIN;
-	m->due_ms = clock_due_ms();
-	memset(m->charge, 0, sizeof(m->charge));
-	store_msg_note(m, ev_wall_ms(), why);
-	/* Lent for the call, which copies it. */
-	m->body.v = (uint8_t *)(uintptr_t)body;
-	m->body.n = len;
-	store_accept(q->store, m, spool_fd, done, arg);
-	m->body = (struct conf_bytes){ 0 };
-	store_msg_clear(m);
-	life_count(q);
-}
-
-/* --- steps that several orders take ------------------------------------------------ */
-
-void
-life_cancel_waiting(struct live_msg *lm)
-{
-	struct live_job *j, *next;
-
-	for (j = TAILQ_FIRST(&lm->jobs); j != NULL; j = next) {
-		next = TAILQ_NEXT(j, link);
-		if (j->sched.state == SCHED_WAITING)
-			live_job_free(j);
-	}
-}
-
-/* The store or a relay has it in hand: their answer comes first. */
-static bool
-in_hand(const struct live_msg *lm)
-{
-	return lm->state == LIVE_STORING || lm->state == LIVE_SETTLING ||
-	    lm->state == LIVE_GATHERED || lm->njobs > 0;
-}
-
-static void
-write_down(struct live_msg *lm)
-{
-	live_set_indexed(lm, false);
-	store_update(lm->q->store, &lm->m, NULL, NULL, NULL);
-}
-
-void
-life_park(struct live_msg *lm)
-{
-	ev_timer_cancel(&lm->due);
-	live_set_state(lm, LIVE_RESTING);
-	write_down(lm);
-	live_drop(lm);
-}
 
 /* It was only looked at: as if it had never been fetched. */
 static enum life_did
 leave(struct live_msg *lm, enum life_did did)
 {
 	if (lm->state == LIVE_RESTING && lm->indexed &&
-	    (lm->m.hold != HOLD_NONE || may_forget(lm)))
+	    (lm->m.hold != HOLD_NONE || life_may_forget(lm)))
 		live_drop(lm);
 	return did;
 }
@@ -142,9 +41,16 @@ go_now(struct live_msg *lm, bool force)
 		life_redate(lm);
 		return LIFE_LATER;
 	}
-	write_down(lm);
+	life_write(lm, NULL);
 	life_try(lm, force);
 	return LIFE_DONE;
+}
+
+/* What has it in hand goes first; a next hop may take it then, others do not. */
+static enum life_did
+soon(const struct live_msg *lm)
+{
+	return lm->nsent > 0 ? LIFE_SOON : LIFE_DONE;
 }
 
 /* --- the orders --------------------------------------------------------------------- */
@@ -162,6 +68,9 @@ to_do(const struct store_msg *m, const struct live_msg *lm,
 {
 	bool so = false;
 
+	if (lm != NULL && lm->state == LIVE_GATHERED &&
+	    o->kind != LIFE_REMOVE)
+		return LIFE_FAILED;
 	if (o->kind == LIFE_HOLD)
 		so = m->hold == o->hold;
 	else if (o->kind == LIFE_RELEASE)
@@ -186,10 +95,10 @@ hold(struct live_msg *lm, const struct life_order *o)
 	life_note(lm, "held by %s", o->by);
 	if (lm->state == LIVE_TRYING)
 		life_cancel_waiting(lm);
-	if (in_hand(lm))
-		return LIFE_SOON;
+	if (life_in_hand(lm))
+		return soon(lm);
 	/* Jobs of this round may have ended with failures that want a report. */
-	if (lm->state == LIVE_TRYING && !untouched(lm))
+	if (lm->state == LIVE_TRYING && !life_untouched(lm))
 		life_round_over(lm);
 	else
 		life_park(lm);
@@ -250,9 +159,9 @@ redirect(struct live_msg *lm, const struct life_order *o)
 	    "of the configuration" : o->route, o->by);
 	if (lm->state == LIVE_TRYING)
 		life_cancel_waiting(lm);
-	if (in_hand(lm))
-		return LIFE_SOON;
-	if (lm->state == LIVE_TRYING && !untouched(lm)) {
+	if (life_in_hand(lm))
+		return soon(lm);
+	if (lm->state == LIVE_TRYING && !life_untouched(lm)) {
 		life_round_over(lm);
 		return LIFE_DONE;
 	}
@@ -262,24 +171,13 @@ redirect(struct live_msg *lm, const struct life_order *o)
 	return LIFE_DONE;
 }
 
-void
-life_remove(struct live_msg *lm)
-{
-	if (lm->state == LIVE_TRYING)
-		life_cancel_waiting(lm);
-	if (in_hand(lm))
-		return;
-	log_info("%s removed by=admin", life_name(lm));
-	life_finish(lm, NULL);
-}
-
 static enum life_did
 remove_it(struct live_msg *lm, const struct life_order *o)
 {
 	enum life_did did;
 
 	lm->removing = true;
-	did = lm->nsent > 0 ? LIFE_SOON : LIFE_DONE;
+	did = soon(lm);
 	life_remove(lm);
 	return did;
 }
@@ -325,6 +223,7 @@ life_obey(struct queue *q, const struct store_msg *m,
 			unblock(lm);
 		return leave(lm, did);
 	}
+	lm->ordered |= lm->state == LIVE_STORING;
 	did = orders[o->kind].obey(lm, o);
 	if (orders[o->kind].word != NULL && (did == LIFE_DONE ||
 	    did == LIFE_SOON || did == LIFE_LATER)) {

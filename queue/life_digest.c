@@ -4,7 +4,10 @@
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/clock.h"
-#include "queue/life_private.h"
+#include "queue/life_digest.h"
+#include "queue/life_report.h"
+#include "queue/life_step.h"
+#include "queue/reserve.h"
 
 struct gathered {
 	STAILQ_ENTRY(gathered) link;
@@ -110,12 +113,27 @@ drop_removed(struct sheaf *s)
 	}
 }
 
-/* One report about as many as fit; it takes the place of the first of them. */
-static void
-report(struct sheaf *s)
+/* About so many there is room for one: it, and that they are gone. */
+static size_t
+room_for(const struct sheaf *s)
 {
-	struct dsn_entry *v = xcalloc(s->n, sizeof(*v));
-	char (*ids)[STORE_ID_LEN + 1] = xcalloc(s->n, sizeof(*ids));
+	size_t n = s->n;
+
+	while (n > 0 && !reserve_fits(s->q, LIFE_REPORT_BYTES + n *
+	    STORE_LEAST_BYTES))
+		n /= 2;
+	return n;
+}
+
+/*
+ * One report about as many of the first most as fit; it takes the place of the
+ * first of them.
+ */
+static void
+report(struct sheaf *s, size_t most)
+{
+	struct dsn_entry *v = xcalloc(most, sizeof(*v));
+	char (*ids)[STORE_ID_LEN + 1] = xcalloc(most, sizeof(*ids));
 	struct live_msg *b = life_new_bounce(s->q, s->sender);
 	struct gathered *g;
 	struct buf out;
@@ -124,6 +142,8 @@ report(struct sheaf *s)
 	size_t i = 0, n;
 
 	STAILQ_FOREACH(g, &s->waiting, link) {
+		if (i == most)
+			break;
 		store_id_text(g->lm->m.id, ids[i]);
 		v[i] = (struct dsn_entry){ &g->lm->m, ids[i], g->subject,
 		    g->message_id };
@@ -131,7 +151,7 @@ report(struct sheaf *s)
 	}
 	life_dsn(s->q, b, &d);
 	buf_init(&out, DSN_MAX);
-	n = dsn_write_digest(&d, v, s->n, &out, &eightbit);
+	n = dsn_write_digest(&d, v, most, &out, &eightbit);
 	life_fill_bounce(b, &out, eightbit);
 	log_info("%s digest messages=%zu to=<%s>", life_name(b), n,
 	    log_escs(s->sender));
@@ -142,7 +162,7 @@ report(struct sheaf *s)
 		life_finish(g->lm, i == 0 ? b : NULL);
 		pop(s);
 	}
-	life_keep_bounce(b);
+	life_keep_bounces(b);
 	free(v);
 	free(ids);
 }
@@ -151,10 +171,13 @@ static void
 timer_cb(void *arg)
 {
 	struct sheaf *s = arg;
+	size_t n;
 
 	drop_removed(s);
-	while (s->n > 0)
-		report(s);
+	while ((n = room_for(s)) > 0)
+		report(s, n);
+	if (s->n > 0)
+		ev_timer_set(&s->timer, LIFE_PUT_OFF_MS);
 }
 
 /* --- gathering --------------------------------------------------------------------- */

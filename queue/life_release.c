@@ -1,21 +1,14 @@
-/*
- * Mail that its sender asked to hold (FUTURERELEASE, RFC 4865) was charged when
- * it was accepted. What a month of days has charged may be due in one moment,
- * so it is let go at the pace of its account's cap: of what was held no more
- * leaves within a window than the account may send within it, beside what it
- * sends now. Who has no more than its cap's worth on hold never waits for this.
- *
- * It is counted in memory alone: a restart of the queue begins anew, and so
- * does a message that was let go and then forgotten in a crowd before a first
- * attempt; both err by little.
- */
 #include "lib/prelude.h"
 
 #include "lib/flood.h"
 #include "lib/log.h"
 #include "lib/num.h"
 #include "queue/clock.h"
-#include "queue/life_private.h"
+#include "queue/life_release.h"
+#include "queue/life_report.h"
+#include "queue/life_step.h"
+#include "queue/life_times.h"
+#include "queue/life_try.h"
 
 /*
  * A wait that is only prolonged, and not for long, is no change to write down:
@@ -85,9 +78,9 @@ stays_unwritten(struct live_msg *lm, uint64_t in_ms)
 static void
 wait(struct live_msg *lm, uint64_t retry_sec, const char *why, bool changed)
 {
-	struct sched_retry retry = life_retry(lm->q, &lm->m);
+	struct retry retry = life_retry(lm->q, &lm->m);
 	uint64_t in_ms = retry_sec * 1000, wall = ev_wall_ms();
-	uint64_t most = sched_backoff_longest_ms(&retry);
+	uint64_t most = retry_longest_ms(&retry);
 	char text[NUM_TEXT_LEN];
 
 	/* RFC 2852 4.1.3: whatever it waits for when its time is over. */
@@ -108,8 +101,7 @@ wait(struct live_msg *lm, uint64_t retry_sec, const char *why, bool changed)
 	if (!changed && stays_unwritten(lm, in_ms))
 		return;
 	lm->m.due_ms = clock_due_ms() + in_ms;
-	live_set_indexed(lm, false);
-	store_update(lm->q->store, &lm->m, NULL, NULL, NULL);
+	life_write(lm, NULL);
 }
 
 /* By a clock that was ahead of the wall's it seemed due. */

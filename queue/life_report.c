@@ -1,4 +1,3 @@
-/* Names, and the reports about what failed; the rest of life is in life.c. */
 #include "lib/prelude.h"
 
 #include <sys/random.h>
@@ -8,85 +7,10 @@
 #include "lib/stats.h"
 #include "lib/xalloc.h"
 #include "queue/clock.h"
-#include "queue/dsn.h"
-#include "queue/life_private.h"
-#include "queue/route.h"
-
-const char *
-life_name(const struct live_msg *lm)
-{
-	static char text[4][STORE_ID_LEN + 1];
-	static unsigned int turn;
-	char *t = text[turn++ % nitems(text)];
-
-	store_id_text(lm->m.id, t);
-	return t;
-}
-
-void
-life_note(struct live_msg *lm, const char *fmt, ...)
-{
-	char what[STORE_EVENT_LEN_MAX + 1];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(what, sizeof(what), fmt, ap);
-	va_end(ap);
-	store_msg_note(&lm->m, ev_wall_ms(), what);
-}
-
-void
-life_due_cb(void *arg)
-{
-	struct live_msg *lm = arg;
-
-	/* Nobody is told, and nothing written, of what is on its way out. */
-	if (lm->removing)
-		return;
-	if (lm->state != LIVE_TRYING)
-		life_release(lm);
-	else if (life_by_late(lm))
-		life_tell_late(lm);
-	else if (!life_by_over(lm))
-		life_write_progress(lm);
-	else {
-		/* What relays have they will not begin any more. */
-		life_cancel_waiting(lm);
-		if (lm->njobs == 0)
-			life_round_over(lm);
-	}
-}
-
-/* --- its route's times ---------------------------------------------------------------- */
-
-/* FUTURERELEASE is no delay. */
-uint64_t
-life_begun_ms(const struct store_msg *m)
-{
-	return m->env.hold_until_ms > m->arrived_ms ? m->env.hold_until_ms :
-	    m->arrived_ms;
-}
-
-struct sched_retry
-life_retry(const struct queue *q, const struct store_msg *m)
-{
-	const struct conf_queue_route *r = route_of(q->conf, m, 0);
-
-	if (r == NULL)
-		return (struct sched_retry){ q->conf->retry_first_sec * 1000ULL,
-		    q->conf->retry_max_sec * 1000ULL };
-	return (struct sched_retry){ r->retry_first_sec * 1000ULL,
-	    r->retry_max_sec * 1000ULL };
-}
-
-uint64_t
-life_expiry_ms(const struct queue *q, const struct store_msg *m)
-{
-	const struct conf_queue_route *r = route_of(q->conf, m, 0);
-
-	return life_begun_ms(m) + (r == NULL ? q->conf->expire_sec :
-	    r->expire_sec) * 1000ULL;
-}
+#include "queue/life_report.h"
+#include "queue/life_step.h"
+#include "queue/life_times.h"
+#include "queue/reserve.h"
 
 /* --- what there is to report ------------------------------------------------------- */
 
@@ -117,37 +41,13 @@ life_report_due(const struct live_msg *lm, size_t from)
 	return false;
 }
 
-uint64_t
-life_warning_at(const struct live_msg *lm)
+/* Who was told that its by-time is over needs no warning besides. */
+static void
+told_of_delay(struct live_msg *lm)
 {
-	const struct conf_queue_route *r = route_of(lm->q->conf, &lm->m, 0);
-	uint64_t warn_ms = (r == NULL ? lm->q->conf->warn_sec :
-	    r->warn_sec) * 1000ULL;
-
-	return warn_ms == 0 || lm->m.warned ? 0 : life_begun_ms(&lm->m) + warn_ms;
-}
-
-bool
-life_warning_due(const struct live_msg *lm)
-{
-	struct sched_retry retry = life_retry(lm->q, &lm->m);
-	uint64_t at = life_warning_at(lm);
-
-	return at != 0 && sched_expired(&retry, lm->m.attempts,
-	    life_begun_ms(&lm->m), at, ev_wall_ms());
-}
-
-bool
-life_by_over(const struct live_msg *lm)
-{
-	return lm->m.env.by == BY_RETURN && ev_wall_ms() >= lm->m.env.by_ms;
-}
-
-bool
-life_by_late(const struct live_msg *lm)
-{
-	return lm->m.env.by == BY_NOTIFY && !lm->m.env.by_told &&
-	    ev_wall_ms() >= lm->m.env.by_ms;
+	lm->m.warned |= lm->warn || lm->late;
+	lm->m.env.by_told |= lm->late;
+	lm->warn = lm->late = false;
 }
 
 /* Those before told are. A crash before the last report repeats warnings. */
@@ -166,9 +66,7 @@ settle_up(struct live_msg *lm, size_t told)
 	}
 	if (life_report_due(lm, told))
 		return;
-	lm->m.warned |= lm->warn;
-	lm->m.env.by_told |= lm->late;
-	lm->warn = lm->late = false;
+	told_of_delay(lm);
 }
 
 /* --- the report ---------------------------------------------------------------------- */
@@ -206,7 +104,6 @@ life_new_bounce(struct queue *q, const char *to)
 	m.expires_ms = life_expiry_ms(q, &m);
 	store_msg_fit(&m);
 	b = live_add(q, &m);
-	ev_timer_init(&b->due, life_due_cb, b);
 	stats_add(STAT_BOUNCES, 1);
 	return b;
 }
@@ -222,8 +119,66 @@ life_fill_bounce(struct live_msg *b, struct buf *report, bool eightbit)
 	b->m.body.v = (uint8_t *)buf_steal(report, &b->m.body.n);
 }
 
-struct live_msg *
-life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
+void
+life_keep_bounces(struct live_msg *b)
+{
+	struct conf_bytes body;
+
+	for (; b != NULL; b = b->born_with) {
+		body = b->m.body;
+		b->m.body = (struct conf_bytes){ 0 };
+		live_keep_body(b, body.v, body.n);
+		free(body.v);
+	}
+}
+
+/* --- how many -------------------------------------------------------------------------- */
+
+/*
+ * As many as may be written at once with the state, or as there is room for. A
+ * warning frees nothing: it leaves a fourth of a segment (twice what is asked
+ * for here, see reserve_fits()) to what does.
+ */
+static uint32_t
+room_for(const struct live_msg *lm)
+{
+	uint64_t state = store_msg_bytes(&lm->m) + (lm->warn || lm->late ?
+	    lm->q->conf->segment_bytes / 8 : 0);
+	uint32_t n = lm->m.env.nrcpts < STORE_BOUNCES_MAX ?
+	    (uint32_t)lm->m.env.nrcpts : STORE_BOUNCES_MAX;
+
+	while (n > 0 && !reserve_fits(lm->q, state + n *
+	    (uint64_t)LIFE_REPORT_BYTES))
+		n /= 2;
+	return n;
+}
+
+static void
+hold(struct live_msg *lm, uint32_t n)
+{
+	lm->tells = n;
+	reserve_hold(lm->q, &lm->reserved, store_msg_bytes(&lm->m) + n *
+	    (uint64_t)LIFE_REPORT_BYTES);
+}
+
+bool
+life_may_tell(struct live_msg *lm)
+{
+	uint32_t n = room_for(lm);
+
+	if (n > 0)
+		hold(lm, n);
+	return n > 0;
+}
+
+/* --- telling ------------------------------------------------------------------------- */
+
+/*
+ * About what is due from recipient *told on, as far as it goes, which is *told
+ * then: those are settled. The original comes back whole with the first.
+ */
+static struct live_msg *
+make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
     bool whole, size_t *told)
 {
 	struct live_msg *b = life_new_bounce(lm->q, lm->m.env.return_path);
@@ -253,6 +208,68 @@ life_make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
 	settle_up(lm, *told);
 	free(report);
 	return b;
+}
+
+/* Those that there is room for, in one batch: the state stands there once. */
+static struct live_msg *
+make_bounces(struct live_msg *lm, const uint8_t *original, size_t len,
+    bool whole, size_t *told)
+{
+	struct live_msg *first = NULL, **last = &first;
+	uint32_t n;
+
+	for (n = 0; n < lm->tells && life_report_due(lm, *told); n++) {
+		*last = make_bounce(lm, original, len, whole, told);
+		last = &(*last)->born_with;
+	}
+	return first;
+}
+
+/* Each is written down together with whom it settles. */
+struct live_msg *
+life_tell(struct live_msg *lm, const uint8_t *original, size_t len, bool whole)
+{
+	struct live_msg *bounces;
+	size_t told = 0;
+	uint32_t n;
+
+	for (;;) {
+		bounces = make_bounces(lm, original, len, whole, &told);
+		if (!life_report_due(lm, told))
+			return bounces;
+		n = room_for(lm);	/* beside what these take */
+		if (n == 0)
+			break;
+		life_write(lm, bounces);
+		life_keep_bounces(bounces);
+		hold(lm, n);
+	}
+	/* The others' warnings do not come: all would be warned again. */
+	told_of_delay(lm);
+	return bounces;
+}
+
+/* The body is not read for it: a large one's header stays away. */
+void
+life_tell_late(struct live_msg *lm)
+{
+	struct live_msg *bounces;
+
+	lm->late = true;
+	if (!life_report_due(lm, 0)) {
+		lm->m.env.by_told = true;
+		lm->late = false;
+		return;
+	}
+	if (!life_may_tell(lm)) {
+		lm->late = false;
+		ev_timer_set(&lm->due, LIFE_PUT_OFF_MS);
+		return;
+	}
+	bounces = life_tell(lm, lm->m.body.v, lm->m.body.n,
+	    lm->m.body.v != NULL);
+	life_write(lm, bounces);
+	life_keep_bounces(bounces);
 }
 
 /* --- a report that a next hop did not take -------------------------------------------- */
@@ -331,15 +348,4 @@ life_cut(struct live_msg *lm, const uint8_t *report, size_t len)
 	    "whole of what it returns: its header alone goes along\"",
 	    life_name(lm), life_name(b), log_escs(b->m.env.rcpts[0].addr));
 	return b;
-}
-
-/* After the store has copied it. */
-void
-life_keep_bounce(struct live_msg *b)
-{
-	struct conf_bytes body = b->m.body;
-
-	b->m.body = (struct conf_bytes){ 0 };
-	live_keep_body(b, body.v, body.n);
-	free(body.v);
 }

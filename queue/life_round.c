@@ -1,19 +1,20 @@
-/*
- * The end of a round of attempts: what has had its time is given up, what the
- * sender is to hear of is written, and the rest is due again; the rest of life
- * is in life.c.
- */
 #include "lib/prelude.h"
 
 #include "lib/date.h"
+#include "lib/flood.h"
 #include "lib/log.h"
 #include "lib/num.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
 #include "queue/clock.h"
-#include "queue/life_private.h"
+#include "queue/life_digest.h"
+#include "queue/life_report.h"
+#include "queue/life_round.h"
+#include "queue/life_step.h"
+#include "queue/life_times.h"
 
 static void	settle(struct live_msg *, const uint8_t *, size_t, bool whole);
+static void	put_off(struct live_msg *);
 
 static bool
 any_pending(const struct live_msg *lm)
@@ -36,17 +37,17 @@ static bool
 time_over(const struct live_msg *lm, char had[HAD_MAX], const char **status)
 {
 	const struct store_msg *m = &lm->m;
-	struct sched_retry retry = life_retry(lm->q, m);
+	struct retry retry = life_retry(lm->q, m);
 	char text[DATE_LEN + NUM_TEXT_LEN];
 	uint64_t end = m->expires_ms;
 
 	if (life_by_over(lm)) {
 		*status = "5.4.7";	/* RFC 2852 4.1.3 */
-		snprintf(had, HAD_MAX, "by %s, as its sender has asked",
+		snprintf(had, HAD_MAX, "by %s, as was asked for",
 		    date_rfc5322(m->env.by_ms, text));
 		return true;
 	}
-	if (!sched_expired(&retry, m->attempts, m->arrived_ms, end,
+	if (!retry_expired(&retry, m->attempts, m->arrived_ms, end,
 	    ev_wall_ms()))
 		return false;
 	*status = "4.4.7";		/* RFC 3463 3.5, X.4.7 */
@@ -102,7 +103,8 @@ log_unreported(const struct live_msg *lm)
  * way of a failure, is cheaper than a thread for it.
  */
 static void
-body_cb(const uint8_t *body, size_t len, int fd, const char *errstr, void *arg)
+body_cb(const uint8_t *body, size_t len, int fd, uint32_t crc,
+    const char *errstr, void *arg)
 {
 	struct live_msg *lm = arg;
 	uint8_t *head;
@@ -126,9 +128,9 @@ body_cb(const uint8_t *body, size_t len, int fd, const char *errstr, void *arg)
 static void
 count_try(struct live_msg *lm)
 {
-	struct sched_retry retry = life_retry(lm->q, &lm->m);
+	struct retry retry = life_retry(lm->q, &lm->m);
 
-	if (lm->m.attempts < UINT32_MAX && sched_counts(&retry,
+	if (lm->m.attempts < UINT32_MAX && retry_counts(&retry,
 	    lm->m.attempts, life_begun_ms(&lm->m), ev_wall_ms()))
 		lm->m.attempts++;
 }
@@ -145,26 +147,15 @@ life_round_over(struct live_msg *lm)
 	expire(lm);
 	lm->warn = life_warning_due(lm);
 	lm->late = life_by_late(lm);
-	if ((life_report_due(lm, 0) || life_may_cut(lm)) &&
-	    lm->m.body.v == NULL) {
+	if (!life_report_due(lm, 0) && !life_may_cut(lm))
+		settle(lm, NULL, 0, false);
+	else if (!life_may_tell(lm))
+		put_off(lm);
+	else if (lm->m.body.v == NULL) {
 		live_set_state(lm, LIVE_SETTLING);
 		store_body(lm->q->store, lm->m.id, body_cb, lm);
 	} else
 		settle(lm, lm->m.body.v, lm->m.body.n, true);
-}
-
-static void
-bounce_stored_cb(void *arg)
-{
-	life_stored(arg);
-}
-
-static void
-update(struct live_msg *lm, struct live_msg *bounce)
-{
-	live_set_indexed(lm, false);
-	store_update(lm->q->store, &lm->m, bounce == NULL ? NULL : &bounce->m,
-	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
 }
 
 static uint64_t
@@ -180,23 +171,25 @@ not_past(uint64_t in_ms, uint64_t wall, uint64_t end)
 static void
 set_due(struct live_msg *lm)
 {
-	struct sched_retry retry = life_retry(lm->q, &lm->m);
+	struct retry retry = life_retry(lm->q, &lm->m);
 	uint64_t wall = ev_wall_ms(), now = ev_now_ms();
-	uint64_t in_ms = sched_backoff_ms(lm->q->sched, &retry,
-	    lm->m.attempts);
+	uint64_t in_ms = retry_wait_ms(&retry, lm->m.attempts,
+	    sched_dice(lm->q->sched));
 
 	if (lm->not_before_ms != UINT64_MAX && lm->not_before_ms > now + in_ms)
 		in_ms = lm->not_before_ms - now;
 	in_ms = not_past(in_ms, wall, lm->m.expires_ms);
 	in_ms = not_past(in_ms, wall, life_warning_at(lm));
 	in_ms = not_past(in_ms, wall, lm->m.env.by_ms);
+	if (!any_pending(lm))
+		in_ms = LIFE_PUT_OFF_MS;	/* a report waits for room */
 	lm->m.due_ms = clock_due_ms() + in_ms;
 	ev_timer_set(&lm->due, in_ms);
 }
 
 /* Until it is due, or for good when the admin has meanwhile put it on hold. */
 static void
-rest(struct live_msg *lm, struct live_msg *bounce)
+rest(struct live_msg *lm, struct live_msg *bounces)
 {
 	char wait[NUM_TEXT_LEN];
 
@@ -209,63 +202,38 @@ rest(struct live_msg *lm, struct live_msg *bounce)
 	}
 	live_set_state(lm, LIVE_RESTING);
 	live_drop_body(lm);
-	update(lm, bounce);
+	life_write(lm, bounces);
 	if (lm->m.hold != HOLD_NONE)
 		live_drop(lm);
 }
 
-void
-life_finish(struct live_msg *lm, struct live_msg *bounce)
-{
-	struct queue *q = lm->q;
-
-	store_remove(q->store, &lm->m, bounce == NULL ? NULL : &bounce->m,
-	    bounce == NULL ? NULL : bounce_stored_cb, bounce);
-	life_count(q);
-	live_drop(lm);
-}
-
 /*
- * Tells of everything that is due, in as many reports as it takes: each is
- * written down together with whom it settles. The last is the caller's to write
- * down, with what becomes of the message.
+ * There is no room for a report. Who is owed one is so on disk, and a warning
+ * comes with the next round; what is written already stays as it is.
  */
-static struct live_msg *
-tell(struct live_msg *lm, const uint8_t *original, size_t len, bool whole)
+static void
+put_off(struct live_msg *lm)
 {
-	struct live_msg *bounce;
-	size_t told = 0;
+	static struct flood put = FLOOD("reports that wait for room on the disk",
+	    20);
 
-	for (;;) {
-		bounce = life_make_bounce(lm, original, len, whole, &told);
-		if (!life_report_due(lm, told))
-			return bounce;
-		update(lm, bounce);
-		life_keep_bounce(bounce);
-	}
-}
-
-/* The body is not read for it: a large one's header stays away. */
-void
-life_tell_late(struct live_msg *lm)
-{
-	struct live_msg *bounce;
-
-	lm->late = true;
-	if (!life_report_due(lm, 0)) {
-		lm->m.env.by_told = true;
-		lm->late = false;
+	lm->warn = lm->late = false;
+	if (flood_log(&put))
+		log_info("%s report=waits why=\"the disk is full\"",
+		    life_name(lm));
+	if (any_pending(lm) || !life_untouched(lm) || lm->m.hold != HOLD_NONE) {
+		rest(lm, NULL);
 		return;
 	}
-	bounce = tell(lm, lm->m.body.v, lm->m.body.n, lm->m.body.v != NULL);
-	update(lm, bounce);
-	life_keep_bounce(bounce);
+	live_set_state(lm, LIVE_RESTING);
+	live_drop_body(lm);
+	ev_timer_set(&lm->due, LIFE_PUT_OFF_MS);
 }
 
 static void
 settle(struct live_msg *lm, const uint8_t *original, size_t len, bool whole)
 {
-	struct live_msg *bounce = NULL;
+	struct live_msg *bounces = NULL;
 
 	live_set_state(lm, LIVE_TRYING);
 	if (lm->removing) {
@@ -273,18 +241,17 @@ settle(struct live_msg *lm, const uint8_t *original, size_t len, bool whole)
 		return;
 	}
 	if (life_may_cut(lm))
-		bounce = life_cut(lm, original, len);
-	if (bounce == NULL)
+		bounces = life_cut(lm, original, len);
+	if (bounces == NULL)
 		log_unreported(lm);
 	if (life_report_due(lm, 0)) {
 		if (life_gather(lm, original, len))
 			return;
-		bounce = tell(lm, original, len, whole);
+		bounces = life_tell(lm, original, len, whole);
 	}
-	if (any_pending(lm))
-		rest(lm, bounce);
+	if (any_pending(lm) || life_report_due(lm, 0))
+		rest(lm, bounces);
 	else
-		life_finish(lm, bounce);
-	if (bounce != NULL)
-		life_keep_bounce(bounce);
+		life_finish(lm, bounces);
+	life_keep_bounces(bounces);
 }

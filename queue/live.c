@@ -3,6 +3,7 @@
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/live.h"
+#include "queue/reserve.h"
 
 static const char *const state_names[] = {
 	[LIVE_STORING] = "storing", [LIVE_TRYING] = "trying",
@@ -12,10 +13,12 @@ static const char *const state_names[] = {
 };
 
 struct live *
-live_new(void)
+live_new(void (*stored)(void *), void (*due)(void *))
 {
 	struct live *l = xcalloc(1, sizeof(*l));
 
+	l->on_stored = stored;
+	l->on_due = due;
 	table_init(&l->msgs);
 	table_init(&l->shares[LIVE_BY_ACCOUNT]);
 	table_init(&l->shares[LIVE_BY_HOP]);
@@ -48,6 +51,7 @@ live_add(struct queue *q, struct store_msg *m)
 	store_msg_init(m);
 	lm->words = xcalloc(lm->m.env.nrcpts, sizeof(*lm->words));
 	TAILQ_INIT(&lm->jobs);
+	ev_timer_init(&lm->due, q->live->on_due, lm);
 	lm->units = store_msg_units(&lm->m);
 	q->live->units += lm->units;
 	lm->load.bytes = (lm->m.in_spool ? 0 : lm->m.size) +
@@ -163,6 +167,7 @@ live_drop(struct live_msg *lm)
 		live_job_free(TAILQ_FIRST(&lm->jobs));
 	ev_timer_cancel(&lm->due);
 	live_drop_body(lm);
+	reserve_hold(lm->q, &lm->reserved, 0);
 	live_set_indexed(lm, false);
 	live_set_state(lm, LIVE_GONE);
 	if (l->ages[0].reads + l->ages[1].reads > 0)

@@ -67,16 +67,20 @@ enum live_word { WORD_NONE, WORD_DEFERRED, WORD_DELIVERED, WORD_FAILED };
 struct live_msg {
 	struct table_node node;		/* first */
 	STAILQ_ENTRY(live_msg) gone;
+	struct live_msg *born_with;	/* the next report of its batch, or NULL */
 	struct queue *q;
 	struct store_msg m;		/* owned; with its body while kept */
 	enum live_state state;
 	size_t	 units;			/* of memory, store_msg_units() */
-	struct sched_load load;		/* what it takes while its jobs run */
+	struct fair_load load;		/* what it takes while its jobs run */
 	bool	 indexed;		/* the store could name it again */
 	struct live_share *share[LIVE_BYS]; /* while indexed, or NULL */
 	bool	 removing;		/* the admin wants it gone */
+	bool	 ordered;		/* he changed it while it was LIVE_STORING */
 	bool	 warn;			/* this round's report warns of delay */
 	bool	 late;			/* ... says that its by-time is over */
+	uint32_t tells;			/* reports that there is room for */
+	uint64_t reserved;		/* of the store's room: reserve.h */
 	uint8_t	*words;			/* enum live_word per recipient */
 	TAILQ_HEAD(, live_job) jobs;
 	size_t	 njobs, nsent;		/* nsent: at a relay, or on the way */
@@ -104,9 +108,16 @@ struct live {
 	unsigned int age;		/* the younger */
 	void	(*on_room)(void *);
 	void	*arg;
+	void	(*on_stored)(void *);	/* both: of the message */
+	void	(*on_due)(void *);
 };
 
-struct live *live_new(void);
+/*
+ * What the loop says of a message goes to whom live does not know: that one
+ * which was made here (a report) is durable now, and that its timer has run
+ * out. Both get the message.
+ */
+struct live *live_new(void (*stored)(void *), void (*due)(void *));
 void	 live_free(struct live **);
 size_t	 live_count(const struct live *);
 /* Whether this much (of LIVE_UNITS_MAX) is taken. */

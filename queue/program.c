@@ -5,6 +5,7 @@
 #include "queue/ctl.h"
 #include "queue/dispatch.h"
 #include "queue/program.h"
+#include "queue/rooms.h"
 #include "queue/submit.h"
 
 /* Attempts on the wire at a stop are waited for so long, not longer. */

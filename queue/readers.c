@@ -104,3 +104,17 @@ readers_read(struct readers *rs, uint64_t generation, uint64_t offset,
 		errno = EIO;
 	return got == (ssize_t)n ? 0 : -1;
 }
+
+void
+readers_read_anew(struct readers *rs, uint64_t generation, uint64_t offset,
+    size_t n)
+{
+	struct reader *r;
+
+	pthread_mutex_lock(&rs->lock);
+	r = reader_for(rs, generation);
+	if (r != NULL)
+		posix_fadvise(r->fd, (off_t)offset, (off_t)n,
+		    POSIX_FADV_DONTNEED);
+	pthread_mutex_unlock(&rs->lock);
+}

@@ -2,9 +2,9 @@
 
 #include <dirent.h>
 
+#include "lib/crc32c.h"
 #include "lib/whole.h"
 #include "lib/xalloc.h"
-#include "queue/crc32c.h"
 #include "queue/record.h"
 #include "queue/segment.h"
 

@@ -42,7 +42,7 @@ int	 segment_list(const char *dir, uint64_t **v, size_t *n);
 
 /* Where batches end and the last header begins. */
 uint64_t segment_end(uint64_t segment_bytes);
-/* 0, or -1 with errno. Not synced: the first batch's sync covers it. */
+/* 0, or -1 with errno. Not synced; it is to be before the first batch. */
 int	 segment_write_header(int fd, const struct segment_header *);
 int	 segment_write_last(int fd, const struct segment_header *,
 	    uint64_t segment_bytes);

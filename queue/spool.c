@@ -4,10 +4,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 
+#include "lib/crc32c.h"
 #include "lib/log.h"
+#include "lib/seldom.h"
 #include "lib/whole.h"
 #include "lib/xalloc.h"
-#include "queue/crc32c.h"
 #include "queue/spool.h"
 
 #define READ_BYTES	(256 * 1024)
@@ -35,12 +36,21 @@ spool_create(const char *dir, uint64_t n)
 }
 
 void
-spool_abandon(const char *dir, uint64_t n)
+spool_empty(const char *dir, uint64_t n)
 {
 	char *path = new_path(dir, n);
 
 	if (truncate(path, 0) == -1 && errno != ENOENT)
 		log_warn("cannot empty %s", path);
+	free(path);
+}
+
+void
+spool_abandon(const char *dir, uint64_t n)
+{
+	char *path = new_path(dir, n);
+
+	spool_empty(dir, n);
 	if (unlink(path) == -1 && errno != ENOENT)
 		log_warn("cannot remove %s", path);
 	free(path);
@@ -122,8 +132,9 @@ copy(int from, int to, uint64_t size)
 			n = -1;
 	}
 	free(p);
-	/* Cut short by who can write to it, it is made as long as was said. */
-	return n == -1 ? -1 : ftruncate(to, (off_t)size);
+	if (n == 0)			/* by who can write to it */
+		errno = ENODATA;
+	return n > 0 ? 0 : -1;
 }
 
 int
@@ -131,38 +142,42 @@ spool_copy(const char *dir, uint64_t n, int *fd, uint64_t size)
 {
 	char *path = new_path(dir, n), *beside = xasprintf("%s.copy", path);
 	int to = open(beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int r = to == -1 ? -1 : copy(*fd, to, size);
+	int r = to == -1 ? -1 : copy(*fd, to, size), error;
 
 	if (r == 0)
 		r = rename(beside, path);
+	error = errno;
+	if (r == -1 && to != -1) {
+		close(to);
+		unlink(beside);
+	}
 	free(path);
 	free(beside);
-	if (r == -1) {
-		if (to != -1)
-			close(to);
+	errno = error;
+	if (r == -1)
 		return -1;
-	}
 	close(*fd);
 	*fd = to;
 	return 0;
 }
 
-/* File, name, directory: in this order (RFC 5321 6.1 by way of POSIX). */
 int
-spool_keep(const char *dir, int dir_fd, uint64_t n, int fd, uint64_t id,
+spool_keep(const char *dir, uint64_t n, int fd, uint64_t id, uint64_t size,
     uint32_t *crc)
 {
 	char *from = new_path(dir, n), *to = id_path(dir, id);
-	uint64_t size;
+	uint64_t got;
 	int r;
 
-	r = checksum(fd, &size, crc);
+	r = checksum(fd, &got, crc);
+	if (r == 0 && got != size) {
+		errno = EIO;
+		r = -1;
+	}
 	if (r == 0)
 		r = fsync(fd);
 	if (r == 0)
 		r = rename(from, to);
-	if (r == 0)
-		r = fsync(dir_fd);
 	free(from);
 	free(to);
 	return r;
@@ -202,6 +217,100 @@ spool_remove(const char *dir, uint64_t id)
 	free(path);
 }
 
+/*
+ * Emptied, and whether somebody can still write to it: so it is taken to be
+ * where that cannot be seen, as for want of a descriptor.
+ */
+static bool
+empty_old(const char *dir, const char *name)
+{
+	static struct seldom told;
+	char *path = xasprintf("%s/%s", dir, name);
+	bool held;
+	int fd;
+
+	if (truncate(path, 0) == -1 && seldom_due(&told))
+		log_warn("cannot empty %s%s", path, seldom_more(&told));
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	held = fd == -1 ? errno != ENOENT && errno != ELOOP :
+	    spool_held(fd) == 1;
+	if (fd != -1)
+		close(fd);
+	free(path);
+	return held;
+}
+
+size_t
+spool_sweep_old(const char *dir)
+{
+	DIR *d = opendir(dir);
+	static struct seldom told;
+	struct dirent *e;
+	size_t held = 0;
+
+	if (d == NULL) {
+		if (seldom_due(&told))
+			log_warn("cannot read %s%s", dir, seldom_more(&told));
+		return 1;	/* there may be any */
+	}
+	while ((e = readdir(d)) != NULL) {
+		if (strncmp(e->d_name, "old-", 4) != 0)
+			continue;
+		if (empty_old(dir, e->d_name))
+			held++;
+		else if (unlinkat(dirfd(d), e->d_name, 0) == -1)
+			log_warn("cannot remove %s/%s", dir, e->d_name);
+	}
+	closedir(d);
+	return held;
+}
+
+/*
+ * A queue that was killed may not have ended yet: what it is about to keep it
+ * does not find any more, and what it has kept is not found here. So nothing is
+ * emptied by the name that it would keep.
+ */
+static void
+make_old(DIR *d, const char *dir, const char *name)
+{
+	char *old = xasprintf("old-%s", name + 4);
+	int fd;
+
+	if (renameat(dirfd(d), name, dirfd(d), old) == -1) {
+		fd = openat(dirfd(d), name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW |
+		    O_NONBLOCK);
+		if (unlinkat(dirfd(d), name, 0) == -1 ||
+		    (fd != -1 && ftruncate(fd, 0) == -1))
+			log_warn("cannot remove %s/%s", dir, name);
+		if (fd != -1)
+			close(fd);
+	}
+	free(old);
+}
+
+size_t
+spool_sweep_new(const char *dir, uint64_t *next)
+{
+	DIR *d = opendir(dir);
+	unsigned long long n;
+	struct dirent *e;
+
+	*next = 0;
+	if (d == NULL)
+		return spool_sweep_old(dir);
+	while ((e = readdir(d)) != NULL) {
+		if (strncmp(e->d_name, "new-", 4) != 0 &&
+		    strncmp(e->d_name, "old-", 4) != 0)
+			continue;
+		if (sscanf(e->d_name + 4, "%llu", &n) == 1 && n >= *next)
+			*next = n + 1;
+		if (*e->d_name == 'n')
+			make_old(d, dir, e->d_name);
+	}
+	closedir(d);
+	return spool_sweep_old(dir);
+}
+
 void
 spool_sweep(const char *dir, bool (*wanted)(uint64_t, void *), void *arg)
 {
@@ -217,7 +326,8 @@ spool_sweep(const char *dir, bool (*wanted)(uint64_t, void *), void *arg)
 	}
 	while ((e = readdir(d)) != NULL) {
 		end = 0;
-		if (e->d_name[0] == '.' || (sscanf(e->d_name, "%16llx%n", &id,
+		if (e->d_name[0] == '.' ||
+		    strncmp(e->d_name, "old-", 4) == 0 || (sscanf(e->d_name, "%16llx%n", &id,
 		    &end) == 1 && end == 16 && e->d_name[end] == '\0' &&
 		    wanted(id, arg)))
 			continue;

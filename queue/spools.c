@@ -12,6 +12,9 @@ struct spool {
 	uint64_t session;
 	uint64_t since_ms;	/* ended, or told of last */
 	bool	 told;
+	bool	 emptied;
+	uint64_t most;		/* bytes that may be written */
+	uint64_t after;		/* that were, since it was emptied */
 	int	 fd;
 };
 
@@ -73,7 +76,7 @@ find(const struct spools *s, uint64_t session)
 }
 
 int
-spools_open(struct spools *s, uint64_t session)
+spools_open(struct spools *s, uint64_t session, uint64_t most)
 {
 	struct spool *sp;
 	int fd, writer;
@@ -88,6 +91,7 @@ spools_open(struct spools *s, uint64_t session)
 	}
 	sp = xcalloc(1, sizeof(*sp));
 	sp->session = session;
+	sp->most = most;
 	sp->fd = fd;
 	table_add(&s->by_session, &sp->node, &sp->session,
 	    sizeof(sp->session));
@@ -111,6 +115,17 @@ spools_drop(struct spools *s, uint64_t session)
 		end(s, sp);
 }
 
+void
+spools_accepted(struct spools *s, uint64_t session)
+{
+	struct spool *sp = find(s, session);
+
+	if (sp == NULL)
+		return;
+	table_remove(&s->by_session, &sp->node);
+	release(s, sp);
+}
+
 bool
 spools_held(const struct spools *s, uint64_t session)
 {
@@ -121,6 +136,67 @@ spools_held(const struct spools *s, uint64_t session)
 		    store_spool_held(s->q->store, sp->fd) == 1)
 			return true;
 	return false;
+}
+
+/* Bytes of the disk; what was left out in between takes none. */
+static uint64_t
+written(const struct spool *sp)
+{
+	struct stat st;
+
+	return fstat(sp->fd, &st) == -1 ? 0 : (uint64_t)st.st_blocks * 512;
+}
+
+static uint64_t
+owed(const struct spool *sp, bool at_once)
+{
+	uint64_t has = at_once ? 0 : written(sp);
+
+	return sp->emptied || has > sp->most ? 0 : sp->most - has;
+}
+
+uint64_t
+spools_owed(const struct spools *s, bool at_once)
+{
+	const struct table_node *n = NULL;
+	const struct spool *sp;
+	uint64_t sum = 0;
+
+	while ((n = table_next(&s->by_session, n)) != NULL)
+		sum += owed((const struct spool *)n, at_once);
+	LIST_FOREACH(sp, &s->ended, link)
+		sum += owed(sp, at_once);
+	return sum;
+}
+
+size_t
+spools_empty(struct spools *s, void (*tell)(uint64_t, void *), void *arg)
+{
+	struct table_node *n = NULL;
+	struct spool *sp;
+	size_t emptied = 0;
+
+	while ((n = table_next(&s->by_session, n)) != NULL) {
+		sp = (struct spool *)n;
+		if (sp->emptied)
+			continue;
+		sp->emptied = true;
+		tell(sp->session, arg);
+		store_spool_empty(s->q->store, sp->fd);
+		emptied++;
+	}
+	LIST_FOREACH(sp, &s->ended, link)
+		if (written(sp) > 0)
+			store_spool_empty(s->q->store, sp->fd);
+	return emptied;
+}
+
+bool
+spools_emptied(const struct spools *s, uint64_t session)
+{
+	const struct spool *sp = find(s, session);
+
+	return sp != NULL && sp->emptied;
 }
 
 bool
@@ -149,6 +225,19 @@ is_amiss(struct spool *sp, uint64_t most)
 	return true;
 }
 
+/* Who holds it was told; what comes all the same is emptied again. */
+static bool
+goes_on(const struct spools *s, struct spool *sp)
+{
+	uint64_t has = written(sp);
+
+	if (has == 0)
+		return false;
+	store_spool_empty(s->q->store, sp->fd);
+	sp->after += has;
+	return sp->after > SPOOLS_ON_WAY;
+}
+
 const char *
 spools_look(struct spools *s, uint64_t most)
 {
@@ -158,6 +247,12 @@ spools_look(struct spools *s, uint64_t most)
 
 	while ((n = table_next(&s->by_session, n)) != NULL) {
 		sp = (struct spool *)n;
+		if (sp->emptied) {
+			if (goes_on(s, sp))
+				why = "it writes on to a spool file that was "
+				    "emptied for want of room";
+			continue;
+		}
 		if (!is_larger(sp, most))
 			continue;
 		sp->told = true;

@@ -5,15 +5,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 
+#include "lib/fail.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
-#include "queue/fail.h"
 #include "queue/segment.h"
 #include "queue/stock.h"
 #include "queue/tasks.h"
-
-#define FREE_MAX	2	/* emptied segments kept for use, besides next */
-#define FULL_WAIT_SEC	2
 
 struct stock {
 	char	*dir;
@@ -24,12 +21,15 @@ struct stock {
 	pthread_mutex_t lock;	/* of what follows */
 	pthread_cond_t made, wanted;
 	int	 next_fd;	/* -1: being made */
+	bool	 left;		/* "next" is there, and could not be opened */
 	uint64_t *v;		/* generations on disk, rising */
 	size_t	 n;
 	uint64_t release;	/* those below hold nothing needed */
-	bool	 full;		/* the disk is, and there is no next one */
-	bool	 told;		/* ... which the log tells until it is not */
+	size_t	 spare;		/* so many of them are kept */
+	int	 lacks;		/* errno: why there is no next one; 0 */
+	int	 told;		/* ... the errno that the log has told; 0: none */
 	bool	 waited_for;	/* by the writer */
+	unsigned int looks;	/* for room, meanwhile, in vain */
 	bool	 last_call;	/* nobody waits for room any more */
 	bool	 given_up;	/* ... and there is none */
 	bool	 ends;
@@ -61,40 +61,72 @@ count_released(const struct stock *s)
 	return n;
 }
 
-/* Opens "next" at full size; -1 when the disk is full. */
+/* To make the next one of, over whose name no other is put, or to drop; or 0. */
+static uint64_t
+take_old(struct stock *s)
+{
+	if (s->next_fd == -1 ? s->left : count_released(s) <= s->spare)
+		return 0;
+	return take_released(s);
+}
+
+/* Passes by itself; so it is waited out, as a full disk is. */
+static bool
+no_descriptor(int error)
+{
+	return error == EMFILE || error == ENFILE;
+}
+
+static bool
+no_room(int error)
+{
+	return error == ENOSPC || error == EDQUOT;
+}
+
+/* Opens "next" at full size; -1 with errno: no_room() or no_descriptor(). */
 static int
 fill_next(const struct stock *s, const char *next)
 {
 	struct statvfs v;
 	struct stat st;
-	int fd;
+	int fd, error;
 
+	/* Of a start that was killed, or of another setting: worth its room. */
+	if (stat(next, &st) == 0 &&
+	    (uint64_t)st.st_size != s->segment_bytes && unlink(next) == -1)
+		fail_stop("cannot remove a journal segment");
 	/* Zeros up to the last byte would take that from the index. */
 	if (access(next, F_OK) == -1 && statvfs(s->dir, &v) == 0 &&
 	    (uint64_t)v.f_bavail * v.f_frsize < s->segment_bytes +
-	    STOCK_LEAVE_BYTES)
+	    STOCK_LEAVE_BYTES) {
+		errno = ENOSPC;
 		return -1;
+	}
 	fd = open(next, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd == -1 && (no_descriptor(errno) || no_room(errno)))
+		return -1;
 	if (fd == -1 || fstat(fd, &st) == -1)
 		fail_stop("cannot make a journal segment");
 	if ((uint64_t)st.st_size == s->segment_bytes ||
-	    (ftruncate(fd, 0) == 0 && segment_fill(fd, s->segment_bytes) == 0))
+	    segment_fill(fd, s->segment_bytes) == 0)
 		return fd;
-	if (errno != ENOSPC && errno != EDQUOT)
+	error = errno;
+	if (!no_room(error))
 		fail_stop("cannot fill a journal segment");
 	if (unlink(next) == -1)
 		fail_stop("cannot remove a journal segment");
 	close(fd);
+	errno = error;
 	return -1;
 }
 
-/* From an old segment or, 0, afresh; -1 when the disk is full. */
+/* From an old segment or, 0, afresh; -1 as fill_next(). */
 static int
 make_next(struct stock *s, uint64_t old)
 {
 	char *next = xasprintf("%s/" STOCK_NEXT_NAME, s->dir);
 	char *path = old == 0 ? NULL : segment_path(s->dir, old);
-	int fd;
+	int fd, error;
 
 	if (old != 0) {
 		readers_forget(s->readers, old);
@@ -102,9 +134,51 @@ make_next(struct stock *s, uint64_t old)
 			fail_stop("cannot rename a journal segment");
 	}
 	fd = fill_next(s, next);
+	error = errno;
 	free(path);
 	free(next);
+	errno = error;
 	return fd;
+}
+
+static void
+tell_full(struct stock *s, int error)
+{
+	if (s->told != 0 && no_descriptor(s->told) == no_descriptor(error))
+		return;
+	errno = error;
+	if (no_descriptor(error))
+		log_warn("journal: no further segment for now; it is tried "
+		    "again");
+	else
+		log_warnx("journal: no room for a further segment of %llu "
+		    "bytes; please make room",
+		    (unsigned long long)s->segment_bytes);
+	s->told = error;
+}
+
+static unsigned int look_ms = STOCK_LOOK_MS;
+
+void
+stock_set_look_ms(unsigned int ms)
+{
+	__atomic_store_n(&look_ms, ms, __ATOMIC_RELAXED);
+}
+
+/* Called and left with the lock. */
+static void
+wait_a_moment(struct stock *s)
+{
+	unsigned int ms = __atomic_load_n(&look_ms, __ATOMIC_RELAXED);
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	if (pthread_cond_timedwait(&s->wanted, &s->lock, &until) == ETIMEDOUT &&
+	    s->waited_for)
+		s->looks++;
 }
 
 /*
@@ -113,44 +187,49 @@ make_next(struct stock *s, uint64_t old)
  * meanwhile frees others. Called and left with the lock.
  */
 static void
-wait_for_room(struct stock *s)
+wait_for_room(struct stock *s, int error)
 {
 	bool last = s->last_call && s->waited_for, more;
-	struct timespec until;
+	bool stuck = s->waited_for && s->looks >= STOCK_PATIENCE;
 
 	pthread_mutex_unlock(&s->lock);
-	more = s->on_full(last, s->arg);
+	more = no_room(error) && s->on_full(last || stuck, s->arg);
+	if (more && stuck)
+		log_warnx("journal: what is to be written down has waited long "
+		    "for room, and gets that of the next start; please make "
+		    "room, or that will have to wait for it");
 	pthread_mutex_lock(&s->lock);
+	if (stuck)
+		s->looks = 0;
 	if (more)
 		return;
-	if (!s->told)
-		log_warnx("journal: no room for a further segment of %llu "
-		    "bytes; please make room",
-		    (unsigned long long)s->segment_bytes);
-	s->full = s->told = true;
-	s->given_up = last;
-	if (last)
+	tell_full(s, error);
+	s->lacks = error;
+	/* A descriptor may be had in a moment. */
+	s->given_up = last && (!no_descriptor(error) || s->looks > 0);
+	if (s->given_up)
 		pthread_cond_broadcast(&s->made);	/* it never will be */
-	else if (s->last_call && s->waited_for)
+	else if (!last && s->last_call && s->waited_for)
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += FULL_WAIT_SEC;
-	pthread_cond_timedwait(&s->wanted, &s->lock, &until);
+	wait_a_moment(s);
 }
 
 /* From an old one: the disk may be as full as ever. */
 static void
-made_next(struct stock *s, int fd, bool from_old)
+made_next(struct stock *s, int fd, int error, bool from_old)
 {
+	s->left = fd == -1 && from_old && no_descriptor(error);
 	if (fd == -1) {
-		wait_for_room(s);
+		wait_for_room(s, error);
 		return;
 	}
-	if (s->told && !from_old) {
-		log_warnx("journal: there is room again");
-		s->told = false;
+	if (no_descriptor(s->told) || (s->told != 0 && !from_old)) {
+		log_warnx(no_descriptor(s->told) ?
+		    "journal: there is a further segment" :
+		    "journal: there is room again");
+		s->told = 0;
 	}
-	s->full = false;
+	s->lacks = 0;
 	s->next_fd = fd;
 	pthread_cond_signal(&s->made);
 }
@@ -172,12 +251,11 @@ run(void *arg)
 	struct stock *s = arg;
 	uint64_t old;
 	bool make;
-	int fd = -1;
+	int fd = -1, error = 0;
 
 	pthread_mutex_lock(&s->lock);
 	while (!s->ends) {
-		old = s->next_fd == -1 || count_released(s) > FREE_MAX ?
-		    take_released(s) : 0;
+		old = take_old(s);
 		if (s->next_fd != -1 && old == 0) {
 			pthread_cond_wait(&s->wanted, &s->lock);
 			continue;
@@ -185,13 +263,15 @@ run(void *arg)
 		make = s->next_fd == -1;
 		pthread_mutex_unlock(&s->lock);
 		/* The writer may take what is ready while one is dropped. */
-		if (make)
+		if (make) {
 			fd = make_next(s, old);
-		else
+			error = errno;
+		} else {
 			drop_segment(s, old);
+		}
 		pthread_mutex_lock(&s->lock);
 		if (make)
-			made_next(s, fd, old != 0);
+			made_next(s, fd, error, old != 0 || s->left);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
@@ -200,29 +280,44 @@ run(void *arg)
 int
 stock_next(struct stock *s)
 {
-	int fd;
+	int fd, error;
 
 	pthread_mutex_lock(&s->lock);
 	s->waited_for = true;
+	s->looks = 0;
 	if (s->next_fd == -1)
 		pthread_cond_signal(&s->wanted);
 	while (s->next_fd == -1 && !s->given_up)
 		pthread_cond_wait(&s->made, &s->lock);
 	s->waited_for = false;
 	fd = s->next_fd;
+	error = s->lacks;
 	pthread_mutex_unlock(&s->lock);
+	errno = error;
 	return fd;
+}
+
+static int
+lacks(struct stock *s)
+{
+	int error;
+
+	pthread_mutex_lock(&s->lock);
+	error = s->lacks;
+	pthread_mutex_unlock(&s->lock);
+	return error;
 }
 
 bool
 stock_is_full(struct stock *s)
 {
-	bool full;
+	return no_room(lacks(s));
+}
 
-	pthread_mutex_lock(&s->lock);
-	full = s->full;
-	pthread_mutex_unlock(&s->lock);
-	return full;
+bool
+stock_is_starved(struct stock *s)
+{
+	return no_descriptor(lacks(s));
 }
 
 void
@@ -254,6 +349,18 @@ stock_release(struct stock *s, uint64_t generation)
 	pthread_mutex_unlock(&s->lock);
 }
 
+void
+stock_keep_spare(struct stock *s, bool keep)
+{
+	size_t spare = keep ? STOCK_SPARE : 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->spare != spare)
+		pthread_cond_signal(&s->wanted);
+	s->spare = spare;
+	pthread_mutex_unlock(&s->lock);
+}
+
 struct stock *
 stock_new(const char *dir, uint64_t segment_bytes, struct readers *readers,
     uint64_t release, stock_full *on_full, void *arg)
@@ -269,6 +376,7 @@ stock_new(const char *dir, uint64_t segment_bytes, struct readers *readers,
 	s->segment_bytes = segment_bytes;
 	s->readers = readers;
 	s->release = release;
+	s->spare = STOCK_SPARE;
 	s->on_full = on_full;
 	s->arg = arg;
 	s->next_fd = -1;

@@ -4,9 +4,11 @@
 #include "queue/record.h"
 #include "queue/store_private.h"
 
-/* In a record at most, but for the longest addresses: */
+/* In a record at most: */
 #define MSG_BYTES	(12 * 1024)	/* its history and names, in blocks */
-#define RCPT_BYTES	1536		/* with what was heard of it */
+/* A recipient: two addresses, what was heard of it, five lengths, two flags. */
+#define RCPT_BYTES	(ENVELOPE_PATH_MAX + ENVELOPE_ORCPT_MAX + \
+			STORE_STATUS_MAX + 2 * STORE_DIAG_MAX + 5 * 4 + 2)
 
 /* --- messages in memory --------------------------------------------------------- */
 
@@ -213,6 +215,12 @@ store_new_id(struct store *s)
 	return s->backend->new_id(s);
 }
 
+void
+store_ids_beyond(struct store *s, uint64_t id)
+{
+	s->backend->ids_beyond(s, id);
+}
+
 uint64_t
 store_room(const struct store *s)
 {
@@ -223,6 +231,12 @@ bool
 store_has_room(struct store *s)
 {
 	return s->backend->has_room(s);
+}
+
+uint64_t
+store_spare(const struct store *s)
+{
+	return s->backend->spare(s);
 }
 
 uint64_t
@@ -244,6 +258,12 @@ store_identity(const struct store *s)
 }
 
 bool
+store_removed(const struct store *s, uint64_t id)
+{
+	return s->backend->removed(s, id);
+}
+
+bool
 store_leaving(const struct store *s, uint64_t id)
 {
 	return s->backend->leaving(s, id);
@@ -251,23 +271,23 @@ store_leaving(const struct store *s, uint64_t id)
 
 void
 store_accept(struct store *s, const struct store_msg *m, int spool_fd,
-    store_done *done, void *arg)
+    store_done *done, store_done *full, void *arg)
 {
-	s->backend->accept(s, m, spool_fd, done, arg);
+	s->backend->accept(s, m, spool_fd, done, full, arg);
 }
 
 void
 store_update(struct store *s, const struct store_msg *m,
-    const struct store_msg *bounce, store_done *done, void *arg)
+    const struct store_bounces *bounces, store_done *done, void *arg)
 {
-	s->backend->update(s, m, bounce, done, arg);
+	s->backend->update(s, m, bounces, done, arg);
 }
 
 void
 store_remove(struct store *s, const struct store_msg *m,
-    const struct store_msg *bounce, store_done *done, void *arg)
+    const struct store_bounces *bounces, store_done *done, void *arg)
 {
-	s->backend->remove(s, m, bounce, done, arg);
+	s->backend->remove(s, m, bounces, done, arg);
 }
 
 int
@@ -286,6 +306,12 @@ int
 store_spool_held(struct store *s, int fd)
 {
 	return s->backend->spool_held(s, fd);
+}
+
+void
+store_spool_empty(struct store *s, int fd)
+{
+	s->backend->spool_empty(s, fd);
 }
 
 void

@@ -12,11 +12,12 @@
  *	nothing -> queued	store_accept()
  *	queued  -> queued	store_update()  new states, due time, hold
  *	queued  -> gone		store_remove()  all recipients are settled
- * A bounce that a transition causes is given along and becomes durable in the
- * same batch: either both are on disk or neither.
+ * Bounces that a transition causes are given along and become durable in the
+ * same batch: either all of it is on disk or nothing.
  *
  * A write or sync error is not an answer: it ends the process (DESIGN 4); the
- * parent starts queue again, which recovers from disk.
+ * parent starts queue again, which recovers from disk. But for one: a large
+ * body for which the disk has no room, before anything is written about it.
  */
 #ifndef QUEUE_STORE_H
 #define QUEUE_STORE_H
@@ -36,6 +37,10 @@ enum rcpt_state {
 					   the next hop will not tell */
 };
 enum hold { HOLD_NONE, HOLD_ADMIN, HOLD_CAP, HOLD_TRIPWIRE };
+
+/* Bytes that are kept of what was said about a recipient. */
+#define STORE_STATUS_MAX 16
+#define STORE_DIAG_MAX	500
 
 struct store_rcpt {
 	uint8_t	 state;			/* enum rcpt_state */
@@ -129,13 +134,32 @@ struct store *store_open_memory(const struct store_ops *, void *arg);
 /* As if the process had ended and opened it again: owed answers are dropped. */
 void	 store_memory_reopen(struct store *, const struct store_ops *,
 	    void *arg);
-/* What store_room() is to say of it. */
+/* What store_room(), store_spare() and store_unsettled() are to say of it. */
 void	 store_memory_set_room(struct store *, uint64_t bytes);
+void	 store_memory_set_spare(struct store *, uint64_t bytes);
+void	 store_memory_set_unsettled(struct store *, uint64_t n);
+/* Whether something is being removed, for store_leaving() of any id. */
+void	 store_memory_set_leaving(struct store *, bool leaving);
+/* Whether it has no room to keep a large body. */
+void	 store_memory_set_full(struct store *, bool);
+/* Whether a large body will not be what its checksum says, read once more. */
+void	 store_memory_set_misread(struct store *, bool);
 /* Writes everything out, makes a checkpoint, ends the threads; blocks. */
 void	 store_close(struct store **);
 
-/* Unique and growing, across restarts too, whatever the wall clock does. */
+/*
+ * Unique and growing, across restarts too, whatever the wall clock does, and
+ * beyond the id of each message that was accepted, as a restored one may be of a
+ * machine whose clock is ahead.
+ */
 uint64_t store_new_id(struct store *);
+#define STORE_IDS_A_MS	(1ULL << 20)	/* of the wall clock's time */
+#define STORE_ID_MAX	INT64_MAX	/* 2248: more is no store's */
+/* New ids are beyond this one from now on. */
+void	 store_ids_beyond(struct store *, uint64_t id);
+/* From 2208 on none is taken in: the store's own would end soon behind it. */
+#define STORE_ID_TAKEN_MAX \
+	(STORE_ID_MAX - 40 * 365 * 86400000ULL * STORE_IDS_A_MS)
 /* The short text form, 13 characters, and back; 0: not an id. */
 #define STORE_ID_LEN 13
 void	 store_id_text(uint64_t id, char text[STORE_ID_LEN + 1]);
@@ -150,6 +174,10 @@ bool	 store_has_room(struct store *);
 uint64_t store_room(const struct store *);
 /* What to count for a change of this message: as much as it may take. */
 uint64_t store_msg_bytes(const struct store_msg *);
+/* ... and for one that takes next to nothing: what writing anything takes. */
+#define STORE_LEAST_BYTES 4096
+/* How many bytes are free above that floor; UINT64_MAX: it cannot be seen. */
+uint64_t store_spare(const struct store *);
 uint64_t store_count(const struct store *);	/* messages queued */
 /*
  * Those of which memory holds a copy until the index has their newest state; a
@@ -162,8 +190,24 @@ uint64_t store_unsettled(const struct store *);
  * is of this one. 0: it could not be written down.
  */
 uint64_t store_identity(const struct store *);
-/* This one was removed lately and its id is not free yet; it will be soon. */
+/* This very one was removed lately; of those before nothing is known. */
+bool	 store_removed(const struct store *, uint64_t id);
+/*
+ * Its id may not be free yet, as this one or any other was removed lately; it
+ * will be soon. It says nothing of whether it was ever there.
+ */
 bool	 store_leaving(const struct store *, uint64_t id);
+
+/*
+ * What a transition causes, at most so much at once: with the state of a thousand
+ * recipients it takes less than half of the smallest segment.
+ */
+#define STORE_BOUNCES_MAX 16
+
+struct store_bounces {
+	const struct store_msg *v[STORE_BOUNCES_MAX];	/* with their bodies */
+	size_t	 n;
+};
 
 /* The transitions. done (may be NULL) runs once the change is durable. */
 typedef void store_done(void *arg);
@@ -172,14 +216,17 @@ typedef void store_done(void *arg);
  * A small body is in msg->body. For a large one spool_fd is the descriptor of
  * store_spool_open(), of no more use to the caller than to be given to
  * store_spool_close() before another is opened: the file is synced and named
- * before its record is written. bounce may be NULL.
+ * before its record is written. Where there is no room for that, full runs in
+ * place of done: the message is in no store, the file gone. A message with a
+ * large body is not to be changed before either. full is NULL for a small one.
+ * There may be no bounces: NULL.
  */
 void	 store_accept(struct store *, const struct store_msg *, int spool_fd,
-	    store_done *, void *arg);
+	    store_done *, store_done *full, void *arg);
 void	 store_update(struct store *, const struct store_msg *,
-	    const struct store_msg *bounce, store_done *, void *arg);
+	    const struct store_bounces *, store_done *, void *arg);
 void	 store_remove(struct store *, const struct store_msg *,
-	    const struct store_msg *bounce, store_done *, void *arg);
+	    const struct store_bounces *, store_done *, void *arg);
 
 /*
  * A file for a large body, CLOEXEC; -1 with errno. It ends with
@@ -197,6 +244,8 @@ int	 store_spool_lend(struct store *, int fd, int *writer);
  * copied when it is accepted, as one that somebody can write to would be.
  */
 int	 store_spool_held(struct store *, int fd);
+/* Gives its room back, and again as often as somebody has written to it. */
+void	 store_spool_empty(struct store *, int fd);
 void	 store_spool_close(struct store *, int fd);
 
 /*
@@ -222,10 +271,11 @@ void	 store_load(struct store *, uint64_t id, store_msgs *, void *arg);
 
 /*
  * A message's body: bytes (borrowed), or a read-only descriptor (the
- * callee's) when it is in the spool. errstr when it cannot be read or its
- * checksum is wrong; both are absent then.
+ * callee's) when it is in the spool, of which crc is the CRC-32C, for who reads
+ * all of it once more. errstr when it cannot be read or its checksum is wrong;
+ * both are absent then.
  */
-typedef void store_body_cb(const uint8_t *, size_t len, int fd,
+typedef void store_body_cb(const uint8_t *, size_t len, int fd, uint32_t crc,
 	    const char *errstr, void *arg);
 void	 store_body(struct store *, uint64_t id, store_body_cb *, void *arg);
 

@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 #include <fcntl.h>
 
+#include "lib/crc32c.h"
 #include "lib/ev.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
@@ -18,6 +19,8 @@
 struct kept {
 	struct store_msg m;	/* with its body when that is not in fd */
 	int	 fd;		/* the spool file, or -1 */
+	uint32_t crc;		/* its */
+	bool	 durable;	/* done() of its accept was called */
 	uint64_t changes, done;	/* settled when both are the same */
 };
 
@@ -45,7 +48,9 @@ struct memory {
 	size_t	 n, size;
 	struct used *used;
 	size_t	 nused;
-	uint64_t last_id, identity, room;
+	uint64_t last_id, identity, room, spare, unsettled;
+	bool	 leaving, full, misread;
+	int	 accepted;	/* a spool file's, not closed yet; or -1 */
 	TAILQ_HEAD(calls, call) calls;
 	struct ev_timer timer;
 };
@@ -120,8 +125,10 @@ static void
 answer_done(struct store *st, struct call *c)
 {
 	struct memory *s = memory(st);
-	struct kept *k;
+	struct kept *k = find(s, c->id);
 
+	if (k != NULL)
+		k->durable = true;
 	if (c->cb != NULL)
 		((store_done *)c->cb)(c->arg);
 	k = find(s, c->id);
@@ -139,6 +146,8 @@ insert(struct memory *s, const struct store_msg *m)
 	struct kept *k = xcalloc(1, sizeof(*k));
 	size_t i = position(s, m->id);
 
+	if (find(s, m->id) != NULL)
+		fatalx("a message is accepted that is stored");
 	if (s->n == s->size) {
 		s->size = s->size == 0 ? 64 : s->size * 2;
 		s->v = xreallocarray(s->v, s->size, sizeof(*s->v));
@@ -161,61 +170,14 @@ use(struct memory *s, const struct store_msg *m, const char *whose)
 	struct used *u;
 	int i;
 
-	s->used = xreallocarray(s->used, s->nused + 1, sizeof(*s->used));
+	if ((s->nused & (s->nused - 1)) == 0)	/* twice as many from here */
+		s->used = xreallocarray(s->used, s->nused == 0 ? 1 :
+		    s->nused * 2, sizeof(*s->used));
 	u = &s->used[s->nused++];
 	u->account = xstrdup(whose);
 	u->minute_ms = minute;
 	for (i = 0; i < LIMIT_KINDS; i++)
 		u->amount[i] = m->charge[i];
-}
-
-static void
-mem_accept(struct store *st, const struct store_msg *m, int spool_fd,
-    store_done *done, void *arg)
-{
-	struct memory *s = memory(st);
-	struct kept *k = insert(s, m);
-	char login[LOGIN_MAX + 1];
-
-	if (spool_fd != -1) {
-		k->fd = fcntl(spool_fd, F_DUPFD_CLOEXEC, 0);
-		if (k->fd == -1)
-			fatal("cannot keep a spool file");
-	}
-	if (*m->account != '\0')
-		use(s, m, m->account);
-	if (store_msg_login(m, login) != NULL)
-		use(s, m, login);
-	later(s, answer_done, m->id, (void *)done, arg);
-}
-
-static void
-accept_bounce(struct memory *s, const struct store_msg *bounce)
-{
-	if (bounce == NULL)
-		return;
-	insert(s, bounce);
-	later(s, answer_done, bounce->id, NULL, NULL);
-}
-
-static void
-mem_update(struct store *st, const struct store_msg *m,
-    const struct store_msg *bounce, store_done *done, void *arg)
-{
-	struct memory *s = memory(st);
-	struct kept *k = find(s, m->id);
-	struct conf_bytes body;
-
-	if (k == NULL)
-		fatalx("update of a message that is not stored");
-	body = k->m.body;
-	k->m.body = (struct conf_bytes){ 0 };
-	store_msg_clear(&k->m);
-	store_msg_copy(&k->m, m);
-	k->m.body = body;
-	k->changes++;
-	accept_bounce(s, bounce);
-	later(s, answer_done, m->id, (void *)done, arg);
 }
 
 static void
@@ -228,18 +190,115 @@ kept_free(struct kept *k)
 }
 
 static void
+forget(struct memory *s, size_t i)
+{
+	kept_free(s->v[i]);
+	s->n--;
+	memmove(s->v + i, s->v + i + 1, (s->n - i) * sizeof(*s->v));
+}
+
+static uint32_t
+file_crc(int fd)
+{
+	uint8_t p[4096];
+	uint32_t crc = 0;
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = pread(fd, p, sizeof(p), at)) > 0) {
+		crc = crc32c(crc, p, (size_t)n);
+		at += n;
+	}
+	if (n == -1)
+		fatal("cannot read a spool file");
+	return crc;
+}
+
+static void
+keep_file(struct memory *s, struct kept *k, int spool_fd)
+{
+	s->accepted = spool_fd;
+	k->fd = fcntl(spool_fd, F_DUPFD_CLOEXEC, 0);
+	if (k->fd == -1)
+		fatal("cannot keep a spool file");
+	k->crc = file_crc(k->fd);
+}
+
+static void
+answer_full(struct store *st, struct call *c)
+{
+	forget(memory(st), position(memory(st), c->id));
+	((store_done *)c->cb)(c->arg);
+}
+
+static void
+mem_accept(struct store *st, const struct store_msg *m, int spool_fd,
+    store_done *done, store_done *full, void *arg)
+{
+	struct memory *s = memory(st);
+	struct kept *k = insert(s, m);
+	char login[LOGIN_MAX + 1];
+
+	store_ids_beyond(st, m->id);
+	if (spool_fd != -1)
+		keep_file(s, k, spool_fd);
+	if (spool_fd != -1 && s->full) {
+		later(s, answer_full, m->id, (void *)full, arg);
+		return;
+	}
+	if (*m->account != '\0')
+		use(s, m, m->account);
+	if (store_msg_login(m, login) != NULL)
+		use(s, m, login);
+	later(s, answer_done, m->id, (void *)done, arg);
+}
+
+static void
+accept_bounces(struct memory *s, const struct store_bounces *b)
+{
+	size_t i;
+
+	for (i = 0; b != NULL && i < b->n; i++) {
+		insert(s, b->v[i]);
+		later(s, answer_done, b->v[i]->id, NULL, NULL);
+	}
+}
+
+static void
+mem_update(struct store *st, const struct store_msg *m,
+    const struct store_bounces *bounces, store_done *done, void *arg)
+{
+	struct memory *s = memory(st);
+	struct kept *k = find(s, m->id);
+	struct conf_bytes body;
+
+	if (k == NULL)
+		fatalx("update of a message that is not stored");
+	if (k->fd != -1 && !k->durable)
+		fatalx("update of a large message that is not durable");
+	body = k->m.body;
+	k->m.body = (struct conf_bytes){ 0 };
+	store_msg_clear(&k->m);
+	store_msg_copy(&k->m, m);
+	k->m.body = body;
+	k->changes++;
+	accept_bounces(s, bounces);
+	later(s, answer_done, m->id, (void *)done, arg);
+}
+
+static void
 mem_remove(struct store *st, const struct store_msg *m,
-    const struct store_msg *bounce, store_done *done, void *arg)
+    const struct store_bounces *bounces, store_done *done, void *arg)
 {
 	struct memory *s = memory(st);
 	size_t i = position(s, m->id);
 
 	if (i == s->n || s->v[i]->m.id != m->id)
 		fatalx("removal of a message that is not stored");
-	kept_free(s->v[i]);
-	s->n--;
-	memmove(s->v + i, s->v + i + 1, (s->n - i) * sizeof(*s->v));
-	accept_bounce(s, bounce);
+	if (s->v[i]->fd != -1 && !s->v[i]->durable)
+		fatalx("removal of a large message that is not durable");
+	forget(s, i);
+	accept_bounces(s, bounces);
 	later(s, answer_done, m->id, (void *)done, arg);
 }
 
@@ -333,17 +392,18 @@ answer_body(struct store *st, struct call *c)
 	int fd;
 
 	if (k == NULL) {
-		cb(NULL, 0, -1, "there is no such message", c->arg);
+		cb(NULL, 0, -1, 0, "there is no such message", c->arg);
 		return;
 	}
 	if (k->fd == -1) {
-		cb(k->m.body.v, k->m.body.n, -1, NULL, c->arg);
+		cb(k->m.body.v, k->m.body.n, -1, 0, NULL, c->arg);
 		return;
 	}
 	/* A descriptor of its own, with its own offset. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", k->fd);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	cb(NULL, 0, fd, fd == -1 ? "cannot open the spool file" : NULL, c->arg);
+	cb(NULL, 0, fd, memory(st)->misread ? ~k->crc : k->crc,
+	    fd == -1 ? "cannot open the spool file" : NULL, c->arg);
 }
 
 static void
@@ -371,10 +431,19 @@ static uint64_t
 mem_new_id(struct store *st)
 {
 	struct memory *s = memory(st);
-	uint64_t id = ev_wall_ms() << 20;
+	uint64_t id = ev_wall_ms() * STORE_IDS_A_MS;
 
 	s->last_id = id > s->last_id ? id : s->last_id + 1;
 	return s->last_id;
+}
+
+static void
+mem_ids_beyond(struct store *st, uint64_t id)
+{
+	struct memory *s = memory(st);
+
+	if (id > s->last_id)
+		s->last_id = id;
 }
 
 static uint64_t
@@ -389,10 +458,46 @@ store_memory_set_room(struct store *st, uint64_t bytes)
 	memory(st)->room = bytes;
 }
 
+void
+store_memory_set_full(struct store *st, bool full)
+{
+	memory(st)->full = full;
+}
+
+void
+store_memory_set_misread(struct store *st, bool misread)
+{
+	memory(st)->misread = misread;
+}
+
+void
+store_memory_set_unsettled(struct store *st, uint64_t n)
+{
+	memory(st)->unsettled = n;
+}
+
+void
+store_memory_set_leaving(struct store *st, bool leaving)
+{
+	memory(st)->leaving = leaving;
+}
+
+void
+store_memory_set_spare(struct store *st, uint64_t bytes)
+{
+	memory(st)->spare = bytes;
+}
+
 static bool
 mem_has_room(struct store *st)
 {
-	return true;
+	return memory(st)->spare > 0;
+}
+
+static uint64_t
+mem_spare(const struct store *st)
+{
+	return ((const struct memory *)st)->spare;
 }
 
 static uint64_t
@@ -404,7 +509,7 @@ mem_count(const struct store *st)
 static uint64_t
 mem_unsettled(const struct store *st)
 {
-	return 0;
+	return ((const struct memory *)st)->unsettled;
 }
 
 static uint64_t
@@ -414,9 +519,15 @@ mem_identity(const struct store *st)
 }
 
 static bool
-mem_leaving(const struct store *st, uint64_t id)
+mem_removed(const struct store *st, uint64_t id)
 {
 	return false;
+}
+
+static bool
+mem_leaving(const struct store *st, uint64_t id)
+{
+	return ((const struct memory *)st)->leaving;
 }
 
 /* Opened anew: the descriptor it is born with is no writer for a lease. */
@@ -446,12 +557,27 @@ mem_spool_lend(struct store *st, int fd, int *writer)
 static int
 mem_spool_held(struct store *st, int fd)
 {
+	/* On disk a thread may have closed it. */
+	if (fd == memory(st)->accepted)
+		fatalx("a spool file that was accepted is asked about");
 	return spool_held(fd);
+}
+
+static void
+mem_spool_empty(struct store *st, int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (truncate(path, 0) == -1)
+		fatal("cannot empty a spool file");
 }
 
 static void
 mem_spool_close(struct store *st, int fd)
 {
+	if (fd == memory(st)->accepted)
+		memory(st)->accepted = -1;
 	close(fd);
 }
 
@@ -484,9 +610,12 @@ mem_close(struct store *st)
 }
 
 static const struct store_backend backend = {
-	mem_close, mem_new_id, mem_has_room, mem_room, mem_count, mem_unsettled,
-	mem_identity, mem_leaving, mem_accept, mem_update, mem_remove,
-	mem_spool_open, mem_spool_lend, mem_spool_held, mem_spool_close,
+	mem_close, mem_new_id, mem_ids_beyond, mem_has_room, mem_room,
+	mem_spare, mem_count,
+	mem_unsettled, mem_identity, mem_removed, mem_leaving,
+	mem_accept, mem_update, mem_remove,
+	mem_spool_open, mem_spool_lend, mem_spool_held, mem_spool_empty,
+	mem_spool_close,
 	mem_due, mem_list, mem_load,
 	mem_body, mem_usage,
 };
@@ -502,7 +631,8 @@ store_open_memory(const struct store_ops *ops, void *arg)
 	s->ops = ops;
 	s->arg = arg;
 	s->identity = ++opened;
-	s->room = UINT64_MAX;
+	s->room = s->spare = UINT64_MAX;
+	s->accepted = -1;
 	TAILQ_INIT(&s->calls);
 	ev_timer_init(&s->timer, timer_cb, s);
 	return &s->store;
@@ -517,6 +647,8 @@ store_memory_reopen(struct store *st, const struct store_ops *ops, void *arg)
 	drop_calls(s);
 	s->ops = ops;
 	s->arg = arg;
-	for (i = 0; i < s->n; i++)
+	for (i = 0; i < s->n; i++) {
+		s->v[i]->durable = true;
 		s->v[i]->done = s->v[i]->changes;
+	}
 }

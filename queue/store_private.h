@@ -10,21 +10,25 @@
 struct store_backend {		/* as the calls of store.h */
 	void	(*close)(struct store *);
 	uint64_t (*new_id)(struct store *);
+	void	(*ids_beyond)(struct store *, uint64_t id);
 	bool	(*has_room)(struct store *);
 	uint64_t (*room)(const struct store *);
+	uint64_t (*spare)(const struct store *);
 	uint64_t (*count)(const struct store *);
 	uint64_t (*unsettled)(const struct store *);
 	uint64_t (*identity)(const struct store *);
+	bool	(*removed)(const struct store *, uint64_t id);
 	bool	(*leaving)(const struct store *, uint64_t id);
 	void	(*accept)(struct store *, const struct store_msg *, int spool_fd,
-		    store_done *, void *arg);
+		    store_done *, store_done *full, void *arg);
 	void	(*update)(struct store *, const struct store_msg *,
-		    const struct store_msg *bounce, store_done *, void *arg);
+		    const struct store_bounces *, store_done *, void *arg);
 	void	(*remove)(struct store *, const struct store_msg *,
-		    const struct store_msg *bounce, store_done *, void *arg);
+		    const struct store_bounces *, store_done *, void *arg);
 	int	(*spool_open)(struct store *);
 	int	(*spool_lend)(struct store *, int fd, int *writer);
 	int	(*spool_held)(struct store *, int fd);
+	void	(*spool_empty)(struct store *, int fd);
 	void	(*spool_close)(struct store *, int fd);
 	void	(*due)(struct store *, uint64_t after_ms, uint64_t after_id,
 		    uint64_t until_ms, size_t max, store_msgs *, void *arg);

@@ -3,33 +3,18 @@
 #include <sys/queue.h>
 #include <sys/stat.h>
 
-#include "lib/addr.h"
-#include "lib/date.h"
 #include "lib/log.h"
-#include "lib/num.h"
 #include "lib/seldom.h"
 #include "lib/stats.h"
 #include "lib/ticket.h"
 #include "lib/xalloc.h"
+#include "queue/admit.h"
 #include "queue/charge.h"
-#include "queue/lane.h"
 #include "queue/life.h"
+#include "queue/life_times.h"
+#include "queue/sound.h"
 #include "queue/spools.h"
 #include "queue/submit.h"
-
-/* A refusal that holds for so long names its end by the clock, too. */
-#define CLOCK_FROM_SEC	300
-
-/*
- * limits.message-size counts what the client sends, which smtpd has done; this
- * is what its fix-ups of the header may add to that.
- */
-#define FIXUPS_MAX	(16 * 1024)
-
-/* A clock that was set back a little is no fault of the worker's. */
-#define HOLD_MAX_MS	((ENVELOPE_HOLD_MAX_SEC + 3600) * 1000ULL)
-
-#define BY_MAX_MS	((ENVELOPE_BY_MAX_SEC + 3600) * 1000ULL)
 
 struct worker {
 	struct submit *s;
@@ -49,6 +34,7 @@ struct pending {
 	struct worker *worker;
 	uint64_t channel;
 	uint64_t session;
+	uint64_t charged_ms;
 	struct live_msg *msg;
 };
 
@@ -167,27 +153,6 @@ on_gone(struct ipc *ipc, const char *why, void *arg)
 
 /* --- answers --------------------------------------------------------------------- */
 
-static void
-say_no(struct worker *w, uint64_t session, uint32_t code, const char *status,
-    const char *fmt, ...) PRINTFLIKE(5, 6);
-
-static void
-say_no(struct worker *w, uint64_t session, uint32_t code, const char *status,
-    const char *fmt, ...)
-{
-	char text[400];		/* fits one reply line of RFC 5321 4.5.3.1.5 */
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	ipc_begin(M_TX_NO, session);
-	ipc_put_u32(code);
-	ipc_put_str(status);
-	ipc_put_str(text);
-	ipc_send(w->ipc, -1);
-}
-
 /* Remembers what the peer did and ends the channel. */
 static int
 fault(struct worker *w, const char *what)
@@ -196,173 +161,24 @@ fault(struct worker *w, const char *what)
 	return -1;
 }
 
-/* --- what every request needs ----------------------------------------------------------- */
-
-enum admit { ADMIT_YES, ADMIT_ANSWERED, ADMIT_FAULT };
-
-static bool
-revoked(const struct queue *q, const struct ticket *t)
+static int
+say_no(struct worker *w, uint64_t session, uint32_t code, const char *status,
+    const char *text)
 {
-	char login[LOGIN_MAX + 1];
-
-	return revoked_has(&q->revoked, t->account, t->begun_ms) ||
-	    revoked_has(&q->revoked, ticket_login(t, login), t->begun_ms);
+	ipc_begin(M_TX_NO, session);
+	ipc_put_u32(code);
+	ipc_put_str(status);
+	ipc_put_str(text);
+	ipc_send(w->ipc, -1);
+	return 0;
 }
 
-/*
- * A seal that is wrong was forged, or belongs to another session or worker.
- * One that was right and has run out is no fault: sessions may be long.
- */
-static enum admit
-admit(struct worker *w, uint64_t session, const struct ticket *t)
+static int
+refuse(struct worker *w, uint64_t session, const struct admit_no *no)
 {
-	struct queue *q = w->s->q;
-
-	if (t->session != session) {
-		fault(w, "a ticket of another session");
-		return ADMIT_FAULT;
-	}
-	if (!ticket_valid(&q->conf->ticket_key, w->index, t, 0)) {
-		fault(w, "a ticket that auth has not sealed");
-		return ADMIT_FAULT;
-	}
-	/* RFC 5321 3.8: 421 ends the session; a new one logs in anew. */
-	if (t->expires_ms <= ev_now_ms()) {
-		say_no(w, session, 421, "4.7.0", "Your login has expired; "
-		    "please connect and log in again");
-		return ADMIT_ANSWERED;
-	}
-	/* It may be void, and who would say so is not here yet. */
-	if (!q->told) {
-		say_no(w, session, 451, "4.3.2", "The accounts are not there "
-		    "yet; please try again in a minute");
-		return ADMIT_ANSWERED;
-	}
-	if (revoked(q, t)) {
-		say_no(w, session, 421, "4.7.0", "Your account has changed; "
-		    "please connect and log in again");
-		return ADMIT_ANSWERED;
-	}
-	if (q->stopping) {
-		say_no(w, session, 451, "4.3.2", "The queue is restarting; "
-		    "please try again in a minute");
-		return ADMIT_ANSWERED;
-	}
-	if (*t->lane != '\0' && lane_of(q->conf, t) == NULL) {
-		say_no(w, session, 421, "4.7.0", "This device is not "
-		    "configured as it was; please connect again");
-		return ADMIT_ANSWERED;
-	}
-	if (!store_has_room(q->store)) {
-		say_no(w, session, 452, "4.3.1", "The server's disk is nearly "
-		    "full; please try again later");
-		return ADMIT_ANSWERED;
-	}
-	return ADMIT_YES;
-}
-
-/* A reload may have changed what a device may, so it is no fault of smtpd's. */
-static bool
-within_lane(struct worker *w, const struct ticket *t, const char *return_path,
-    const struct envelope *e)
-{
-	const struct conf_lane *lane = *t->lane == '\0' ? NULL :
-	    lane_of(w->s->q->conf, t);
-	const char *foreign = lane == NULL || e == NULL ? NULL :
-	    lane_foreign(lane, e);
-
-	if (lane != NULL && !lane_is_sender(lane, return_path))
-		say_no(w, t->session, 550, "5.7.1", "This device sends as %s "
-		    "alone", lane->sender);
-	else if (foreign != NULL)
-		say_no(w, t->session, 550, "5.7.1", "<%s> is not among the "
-		    "recipients of this device", foreign);
-	else
-		return true;
-	return false;
-}
-
-/* An honest worker has asked the same before. */
-static bool
-owns(struct worker *w, const struct ticket *t, const char *return_path)
-{
-	if (ticket_may_send(&w->s->q->conf->ticket_key, t, return_path))
-		return true;
-	fault(w, "a return path that is not the account's");
-	return false;
-}
-
-/*
- * RFC 3463 3.8, X.7.1: a policy, but one that lifts by itself. A time on the
- * clock helps whoever reads this later; below some minutes it would not.
- */
-static void
-say_later(struct worker *w, uint64_t session, const struct charge_refusal *no)
-{
-	const struct caps_refusal *why = &no->why;
-	const struct conf_limit *l = why->limit;
-	char limit[NUM_TEXT_LEN], used[NUM_TEXT_LEN], window[NUM_TEXT_LEN];
-	char wait[NUM_TEXT_LEN], at[DATE_LEN];
-	uint64_t now = ev_wall_ms();
-	bool soon = why->retry_sec < CLOCK_FROM_SEC;
-	/* The clock has the minute by which long windows slide. */
-	uint64_t about_sec = soon || why->retry_sec < l->window_sec ?
-	    why->retry_sec : l->window_sec;
-
-	say_no(w, session, 451, "4.7.1", "This would pass %s limit of %s "
-	    "within %s (%s used). Try again in %s%s%s",
-	    no->by_device ? "this device's" : "your",
-	    caps_amount(l->what, l->count, limit),
-	    num_print_wait(l->window_sec, window),
-	    caps_amount(l->what, why->used, used),
-	    num_print_wait(about_sec, wait), soon ? "" : ", at ", soon ?
-	    "" : date_soon(now + why->retry_sec * 1000 + 59999, now, at));
-}
-
-/* No waiting helps: the message alone is more than a whole window holds. */
-static void
-say_never(struct worker *w, uint64_t session, const struct charge_refusal *no)
-{
-	const struct conf_limit *l = no->why.limit;
-	char limit[NUM_TEXT_LEN], window[NUM_TEXT_LEN];
-
-	caps_amount(l->what, l->count, limit);
-	num_print_wait(l->window_sec, window);
-	if (l->what == LIMIT_BYTES)
-		say_no(w, session, 552, "5.3.4", "This message is larger than "
-		    "all you may send within %s, %s", window, limit);
-	else if (l->what == LIMIT_RECIPIENTS && l->count > 0)
-		say_no(w, session, 452, "4.5.3", "Too many recipients: you may "
-		    "address %s within %s", limit, window);
-	else
-		say_no(w, session, 550, "5.7.1", "You may not send mail here: "
-		    "your limit is %s within %s", limit, window);
-}
-
-static bool
-within_caps(struct worker *w, const struct ticket *t,
-    const uint64_t amount[LIMIT_KINDS])
-{
-	struct charge_refusal no;
-	const struct caps_refusal *why = &no.why;
-	enum caps_verdict v = charge_check(w->s->q, t, amount, &no);
-
-	if (v == CAPS_OK)
-		return true;
-	stats_add(STAT_OVER_CAP, 1);
-	log_info("%s over_cap account=%s%s%s cap=%s limit=%s "
-	    "used=%llu of=%llu window_sec=%u retry_sec=%llu",
-	    log_session(t->session), log_escs(t->account),
-	    no.by_device ? " device=" : "", no.by_device ? t->device : "",
-	    no.cap->name, caps_kinds[why->limit->what],
-	    (unsigned long long)why->used,
-	    (unsigned long long)why->limit->count, why->limit->window_sec,
-	    (unsigned long long)why->retry_sec);
-	if (v == CAPS_LATER)
-		say_later(w, t->session, &no);
-	else
-		say_never(w, t->session, &no);
-	return false;
+	if (no->fault != NULL)
+		return fault(w, no->fault);
+	return say_no(w, session, no->code, no->status, no->text);
 }
 
 /* --- M_TX_BEGIN, M_TX_SPOOL, M_TX_END ------------------------------------------------------ */
@@ -374,27 +190,51 @@ on_begin(struct worker *w, struct ipc_in *in)
 	uint64_t amount[LIMIT_KINDS] = { [LIMIT_MESSAGES] = 1,
 	    [LIMIT_RECIPIENTS] = 1 };
 	const char *return_path;
+	struct admit_no no;
 	struct ticket t;
-	enum admit a;
 
 	ticket_get(in, &t);
 	return_path = ipc_get_str(in, ENVELOPE_PATH_MAX);
 	amount[LIMIT_BYTES] = ipc_get_u64(in);
 	if (!ipc_in_end(in))
 		return fault(w, "a malformed M_TX_BEGIN");
-	a = admit(w, in->id, &t);
-	if (a == ADMIT_YES && !owns(w, &t, return_path))
-		a = ADMIT_FAULT;
-	if (a != ADMIT_YES)
-		return a == ADMIT_FAULT ? -1 : 0;
-	if (!within_lane(w, &t, return_path, NULL) ||
-	    !within_caps(w, &t, amount))
-		return 0;
+	if (!admit_session(q, w->index, in->id, &t, &no) ||
+	    !admit_sender(q, &t, return_path, &no) ||
+	    !admit_device(q, &t, return_path, NULL, &no) ||
+	    !admit_caps(q, &t, amount, &no))
+		return refuse(w, in->id, &no);
 	ipc_begin(M_TX_OK, in->id);
 	ipc_put_u32(charge_recipients_left(q, &t));
 	ipc_put_u8((uint8_t)charge_priority_max(q, &t));
 	ipc_send(w->ipc, -1);
 	return 0;
+}
+
+static void
+over_cb(uint64_t session, void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->ipc == NULL)
+		return;
+	ipc_begin(M_TX_OVER, session);
+	ipc_send(w->ipc, -1);
+}
+
+/* What was never accepted makes room first; at its end it would be refused. */
+static void
+make_room(struct submit *s)
+{
+	static struct seldom told;
+	size_t i, n = 0;
+
+	for (i = 0; i < s->nworkers; i++)
+		n += spools_empty(&s->workers[i]->spools, over_cb,
+		    s->workers[i]);
+	if (n > 0 && seldom_due(&told))
+		log_warnx("the disk has no room: %zu large messages that were "
+		    "on their way in are refused with 452%s", n,
+		    seldom_more(&told));
 }
 
 /*
@@ -410,9 +250,11 @@ look_cb(void *arg)
 	bool any = false;
 	size_t i;
 
+	if (!store_has_room(s->q->store))
+		make_room(s);
 	for (i = 0; i < s->nworkers; i++) {
 		w = s->workers[i];
-		why = spools_look(&w->spools, s->most + FIXUPS_MAX);
+		why = spools_look(&w->spools, s->most + ADMIT_FIXUPS_MAX);
 		if (why != NULL)
 			on_gone(w->ipc, why, w);
 		any |= spools_any(&w->spools);
@@ -421,33 +263,69 @@ look_cb(void *arg)
 		ev_timer_set(&s->look, SPOOLS_LOOK_MS);
 }
 
+/* All that is lent may be written to its end, and leaves the floor. */
+static bool
+may_lend(const struct submit *s, uint64_t most)
+{
+	uint64_t spare = store_spare(s->q->store), at_once = most, owed = most;
+	size_t i;
+
+	for (i = 0; i < s->nworkers; i++)
+		at_once += spools_owed(&s->workers[i]->spools, true);
+	if (at_once <= spare)
+		return true;
+	for (i = 0; i < s->nworkers; i++)
+		owed += spools_owed(&s->workers[i]->spools, false);
+	return owed <= spare;
+}
+
+static void
+no_large(struct worker *w, uint64_t session)
+{
+	say_no(w, session, 452, "4.3.1", "The server cannot store a large "
+	    "message now; please try again later");
+}
+
 static int
 on_spool(struct worker *w, struct ipc_in *in)
 {
-	static struct seldom told;
+	static struct seldom told, full;
+	uint64_t most = w->s->q->conf->max_message_bytes, announced;
+	struct admit_no no;
 	struct ticket t;
-	enum admit a;
 	int fd;
 
 	ticket_get(in, &t);
+	announced = ipc_get_u64(in);
 	if (!ipc_in_end(in))
 		return fault(w, "a malformed M_TX_SPOOL");
-	a = admit(w, in->id, &t);
-	if (a != ADMIT_YES)
-		return a == ADMIT_FAULT ? -1 : 0;
+	if (!admit_session(w->s->q, w->index, in->id, &t, &no))
+		return refuse(w, in->id, &no);
 	if (spools_held(&w->spools, in->id))
 		return fault(w, "another spool file, with the last one held");
-	fd = spools_open(&w->spools, in->id);
+	if (w->s->most < most)
+		w->s->most = most;
+	/* As RFC 1870 has it an estimate, and more may come. */
+	if (announced != 0 && announced < most)
+		most = announced;
+	most += ADMIT_FIXUPS_MAX;
+	spools_drop(&w->spools, in->id);
+	if (!may_lend(w->s, most)) {
+		if (seldom_due(&full))
+			log_warnx("the disk has no room for a further large "
+			    "message beside those that are on their way in: "
+			    "452%s", seldom_more(&full));
+		no_large(w, in->id);
+		return 0;
+	}
+	fd = spools_open(&w->spools, in->id, most);
 	if (fd == -1) {
 		if (seldom_due(&told))
 			log_warn("cannot make a spool file%s",
 			    seldom_more(&told));
-		say_no(w, in->id, 452, "4.3.1", "The server cannot store a "
-		    "large message now; please try again later");
+		no_large(w, in->id);
 		return 0;
 	}
-	if (w->s->most < w->s->q->conf->max_message_bytes)
-		w->s->most = w->s->q->conf->max_message_bytes;
 	if (!ev_timer_armed(&w->s->look))
 		ev_timer_set(&w->s->look, SPOOLS_LOOK_MS);
 	ipc_begin(M_TX_SPOOL_HERE, in->id);
@@ -467,54 +345,19 @@ on_end(struct worker *w, struct ipc_in *in)
 
 /* --- M_SUBMIT -------------------------------------------------------------------------------- */
 
-/* RFC 3461 4: what may stand in ENVID and ORCPT; CR and LF never. */
-static bool
-printable(const char *s, bool utf8)
-{
-	if (s == NULL)
-		return true;
-	if (utf8)
-		return addr_utf8_ok(s, strlen(s));
-	for (; *s != '\0'; s++)
-		if (*s < 0x21 || *s > 0x7e)
-			return false;
-	return true;
-}
-
-static bool
-mailbox(const char *s, bool utf8)
-{
-	return addr_parse(s, strlen(s), utf8 ? ADDR_UTF8 : 0, NULL) == NULL;
-}
-
-bool
-submit_sound(const struct envelope *e)
-{
-	size_t i;
-
-	if ((*e->return_path != '\0' && !mailbox(e->return_path, e->utf8)) ||
-	    !printable(e->envid, false) ||
-	    e->hold_until_ms > ev_wall_ms() + HOLD_MAX_MS ||
-	    e->by_ms > ev_wall_ms() + BY_MAX_MS ||
-	    (e->by == BY_NONE && (e->by_ms != 0 || e->by_trace)))
-		return false;
-	for (i = 0; i < e->nrcpts; i++)
-		if (!mailbox(e->rcpts[i].addr, e->utf8) ||
-		    !printable(e->rcpts[i].orcpt, e->utf8))
-			return false;
-	return true;
-}
-
 struct request {
 	struct ticket ticket;
 	struct store_msg m;
 	const uint8_t *body;	/* borrowed from the channel */
 	size_t	 len;
 	int	 spool_fd;	/* -1: the body is here */
+	bool	 emptied;	/* it was there, and there was no room */
 };
 
-/* False, with the fault noted, when it is not what a sound worker sends. */
-static bool
+static const char other_size[] = "a body of another size than said";
+
+/* NULL, or what no sound worker sends. */
+static const char *
 read_request(struct worker *w, struct ipc_in *in, struct request *r)
 {
 	struct stat st;
@@ -526,54 +369,59 @@ read_request(struct worker *w, struct ipc_in *in, struct request *r)
 	r->m.in_spool = ipc_get_bool(in);
 	r->body = ipc_get_bytes(in, STORE_INLINE_MAX, &r->len);
 	r->spool_fd = -1;
-	w->fault = "a malformed M_SUBMIT";
 	if (!ipc_in_end(in))
-		return false;
-	w->fault = "an envelope that no MAIL and RCPT can have made";
-	if (!submit_sound(&r->m.env))
-		return false;
-	w->fault = "a body of another size than said";
+		return "a malformed M_SUBMIT";
+	if (!sound_envelope(&r->m.env, ev_wall_ms()))
+		return "an envelope that no MAIL and RCPT can have made";
 	if (!r->m.in_spool)
 		return r->len == r->m.size &&
-		    r->len <= envelope_body_max(&r->m.env);
+		    r->len <= envelope_body_max(&r->m.env) ? NULL : other_size;
 	fd = spools_fd(&w->spools, in->id);
 	if (fd == -1 || r->len != 0)
-		return false;
-	w->fault = "a body that it could still change";
+		return other_size;
+	r->emptied = spools_emptied(&w->spools, in->id);
+	if (r->emptied)
+		return NULL;
 	if (store_spool_held(w->s->q->store, fd) == 1)
-		return false;
-	w->fault = "a body of another size than said";
+		return "a body that it could still change";
 	if (fstat(fd, &st) == -1 || (uint64_t)st.st_size != r->m.size)
-		return false;
+		return other_size;
 	r->spool_fd = fd;
-	return true;
+	return NULL;
 }
 
-/* False after an answer: the message is not taken now. */
 static bool
-chargeable(struct worker *w, struct request *r)
+may_submit(struct worker *w, uint64_t session, struct request *r,
+    struct admit_no *no)
 {
 	struct queue *q = w->s->q;
-	uint32_t rcpts_max = charge_rcpts_max(q, &r->ticket);
-	uint64_t session = r->ticket.session;
-	char most[NUM_TEXT_LEN];
+	const char *return_path = r->m.env.return_path;
 
-	if (r->m.size > q->conf->max_message_bytes + FIXUPS_MAX) {
-		say_no(w, session, 552, "5.3.4", "The message is larger than "
-		    "this server takes, %s",
-		    num_print_bytes(q->conf->max_message_bytes, most));
-		return false;
-	}
-	if (rcpts_max > 0 && r->m.env.nrcpts > rcpts_max) {
-		say_no(w, session, 452, "4.5.3", "Too many recipients: a "
-		    "message may have %s",
-		    num_print_count(rcpts_max, "recipient", most));
-		return false;
-	}
-	r->m.charge[LIMIT_MESSAGES] = 1;
-	r->m.charge[LIMIT_RECIPIENTS] = r->m.env.nrcpts;
-	r->m.charge[LIMIT_BYTES] = r->m.size;
-	return within_caps(w, &r->ticket, r->m.charge);
+	return admit_session(q, w->index, session, &r->ticket, no) &&
+	    admit_sender(q, &r->ticket, return_path, no) &&
+	    admit_device(q, &r->ticket, return_path, &r->m.env, no) &&
+	    admit_message(q, &r->ticket, &r->m, no);
+}
+
+static void
+pending_over(struct pending *p)
+{
+	TAILQ_REMOVE(&p->worker->s->pending, p, link);
+	free(p);
+}
+
+/* The disk has no room to keep its body. */
+static void
+full_cb(void *arg)
+{
+	struct pending *p = arg;
+	struct live_msg *lm = p->msg;
+
+	charge_take_back(lm->q, &lm->m, p->charged_ms);
+	if (p->worker->channel == p->channel)
+		no_large(p->worker, p->session);
+	pending_over(p);
+	life_refused(lm);
 }
 
 static void
@@ -599,8 +447,7 @@ durable_cb(void *arg)
 		ipc_put_str(id);
 		ipc_send(w->ipc, -1);
 	}
-	TAILQ_REMOVE(&w->s->pending, p, link);
-	free(p);
+	pending_over(p);
 	life_stored(lm);
 }
 
@@ -625,37 +472,40 @@ take(struct worker *w, struct request *r)
 	if (*r->ticket.device != '\0')
 		m->device = xstrdup(r->ticket.device);
 	store_msg_fit(m);
-	charge_take(q, &r->ticket, m->charge);
+	p->charged_ms = charge_take(q, &r->ticket, m->charge);
 	p->worker = w;
 	p->channel = w->channel;
 	p->session = r->ticket.session;
 	TAILQ_INSERT_TAIL(&w->s->pending, p, link);
 	p->msg = life_accept(q, m, r->body, r->len, r->spool_fd, durable_cb,
-	    p);
+	    full_cb, p);
 }
 
 static int
 on_submit(struct worker *w, struct ipc_in *in)
 {
 	struct request r;
-	enum admit a = ADMIT_FAULT;
+	struct admit_no no;
+	bool spooled = false;
+	int rc = 0;
 
 	memset(&r, 0, sizeof(r));
 	store_msg_init(&r.m);
-	if (read_request(w, in, &r)) {
-		w->fault = NULL;
-		a = admit(w, in->id, &r.ticket);
-		if (a == ADMIT_YES && !owns(w, &r.ticket,
-		    r.m.env.return_path))
-			a = ADMIT_FAULT;
-	}
-	if (a == ADMIT_YES && within_lane(w, &r.ticket, r.m.env.return_path,
-	    &r.m.env) && chargeable(w, &r))
+	no.fault = read_request(w, in, &r);
+	if (no.fault != NULL || !may_submit(w, in->id, &r, &no))
+		rc = refuse(w, in->id, &no);
+	else if (r.emptied)
+		no_large(w, in->id);
+	else {
 		take(w, &r);
+		spooled = r.spool_fd != -1;
+	}
 	store_msg_clear(&r.m);
-	if (a != ADMIT_FAULT)
+	if (spooled)
+		spools_accepted(&w->spools, in->id);
+	else if (rc == 0)
 		spools_drop(&w->spools, in->id);
-	return a == ADMIT_FAULT ? -1 : 0;
+	return rc;
 }
 
 static const struct {

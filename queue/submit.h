@@ -1,9 +1,8 @@
 /*
- * submit: the channels to the workers of smtpd. A worker is the part that
- * strangers talk to, so nothing it says is taken for granted: mail is taken
- * only with auth's ticket for this worker and this session, caps are charged
- * to the account in the ticket, and every field is checked again. A worker
- * that says what no sound one could is dropped and reported to the parent.
+ * submit: the channels to the workers of smtpd. What they ask for is held
+ * against admit and sound, mail is charged to the account in its ticket and
+ * goes to life. A worker that says what no sound one could is dropped and
+ * reported to the parent.
  *
  * "Submitted" is said only once the store has said durable (RFC 5321 6.1).
  */
@@ -22,10 +21,5 @@ void	 submit_free(struct submit **);
 void	 submit_peer(struct submit *, uint32_t index, int fd);
 /* Whether mail is on its way to the disk. */
 bool	 submit_busy(const struct submit *);
-/*
- * Whether its addresses and DSN parameters are well-formed. Relays put these
- * on the wire: what no grammar allows ends here.
- */
-bool	 submit_sound(const struct envelope *);
 
 #endif

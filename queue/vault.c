@@ -1,7 +1,7 @@
 #include "lib/prelude.h"
 
+#include "lib/crc32c.h"
 #include "lib/log.h"
-#include "queue/crc32c.h"
 #include "queue/vault.h"
 
 #define MAGIC		0x314c5650u	/* "PVL1" */
@@ -158,7 +158,7 @@ vault_get_msg(const struct vault_frame *f, struct store_msg *m,
 	struct record r;
 
 	if (f->kind != VAULT_MSG || record_get(f->p, f->len, &r) != f->len ||
-	    r.type != REC_MSG ||
+	    r.type != REC_MSG || r.id > STORE_ID_MAX ||
 	    r.body_crc != crc32c(0, r.body, r.body_len) ||
 	    !record_get_meta(r.meta, r.meta_len, r.id, m))
 		return false;

@@ -19,7 +19,7 @@ enum vault_kind {
 	VAULT_HEAD = 1,		/* "PosternV", u64 store, u64 taken at */
 	VAULT_MSG,
 	VAULT_PIECE,		/* of the body of the message before it */
-	VAULT_VOID,		/* that body could not be read to its end */
+	VAULT_VOID,		/* that body could not be read, or was misread */
 	VAULT_END,		/* u64 messages */
 	VAULT_KINDS
 };
@@ -35,7 +35,7 @@ struct vault_head {
 
 /* Append a frame. */
 void	 vault_put_head(struct buf *, const struct vault_head *);
-/* Without the body when that is in the spool; body_crc is then the file's. */
+/* Without the body when that is in the spool: its pieces follow. */
 void	 vault_put_msg(struct buf *, const struct store_msg *,
 	    const uint8_t *body, size_t len);
 void	 vault_put_piece(struct buf *, const uint8_t *, size_t);

@@ -255,6 +255,14 @@ client_busy(const struct client *c)
 	return c->d != NULL;
 }
 
+bool
+client_in_doubt(const struct client *c)
+{
+	/* BDAT goes together with the envelope that it waits for. */
+	return c->state == ST_DOT || (c->d != NULL && c->bdat &&
+	    c->d->at == c->d->size && c->state == ST_ENVELOPE);
+}
+
 uint32_t
 client_carried(const struct client *c)
 {

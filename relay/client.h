@@ -47,6 +47,11 @@ void	 client_deliver(struct client *, struct delivery *);
 /* Says QUIT when idle, now or after the delivery in progress. */
 void	 client_quit(struct client *);
 bool	 client_busy(const struct client *);
+/*
+ * The server has all of a message and has not said what it does with it: what is
+ * broken off now may arrive twice (RFC 1047).
+ */
+bool	 client_in_doubt(const struct client *);
 uint32_t client_carried(const struct client *);	/* deliveries so far */
 
 /* After over: why it ended, "host[address]:port: ..."; TLS trouble or not. */

@@ -6,6 +6,7 @@
  */
 #include "lib/prelude.h"
 
+#include "lib/crc32c.h"
 #include "relay/client_private.h"
 
 /*
@@ -264,7 +265,11 @@ client_mail_envelope(struct client *c)
 
 /* --- the content -------------------------------------------------------------------------- */
 
-/* The next piece of the body, borrowed; NULL with errno when it cannot be had. */
+/*
+ * The next piece of the body, borrowed; NULL when it cannot be had. queue has
+ * read all of a file before; a disk may say another thing the second time, and
+ * then the last piece is not given away, without which the rest is no message.
+ */
 static const uint8_t *
 body_piece(struct delivery *d, size_t *n)
 {
@@ -278,7 +283,8 @@ body_piece(struct delivery *d, size_t *n)
 	if (got <= 0)
 		return NULL;
 	*n = (size_t)got;
-	return piece;
+	d->sum = crc32c(d->sum, piece, *n);
+	return d->at + *n == d->size && d->sum != d->crc ? NULL : piece;
 }
 
 /*
@@ -294,7 +300,8 @@ content_piece(struct client *c)
 
 	p = body_piece(c->d, &n);
 	if (p == NULL) {
-		client_give_up(c, "4.3.0", "the message cannot be read from the spool");
+		client_give_up(c, "4.3.0", "the message cannot be read from the "
+		    "spool as it was stored");
 		return;
 	}
 	c->d->at += n;
@@ -464,6 +471,7 @@ client_deliver(struct client *c, struct delivery *d)
 {
 	c->d = d;
 	d->at = 0;
+	d->sum = 0;
 	c->carried++;
 	c->asked = c->told = 0;
 	c->mail_ok = false;

@@ -63,14 +63,14 @@ not_in_time(const struct client *c, const char **status)
 		return NULL;
 	*status = "5.3.3";	/* RFC 3463 3.4: not capable of it */
 	if (!c->deliver_by)
-		return "the sender wants it back when it is not there in time, "
-		    "which the next hop does not see to (DELIVERBY)";
+		return "it is to come back when it is not there in time, which "
+		    "the next hop does not see to (DELIVERBY)";
 	*status = "5.4.7";
 	if (left_sec(d) < 1)
-		return "the time that the sender has given it is over";
+		return "the time that it was given is over";
 	if ((uint64_t)left_sec(d) < c->min_by_sec)
-		return "the next hop takes no mail with as little time left as "
-		    "the sender has given it (DELIVERBY)";
+		return "the next hop takes no mail with as little time left "
+		    "(DELIVERBY)";
 	return NULL;
 }
 
@@ -93,8 +93,7 @@ client_terms_refused(struct client *c)
 		why = "the message is larger than the next hop takes (SIZE)";
 	} else
 		why = not_in_time(c, &status);
-	if (why != NULL)
-		delivery_rest(c->d, false, OUTCOME_FAILED, status, why,
-		    c->target.host);
+	if (why != NULL)		/* our word, not the server's */
+		delivery_rest(c->d, false, OUTCOME_FAILED, status, why, "");
 	return why != NULL;
 }

@@ -90,6 +90,7 @@ delivery_get(struct ipc_in *in, struct ipc **queue)
 	get_rcpts(in, d);
 	d->size = ipc_get_u64(in);
 	body = ipc_get_bytes(in, IPC_MAX, &len);
+	d->crc = ipc_get_u32(in);
 	if (!ipc_in_end(in) || (in->fd != -1 && len != 0) ||
 	    (in->fd == -1 && !in->fd_lost && len != d->size)) {
 		delivery_free(d);

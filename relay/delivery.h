@@ -54,7 +54,9 @@ struct delivery {
 	uint64_t size;
 	struct body *body;		/* or NULL and */
 	int	 fd;			/* a descriptor to read from, else -1 */
+	uint32_t crc;			/* CRC-32C of all that is to be read there */
 	uint64_t at;			/* body bytes sent so far */
+	uint32_t sum;			/* the checksum of those that were read */
 	bool	 again;			/* was given back by a stale connection */
 	bool	 dsn;			/* its next hop does RFC 3461 */
 	bool	 by_passed;		/* ... RFC 2852 */

@@ -10,6 +10,8 @@
 #define SMTP_PORT	25
 #define RESOLVED_MS	60000	/* addresses are used that long; libunbound
 				   keeps them by their TTL */
+#define STOP_MS		4000	/* for all but what may arrive twice */
+#define STOP_AGAIN_MS	500
 #define REFUSED_MS	5000	/* a hop that takes no more connections is
 				   not asked for another one that long */
 
@@ -49,7 +51,7 @@ struct pool {
 	struct pool_conf *conf;
 	LIST_HEAD(, hop) hops;
 	void	(*done)(void);
-	struct ev_timer done_timer;
+	struct ev_timer done_timer, stop_timer;
 };
 
 static void	ready_cb(struct client *, void *);
@@ -58,6 +60,7 @@ static void	run_cb(void *);
 static void	idle_cb(void *);
 static void	turn_cb(void *);
 static void	wanted_cb(void *);
+static void	stop_cb(void *);
 
 static const struct client_ops client_ops = { ready_cb, over_cb };
 static const struct place_ops place_ops = { turn_cb, wanted_cb };
@@ -456,6 +459,7 @@ done_cb(void *arg)
 {
 	struct pool *p = arg;
 
+	ev_timer_cancel(&p->stop_timer);
 	p->done();
 }
 
@@ -466,6 +470,7 @@ pool_new(void)
 
 	LIST_INIT(&p->hops);
 	ev_timer_init(&p->done_timer, done_cb, p);
+	ev_timer_init(&p->stop_timer, stop_cb, p);
 	return p;
 }
 
@@ -508,6 +513,10 @@ pool_deliver(struct pool *p, struct delivery *d)
 	const char *domain, *why;
 	struct hop *h;
 
+	if (p->done != NULL) {		/* we stop, and queue knows by now */
+		delivery_end(&d, "", "none", false);
+		return;
+	}
 	why = r == NULL ? "the route is no longer configured" :
 	    strict ? pool_route_strict(r) : NULL;
 	if (why != NULL) {
@@ -563,12 +572,40 @@ drop_waiting(struct hop *h)
 	}
 }
 
+/*
+ * Who has all of a message may take it and say so late: that is waited for, as
+ * long as the parent lets us. The rest is made again.
+ */
+static void
+stop_cb(void *arg)
+{
+	struct pool *p = arg;
+	struct hop *h, *next;
+	struct conn *c, *after;
+
+	pool_give_back(p);
+	for (h = LIST_FIRST(&p->hops); h != NULL; h = next) {
+		next = LIST_NEXT(h, link);
+		dns_cancel(&h->query);
+		for (c = LIST_FIRST(&h->conns); c != NULL; c = after) {
+			after = LIST_NEXT(c, link);
+			if (c->client == NULL || !client_in_doubt(c->client))
+				conn_free(c);
+		}
+		hop_free_if_unused(h);
+	}
+	if (!LIST_EMPTY(&p->hops))
+		ev_timer_set(&p->stop_timer, STOP_AGAIN_MS);
+	check_done(p);
+}
+
 void
 pool_stop(struct pool *p, void (*done)(void))
 {
 	struct hop *h, *next;
 
 	p->done = done;
+	ev_timer_set(&p->stop_timer, STOP_MS);
 	pool_give_back(p);
 	for (h = LIST_FIRST(&p->hops); h != NULL; h = next) {
 		next = LIST_NEXT(h, link);

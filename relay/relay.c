@@ -160,6 +160,10 @@ before_confine(void)
 static void
 stop(void)
 {
+	if (queue != NULL) {
+		ipc_begin(M_DELIVER_NO_MORE, 0);
+		ipc_send(queue, -1);
+	}
 	pool_stop(pool, child_exit);
 }
 

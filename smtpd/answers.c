@@ -6,11 +6,13 @@
 #include "smtpd/session_private.h"
 #include "smtpd/verbs.h"
 
+#define ANY SESSION_STATES
+
 /* Which answer a session may get from whom, by what it waits for. */
 static const struct answer {
 	enum role role;
 	enum msg type;
-	enum session_state waits;
+	enum session_state waits;	/* ANY: it is no answer */
 	int	(*take)(struct session *, struct ipc_in *);
 } answers[] = {
 	{ ROLE_QUEUE, M_TX_OK, SESSION_TX_WAIT, cmd_mail_ok },
@@ -19,6 +21,7 @@ static const struct answer {
 	{ ROLE_QUEUE, M_TX_NO, SESSION_TX_WAIT, cmd_mail_no },
 	{ ROLE_QUEUE, M_TX_NO, SESSION_SPOOL_WAIT, message_spool_no },
 	{ ROLE_QUEUE, M_TX_NO, SESSION_SUBMIT_WAIT, message_submit_no },
+	{ ROLE_QUEUE, M_TX_OVER, ANY, message_over },
 	{ ROLE_AUTH, M_AUTH_CHALLENGE, SESSION_AUTH_WAIT, cmd_auth_challenge },
 	{ ROLE_AUTH, M_AUTH_OK, SESSION_AUTH_WAIT, cmd_auth_ok },
 	{ ROLE_AUTH, M_AUTH_NO, SESSION_AUTH_WAIT, cmd_auth_no },
@@ -44,7 +47,7 @@ find(enum role role, enum msg type, enum session_state waits)
 
 	for (i = 0; i < nitems(answers); i++)
 		if (answers[i].role == role && answers[i].type == type &&
-		    answers[i].waits == waits)
+		    (answers[i].waits == waits || answers[i].waits == ANY))
 			return &answers[i];
 	return NULL;
 }

@@ -101,6 +101,7 @@ begin(struct session *s, const char *return_path, const struct mail_params *mp)
 	s->tx->env.by_told = mp->by == BY_NOTIFY && mp->by_sec <= 0;
 	s->tx->env.priority = mp->priority;
 	s->tx->ranked = mp->ranked;
+	s->tx->announced = mp->size;
 	if (mp->envid.n > 0)
 		s->tx->env.envid = xstrndup(mp->envid.p, mp->envid.n);
 	s->transactions++;

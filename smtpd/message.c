@@ -182,6 +182,7 @@ message_wants_spool(struct session *s)
 	}
 	ipc_begin(M_TX_SPOOL, s->id);
 	ticket_put(&s->login->ticket);
+	ipc_put_u64(s->tx->announced);
 	upstream_send(&s->server->queue);
 	session_set_state(s, SESSION_SPOOL_WAIT);
 	return true;
@@ -366,6 +367,16 @@ message_submit_no(struct session *s, struct ipc_in *in)
 	return 0;
 }
 
+int
+message_over(struct session *s, struct ipc_in *in)
+{
+	if (!ipc_in_end(in))
+		return -1;
+	if (s->tx != NULL && content_spool_done(&s->tx->content))
+		content_refuse(&s->tx->content, REPLY_DISK_FULL);
+	return 0;
+}
+
 /*
  * What was with queue is lost with it, and the client must know to try again.
  * Between two chunks it learns that with the next.
@@ -383,7 +394,8 @@ message_gone(struct session *s)
 	}
 	if (tx == NULL)
 		return;
-	if (s->state == SESSION_SPOOL_WAIT || tx->content.spool != -1)
+	/* The next queue waits for the file to be closed, too. */
+	if (content_spool_done(&tx->content) || s->state == SESSION_SPOOL_WAIT)
 		content_refuse(&tx->content, REPLY_TROUBLE);
 	if (s->state == SESSION_SPOOL_WAIT)
 		go_on(s);

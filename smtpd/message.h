@@ -33,6 +33,8 @@ int	 message_spool(struct session *, struct ipc_in *);
 int	 message_spool_no(struct session *, struct ipc_in *);
 int	 message_submitted(struct session *, struct ipc_in *);
 int	 message_submit_no(struct session *, struct ipc_in *);
+/* Its file was emptied. It may be an earlier transaction's, which is over. */
+int	 message_over(struct session *, struct ipc_in *);
 /* queue is gone. */
 void	 message_gone(struct session *);
 

@@ -12,6 +12,7 @@
 
 struct transaction {
 	struct envelope env;
+	uint64_t announced;	/* bytes, by MAIL; 0: not said */
 	uint32_t rcpts_left;	/* that queue lets this account still charge */
 	bool	 ranked;	/* MT-PRIORITY was said, 0 perhaps */
 	bool	 submitted;	/* M_SUBMIT was sent: queue ends it */

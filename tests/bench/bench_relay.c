@@ -23,6 +23,7 @@
 
 #include "lib/buf.h"
 #include "lib/child.h"
+#include "lib/crc32c.h"
 #include "lib/envelope.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
@@ -304,7 +305,7 @@ make_body(void)
 }
 
 static void
-deliver(uint64_t id, const char *body, int fd)
+deliver(uint64_t id, const char *body, int fd, uint32_t crc)
 {
 	char addr[64];
 	uint32_t i;
@@ -331,6 +332,7 @@ deliver(uint64_t id, const char *body, int fd)
 	}
 	ipc_put_u64(b.bytes);
 	ipc_put_bytes(body, fd == -1 ? b.bytes : 0);
+	ipc_put_u32(crc);
 	if (ipc_send_sync(b.queue, fd) == -1)
 		fatal("relay's channel");
 }
@@ -373,12 +375,13 @@ delivered(struct ipc_in *in)
 static uint64_t
 run(uint64_t messages, const char *body, int fd)
 {
+	uint32_t crc = crc32c(0, body, b.bytes);
 	uint64_t sent = 0, ended = 0, good = 0;
 	struct ipc_in in;
 
 	while (ended < messages) {
 		while (sent < messages && sent - ended < b.at_once)
-			deliver(++sent, body, fd);
+			deliver(++sent, body, fd, crc);
 		next_message(&in);
 		if (in.type == M_DELIVER_END) {
 			ended++;

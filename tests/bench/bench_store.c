@@ -67,7 +67,7 @@ begin(void)
 	fill(m);
 	m->body.v = (uint8_t *)text;
 	m->body.n = body_bytes;
-	store_accept(store, m, -1, accepted_cb, m);
+	store_accept(store, m, -1, accepted_cb, NULL, m);
 	m->body.v = NULL;
 	m->body.n = 0;
 }

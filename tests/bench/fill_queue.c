@@ -98,7 +98,7 @@ put(void)
 	fill(&m, made);
 	write_body(&m, made++);
 	under_way++;
-	store_accept(store, &m, -1, accepted_cb, NULL);
+	store_accept(store, &m, -1, accepted_cb, NULL, NULL);
 	store_msg_clear(&m);
 }
 

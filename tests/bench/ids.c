@@ -81,3 +81,10 @@ ids_add(struct ids *ids, const struct id *id, uint32_t rcpt)
 		ids->unique++;
 	ids->seen[bit / 8] |= mask;
 }
+
+bool
+ids_has(const struct ids *ids, uint32_t message)
+{
+	return message < ids->bits &&
+	    (ids->seen[message / 8] & 1 << message % 8) != 0;
+}

@@ -7,6 +7,7 @@
 #ifndef TESTS_BENCH_IDS_H
 #define TESTS_BENCH_IDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,5 +34,7 @@ struct ids {
 void	 ids_reset(struct ids *, uint32_t run);
 /* A message came for its recipient of this number, from 0. */
 void	 ids_add(struct ids *, const struct id *, uint32_t rcpt);
+/* Whether the run's message of that number, with one recipient, has come. */
+bool	 ids_has(const struct ids *, uint32_t message);
 
 #endif

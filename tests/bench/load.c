@@ -4,12 +4,16 @@
  *	bench_load -p PORT [-h ADDRESS] [-t starttls|implicit|clear]
  *	    [-u USER -w PASSWORD] [-f FROM] [-d DOMAIN] [-R RUN]
  *	    [-s SESSIONS] [-n MESSAGES] [-m PER_SESSION] [-b BYTES]
- *	    [-r RECIPIENTS] [-P] [-q] [-i]
+ *	    [-r RECIPIENTS] [-P] [-q] [-i] [-c RATE [-o FIRST] [-l BYTES]]
  *
  * It keeps SESSIONS connections open, each of which logs in, sends PER_SESSION
  * messages and leaves, until MESSAGES have been sent. -P: pipelining. -q: no
  * messages, only MESSAGES logins (or handshakes, without USER). -i: SESSIONS
- * logins that stay idle until the input ends. It never resumes a TLS session
+ * logins that stay idle until the input ends. -c: so many messages a second, no
+ * matter how fast it could go, and until the input ends; what is refused for now
+ * is sent again, with its number, so that a copy too many is a loss of the
+ * server's memory; FIRST is the first number, BYTES the size of each hundredth
+ * message. It never resumes a TLS session
  * and looks at no certificate. What happened is printed as a line of JSON.
  */
 #include "lib/prelude.h"
@@ -28,6 +32,7 @@
 #define BROKEN_MAX	20	/* then the server is not worth more tries */
 #define OPENING_MAX	64	/* idle sessions on their way in, at once */
 #define LINE_LEN	72
+#define AGAIN_MS	250	/* from a refusal to the next try */
 
 static struct load load = { .conf = {
 	.tls = LOAD_IMPLICIT, .from = "alice@example.org",
@@ -37,6 +42,8 @@ static uint64_t want_sessions = 1, want_messages = 1;
 static bool logins_only;
 static struct in_addr address = { .s_addr = 0 };
 static uint64_t running, idling;
+static uint64_t resting;		/* of those running, behind a refusal */
+static struct ev_timer rest;
 static struct ev_fd input;
 
 static void
@@ -45,7 +52,8 @@ usage(void)
 	fprintf(stderr, "usage: bench_load -p PORT [-h ADDRESS] "
 	    "[-t starttls|implicit|clear] [-u USER -w PASSWORD]\n"
 	    "\t[-f FROM] [-d DOMAIN] [-R RUN] [-s SESSIONS] [-n MESSAGES]\n"
-	    "\t[-m PER_SESSION] [-b BYTES] [-r RECIPIENTS] [-P] [-q] [-i]\n");
+	    "\t[-m PER_SESSION] [-b BYTES] [-r RECIPIENTS] [-P] [-q] [-i]\n"
+	    "\t[-c RATE [-o FIRST] [-l BYTES]]\n");
 	exit(2);
 }
 
@@ -83,11 +91,14 @@ option(int c)
 	case 'P': conf->pipelining = true; break;
 	case 'R': conf->run = (uint32_t)number(optarg, UINT32_MAX); break;
 	case 'b': conf->bytes = number(optarg, 64 << 20); break;
+	case 'c': conf->rate = number(optarg, 1000000); break;
 	case 'd': conf->domain = optarg; break;
 	case 'f': conf->from = optarg; break;
 	case 'i': conf->idle = true; break;
+	case 'l': conf->large = number(optarg, 64 << 20); break;
 	case 'm': conf->per_session = number(optarg, UINT32_MAX); break;
 	case 'n': want_messages = number(optarg, UINT32_MAX); break;
+	case 'o': load.begun = (uint32_t)number(optarg, UINT32_MAX); break;
 	case 'p': conf->port = (uint16_t)number(optarg, UINT16_MAX); break;
 	case 'q': logins_only = true; break;
 	case 'r': conf->rcpts = (uint32_t)number(optarg, 10000); break;
@@ -110,7 +121,7 @@ options(int argc, char **argv)
 	int c;
 
 	address.s_addr = htonl(INADDR_LOOPBACK);
-	while ((c = getopt(argc, argv, "PR:b:d:f:h:im:n:p:qr:s:t:u:w:")) != -1)
+	while ((c = getopt(argc, argv, "PR:b:c:d:f:h:il:m:n:o:p:qr:s:t:u:w:")) != -1)
 		option(c);
 	if (optind != argc || conf->port == 0 ||
 	    (conf->user == NULL) != (conf->password == NULL))
@@ -118,7 +129,7 @@ options(int argc, char **argv)
 	if (logins_only)
 		conf->per_session = 0;
 	else if (!conf->idle)
-		load.todo = want_messages;
+		load.todo = conf->rate > 0 ? UINT64_MAX / 2 : want_messages;
 	conf->address = &address;
 }
 
@@ -127,6 +138,8 @@ options(int argc, char **argv)
 static bool
 more_wanted(void)
 {
+	if (load.conf.rate > 0)
+		return !load.ending || load.again.n > 0;
 	if (load.broken >= BROKEN_MAX)
 		return false;
 	if (load.conf.idle)
@@ -147,12 +160,32 @@ begin_some(void)
 }
 
 static void
-over_cb(void)
+go_on(void)
 {
-	running--;
 	begin_some();
 	if (running == 0)
 		ev_stop();
+}
+
+static void
+over_cb(bool broken)
+{
+	if (broken && load.conf.rate > 0) {
+		resting++;
+		if (!ev_timer_armed(&rest))
+			ev_timer_set(&rest, AGAIN_MS);
+	} else {
+		running--;
+		go_on();
+	}
+}
+
+static void
+rested_cb(void *arg)
+{
+	running -= resting;
+	resting = 0;
+	go_on();
 }
 
 static void
@@ -171,8 +204,15 @@ input_cb(void *arg, int what)
 {
 	char bytes[64];
 
-	if (read(STDIN_FILENO, bytes, sizeof(bytes)) <= 0)
+	if (read(STDIN_FILENO, bytes, sizeof(bytes)) > 0)
+		return;
+	if (load.conf.idle) {
 		ev_stop();
+	} else {
+		load.ending = true;
+		ev_fd_want(&input, 0);
+		go_on();
+	}
 }
 
 /* --- what happened --------------------------------------------------------------------- */
@@ -200,6 +240,33 @@ print_tally(const char *name, struct tally *t)
 }
 
 static void
+print_codes(void)
+{
+	const char *sep = "";
+	size_t i;
+
+	printf(", \"codes\": {");
+	for (i = 0; i < nitems(load.codes); i++)
+		if (load.codes[i] > 0) {
+			printf("%s\"%zu\": %" PRIu64, sep, i, load.codes[i]);
+			sep = ", ";
+		}
+	printf("}");
+}
+
+static void
+print_list(const char *name, struct load_list *list)
+{
+	size_t i;
+
+	printf(", \"%s\": [", name);
+	for (i = 0; i < list->n; i++)
+		printf("%s%u", i == 0 ? "" : ", ", list->v[i]);
+	printf("]");
+	free(list->v);
+}
+
+static void
 report(uint64_t us)
 {
 	struct rusage r;
@@ -207,12 +274,15 @@ report(uint64_t us)
 	getrusage(RUSAGE_SELF, &r);
 	printf("{\"accepted\": %" PRIu64 ", \"refused\": %" PRIu64 ", "
 	    "\"sessions\": %" PRIu64 ", \"broken\": %" PRIu64 ", "
-	    "\"stalls\": %" PRIu64 ", \"seconds\": %.6f, \"cpu_us\": %lld, "
+	    "\"stalls\": %" PRIu64 ", \"next\": %u, "
+	    "\"seconds\": %.6f, \"cpu_us\": %lld, "
 	    "\"error\": \"%s\"", load.accepted, load.refused, load.sessions,
-	    load.broken, load.stalls, (double)us / 1e6,
+	    load.broken, load.stalls, load.begun, (double)us / 1e6,
 	    (long long)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000 +
 	    r.ru_utime.tv_usec + r.ru_stime.tv_usec,
 	    log_escs(load.first_error));
+	print_codes();
+	print_list("unsaid", &load.unsaid);
 	print_tally("ready_us", &load.ready);
 	print_tally("message_us", &load.message);
 	print_tally("session_us", &load.session);
@@ -229,13 +299,15 @@ main(int argc, char **argv)
 	ev_init();
 	load.over = over_cb;
 	load.idle = idle_cb;
-	load.text = make_text(load.conf.bytes);
+	load.text = make_text(load.conf.bytes > load.conf.large ?
+	    load.conf.bytes : load.conf.large);
+	ev_timer_init(&rest, rested_cb, NULL);
 	load.conf.ctx = SSL_CTX_new(TLS_client_method());
 	if (load.conf.ctx == NULL)
 		fatalx("no TLS");
 	SSL_CTX_set_mode(load.conf.ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(load.conf.ctx, SSL_SESS_CACHE_OFF);
-	if (load.conf.idle) {
+	if (load.conf.idle || load.conf.rate > 0) {
 		ev_fd_init(&input, STDIN_FILENO, input_cb, NULL);
 		ev_fd_want(&input, EV_IN);
 	}
@@ -245,5 +317,6 @@ main(int argc, char **argv)
 	report(tally_now_us() - start);
 	SSL_CTX_free(load.conf.ctx);
 	free(load.text);
+	free(load.again.v);
 	return load.broken == 0 ? 0 : 1;
 }

@@ -6,6 +6,7 @@
 
 #include "lib/base64.h"
 #include "lib/buf.h"
+#include "lib/ev.h"
 #include "lib/log.h"
 #include "lib/net.h"
 #include "lib/smtp_reply.h"
@@ -16,6 +17,7 @@
 
 #define IN_MAX		(64 * 1024)
 #define LINGER_MS	2000
+#define LATE_US		100000	/* so much is caught up with */
 
 /* What is waited for: the reply to the command of that name, or as said. */
 enum state {
@@ -25,7 +27,7 @@ enum state {
 	ST_EHLO,
 	ST_STARTTLS,
 	ST_AUTH,
-	ST_IDLE,		/* nothing, ever */
+	ST_IDLE,		/* nothing, or the next message's time */
 	ST_MAIL,
 	ST_RCPT,
 	ST_DATA,
@@ -60,6 +62,7 @@ struct session {
 	uint64_t todo;		/* messages of this session, yet to begin */
 	uint32_t message;	/* number of the present one */
 	uint32_t rcpt;		/* whose reply is waited for */
+	struct ev_timer due;	/* the message's time */
 };
 
 static void	begin_message(struct session *);
@@ -71,30 +74,46 @@ enter(struct session *s, enum state state)
 	s->waits_us = tally_now_us();
 }
 
-static void
-session_free(struct session *s)
+void
+load_list_add(struct load_list *list, uint32_t number)
 {
-	struct load *l = s->load;
-
-	stream_free_drained(&s->stream, LINGER_MS, NULL, NULL);
-	smtp_reply_clear(&s->reply);
-	free(s);
-	l->over();
+	if (list->n == list->size) {
+		list->size = list->size == 0 ? 64 : list->size * 2;
+		list->v = xreallocarray(list->v, list->size, sizeof(*list->v));
+	}
+	list->v[list->n++] = number;
 }
 
 static void
-broken(struct session *s, const char *why)
+session_free(struct session *s, bool was_broken)
+{
+	struct load *l = s->load;
+
+	ev_timer_cancel(&s->due);
+	stream_free_drained(&s->stream, LINGER_MS, NULL, NULL);
+	smtp_reply_clear(&s->reply);
+	free(s);
+	l->over(was_broken);
+}
+
+static void
+broken(struct session *s, int code, const char *why)
 {
 	struct load *l = s->load;
 
 	l->broken++;
-	if (s->state >= ST_MAIL && s->state <= ST_CONTENT)
+	l->codes[code >= 0 && (size_t)code < nitems(l->codes) ? code : 0]++;
+	if (s->state >= ST_MAIL && s->state <= ST_CONTENT) {
 		l->refused++;
+		if (l->conf.rate > 0)
+			load_list_add(s->state == ST_CONTENT && code == 0 ?
+			    &l->unsaid : &l->again, s->message);
+	}
 	l->todo += s->todo;
 	if (l->first_error[0] == '\0')
 		snprintf(l->first_error, sizeof(l->first_error), "%s: %s",
 		    states[s->state].name, log_escs(why));
-	session_free(s);
+	session_free(s, true);
 }
 
 /* --- what is said ------------------------------------------------------------------- */
@@ -191,6 +210,8 @@ perform_content(struct session *s)
 {
 	const struct load_conf *c = &s->load->conf;
 	struct id id = { c->run, s->message, c->rcpts };
+	size_t bytes = c->large > 0 && s->message % 100 == 0 ? c->large :
+	    c->bytes;
 	char head[1024], field[IDS_TEXT_LEN];
 	int n;
 
@@ -201,8 +222,8 @@ perform_content(struct session *s)
 	    "Subject: one of many\r\n\r\n", c->from, c->domain, c->run,
 	    s->message, id_print(&id, field));
 	stream_write(s->stream, head, (size_t)n);
-	if (c->bytes > (size_t)n)
-		stream_write(s->stream, s->load->text, c->bytes - (size_t)n);
+	if (bytes > (size_t)n)
+		stream_write(s->stream, s->load->text, bytes - (size_t)n);
 	say(s, "\r\n.\r\n");
 	enter(s, ST_CONTENT);
 }
@@ -242,17 +263,45 @@ logged_in(struct session *s)
 }
 
 static void
+due_cb(void *arg)
+{
+	struct session *s = arg;
+	struct load *l = s->load;
+
+	if (l->again.n > 0) {
+		s->message = l->again.v[--l->again.n];
+	} else if (l->ending) {
+		perform_quit(s);
+		return;
+	} else {
+		s->message = l->begun++;
+	}
+	s->todo--;
+	perform_mail(s);
+}
+
+static void
 begin_message(struct session *s)
 {
 	struct load *l = s->load;
+	uint64_t now;
 
 	if (s->todo == 0) {
 		perform_quit(s);
 		return;
 	}
-	s->todo--;
-	s->message = l->begun++;
-	perform_mail(s);
+	if (l->conf.rate > 0) {
+		now = tally_now_us();
+		if (l->next_us < now - LATE_US)
+			l->next_us = now - LATE_US;
+		l->next_us += 1000000 / l->conf.rate;
+		if (l->next_us > now && !l->ending) {
+			enter(s, ST_IDLE);
+			ev_timer_set(&s->due, (l->next_us - now + 999) / 1000);
+			return;
+		}
+	}
+	due_cb(s);
 }
 
 static void
@@ -309,10 +358,10 @@ replied(struct session *s)
 		return;
 	case ST_QUIT:
 		tally_add(&l->session, tally_now_us() - s->began_us);
-		session_free(s);
+		session_free(s, false);
 		return;
 	default:
-		broken(s, "a reply to nothing");
+		broken(s, 0, "a reply to nothing");
 	}
 }
 
@@ -338,7 +387,7 @@ take(struct session *s)
 		snprintf(why, sizeof(why), "%d %.200s", s->reply.code,
 		    got == SMTP_REPLY_BAD ? s->reply.why :
 		    buf_str(&s->reply.text));
-		broken(s, why);
+		broken(s, s->reply.code, why);
 		return false;
 	}
 	smtp_reply_reset(&s->reply);
@@ -374,7 +423,7 @@ up_cb(struct stream *st, void *arg)
 static void
 ended_cb(struct stream *st, enum stream_end how, const char *why, void *arg)
 {
-	broken(arg, why);
+	broken(arg, 0, why);
 }
 
 static const struct stream_ops ops = {
@@ -401,6 +450,7 @@ load_session_new(struct load *l)
 	l->todo -= s->todo;
 	s->began_us = tally_now_us();
 	smtp_reply_init(&s->reply);
+	ev_timer_init(&s->due, due_cb, s);
 	s->stream = stream_new(fd, true, IN_MAX, &ops, s);
 	enter(s, ST_CONNECT);
 }

@@ -32,25 +32,42 @@ struct load_conf {
 	uint64_t per_session;		/* messages; 0: QUIT after the login */
 	bool	 pipelining;
 	bool	 idle;			/* stay after the login */
+	uint64_t rate;			/* messages a second; 0: what goes */
+	size_t	 large;			/* bytes of each hundredth; 0: as all */
+};
+
+/* Numbers of messages. */
+struct load_list {
+	uint32_t *v;			/* owned */
+	size_t	 n, size;
 };
 
 struct load {
 	struct load_conf conf;
-	char	*text;			/* the body, as long as a message */
+	char	*text;			/* the body, as long as the largest */
 	uint64_t todo;			/* messages that no session has taken on */
 	uint32_t begun;			/* messages: the next one's number */
 	uint64_t accepted, refused;	/* messages */
 	uint64_t sessions, broken;
 	uint64_t stalls;		/* replies behind STALL_US */
 	char	 first_error[256];	/* what was not hoped for, at first */
+	/*
+	 * With a rate: each message is sent until it is accepted, but where its
+	 * answer was lost; whether that one was taken only the sink can say.
+	 */
+	uint64_t next_us;		/* when the next message is due */
+	uint64_t codes[600];		/* of what was not hoped for; 0: no reply */
+	struct load_list again, unsaid;
+	bool	 ending;
 	struct tally ready, message, session;
-	/* A session is over; the next may begin. */
-	void	(*over)(void);
+	/* A session is over, in order or not; the next may begin. */
+	void	(*over)(bool broken);
 	/* One is logged in and idle. */
 	void	(*idle)(void);
 };
 
 /* Begins one; it frees itself and then calls over. */
 void	 load_session_new(struct load *);
+void	 load_list_add(struct load_list *, uint32_t);
 
 #endif

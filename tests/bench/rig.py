@@ -39,6 +39,13 @@ class Sink:
     def report(self):
         return self.ask("report")
 
+    def mood(self, word):
+        """It is well, refuses, or closes (sink_session.h)."""
+        self.ask("mood " + word)
+
+    def has(self, message):
+        return self.ask("seen %d" % message)["seen"]
+
     def wait(self, unique, seconds=120):
         """The report once so many have come, or the last one."""
         end = time.monotonic() + seconds
@@ -66,6 +73,32 @@ def load(port, run=1, **options):
     if not r.stdout:
         raise RuntimeError("bench_load: " + r.stderr)
     return json.loads(r.stdout)
+
+
+class Steady:
+    """
+    A load of so many messages a second until end(), which returns its report. What
+    is refused is sent again, under the same id.
+    """
+
+    def __init__(self, port, run, rate, first, **options):
+        words = [os.path.join(PROGRAMS, "bench_load"), "-p", str(port),
+                 "-R", str(run), "-c", str(rate)]
+        for letter, value in dict(options, o=first or None).items():
+            if value is not None:
+                words += ["-" + letter, str(value)]
+        self.process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def end(self, seconds=120):
+        """Its report; "next" is the first number that it has not used."""
+        try:
+            said, _ = self.process.communicate("", seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise
+        return json.loads(said)
 
 
 LOGIN = {"u": servers.USER, "w": servers.PASSWORD}

@@ -49,7 +49,7 @@ class Server:
 class Postern(Server):
     name = "Postern"
 
-    def __init__(self, sink_port, certificate, workers=2, queue=""):
+    def __init__(self, sink_port, certificate, workers=None, queue=""):
         super().__init__(sink_port, certificate)
         # Caps that count everything and stop nobody.
         self.inner = postern.Postern(

@@ -5,7 +5,8 @@
  *
  * It listens on 127.0.0.1, prints {"port": N}, and then obeys lines on its
  * input: "run N" forgets all and waits for that run's messages, "report" prints
- * what came as a line of JSON. At the end of its input it ends.
+ * what came as a line of JSON, "seen N" whether that message did, "mood well" (or
+ * "refuses", "closes") is how it will be. At the end of its input it ends.
  */
 #include "lib/prelude.h"
 
@@ -126,6 +127,35 @@ begin_run(const char *number)
 	fflush(stdout);
 }
 
+static void
+be(const char *word)
+{
+	static const char *const words[] = { [SINK_WELL] = "well",
+	    [SINK_REFUSES] = "refuses", [SINK_CLOSES] = "closes" };
+	size_t i;
+
+	for (i = 0; i < nitems(words); i++)
+		if (strcmp(word, words[i]) == 0) {
+			sink.mood = (enum sink_mood)i;
+			printf("{\"mood\": \"%s\"}\n", word);
+			fflush(stdout);
+			return;
+		}
+	fatalx("no mood: %s", word);
+}
+
+static void
+seen(const char *number)
+{
+	uint64_t message;
+
+	if (num_parse(number, strlen(number), 0, UINT32_MAX, &message) == -1)
+		fatalx("no number of a message: %s", number);
+	printf("{\"seen\": %s}\n",
+	    ids_has(&sink.ids, (uint32_t)message) ? "true" : "false");
+	fflush(stdout);
+}
+
 /* The master writes a line at a time and waits for the answer. */
 static void
 input_cb(void *arg, int what)
@@ -143,6 +173,10 @@ input_cb(void *arg, int what)
 		report();
 	else if (strncmp(line, "run ", 4) == 0)
 		begin_run(line + 4);
+	else if (strncmp(line, "seen ", 5) == 0)
+		seen(line + 5);
+	else if (strncmp(line, "mood ", 5) == 0)
+		be(line + 5);
 	else
 		fatalx("what is \"%s\"?", log_escs(line));
 }

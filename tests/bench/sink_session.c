@@ -22,6 +22,7 @@ struct session {
 	struct sink *sink;
 	struct stream *stream;
 	bool	 in_data;
+	bool	 refused;	/* this message */
 	struct smtp_data_in data;
 	struct buf head;	/* the message's first bytes */
 	uint32_t *rcpts;	/* the numbers of its recipients */
@@ -82,7 +83,8 @@ static void
 mail(struct session *s, struct span arg)
 {
 	forget_mail(s);
-	say(s, "250 2.1.0 ok\r\n");
+	s->refused = s->sink->mood == SINK_REFUSES;
+	say(s, s->refused ? "451 4.3.0 not now\r\n" : "250 2.1.0 ok\r\n");
 }
 
 /* "TO:<r12@...": 12; 0 when the local part has no number. */
@@ -101,6 +103,10 @@ rcpt_number(struct span arg)
 static void
 rcpt(struct session *s, struct span arg)
 {
+	if (s->refused) {
+		say(s, "503 5.5.1 no sender\r\n");
+		return;
+	}
 	if (s->nrcpts == RCPTS_MAX) {
 		say(s, "452 4.5.3 too many\r\n");
 		return;
@@ -201,7 +207,9 @@ feed(struct session *s, const uint8_t *p, size_t n)
 
 	if (s->data.ended) {
 		s->in_data = false;
-		if (s->data.flaws == 0) {
+		if (s->sink->mood == SINK_CLOSES) {
+			s->over = true;
+		} else if (s->data.flaws == 0) {
 			count(s);
 			say(s, "250 2.0.0 taken\r\n");
 		} else {

@@ -6,6 +6,7 @@ each kind of TLS, and what is missing or comes twice is seen.
 import os
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
@@ -27,6 +28,32 @@ def test_alone(sink):
     tap.equal(sink.report()["duplicate"], 2, "what comes again is seen")
     rig.load(sink.port, run + 1, t="clear")
     tap.equal(sink.report()["strange"], 1, "what is another's is seen")
+
+
+def arrived(sink, load):
+    """How many of a steady load's messages are there, exactly."""
+    return load["accepted"] + sum(sink.has(i) for i in load["unsaid"])
+
+
+def test_steady(sink):
+    run = sink.begin()
+    steady = rig.Steady(sink.port, run, 300, 0, t="clear", s=3, m=7, l=5000)
+    for mood in ("refuses", "well", "closes", "well"):
+        n = sink.report()["unique"]
+        sink.mood(mood)
+        time.sleep(0.3)
+        if mood == "well":
+            sink.wait(n + 10)
+    load = steady.end()
+    report = sink.report()
+    tap.equal(load["next"], load["accepted"] + len(load["unsaid"]),
+              "what was refused is sent until it is accepted")
+    tap.ok(load["codes"].get("451") and load["codes"].get("0"),
+           "refusals and ends are counted: %s" % load["codes"])
+    tap.equal((report["unique"], report["duplicate"]), (arrived(sink, load), 0),
+              "what was refused comes once")
+    tap.equal([i for i in load["unsaid"] if sink.has(i)], [],
+              "whose end was not answered is told apart")
 
 
 def test_refused(sink, server):
@@ -58,6 +85,7 @@ def main():
     servers.postern.need_root()
     with rig.Sink() as sink, tempfile.TemporaryDirectory() as directory:
         test_alone(sink)
+        test_steady(sink)
         certificate = servers.postern.make_certificate(directory, "smoke")
         with servers.Postern(sink.port, certificate, 1) as server:
             test_refused(sink, server)

@@ -54,7 +54,9 @@ shared_memory(size_t n)
 	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		abort();
+	return p;
 }
 
 /* --- libc's own ------------------------------------------------------------------ */
@@ -75,6 +77,7 @@ static struct {
 	int	(*rename)(const char *, const char *);
 	int	(*unlink)(const char *);
 	int	(*unlinkat)(int, const char *, int);
+	int	(*renameat)(int, const char *, int, const char *);
 	int	(*mkdir)(const char *, mode_t);
 	int	(*stat)(const char *, struct stat *);
 	int	(*fstat)(int, struct stat *);
@@ -106,6 +109,7 @@ find_real(void)
 	FIND(unlink);
 	FIND(openat);
 	FIND(unlinkat);
+	FIND(renameat);
 	FIND(mkdir);
 	FIND(stat);
 	FIND(fstat);
@@ -590,6 +594,16 @@ rename(const char *from, const char *to)
 	pthread_mutex_unlock(&lock);
 	die_if_due();
 	return r;
+}
+
+int
+renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+	char path[TAPE_PATH * 2], to_path[TAPE_PATH * 2];
+
+	return path_at(from_fd, from, path, sizeof(path)) &&
+	    path_at(to_fd, to, to_path, sizeof(to_path)) ?
+	    rename(path, to_path) : real.renameat(from_fd, from, to_fd, to);
 }
 
 int

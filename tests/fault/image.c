@@ -339,29 +339,66 @@ put_first(struct node *n, const struct tape *t, const struct node *from,
 		    from->todo[whole]->len / 512 + 1) * 512);
 }
 
+/* Blocks of zeros stay holes: most of a segment is nothing else yet. */
+static int
+write_sparse(int fd, const uint8_t *p, size_t n)
+{
+	static const uint8_t zeros[4096];
+	size_t at, end, len;
+
+	for (at = 0; at < n; at = end) {
+		for (end = at; end < n; end += len) {
+			len = n - end < sizeof(zeros) ? n - end : sizeof(zeros);
+			if (memcmp(p + end, zeros, len) == 0)
+				break;
+		}
+		if (end > at && pwrite(fd, p + at, end - at, (off_t)at) !=
+		    (ssize_t)(end - at))
+			return -1;
+		if (end < n)	/* past the hole's first block */
+			end += n - end < sizeof(zeros) ? n - end :
+			    sizeof(zeros);
+	}
+	return ftruncate(fd, (off_t)n);
+}
+
+/* A copy of its own, with what was left of the writes to it. */
+static void
+cut_node(const struct image *im, struct node *n, enum cut_kind k,
+    uint64_t *state)
+{
+	const struct node *from = n;
+	struct node copy = { .size = from->size };
+	size_t i;
+
+	copy.data = xmalloc(from->size + 1);
+	if (from->size > 0)
+		memcpy(copy.data, from->data, from->size);
+	for (i = 0; i < from->ntodo; i++)
+		if (k == CUT_KEEPS)
+			put_all(&copy, im->tape, from->todo[i]);
+		else if (k == CUT_TEARS_512 || k == CUT_TEARS_4096)
+			put_some(&copy, im->tape, from->todo[i],
+			    k == CUT_TEARS_512 ? 512 : 4096, state);
+	if (k == CUT_STOPS)
+		put_first(&copy, im->tape, from, state);
+	*n = copy;
+}
+
 static void
 write_node(const struct image *im, const struct node *from, enum cut_kind k,
     uint64_t *state, const char *path)
 {
-	struct node n = { .size = from->size };
-	size_t i;
-	int fd;
+	struct node n = *from;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	n.data = xmalloc(from->size + 1);
-	memcpy(n.data, from->data == NULL ? n.data : from->data, from->size);
-	for (i = 0; i < from->ntodo; i++)
-		if (k == CUT_KEEPS)
-			put_all(&n, im->tape, from->todo[i]);
-		else if (k == CUT_TEARS_512 || k == CUT_TEARS_4096)
-			put_some(&n, im->tape, from->todo[i],
-			    k == CUT_TEARS_512 ? 512 : 4096, state);
-	if (k == CUT_STOPS)
-		put_first(&n, im->tape, from, state);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd == -1 || write(fd, n.data, n.size) != (ssize_t)n.size)
+	if (n.ntodo > 0)
+		cut_node(im, &n, k, state);
+	if (fd == -1 || write_sparse(fd, n.data, n.size) == -1)
 		fatal("%s", path);
 	close(fd);
-	free(n.data);
+	if (n.data != from->data)
+		free(n.data);
 }
 
 static void

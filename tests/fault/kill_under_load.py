@@ -14,7 +14,9 @@ died between the next hop's 250 and its being written down, a window open by
 nature (RFC 5321 6.1); those are counted. While kills come one behind the other
 that explains nearly any copy, so the load goes on for a while behind the last.
 
-    kill_under_load.py [KILLS [SESSIONS]]           default 25 20
+    kill_under_load.py [KILLS [SESSIONS [SECONDS]]]     default 25 20 0
+
+SECONDS: at least so many from one kill to the next.
 """
 import collections
 import hashlib
@@ -41,6 +43,7 @@ from sink import Sink                                           # noqa: E402
 
 KILLS = int(sys.argv[1]) if len(sys.argv) > 1 else 10 if SANITIZED else 25
 SESSIONS = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+PACE = float(sys.argv[3]) if len(sys.argv) > 3 else 0
 SEED = int(os.environ.get("POSTERN_SEED", "0")) or random.randrange(1 << 32)
 KILL_AT = os.path.join(BUILD, "tests", "fault", "kill_at")
 SENDERS = 2                     # processes, so that Python is not the limit
@@ -162,28 +165,37 @@ def report(text):
             "this one report is about all" in text)
 
 
-def taken(m):
-    """(copy, id, digest) of a message, (copy, report, None) of a report."""
-    when = Copy.of(m)
+def read(m):
+    """(id, digest) of a message, (report, None) of a report."""
     if m.sender == "":
-        return when, report(m.content.decode(errors="replace")), None
+        return report(m.content.decode(errors="replace")), None
     # Our own Received field comes first; the rest is the sender's.
     rest = m.content.split(b"\r\n", 1)[1]
     while rest[:1] in (b"\t", b" "):
         rest = rest.split(b"\r\n", 1)[1]
     ident = rest.split(b"Message-ID: <", 1)[1].split(b"@", 1)[0].decode()
     whole = m.recipients == [address("ok", ident)]
-    return when, ident, whole and hashlib.sha256(rest).digest()
+    return ident, whole and hashlib.sha256(rest).digest()
+
+
+class Taken(list):
+    """What the sink took, read as it comes: an hour's bytes are too many to keep."""
+
+    def append(self, m):
+        super().append((m, *read(m)))
+        m.content = None
 
 
 def next_hop(port, ask, answer):
     """The sink, in a process of its own: what it took, and when."""
     with Sink() as sink:
         sink.answer["RCPT"] = answer_rcpt
+        sink.messages, sink.lines = Taken(), collections.deque(maxlen=0)
         port.put(sink.port)
         while ask.get() != "end":
             pass
-        answer.put([taken(m) for m in sink.messages])
+        answer.put([(Copy.of(m), what, digest)
+                    for m, what, digest in sink.messages])
 
 
 # --- kills ---------------------------------------------------------------------
@@ -201,6 +213,15 @@ def pids(p, program):
             except OSError:
                 pass
     return found
+
+
+def kill_now(victims):
+    """One may have died just before, by kill_at or with another."""
+    for pid in victims:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 class Killer:
@@ -223,17 +244,12 @@ class Killer:
             if tool.returncode != 0:
                 raise RuntimeError("kill_at has killed nobody")
         except subprocess.TimeoutExpired:
-            for victim in others + [pid]:
-                os.kill(victim, signal.SIGKILL)
+            kill_now(others + [pid])
             tool.communicate()
 
     def at_once(self, pid, others):
         time.sleep(self.r.random() * 0.3)
-        for victim in others + [pid]:
-            try:
-                os.kill(victim, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        kill_now(others + [pid])
 
     def kill(self, victim):
         everybody = victim == "all"
@@ -259,7 +275,9 @@ class Killer:
     def run(self):
         turn = ["queue", "relay", "all", "queue", "smtpd", "all", "all"]
         for i in range(KILLS):
+            begun = time.monotonic()
             self.kill(turn[i % len(turn)])
+            time.sleep(max(0, begun + PACE - time.monotonic()))
 
 
 # --- what has become of all ---------------------------------------------------

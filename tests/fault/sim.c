@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include "lib/crc32c.h"
 #include "tests/fault/calls.h"
 #include "tests/fault/sim.h"
 #include "tests/fault/turns.h"
@@ -412,6 +413,8 @@ read_spool(struct sim_job *j)
 	j->job.body = xcalloc(1, SIM_TEXT_MAX + 1);
 	if (pread(j->job.fd, j->job.body, SIM_TEXT_MAX, 0) == -1)
 		sim_wrong("%s cannot be read", j->job.id);
+	if (crc32c(0, j->job.body, j->job.size) != j->job.crc)
+		sim_wrong("%s goes with a wrong checksum", j->job.id);
 }
 
 /* Byte for byte. */
@@ -547,6 +550,7 @@ new_letter(void)
 		t = world_ticket(0, letter_no(l) + 1, account);
 		ipc_begin(M_TX_SPOOL, t.session);
 		ticket_put(&t);
+		ipc_put_u64(l->size);
 		ipc_send(client, -1);
 		return;
 	}

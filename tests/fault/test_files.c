@@ -23,7 +23,7 @@
 #include "tests/fault/world.h"
 #include "tests/tap.h"
 
-#define LENGTHS		3
+#define LENGTHS		SHORT_FORM(3)
 #define TURNS		260
 #define FILES		40
 

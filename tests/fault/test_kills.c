@@ -16,7 +16,7 @@
 #include "tests/fault/world.h"
 #include "tests/tap.h"
 
-#define POINTS		300
+#define POINTS		SHORT_FORM(300)
 #define TURNS		120
 #define SEED		11
 #define ANEW		8	/* so many chains go on from each other */
@@ -270,8 +270,6 @@ main(int argc, char **argv)
 
 	rng = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 	plan = shared_memory(sizeof(*plan));
-	if (plan == NULL)
-		return 1;
 	world_init();
 	dir = world_dir();
 	count_calls(TURNS, calls_of_session);

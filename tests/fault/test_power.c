@@ -20,7 +20,7 @@
 #include "tests/fault/world.h"
 #include "tests/tap.h"
 
-#define SESSIONS	14
+#define SESSIONS	SHORT_FORM(14)
 #define CUTS		14
 #define TURNS		700
 #define LOST_SYNCS	8
@@ -315,8 +315,6 @@ main(int argc, char **argv)
 	rng = argument(argc, argv, 3, 1);
 	tape = shared_memory(sizeof(*tape));
 	plan = shared_memory(sizeof(*plan));
-	if (tape == NULL || plan == NULL)
-		return 1;
 	world_init();
 	live_dir = world_dir();
 	next_dir = world_dir();

@@ -22,14 +22,14 @@
 
 #include "lib/ev.h"
 #include "lib/log.h"
-#include "queue/queue.h"
+#include "queue/rooms.h"
 #include "tests/fault/image.h"
 #include "tests/fault/sim.h"
 #include "tests/fault/turns.h"
 #include "tests/fault/world.h"
 #include "tests/tap.h"
 
-#define SECONDS		8
+#define SECONDS		SHORT_FORM(8)
 #define FIXED		24	/* seeds that are the same each time */
 #define DISK_EVERY	4	/* of these, one in so many at the real store */
 #define HANG_SEC	300
@@ -384,8 +384,6 @@ main(int argc, char **argv)
 	sim = shared_memory(sizeof(*sim));
 	plan = shared_memory(sizeof(*plan));
 	tape = shared_memory(sizeof(*tape));
-	if (sim == NULL || plan == NULL || tape == NULL)
-		return 1;
 	dir = world_dir();
 	next_dir = world_dir();
 	if (argc > 3)

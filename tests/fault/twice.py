@@ -134,6 +134,9 @@ def main():
         p.account(ALICE, "open-sesame")
         for window in (relay_past_the_text, relay_before_the_result,
                        queue_before_its_record, queue_past_the_text):
+            # What is not yet written down would come once more.
+            tap.ok(wait_for(lambda: p.all_serve() and not p.rows(
+                "queue", "list")), "all is written down")
             window(p, sink)
         tap.ok(wait_for(lambda: not p.rows("queue", "list")),
                "the queue is empty")

@@ -34,8 +34,6 @@ void
 world_init(void)
 {
 	ledger = shared_memory(sizeof(*ledger));
-	if (ledger == NULL)
-		fatal("no memory for the ledger");
 }
 
 /* --- in a child: the store ---------------------------------------------------- */
@@ -123,7 +121,8 @@ static uint64_t last_id;
 static bool more;
 
 static void
-body_cb(const uint8_t *p, size_t n, int fd, const char *errstr, void *arg)
+body_cb(const uint8_t *p, size_t n, int fd, uint32_t crc,
+    const char *errstr, void *arg)
 {
 	struct letter *l = arg;
 	uint8_t *want = body_of(l->id, l->size), *got = xmalloc(l->size + 1);
@@ -219,30 +218,31 @@ struct work {
 
 static struct work works[AT_ONCE];
 
+#define BOUNCES	3			/* at most, of one transition */
+
 struct promise {			/* what done() makes true */
-	size_t	*place[2];
+	size_t	*place[1 + BOUNCES];
+	size_t	 n;
 };
 
 static void
 promised_cb(void *arg)
 {
 	struct promise *p = arg;
-	int i;
+	size_t i;
 
-	for (i = 0; i < 2; i++)
-		if (p->place[i] != NULL)
-			*p->place[i] = calls_now();
+	for (i = 0; i < p->n; i++)
+		*p->place[i] = calls_now();
 	waiting--;
 	free(p);
 }
 
 static struct promise *
-promise(size_t *a, size_t *b)
+promise(size_t *place)
 {
 	struct promise *p = xcalloc(1, sizeof(*p));
 
-	p->place[0] = a;
-	p->place[1] = b;
+	p->place[p->n++] = place;
 	waiting++;
 	return p;
 }
@@ -306,6 +306,29 @@ write_body(int fd, const struct store_msg *m)
 	return true;
 }
 
+static void
+refused(struct work *w)
+{
+	store_msg_clear(&w->m);
+	w->letter->accepting = NEVER;
+	w->letter = NULL;
+}
+
+/* There was no room to keep what was spooled. */
+static void
+refused_cb(void *arg)
+{
+	struct promise *p = arg;
+	size_t i;
+
+	for (i = 0; i < AT_ONCE; i++)
+		if (works[i].letter != NULL &&
+		    &works[i].letter->accepted == p->place[0])
+			refused(&works[i]);
+	waiting--;
+	free(p);
+}
+
 /* What cannot be spooled is refused with 452, as smtpd does. */
 static void
 accept_one(struct work *w)
@@ -320,36 +343,52 @@ accept_one(struct work *w)
 		if (fd == -1 || !write_body(fd, &w->m)) {
 			if (fd != -1)
 				store_spool_close(store, fd);
-			store_msg_clear(&w->m);
-			w->letter->accepting = NEVER;
-			w->letter = NULL;
+			refused(w);
 			return;
 		}
 		w->m.in_spool = true;
 	}
-	store_accept(store, &w->m, fd, promised_cb,
-	    promise(&w->letter->accepted, NULL));
+	store_accept(store, &w->m, fd, promised_cb, refused_cb,
+	    promise(&w->letter->accepted));
 	if (fd != -1)
 		store_spool_close(store, fd);
 }
 
-/* What is told of the letter, in one batch with that. */
-static struct letter *
-fill_bounce(struct store_msg *m, const struct letter *of, uint32_t as)
-{
-	struct letter *b = fill(m, dice(&rng, 2000), "");
+/* What is told of the letter, in one batch with that; perhaps nothing. */
+struct told {
+	struct store_bounces bounces;
+	struct store_msg m[BOUNCES];
+};
 
-	b->cause = of->id;
-	b->as = as;
-	return b;
+static void
+fill_bounces(struct told *t, uint64_t of, uint32_t as, struct promise *p)
+{
+	size_t i, n = 1 + dice(&rng, BOUNCES);
+	struct letter *b;
+
+	for (i = 0; i < n; i++) {
+		b = fill(&t->m[i], dice(&rng, 2000), "");
+		b->cause = of;
+		b->as = as;
+		t->bounces.v[i] = &t->m[i];
+		p->place[p->n++] = &b->accepted;
+	}
+	t->bounces.n = n;
+}
+
+static void
+clear_bounces(struct told *t)
+{
+	while (t->bounces.n > 0)
+		store_msg_clear(&t->m[--t->bounces.n]);
 }
 
 static void
 change_one(struct work *w)
 {
 	struct letter *l = w->letter;
-	struct store_msg bounce;
-	struct letter *b = NULL;
+	struct told told = { .bounces.n = 0 };
+	struct promise *p;
 	uint32_t v = w->m.attempts + 1;
 
 	if (v == VERSIONS)
@@ -357,27 +396,26 @@ change_one(struct work *w)
 	w->m.attempts = v;
 	w->m.due_ms += 1000;
 	l->changing[v] = calls_now();
+	p = promise(&l->changed[v]);
 	if (dice(&rng, 3) == 0)
-		b = fill_bounce(&bounce, l, v);
-	store_update(store, &w->m, b == NULL ? NULL : &bounce, promised_cb,
-	    promise(&l->changed[v], b == NULL ? NULL : &b->accepted));
-	if (b != NULL)
-		store_msg_clear(&bounce);
+		fill_bounces(&told, l->id, v, p);
+	store_update(store, &w->m, &told.bounces, promised_cb, p);
+	clear_bounces(&told);
 }
 
 static void
 remove_one(struct work *w)
 {
-	struct letter *l = w->letter, *b = NULL;
-	struct store_msg bounce;
+	struct letter *l = w->letter;
+	struct told told = { .bounces.n = 0 };
+	struct promise *p;
 
 	l->removing = calls_now();
+	p = promise(&l->removed);
 	if (dice(&rng, 4) == 0)
-		b = fill_bounce(&bounce, l, VERSIONS);
-	store_remove(store, &w->m, b == NULL ? NULL : &bounce, promised_cb,
-	    promise(&l->removed, b == NULL ? NULL : &b->accepted));
-	if (b != NULL)
-		store_msg_clear(&bounce);
+		fill_bounces(&told, l->id, VERSIONS, p);
+	store_remove(store, &w->m, &told.bounces, promised_cb, p);
+	clear_bounces(&told);
 	store_msg_clear(&w->m);
 	w->letter = NULL;
 }

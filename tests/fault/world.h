@@ -11,6 +11,18 @@
 
 #include "tests/fault/calls.h"
 
+/*
+ * Tries of a short form, or each which of them. Under the sanitizers one costs
+ * four times as much, and they look at how it is done, not for the unlucky place.
+ */
+#if defined(POSTERN_SANITIZED)
+#define SHORT_FORM(n)	(((n) + 5) / 6)
+#define EACH		4
+#else
+#define SHORT_FORM(n)	(n)
+#define EACH		1
+#endif
+
 #define LETTERS		4000
 #define VERSIONS	5
 #define NEVER		SIZE_MAX

@@ -175,6 +175,7 @@ make_delivery(void)
 	}
 	ipc_put_u64(strlen(body));
 	ipc_put_bytes(body, strlen(body));
+	ipc_put_u32(0);
 	p = ipc_built(&n);
 	MUST(ipc_parse(p, n, &in));
 	in.fd = -1;

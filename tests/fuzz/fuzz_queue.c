@@ -67,7 +67,7 @@ one_packet(uint8_t what, const uint8_t *p, size_t n)
 {
 	static const uint16_t to_queue[] = { M_TX_BEGIN, M_TX_SPOOL, M_SUBMIT,
 	    M_TX_END }, results[] = { M_RCPT_RESULT, M_DELIVER_END,
-	    M_RCPT_RESULT, M_SUBMIT };
+	    M_DELIVER_NO_MORE, M_SUBMIT };
 	struct ticket t = world_ticket(0, SESSION, ALICE);
 	uint64_t id = what & RELAY ? attempt() : SESSION;
 

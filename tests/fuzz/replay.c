@@ -14,7 +14,12 @@
 #include "tests/show.h"
 #include "tests/tap.h"
 
+/* tests/fuzz/run lets libFuzzer have them under the sanitizers, for longer. */
+#if defined(POSTERN_SANITIZED)
+#define RUNS	2000
+#else
 #define RUNS	20000
+#endif
 #define SEEDS_MAX 512
 #define INPUT_MAX 4096		/* of a mutation; seeds may be longer */
 

@@ -157,7 +157,7 @@ class Channel:
         self.send(name, id, *fields, fd=fd)
         return self.receive()
 
-    def ended(self, seconds=5):
+    def ended(self, seconds=PATIENCE):
         """Whether the other end hangs up."""
         while select.select([self.sock], [], [], seconds)[0]:
             try:

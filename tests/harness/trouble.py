@@ -12,7 +12,7 @@ import threading
 import time
 
 import tap
-from postern import BIN, PATIENCE, SANITIZED, wait_for
+from postern import BIN, PATIENCE, SANITIZED, USERS, Postern, wait_for
 
 SENDER, RCPT = "alice@example.org", "bob@example.net"
 # What a client may hear: never a refusal for good, 0 for none at all.
@@ -30,14 +30,17 @@ def subjects(sink):
                   for m in sink.messages)
 
 
+def complaints(p, since):
+    """Lines of the log about what is wrong; not what a message or client met."""
+    return [line for line in p.log()[since:].splitlines() if not (
+        re.search(r" (accepted|delivered|deferred|waits|refused|end) ", line) or
+        "session=" in line or "peer=" in line)]
+
+
 def chatter(p, since):
     """The most frequent line about what is wrong: (times, line)."""
     counts = {}
-    for line in p.log()[since:].splitlines():
-        # One line for what happens to a message or a client is no chatter.
-        if re.search(r" (accepted|delivered|deferred|waits|refused|end) ",
-                     line) or "session=" in line or "peer=" in line:
-            continue
+    for line in complaints(p, since):
         line = re.sub(r"\d+", "N", line.split("] ", 1)[-1])
         counts[line] = counts.get(line, 0) + 1
     return max(((n, l) for l, n in counts.items()), default=(0, ""))
@@ -97,7 +100,7 @@ def accounted(load, sink, what, mark=None, most=0):
     and since mark the log has told of it so many times at most.
     """
     acked = load.end()
-    tap.ok(wait_for(lambda: set(acked) <= set(subjects(sink))),
+    tap.ok(wait_for(lambda: set(acked) <= set(subjects(sink)), PATIENCE * 4),
            what + ": all that was acknowledged is delivered")
     tap.note("answers: %s" % load.codes)
     tap.ok(set(load.codes) <= FOR_NOW, what + ": each refusal was for now")
@@ -226,6 +229,36 @@ class MemoryGroup:
             return False
 
 
+# --- the disk --------------------------------------------------------------------
+
+def small_disk(mb, **settings):
+    """A Postern, not yet started, whose queue has a disk of its own."""
+    p = Postern(**settings)
+    os.makedirs(p.dir + "/state/queue", 0o755)
+    subprocess.run(["mount", "-t", "tmpfs", "-o",
+                    "size=%dm,mode=700,uid=%d,gid=%d" % (
+                        mb, USERS["queue"], USERS["queue"]),
+                    "tmpfs", p.dir + "/state/queue"], check=True)
+    return p
+
+
+def fill(p, leave):
+    """A file on the queue's disk until so many bytes are left."""
+    path = p.dir + "/state/queue/filler"
+    with open(path, "ab") as f:
+        os.chown(path, USERS["queue"], USERS["queue"])  # or it does not start
+        while True:
+            v = os.statvfs(p.dir + "/state/queue")
+            free = v.f_bavail * v.f_frsize
+            if free <= leave:
+                return path
+            try:
+                f.write(b"\1" * min(free - leave, 1 << 20))
+                f.flush()
+            except OSError:
+                return path
+
+
 # --- calls to the kernel -----------------------------------------------------------
 
 def shimmed(p, names, source, env):
@@ -255,3 +288,114 @@ def shimmed(p, names, source, env):
         f.write(text.replace('program-dir = "%s"' % BIN,
                              'program-dir = "%s"' % programs))
     return control
+
+
+SHIM = r'''
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+static volatile int *trouble;	/* an errno, negative: of a sync; or 0 */
+__attribute__((constructor)) static void
+begin(void)
+{
+	int fd = open(getenv("TROUBLE"), O_RDONLY);
+	trouble = mmap(NULL, sizeof(*trouble), PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+}
+/* The table of open files is full for all; a quota forbids a new one. */
+static int
+no_file(int flags)
+{
+	int e = trouble == NULL ? 0 : *trouble;
+	if (e != ENFILE && (e != EDQUOT || (flags & O_CREAT) == 0))
+		return 0;
+	errno = e;
+	return 1;
+}
+/* EDQUOT: what a file has it keeps; it does not grow. EIO: nothing is written. */
+static int
+no_write(int fd, off_t end)
+{
+	struct stat st;
+	int e = trouble == NULL ? 0 : *trouble;
+	if ((e != EDQUOT && e != EIO) || fstat(fd, &st) == -1 ||
+	    !S_ISREG(st.st_mode) || (e == EDQUOT && end <= st.st_size))
+		return 0;
+	errno = e;
+	return 1;
+}
+#define SYNC(name) int name(int fd) \
+{ \
+	static int (*real)(int); \
+	if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, #name); \
+	return trouble != NULL && *trouble == -EIO ? (errno = EIO, -1) : \
+	    real(fd); \
+}
+SYNC(fsync)
+SYNC(fdatasync)
+#define OPEN(name) int name(const char *path, int flags, ...) \
+{ \
+	static int (*real)(const char *, int, ...); \
+	va_list ap; int mode; \
+	va_start(ap, flags); mode = va_arg(ap, int); va_end(ap); \
+	if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, #name); \
+	return no_file(flags) ? -1 : real(path, flags, mode); \
+}
+OPEN(open)
+OPEN(open64)
+#define PWRITE(name) ssize_t name(int fd, const void *p, size_t n, off_t at) \
+{ \
+	static ssize_t (*real)(int, const void *, size_t, off_t); \
+	if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, #name); \
+	return no_write(fd, at + n) ? -1 : real(fd, p, n, at); \
+}
+PWRITE(pwrite)
+PWRITE(pwrite64)
+ssize_t
+write(int fd, const void *p, size_t n)
+{
+	static ssize_t (*real)(int, const void *, size_t);
+	if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "write");
+	return no_write(fd, lseek(fd, 0, SEEK_CUR) + n) ? -1 : real(fd, p, n);
+}
+int
+accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
+{
+	static int (*real)(int, struct sockaddr *, socklen_t *, int);
+	if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "accept4");
+	return trouble != NULL && *trouble == ENFILE ? (errno = ENFILE, -1) :
+	    real(fd, sa, len, flags);
+}
+int
+socket(int domain, int type, int protocol)
+{
+	static int (*real)(int, int, int);
+	if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "socket");
+	return trouble != NULL && *trouble == ENFILE ? (errno = ENFILE, -1) :
+	    real(domain, type, protocol);
+}
+'''
+
+
+class Kernel:
+    """
+    What the kernel says to smtpd, queue and relay of a Postern that is not yet
+    started: trouble(ENFILE), EDQUOT, EIO of a write, -EIO of a sync; 0: nothing.
+    """
+
+    def __init__(self, p):
+        self.control = shimmed(p, ("postern-smtpd", "postern-queue",
+                                   "postern-relay"), SHIM, "TROUBLE")
+        with open(self.control, "wb") as f:
+            f.write(bytes(4))
+
+    def __call__(self, error):
+        with open(self.control, "r+b") as f:
+            f.write(error.to_bytes(4, sys.byteorder, signed=True))

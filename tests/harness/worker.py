@@ -100,6 +100,7 @@ class Worker(House):
                 rcpts.append((f.u32(), f.string()))
                 f.string(), f.u8()
             size, body = f.u64(), f.blob()
+            f.u32()
             if fd is not None:
                 body = os.pread(fd, size, 0)
                 os.close(fd)

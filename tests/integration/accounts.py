@@ -248,6 +248,7 @@ def test_suspended(p):
     p.kill("auth")
     tap.ok(wait_for(lambda: p.ctl("account", "show", "sven",
                                   check=False).returncode == 0), "auth again")
+    wait_for(lambda: login(p, "sven", "open-sesame2") != 454)
     tap.equal(login(p, "sven", "open-sesame2"), 535, "it stays suspended")
     verb(p, OK, "suspend again", "suspend", "sven")
     verb(p, OK, "resume", "resume", "sven")
@@ -259,6 +260,7 @@ def test_suspended(p):
 
 
 def timed(p, name, password, n=5):
+    """The quickest: a machine that pauses tells nothing."""
     times = []
     for _ in range(n):
         with p.client() as s:
@@ -268,7 +270,7 @@ def timed(p, name, password, n=5):
             times.append(time.monotonic() - begun)
             if code != 535:
                 return None
-    return sum(times) / n
+    return min(times)
 
 
 def test_time(p):
@@ -333,7 +335,7 @@ def test_locks(p):
               "at home it is, with a neighbour's address, too")
     tap.equal([(r["locked"], r["account"], r["from"], r["times"])
                for r in p.rows("account", "locked")],
-              [("account", "gina", "", 1)], "it is listed")
+              [("account", "gina", None, 1)], "it is listed")
     tap.ok(p.rows("account", "list")[0]["locked_until"],
            "the admin sees it")
     tap.ok(p.logged('account="gina" locked minutes=15'),
@@ -356,7 +358,7 @@ def test_locks(p):
     tap.ok("account locked" in said, "is told that a network is, too")
     tap.equal([(r["locked"], r["account"], r["from"])
                for r in p.rows("account", "locked")],
-              [("network", "", "127.8.8.0/24")], "which one is listed")
+              [("network", None, "127.8.8.0/24")], "which one is listed")
     verb(p, OK, "unlock an address", "unlock", "127.8.8.77")
     tap.equal(login_from(p, "127.8.8.77", "gina", "open-sesame")[0], 235,
               "it may try again")
@@ -400,7 +402,7 @@ def test_damaged(p):
         code = "no service"
     tap.ok(code in (454, 421, "no service"), "nobody gets in: %s" % code)
     process.terminate()
-    process.wait()
+    process.wait(PATIENCE)
 
 
 def test_odd_names(p):

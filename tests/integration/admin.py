@@ -92,9 +92,19 @@ def test_list(p, sink):
         tap.equal(n(*options), want, "list " + " ".join(options))
     for wrong in (["--state", "lost"], ["--older", "soon"], ["--limit", "0"],
                   ["--colour", "red"], ["nonesuch"],
-                  [rows[0]["id"], "--account", ALICE]):
+                  [rows[0]["id"], "--account", ALICE], ["--to", "bob"],
+                  ["--from", "bob@"],
+                  ["--to", "@example.net", "--to", "@example.com"]):
         tap.equal(p.ctl("queue", "list", *wrong, check=False).returncode, 2,
                   "misuse: " + " ".join(wrong))
+    tap.equal(n("--state", "in line"), 0, "a state as a list shows it")
+    for words in (("list",), ("hold",), ("remove", "--yes"), ("stats",)):
+        r = people(p, "queue", *words, "--account", "alic@example.org")
+        tap.ok(r.returncode == 0 and "No message is like that." in r.stdout and
+               "no account alic@example.org" in r.stdout,
+               words[0] + ": there is no such account")
+    r = people(p, "queue", "list", "--account", DAVE)
+    tap.equal(r.stdout, "No message is like that.\n", "one that is there")
     r = p.ctl("queue", "list", rows[0]["id"], "0000000000001", check=False)
     tap.equal((r.returncode, len(r.stdout.splitlines())), (3, 1),
               "by id, and one that is not there")
@@ -103,11 +113,17 @@ def test_list(p, sink):
 def test_show(p, sink):
     row = p.rows("queue", "list", "--to", "example.com")[0]
     shown = p.rows("queue", "show", row["id"])
-    rcpts = [r for r in shown if "recipient" in r]
+    tap.equal([r.get("kind") for r in shown[:2]] + [shown[0]["id"]],
+              ["message", "envelope", row["id"]], "show: each line's kind")
+    tap.equal((shown[1]["route"], shown[1]["by"]), (None, None),
+              "what is none is null")
+    tap.ok("kind" not in people(p, "queue", "show", row["id"]).stdout,
+           "people see what it is")
+    rcpts = [r for r in shown if r.get("kind") == "recipient"]
     tap.equal([(r["recipient"], r["state"], r["status"]) for r in rcpts],
               [("dave@example.com", "pending", "4.2.2"),
                ("eve@example.net", "pending", "4.2.2")], "show: recipients")
-    events = [r for r in shown if "what" in r]
+    events = [r for r in shown if r.get("kind") == "event"]
     tap.ok(len(events) == 2 and events[0]["times"] == 1 and
            events[0]["what"].startswith("deferred by 127.0.0.1") and
            events[0]["what"].count("4.2.2") == 1,
@@ -136,6 +152,8 @@ def test_stats(p, sink):
               "statistics by destination")
     tap.ok(all(r["reason"] == "452 4.2.2 mailbox of * is full"
                for r in rows), "reasons without what is particular")
+    tap.equal(len(p.rows("queue", "list", "--reason", rows[0]["reason"])), 3,
+              "by which a list finds them")
     rows = p.rows("queue", "stats", "--by", "reason")
     tap.equal([(r["messages"], r["recipients"]) for r in rows], [(3, 4)],
               "by reason")
@@ -386,6 +404,17 @@ def test_owed_copies(p, sink):
             p.submit(DAVE, ["nobody@example.net"], b"Subject: x\r\n\r\nx\r\n")
         tap.ok(wait_for(lambda: len(sink.messages) == before + 10 and
                         len(p.queue()) == 2), "ten reports, two to come")
+        rows = p.rows("queue", "list", "--state", "failed", "--to",
+                      "@example.net", "--reason", "nobody")
+        tap.equal([(r["state"], r["to"], r["recipients"]) for r in rows],
+                  [("failed", ["nobody@example.net"], 1)] * 2,
+                  "which are listed as such")
+        rows = p.rows("queue", "stats")
+        tap.equal([r["messages"] for r in rows if "messages" in r], [2],
+                  "and counted")
+        r = people(p, "queue", "retry", "--all", "--yes")
+        tap.ok(r.returncode == 1 and "0 messages to be tried now; 2 failed "
+               "already" in r.stderr, "nothing more is tried: " + r.stderr)
         exported(p, folder)
         sink.answer["RCPT"] = None
         r = people(p, "queue", "import", folder)
@@ -406,8 +435,18 @@ def test_long_list(p, sink):
             s.sendmail(ALICE, ["r%d@example.net" % n for n in range(3)],
                        "Subject: %d\r\n\r\nx\r\n" % i)
     tap.ok(defer(p, 40), "forty messages wait")
-    tap.ok(p.rows("queue", "hold", "--all", "--yes")[0]["done"].endswith(
-        " held."), "programs hear what was done")
+    said = p.rows("queue", "hold", "--all", "--yes")[0]
+    tap.equal((said["done"], said["held"], said["already"]),
+              ("40 messages held.", 40, 0), "programs hear what was done")
+    said = p.rows("queue", "hold", "--all", "--yes")[0]
+    tap.equal((said["held"], said["already"]), (0, 40), "and was so")
+    said = p.rows("queue", "remove", "--to", "@nowhere.example")
+    tap.equal([(r["done"], r["removed"]) for r in said],
+              [("No message is like that.", 0)], "or none")
+    tap.equal(p.rows("queue", "flush")[0]["retried"], 0, "a flush, too")
+    r = people(p, "queue", "flush", "--to", "@example.net")
+    tap.ok(r.returncode == 2 and "queue retry FILTER" in r.stderr,
+           "which takes no filter: " + r.stderr)
     folder = tempfile.mkdtemp(prefix="postern-test-")
     try:
         p.ctl("queue", "export", folder)
@@ -418,7 +457,7 @@ def test_long_list(p, sink):
                     os.link("%s/%s%s" % (folder, n, suffix),
                             "%s/%s-%d%s" % (folder, n, i, suffix))
         tap.equal(p.rows("queue", "import", folder),
-                  [{"imported": 4040, "failed": 0}], "four thousand more")
+                  [{"imported": 4040, "known": 0, "held": 0, "failed": 0}], "four thousand more")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     command = [os.path.join(BIN, "posternctl"), "--socket", p.socket, "queue",
@@ -436,7 +475,7 @@ def test_long_list(p, sink):
     slow.stdout.close()
     r = people(p, "queue", "remove", "--all", "--yes")
     tap.ok("4080 messages removed." in r.stdout, "removed in one go")
-    tap.equal(p.queue(), [], "nothing is left")
+    tap.ok(wait_for(lambda: p.queue() == []), "nothing is left")
 
 
 def test_accounts(p, sink):

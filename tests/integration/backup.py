@@ -116,17 +116,26 @@ def test_under_load(p, sink, folder):
     return before
 
 
-def test_killed(p, folder):
-    """kill -9 of the queue in the middle: no backup, and no harm."""
-    for i in range(3):
-        p.submit(ALICE, ["later@example.net"], content("large-%d" % i))
-    had = sorted(os.listdir(folder))
+def slowly(p, folder):
+    """posternctl making a backup that takes half a minute, and has begun."""
+    def begun():
+        return p.log().count("backup=begun")
+    before = begun()
     maker = subprocess.Popen(
         [os.path.join(BIN, "posternctl"), "--socket", p.socket, "queue",
          "backup", folder, "--rate", "64K"], stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True)
-    begun = p.log().count("backup=begun")
-    wait_for(lambda: p.log().count("backup=begun") > 1 or begun > 1)
+    # It makes its file before it asks the queue, which may be a while later.
+    tap.ok(wait_for(lambda: begun() > before), "a backup has begun")
+    return maker
+
+
+def test_killed(p, folder):
+    """kill -9 of the queue in the middle: no backup, and no harm."""
+    for i in range(14):
+        p.submit(ALICE, ["later@example.net"], content("large-%d" % i))
+    had = sorted(os.listdir(folder))
+    maker = slowly(p, folder)
     p.kill("queue")
     err = maker.communicate()[1]
     tap.ok(maker.returncode != 0, "posternctl says so: " + err.strip())
@@ -134,15 +143,11 @@ def test_killed(p, folder):
     tap.ok(wait_for(lambda: p.ctl("queue", "list", check=False).returncode
                     == 0), "the queue is back")
     # Who asked may die as well.
-    maker = subprocess.Popen(
-        [os.path.join(BIN, "posternctl"), "--socket", p.socket, "queue",
-         "backup", folder, "--rate", "64K"], stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
-    wait_for(lambda: len(os.listdir(folder)) > len(had))
+    maker = slowly(p, folder)
+    at = len(p.log())
     maker.kill()
-    maker.wait()
-    tap.ok(wait_for(lambda: "backup=failed" in p.log()),
-           "without an asker it ends")
+    maker.communicate()
+    tap.ok(p.logged("backup=failed", at), "without an asker it ends")
 
 
 def test_disk_lost(p, sink, path, before):
@@ -158,7 +163,7 @@ def test_disk_lost(p, sink, path, before):
     tap.ok(code == 0 and row["damaged"] == 0, "restored " + err)
     held = p.rows("queue", "list", "--restored")
     tap.ok(len(held) == row["restored"] and
-           all(r["state"] == "held by admin" for r in held), "and held")
+           all(r["state"] == "held by restore" for r in held), "and held")
     code, again, _ = restore(p, path)
     tap.ok(again["restored"] == 0 and
            again["queued_already"] == row["restored"], "once only")
@@ -192,6 +197,7 @@ def test_own(p, folder):
     tap.equal(r.returncode, 0, "a backup " + r.stderr)
     path = max(glob.glob(folder + "/*.postern"), key=os.path.getmtime)
     p.ctl("queue", "remove", "--all", "--yes")
+    tap.ok(wait_for(lambda: p.queue() == []), "removed, tried or not")
     code, row, _ = restore(p, path)
     tap.ok(row["left_since"] == 1 and row["restored"] == 0, "it is left out")
     code, row, _ = restore(p, path, "--again")

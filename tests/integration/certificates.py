@@ -17,8 +17,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
-from postern import (BIN, HOSTNAME, Postern, need_root,           # noqa: E402
-                     wait_for)
+from postern import (BIN, HOSTNAME, PATIENCE, Postern,            # noqa: E402
+                     need_root, wait_for)
 
 ALICE = "alice@example.org"
 DAY = 24 * 3600
@@ -132,7 +132,8 @@ def shown(p):
 def client(p, ca):
     """Somebody logged in, who believes the root alone."""
     context = ssl.create_default_context(cafile=ca.file("root.crt"))
-    s = smtplib.SMTP_SSL("127.0.0.1", p.tls_port, context=context)
+    s = smtplib.SMTP_SSL("127.0.0.1", p.tls_port, timeout=PATIENCE,
+                         context=context)
     s.login(ALICE, "open-sesame")
     return s
 

@@ -71,13 +71,17 @@ def test_idle_thousand(w):
     grown = rss_kb(w.smtpd_child) - before
     tap.note("%d KB for 1,000 plain and 300 TLS sessions" % grown)
     tap.ok(SANITIZED or grown < 1000 * 4 + 300 * 40, "idle sessions are small")
+    times = []                  # a machine that pauses tells nothing
+    for _ in range(5):
+        start = time.monotonic()
+        with w.client() as s:
+            tap.equal(s.sendmail(ALICE, ["b@example.net"],
+                                 "x: y\r\n\r\nx\r\n"),
+                      {}, "a user among them gets through")
+        times.append(time.monotonic() - start)
+    tap.ok(SANITIZED or min(times) < 1, "in less than a second")
     cpu = cpu_ms(w.smtpd_child)
-    start = time.monotonic()
-    with w.client() as s:
-        tap.equal(s.sendmail(ALICE, ["b@example.net"], "x: y\r\n\r\nx\r\n"),
-                  {}, "a user among them gets through")
-    tap.ok(time.monotonic() - start < 1, "in less than a second")
-    time.sleep(0.5)
+    time.sleep(1)
     tap.ok(cpu_ms(w.smtpd_child) - cpu < 300, "idle ones cost nothing")
     for s in kept:
         s.close()
@@ -180,7 +184,6 @@ def test_slow(w):
             b"DATA\r\nSubject: slow\r\n\r\n..\r\n.\r\nQUIT\r\n")
     context = w.context()
     clients = [context.wrap_socket(connect(w.tls_port)) for _ in range(30)]
-    before = len(w.delivered)
     for i in range(len(text)):
         for c in clients:
             c.sendall(text[i:i + 1])
@@ -195,7 +198,8 @@ def test_slow(w):
         good += b"\r\n221 2.0.0 " in got
         c.close()
     tap.equal(good, 30, "30 clients, byte by byte")
-    tap.ok(wait_for(lambda: len(w.delivered) - before == 30), "all delivered")
+    tap.ok(wait_for(lambda: sum(b"Subject: slow\r\n" in body for _, _, body in
+                                list(w.delivered)) == 30), "all delivered")
 
 
 def test_no_descriptors():
@@ -219,7 +223,7 @@ def test_no_descriptors():
 def main():
     need_root("postern-smtpd")
     test_limits()
-    with Worker() as w:
+    with Worker(greeting=900, command=900) as w:
         w.account(ALICE, "open-sesame")
         test_idle_thousand(w)
         test_garbage(w)

@@ -23,6 +23,8 @@ RANKED = ('cap default { messages = {"1000/1h"} recipients = {} bytes = {} '
           'max-priority = 9 }')
 # Nobody needs as long for two hops, however busy the machine is.
 AMPLE = 900
+# Both need less; and then it is over.
+SHORT = 12
 
 
 def send(p, *options):
@@ -86,14 +88,14 @@ def test_passed_on(first, second, sink):
 def test_return(first, second, sink):
     sink.answer["RCPT"] = lambda line: "450 4.2.2 later" \
         if BOB in line else None
-    send(first, "BY=4;R")
+    send(first, "BY=%d;R" % SHORT)
     settled(sink, first, second, 1)
     tap.equal(actions(sink), [("failed", "5.4.7")],
               "not there in time, so it goes back")
 
 
 def test_notify(first, second, sink):
-    send(first, "BY=3;N")
+    send(first, "BY=%d;N" % SHORT)
     tap.ok(wait_for(lambda: reports(sink)), "a report")
     tap.equal(actions(sink), [("delayed", "4.4.7")],
               "when its time is over the sender hears of it")
@@ -110,6 +112,10 @@ def test_unknown(first, second, sink):
     settled(sink, first, second, 1)
     tap.equal(actions(sink), [("failed", "5.3.3")],
               "a server that does not keep to it gets no such mail")
+    people, programs = [part.as_string() for part in
+                        list(reports(sink)[0].iter_parts())[:2]]
+    tap.ok("Diagnostic-Code: x-postern;" in programs and
+           "answered" not in people, "and is not said to have said so")
     clear(sink)
     send(first, "BY=%d;N" % AMPLE, "MT-PRIORITY=9")
     settled(sink, first, second, 2)

@@ -12,12 +12,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "harness"))
 import tap                                                      # noqa: E402
-from postern import Postern, need_root, wait_for                # noqa: E402
+from postern import PATIENCE, Postern, need_root, wait_for      # noqa: E402
 from sink import Sink                                           # noqa: E402
 
 ALICE = "alice@home.test"
@@ -215,7 +216,16 @@ def check_utf8(p, two):
 def check_one_place(p, two):
     """A hundred domains with one mail server do not each have connections."""
     rcpts = ["bob@d%d.wild.test" % i for i in range(100)]
-    two.answer["CONNECT"] = lambda line: time.sleep(0.1)
+    opened, second = [], threading.Event()
+
+    def connect(line):
+        """The first waits for another, who may well be a while behind."""
+        opened.append(line)
+        if len(opened) > 1:
+            second.set()
+        second.wait(PATIENCE / 4)
+        time.sleep(0.1)
+    two.answer["CONNECT"] = connect
     p.submit(ALICE, rcpts, "Subject: x\r\n\r\nx\r\n")
 
     def came():

@@ -16,7 +16,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                      # noqa: E402
-from postern import Postern, need_root, wait_for                # noqa: E402
+from postern import PATIENCE, Postern, need_root, wait_for      # noqa: E402
 from sink import Sink                                           # noqa: E402
 
 ALICE = "alice@home.test"
@@ -365,7 +365,7 @@ def check_delivered(good, how):
 
 def check_deferred(p, how):
     # Silence is waited for longer than anything else.
-    row = wait_for(lambda: row_of(p, domain(how)), 90)
+    row = wait_for(lambda: row_of(p, domain(how)), 90 + PATIENCE)
     shown = p.ctl("queue", "show", row["id"]).stdout if row else ""
     tap.ok(row and "4.4.3" in shown, how.__name__ + ": tried again later")
     if row and "4.4.3" not in shown:
@@ -401,6 +401,7 @@ def main():
             check_returned(good, how, status)
         for how in DEFERRED:
             check_deferred(p, how)
+        wait_for(lambda: len(p.queue()) == len(DEFERRED))
         returned = [m for m in good.messages if m.sender == ""]
         tap.equal(len(returned), len(RETURNED), "nothing else is returned")
         tap.equal(len(evil.messages), 0, "nothing goes where a forger wants it")

@@ -28,6 +28,7 @@ TESTS += %D%/faithful.py
 TESTS += %D%/differential.py
 TESTS += %D%/admin.py
 TESTS += %D%/backup.py
+TESTS += %D%/imports.py
 TESTS += %D%/reports.py
 TESTS += %D%/deliverby.py
 TESTS += %D%/tokens.py
@@ -62,6 +63,7 @@ EXTRA_DIST += \
 	%D%/differential.py \
 	%D%/admin.py \
 	%D%/backup.py \
+	%D%/imports.py \
 	%D%/reports.py \
 	%D%/deliverby.py \
 	%D%/tokens.py

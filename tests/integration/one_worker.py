@@ -4,6 +4,7 @@ One smtpd worker with real auth, keys and queue, and this test in the place of
 their parent and of relay: TLS with the key elsewhere, logins, messages, and
 what the worker does when the processes around it go away.
 """
+import contextlib
 import os
 import select
 import signal
@@ -11,6 +12,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 import warnings
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -21,6 +23,7 @@ from postern import PATIENCE, need_root, resume, wait_for        # noqa: E402
 from worker import Worker                                        # noqa: E402
 
 
+SIGNING_SECONDS = 5     # a handshake waits for so long (smtpd/signer.c)
 MESSAGE = b"Subject: hello\r\n\r\nthere\r\n"
 
 
@@ -151,12 +154,13 @@ def begin_handshake(w):
     return s
 
 
-def test_keys_stuck(w):
+def test_keys_stuck(w, tries=5):
     """
     Handshakes wait for their signatures, more than there may be jobs, and none
     holds up who is in. Some clients leave meanwhile, some speak too early.
     """
     inside = w.client()
+    begun = time.monotonic()
     w.keys_child.process.send_signal(signal.SIGSTOP)
     waiting = [begin_handshake(w) for _ in range(60)]
     tap.equal(inside.sendmail("alice@example.org", ["bob@example.net"],
@@ -169,11 +173,17 @@ def test_keys_stuck(w):
         socket.socket.send(s, b"x" * 100)
     tap.equal(inside.noop()[0], 250, "clients leave and speak out of turn")
     w.keys_child.process.send_signal(signal.SIGCONT)
+    took = time.monotonic() - begun
     heard = 0
     for s in waiting[2::3]:
         s.settimeout(PATIENCE)
-        s.do_handshake()
-        heard += s.recv(100).startswith(b"220 ")
+        with contextlib.suppress(OSError):
+            s.do_handshake()
+            heard += s.recv(100).startswith(b"220 ")
+    if took > SIGNING_SECONDS / 2 and heard < 20 and tries > 1:
+        tap.note("keys was stuck for %.1f s, too long: again" % took)
+        test_keys_stuck(w, tries - 1)
+        return
     tap.equal(heard, 20, "keys goes on: who waited politely is greeted")
     for s in waiting[1::3]:
         s.close()

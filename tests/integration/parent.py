@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap
 from ipc import VERSION                                          # noqa: E402
-from postern import (BIN, PATIENCE, Postern, USERS, free_port,
+from postern import (BIN, PATIENCE, Postern, SANITIZED, USERS, free_port,
                      make_certificate, need_root, resume, wait_for)
 
 POSTERND = os.path.join(BIN, "posternd")
@@ -389,6 +389,12 @@ def test_full_disk_later():
         fill_up(filler, 0)
         starts_and_knows(p, "not a byte left: it starts without the ballast")
         tap.equal(os.stat(ballast).st_size, 0, "which is thrown off")
+        new = state + "/queue/spool/new-7"
+        fill_up(filler, 0)
+        os.rename(filler, new)
+        starts_and_knows(p, "full of what was never accepted: it starts")
+        tap.ok(not os.path.exists(new), "and that is gone")
+        fill_up(filler, 0)
         victim = state + "/victim"
         for lie, make in (("a link", os.symlink), ("a second name", os.link)):
             os.unlink(ballast)
@@ -495,10 +501,12 @@ def test_check():
 
 
 def test_help():
-    r = subprocess.run([POSTERND, "-h"], capture_output=True,
-                       text=True)
-    tap.ok(r.returncode == 0 and r.stdout.startswith("usage:") and
-           r.stderr == "", "-h prints the usage")
+    for option in ("-h", "--help"):
+        r = subprocess.run([POSTERND, option], capture_output=True, text=True)
+        tap.ok(r.returncode == 0 and r.stdout.startswith("usage:") and
+               r.stderr == "", option + " prints the usage")
+    r = subprocess.run([POSTERND, "--version"], capture_output=True, text=True)
+    tap.ok(r.stdout.startswith("posternd "), "--version prints the version")
 
 
 def test_quickstart():
@@ -731,7 +739,8 @@ def test_replacement():
             wait_for(lambda: serving(p) and
                      child(p, "relay")["pid"] not in (0, pid))
             times.append(time.monotonic() - begun)
-        tap.ok(times[3] > 0.9 and times[3] > times[0],
+        tap.ok(times[3] > 0.9 and p.logged("relay ended by SIGKILL; the "
+                                           "next one starts after a pause"),
                "dying again and again brings pauses")
         tap.note(" ".join("%.2f" % t for t in times))
 
@@ -810,8 +819,14 @@ def test_tickets():
         p.ctl("reload")
         tap.equal(resume(p.tls_port, c, got[-1][1])[0], True, "also after a reload")
         p.kill("smtpd")
-        tap.ok(wait_for(lambda: not resume(p.tls_port, c, got[-1][1])[0]),
-               "workers died: their key is worth nothing any more")
+
+        def void():
+            """While workers are replaced there may be no answer at all."""
+            try:
+                return not resume(p.tls_port, c, got[-1][1])[0]
+            except (OSError, AssertionError):
+                return False
+        tap.ok(wait_for(void), "workers died: their key is worth nothing any more")
 
 
 # --- the end -------------------------------------------------------------------------------
@@ -824,7 +839,7 @@ def test_stop():
         s.sock.settimeout(PATIENCE)
         tap.ok(s.sock.recv(512).startswith(b"421"), "an idle session: 421")
         tap.equal(p.process.wait(PATIENCE), 0, "the end is clean")
-        tap.ok(time.monotonic() - begun < 5, "and soon")
+        tap.ok(SANITIZED or time.monotonic() - begun < 5, "and soon")
         tap.ok(not os.path.exists(p.socket), "the control socket is gone")
         tap.ok(not subprocess.run(["pgrep", "-P", str(p.process.pid)],
                                   capture_output=True).stdout,
@@ -839,7 +854,8 @@ def test_stop():
         time.sleep(0.3)
         tap.ok(p.process.poll() is None, "a message in progress is waited for")
         p.process.send_signal(signal.SIGTERM)
-        tap.ok(wait_for(lambda: p.process.poll() is not None, 5),
+        # It would wait for ten seconds.
+        tap.ok(wait_for(lambda: p.process.poll() is not None, 9),
                "but not after a second signal")
 
 
@@ -865,6 +881,7 @@ def test_stop_and_start():
     old = p.process
     old.send_signal(signal.SIGTERM)
     wait_for(lambda: "stopping" in open(p.dir + "/state/lock").read())
+    old.send_signal(signal.SIGSTOP)     # it stays so, however long that is
     edit(p, p.socket, p.dir + "/second")
     second = subprocess.Popen([POSTERND, "-d", "-f", p.conf_path],
                               stderr=subprocess.PIPE, text=True)
@@ -877,6 +894,7 @@ def test_stop_and_start():
                               stderr=subprocess.PIPE, text=True)
     time.sleep(0.3)
     old.send_signal(signal.SIGTERM)
+    old.send_signal(signal.SIGCONT)
     p.socket = p.dir + "/second"
     tap.ok(wait_for(lambda: p.ctl("status", check=False).returncode == 0),
            "it serves when the first has ended")

@@ -18,7 +18,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
-from postern import (HOSTNAME, PATIENCE, Postern, free_port,      # noqa: E402
+from postern import (HOSTNAME, PATIENCE, Postern,                 # noqa: E402
                      make_certificate, need_root, wait_for)
 from scram import Scram                                          # noqa: E402
 
@@ -168,8 +168,8 @@ class Middle:
 
     def __init__(self, p, pair):
         self.p, self.pair = p, pair
-        self.port = free_port()
-        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
         self.seen = b""
         threading.Thread(target=self.serve, daemon=True).start()
 

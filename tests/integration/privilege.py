@@ -51,7 +51,8 @@ def test_process(row):
     fds = [os.readlink("/proc/%d/fd/%s" % (pid, fd))
            for fd in os.listdir("/proc/%d/fd" % pid)]
     own = {"auth": "/state/auth/", "queue": "/state/queue/"}.get(name)
-    other = [f for f in fds if "/state/" in f and (own is None or own not in f)]
+    other = [f for f in fds if "/state/" in f and
+             (own is None or own not in f + "/")]
     tap.equal(other, [], "it holds no file of another's")
     tap.equal([f for f in fds if f.endswith((".key", ".crt", ".conf"))], [],
               "nor the key or the configuration")

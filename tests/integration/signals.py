@@ -21,6 +21,7 @@ from postern import BIN, PATIENCE, Postern, need_root, wait_for  # noqa: E402
 from sink import Sink                                            # noqa: E402
 
 ALICE = "alice@example.org"
+LATE_SECONDS = 11
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE)
 
 
@@ -112,6 +113,60 @@ def test_stopping(p, sink, name, signals):
            name + ": all that was acknowledged arrives")
 
 
+def test_in_doubt(p, sink):
+    """A next hop that has all of a message says late that it has taken it."""
+    asked = threading.Event()
+
+    def late(_):
+        asked.set()
+        time.sleep(LATE_SECONDS)
+
+    sink.answer["END"] = late
+    with p.client(login=ALICE) as client:
+        client.sendmail(ALICE, ["bob@example.net"], "Subject: late\r\n\r\n")
+    asked.wait(PATIENCE)
+    p.process.terminate()
+    tap.equal(p.process.wait(LATE_SECONDS + PATIENCE), 0,
+              "a stop waits for the answer to a final dot")
+    del sink.answer["END"]
+    p.start()
+    wait_for(lambda: p.ctl("--json", "queue", "list").stdout == "")
+    with sink.lock:
+        came = [m for m in sink.messages if "Subject: late" in m.header()]
+    tap.equal(len(came), 1, "so it does not come twice")
+
+
+def test_backlog(p, sink):
+    """Much is in line when it stops; none of it is tried, nor begun anew."""
+    taken = threading.Event()
+
+    def slow(_):
+        taken.set()
+        time.sleep(1)
+
+    sink.answer["END"] = slow
+    with p.client(login=ALICE) as client:
+        for i in range(40):
+            client.sendmail(ALICE, ["bob@example.net"],
+                            "Subject: backlog %d.\r\n\r\n" % i)
+    taken.wait(PATIENCE)
+    before = len(p.log())
+    p.process.terminate()
+    tap.equal(p.process.wait(PATIENCE), 0, "a stop with a backlog")
+    said = p.log()[before:]
+    tap.ok("in time" not in said and "deferred" not in said,
+           "leaves it as it is")
+    del sink.answer["END"]
+    p.start()
+    tap.ok(wait_for(lambda: p.ctl("--json", "queue", "list").stdout == ""),
+           "all of it goes")
+    with sink.lock:
+        came = [m.header().split("backlog ")[1].split(".")[0]
+                for m in sink.messages if "backlog" in m.header()]
+    tap.equal(sorted(came, key=int), [str(i) for i in range(40)],
+              "once each")
+
+
 def heed_int():
     """What a shell has started in the background ignores SIGINT from birth."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -165,6 +220,8 @@ def main():
         test_stopping(p, sink, "TERM,TERM", [term, term])
         test_stopping(p, sink, "TERM,HUP,PIPE,INT",
                       [term, hup, signal.SIGPIPE, signal.SIGINT])
+        test_in_doubt(p, sink)
+        test_backlog(p, sink)
         test_starting(p)
     tap.done()
 

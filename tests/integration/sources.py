@@ -20,8 +20,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "harness"))
 import tap                                                       # noqa: E402
 from backends import Postgresql, Saslauthd, Slapd                # noqa: E402
-from postern import (Postern, make_certificate, need_root, plain,  # noqa: E402
-                     wait_for)
+from postern import (PATIENCE, Postern, make_certificate,         # noqa: E402
+                     need_root, plain, wait_for)
 from sink import Sink                                            # noqa: E402
 
 LOCAL = "lena@example.org"
@@ -80,7 +80,7 @@ def table():
             "GRANT SELECT ON users, aliases TO reader;")
 
 
-def ldap_section(slapd, name="ldap", uri=None, timeout="20s", more=""):
+def ldap_section(slapd, name="ldap", uri=None, timeout="60s", more=""):
     return f'''
 source {name} {{
 	type = ldap  uri = "{uri or 'ldaps://127.0.0.1:%d' % slapd.ldaps}"
@@ -92,7 +92,7 @@ source {name} {{
 '''
 
 
-def pam_section(sasl, timeout="20s"):
+def pam_section(sasl, timeout="60s"):
     return f'''
 source pam {{
 	type = saslauthd  socket = "{sasl.socket}"  service = "{sasl.service}"
@@ -103,7 +103,7 @@ source pam {{
 '''
 
 
-def sql_section(pg, timeout="20s", more=""):
+def sql_section(pg, timeout="60s", more=""):
     return f'''
 source sql {{
 	type = postgresql
@@ -283,6 +283,8 @@ def test_trial(p):
 
 
 def test_remembered(p, pg):
+    p.ctl("reload")             # for a minute from here on
+    tap.equal(login(p, "scram@sql.example", "scram-sesame"), 235, "it is right")
     pg.sql("UPDATE users SET password = NULL WHERE login = "
            "'scram@sql.example'")
     tap.equal(login(p, "scram@sql.example", "scram-sesame"), 235,
@@ -332,19 +334,23 @@ def test_frozen(p, backend, name, password, others):
     tap.ok(all(w.code is None for w in waiting), name + " waits meanwhile")
     backend.thaw()
     for w in waiting:
-        w.join(60)
+        w.join(3 * PATIENCE)
     tap.equal([w.code for w in waiting], [235] * 6, "and gets in behind")
 
 
 def test_timeout(p, backend, source, name, password):
     """Frozen for longer: 454, soon at once, and well again by itself."""
-    tap.equal(login(p, name, password), 235, name + " gets in by " + source)
+    # Where the machine is busy an answer may have come too late.
+    tap.ok(wait_for(lambda: login(p, name, password) == 235, every=0.5),
+           name + " gets in by " + source)
     p.ctl("reload")
-    tap.equal(trial(p, name, password)[0], 0, "connections are open")
+    tap.ok(wait_for(lambda: trial(p, name, password)[0] == 0, every=0.5),
+           "connections are open")
+    mark = len(p.log())
     backend.freeze()
     tap.equal(login(p, name, password), 454, name + " is told 454")
     trial(p, name, password)
-    tap.ok(wait_for(lambda: "source=%s state=failing" % source in p.log()),
+    tap.ok(p.logged("source=%s state=failing" % source, mark),
            "the log says so")
     code, rows, text = trial(p, name, password)
     tap.ok(code == 5 and rows[source]["says"] == "no answer",
@@ -356,9 +362,9 @@ def test_timeout(p, backend, source, name, password):
                       mechanism) for who in ("nobody@", "lena@")
                      for mechanism in ("PLAIN", "LOGIN")])
     backend.thaw()
-    tap.ok(wait_for(lambda: login(p, name, password) == 235, 90, 0.5),
-           "it comes back by itself")
-    tap.ok(wait_for(lambda: "source=%s state=answering" % source in p.log()),
+    tap.ok(wait_for(lambda: login(p, name, password) == 235, 3 * PATIENCE,
+                    0.5), "it comes back by itself")
+    tap.ok(p.logged("source=%s state=answering" % source, mark),
            "and is said to")
 
 
@@ -371,7 +377,7 @@ def test_gone(p, pg):
     tap.ok("refused" in rows["sql"]["why"], rows["sql"]["why"])
     pg.start()
     tap.ok(wait_for(lambda: login(p, "scram@sql.example", "scram-sesame") ==
-                    235, 90, 0.5), "it is back")
+                    235, 3 * PATIENCE, 0.5), "it is back")
 
 
 def test_killed(p):
@@ -381,13 +387,14 @@ def test_killed(p):
               "postern-source was killed: a local account")
     tap.ok(wait_for(lambda: login(p, "diana@example.org", "ldap-sesame") ==
                     235), "and soon the others again")
+    tap.ok(wait_for(p.all_serve), "all of them")
 
 
 def test_ways(p, slapd, pg):
     """STARTTLS, ldapi, a DN without a search, several servers; bad ones."""
     dn = ('source ldap { type = ldap uri = "ldap://127.0.0.1:1 ldap://127.0.0.1:%d" '
           'dn = "uid=%%n,ou=people,dc=example,dc=org" ca-file = "%s" '
-          'domains = {"example.org"} timeout = "20s" }' % (
+          'domains = {"example.org"} timeout = "60s" }' % (
               slapd.ldap, slapd.cert))
     other = slapd.cert.replace("/ldap.example.org.crt", "/other.crt")
     make_certificate(slapd.dir, "other")
@@ -479,8 +486,8 @@ def main():
                         [local, peter, ("diana@example.org", "ldap-sesame")])
             test_frozen(p, sasl, "peter@pam.example", "pam-sesame", [local])
             test_killed(p)
-            quick = [pam_section(sasl, "1s"), ldap_section(slapd, timeout="1s"),
-                     sql_section(pg, "1s")]
+            quick = [pam_section(sasl, "2s"), ldap_section(slapd, timeout="2s"),
+                     sql_section(pg, "2s")]
             p.configure(sections=order + "".join(quick))
             p.ctl("reload")
             test_timeout(p, sasl, "pam", *peter)

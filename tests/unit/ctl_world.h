@@ -13,27 +13,38 @@ static uint64_t session = 1;
 
 /* --- in the place of lib/child ---------------------------------------------------- */
 
-static struct {
+struct world_said {
 	int	 rows, ended;
 	size_t	 texts, unread;
 	enum ctl_exit code;
 	char	 end[1024], row[2048], all[64 * 1024];
-} said;
+};
+
+#define OTHER	8		/* a second asker, at the same time */
+
+static struct world_said said, aside, *saying = &said;
 static bool slow;		/* the asker does not read */
 static int file = -1;		/* that comes with the next request */
+
+static void
+say_to(uint64_t id)
+{
+	saying = id == OTHER ? &aside : &said;
+}
 
 void
 child_ctl_row(uint64_t id, uint32_t fields)
 {
-	said.row[0] = '\0';
+	say_to(id);
+	saying->row[0] = '\0';
 }
 
 static void
 put(const char *key, const char *value)
 {
-	size_t n = strlen(said.row);
+	size_t n = strlen(saying->row);
 
-	snprintf(said.row + n, sizeof(said.row) - n, "%s=%s;", key,
+	snprintf(saying->row + n, sizeof(saying->row) - n, "%s=%s;", key,
 	    value == NULL ? "" : value);
 }
 
@@ -41,6 +52,12 @@ void
 child_ctl_str(const char *key, const char *value)
 {
 	put(key, value);
+}
+
+void
+child_ctl_kind(const char *value)
+{
+	put("kind", value);
 }
 
 void
@@ -86,21 +103,23 @@ child_ctl_first(const char *key, struct buf *texts)
 size_t
 child_ctl_send(void)
 {
-	size_t n = strlen(said.all);
+	size_t n = strlen(saying->all);
 
-	said.rows++;
-	snprintf(said.all + n, sizeof(said.all) - n, "%s\n", said.row);
-	said.unread += strlen(said.row);
+	saying->rows++;
+	snprintf(saying->all + n, sizeof(saying->all) - n, "%s\n",
+	    saying->row);
+	saying->unread += strlen(saying->row);
 	if (!slow)
 		return 0;
-	return strlen(said.row);
+	return strlen(saying->row);
 }
 
 size_t
 child_ctl_text(uint64_t id, const void *p, size_t n)
 {
-	said.texts += n;
-	said.unread += n;
+	say_to(id);
+	saying->texts += n;
+	saying->unread += n;
 	return slow ? n : 0;
 }
 
@@ -109,11 +128,12 @@ child_ctl_end(uint64_t id, enum ctl_exit code, const char *fmt, ...)
 {
 	va_list ap;
 
+	say_to(id);
 	va_start(ap, fmt);
-	vsnprintf(said.end, sizeof(said.end), fmt, ap);
+	vsnprintf(saying->end, sizeof(saying->end), fmt, ap);
 	va_end(ap);
-	said.code = code;
-	said.ended++;
+	saying->code = code;
+	saying->ended++;
 }
 
 int
@@ -140,17 +160,24 @@ child_exit(void)
 
 /* Words separated by blanks. */
 static void
-begin(const char *words)
+begin_as(uint64_t id, const char *words)
 {
 	const char *argv[32];
 	char *copy = xstrdup(words), *at = copy, *one;
 	size_t argc = 0;
 
-	memset(&said, 0, sizeof(said));
+	say_to(id);
+	memset(saying, 0, sizeof(*saying));
 	while ((one = strsep(&at, " ")) != NULL)
 		argv[argc++] = one;
-	ctl_request(&world, 7, argc, argv);
+	ctl_request(&world, id, argc, argv);
 	free(copy);
+}
+
+static void
+begin(const char *words)
+{
+	begin_as(7, words);
 }
 
 static void	ask(const char *fmt, ...) PRINTFLIKE(1, 2);

@@ -15,7 +15,10 @@
 #include "queue/dispatch.h"
 #include "queue/feed.h"
 #include "queue/life.h"
-#include "queue/queue.h"
+#include "queue/life_admin.h"
+#include "queue/life_digest.h"
+#include "queue/life_try.h"
+#include "queue/rooms.h"
 #include "queue/submit.h"
 #include "tests/tap.h"
 
@@ -313,6 +316,7 @@ struct world_job {
 	} rcpts[200];
 	uint64_t size;
 	char	*body;		/* owned, with a NUL behind */
+	uint32_t crc;		/* of what fd has */
 	int	 fd;		/* borrowed */
 };
 
@@ -348,6 +352,7 @@ world_read_job(struct ipc_in *in, struct world_job *j)
 	}
 	j->size = ipc_get_u64(in);
 	body = ipc_get_bytes(in, ENVELOPE_BODY_MAX, &len);
+	j->crc = ipc_get_u32(in);
 	j->body = xstrndup(body == NULL ? "" : (const char *)body, len);
 	j->fd = in->fd;
 	return ipc_in_end(in);

@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_RELAY_WORLD_H
 #define TESTS_UNIT_RELAY_WORLD_H
 
+#include "lib/crc32c.h"
 #include "lib/envelope.h"
 #include "lib/ev.h"
 #include "lib/log.h"
@@ -142,6 +143,7 @@ struct world_msg {
 	struct world_rcpt rcpts[WORLD_RCPTS]; /* none: one@ and two@c.test */
 	const char *body;		/* NULL: WORLD_BODY */
 	size_t	 size;			/* > 0: that much, in a file */
+	bool	 misread;		/* ... that is not as it was stored */
 };
 
 #define WORLD_BODY	"Subject: x\r\n\r\n.dot\r\ntext\r\n"
@@ -152,17 +154,19 @@ world_str(const char *s, const char *otherwise)
 	return s == NULL ? otherwise : s;
 }
 
-/* A file of so many bytes in lines of 64. */
+/* A file of so many bytes in lines of 64, and its checksum. */
 static int
-world_file(size_t size)
+world_file(size_t size, uint32_t *crc)
 {
 	static const char line[] = "0123456789abcdef0123456789abcdef"
 	    "0123456789abcdef0123456789abcd\r\n";
 	FILE *f = tmpfile();
 	int fd = f == NULL ? -1 : dup(fileno(f));
 
-	for (; f != NULL && size >= 64; size -= 64)
+	for (*crc = 0; f != NULL && size >= 64; size -= 64) {
 		fwrite(line, 1, 64, f);
+		*crc = crc32c(*crc, line, 64);
+	}
 	if (f != NULL)
 		fclose(f);
 	return fd;
@@ -177,7 +181,8 @@ world_message(const struct world_msg *m)
 	const char *body = world_str(m->body, WORLD_BODY);
 	struct ipc_in in = { .fd = -1 };
 	const uint8_t *p;
-	uint32_t i, n = 0;
+	uint32_t i, n = 0, crc = 0;
+	int fd = m->size > 0 ? world_file(m->size, &crc) : -1;
 	size_t len;
 
 	while (n < WORLD_RCPTS && r[n].addr != NULL)
@@ -204,10 +209,11 @@ world_message(const struct world_msg *m)
 	}
 	ipc_put_u64(m->size > 0 ? m->size : strlen(body));
 	ipc_put_bytes(body, m->size > 0 ? 0 : strlen(body));
+	ipc_put_u32(m->misread ? ~crc : crc);
 	p = ipc_built(&len);
 	if (!ipc_parse(p, len, &in))
 		return NULL;
-	in.fd = m->size > 0 ? world_file(m->size) : -1;
+	in.fd = fd;
 	return delivery_get(&in, &world_queue);
 }
 

@@ -44,6 +44,7 @@ struct world {
 	uint64_t announced, hold_until_ms;
 	struct envelope wishes;		/* its numbers alone */
 	int	 spool_fd;
+	uint64_t spool_bytes, spool_session;	/* who asked for it */
 };
 
 struct client {
@@ -200,6 +201,10 @@ static void
 world_spool(struct ipc_in *in)
 {
 	world.spools++;
+	world.spool_session = in->id;
+	world.spool_bytes = ipc_get_u64(in);
+	if (!ipc_in_end(in))
+		abort();
 	if (world.no_spool != 0) {
 		world_no(in->id, world.no_spool);
 		return;

@@ -100,6 +100,27 @@ wait_all(void)
 		ev_loop_once(100);
 }
 
+/* In the spool when it is large. */
+static void
+fill_msg(struct store_msg *m, size_t size, uint64_t due_ms)
+{
+	store_msg_init(m);
+	m->id = store_new_id(store);
+	m->arrived_ms = ev_wall_ms();
+	m->due_ms = m->arrived_ms + due_ms;
+	m->expires_ms = m->arrived_ms + 1000000000;
+	m->account = xstrdup("alice@example.org");
+	m->cap = xstrdup("default");
+	m->env.return_path = xstrdup("alice@example.org");
+	envelope_add_rcpt(&m->env, "bob@example.net", NULL, 0);
+	store_msg_fit(m);
+	m->charge[LIMIT_MESSAGES] = 1;
+	m->size = size;
+	m->body.v = body_of(m->id, size);
+	m->body.n = size;
+	m->in_spool = size > STORE_INLINE_MAX;
+}
+
 static void
 accept_one(size_t size, uint64_t due_ms)
 {
@@ -107,28 +128,14 @@ accept_one(size_t size, uint64_t due_ms)
 	struct store_msg m;
 	int fd = -1;
 
-	store_msg_init(&m);
-	m.id = store_new_id(store);
-	m.arrived_ms = ev_wall_ms();
-	m.due_ms = m.arrived_ms + due_ms;
-	m.expires_ms = m.arrived_ms + 1000000000;
-	m.account = xstrdup("alice@example.org");
-	m.cap = xstrdup("default");
-	m.env.return_path = xstrdup("alice@example.org");
-	envelope_add_rcpt(&m.env, "bob@example.net", NULL, 0);
-	store_msg_fit(&m);
-	m.charge[LIMIT_MESSAGES] = 1;
-	m.size = size;
-	m.body.v = body_of(m.id, size);
-	m.body.n = size;
+	fill_msg(&m, size, due_ms);
 	if (large) {
 		fd = store_spool_open(store);
 		if (fd == -1 || write(fd, m.body.v, size) != (ssize_t)size)
 			_exit(4);
-		m.in_spool = true;
 	}
 	waiting++;
-	store_accept(store, &m, fd, stored_cb, NULL);
+	store_accept(store, &m, fd, stored_cb, NULL, NULL);
 	if (large)
 		store_spool_close(store, fd);
 	told->ids[told->n] = m.id;
@@ -173,7 +180,8 @@ position(uint64_t id)
 }
 
 static void
-body_cb(const uint8_t *p, size_t n, int fd, const char *errstr, void *arg)
+body_cb(const uint8_t *p, size_t n, int fd, uint32_t crc,
+    const char *errstr, void *arg)
 {
 	size_t i = *(size_t *)arg, size = told->sizes[i];
 	uint8_t *want = body_of(told->ids[i], size), *got = xmalloc(size + 1);

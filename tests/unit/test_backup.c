@@ -7,6 +7,7 @@
 
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <fcntl.h>
 #include <time.h>
 
@@ -14,6 +15,39 @@
 #include "tests/unit/ctl_world.h"
 
 #define LARGE	(700 * 1024)
+
+/* A byte of the second piece of a body that is copied is misread. */
+static bool misread;
+/* The next thread that reads one comes to it only when others have read on. */
+enum { READ_ON, READ_NEXT, READ_WAITS };
+static int slowly;
+
+static int
+reading(void)
+{
+	return __atomic_load_n(&slowly, __ATOMIC_SEQ_CST);
+}
+
+static void
+set_reading(int to)
+{
+	__atomic_store_n(&slowly, to, __ATOMIC_SEQ_CST);
+}
+
+ssize_t
+pread(int fd, void *p, size_t n, off_t at)
+{
+	ssize_t got = syscall(SYS_pread64, fd, p, n, at);
+
+	if (misread && n == VAULT_PIECE_MAX && at > 0 && got > 9)
+		((uint8_t *)p)[9] ^= 1;
+	if (n == VAULT_PIECE_MAX && reading() == READ_NEXT) {
+		set_reading(READ_WAITS);
+		while (reading() == READ_WAITS)
+			usleep(200);
+	}
+	return got;
+}
 
 /* --- asking, where a thread has a part in the answer ----------------------------- */
 
@@ -195,12 +229,15 @@ test_there_and_back(void)
 	ask_with(fd, "queue restore");
 	ok(answer("restored") == 0 && answer("left_since") == 1,
 	    "what has left is left");
+	ok(strstr(said.end, "1 message left this queue since") != NULL &&
+	    strstr(said.end, "--again") != NULL, "and how it comes back: %s",
+	    said.end);
 	ask_with(fd, "queue restore again=yes");
 	ok(answer("restored") == 1 && answer("queued_already") == 2,
 	    "unless it is asked for");
 	ask("queue list restored=yes");
 	ok(said.rows == 1 && strstr(said.all, id[0]) != NULL &&
-	    strstr(said.all, "held by admin") != NULL, "and then held");
+	    strstr(said.all, "held by restore") != NULL, "and then held");
 
 	lose_everything();
 	ask_with(fd, "queue restore dry-run=yes");
@@ -356,6 +393,101 @@ test_damage(void)
 	close(fd);
 }
 
+/* A disk that misreads does not make a sound backup of it. */
+static void
+test_misread(void)
+{
+	char id[STORE_ID_LEN + 1];
+	int fd = new_file();
+
+	waiting(A, "x@example.net", id);
+	large(LARGE);
+	defer_all();
+	misread = true;
+	*world_log = '\0';
+	ask_with(fd, "queue backup");
+	misread = false;
+	ok(said.code == CTL_IN_PART && answer("messages") == 1 &&
+	    answer("unreadable") == 1, "a body that is misread: %s",
+	    said.end);
+	ok(strstr(world_log, "is not in the backup: its spool file was not "
+	    "read as it was written") != NULL, "the log names it");
+	ask("queue remove all=yes");
+	ask_with(fd, "queue restore again=yes");
+	ok(said.code == CTL_OK && answer("restored") == 1 &&
+	    answer("damaged") == 1, "it does not come back: %s", said.end);
+	ask("queue remove all=yes");
+	close(fd);
+}
+
+/* One has read a piece, and writes it only when the other is done. */
+static void
+test_two_at_once(void)
+{
+	int fd = new_file(), second = new_file();
+	time_t until = time(NULL) + PATIENCE_SEC;
+	bool whole;
+
+	large(LARGE);
+	defer_all();
+	set_reading(READ_NEXT);
+	file = dup(fd);
+	begin_as(OTHER, "queue backup");
+	while (reading() == READ_NEXT && time(NULL) < until)
+		turn();
+	is_int(reading(), READ_WAITS, "a backup that is slow");
+	ask_with(second, "queue backup");
+	ok(said.code == CTL_OK && answer("messages") == 1, "another one "
+	    "meanwhile: %s", said.end);
+	set_reading(READ_ON);
+	while (aside.ended == 0 && time(NULL) < until)
+		turn();
+	ok(aside.ended == 1 && aside.code == CTL_OK, "and the slow one: %s",
+	    aside.end);
+	lose_everything();
+	ask_with(fd, "queue restore");
+	ok(said.code == CTL_OK && answer("restored") == 1, "it is sound: %s",
+	    said.end);
+	ask("queue release restored=yes");
+	is_int(deliver_all(&whole), 1, "it is delivered");
+	ok(whole, "byte for byte");
+	close(second);
+	close(fd);
+}
+
+/* No room to keep a large body. */
+static void
+test_full(void)
+{
+	int fd = new_file(), content = new_file();
+	char *p = body_of(LARGE);
+
+	large(LARGE);
+	defer_all();
+	ask_with(fd, "queue backup");
+	ask("queue remove all=yes");
+	store_memory_set_full(world.store, true);
+	ask_with(fd, "queue restore again=yes");
+	ok(said.code == CTL_TEMPORARY && answer("restored") == 0 &&
+	    strstr(said.end, "make room") != NULL, "restored on a full disk: "
+	    "%s", said.end);
+	if (pwrite(content, p, LARGE, 0) != LARGE)
+		fatal("memfd");
+	ask_with(content, "queue import from=alice@example.org "
+	    "to=z@example.net");
+	is_int(said.code, CTL_TEMPORARY, "imported on one: %s", said.end);
+	ok(store_count(world.store) == 0 && live_count(world.live) == 0,
+	    "nothing is queued");
+	store_memory_set_full(world.store, false);
+	ask_with(fd, "queue restore again=yes");
+	ok(said.code == CTL_OK && answer("restored") == 1, "with room: %s",
+	    said.end);
+	ask("queue remove all=yes");
+	free(p);
+	close(content);
+	close(fd);
+}
+
 static void
 test_trouble(void)
 {
@@ -396,6 +528,60 @@ test_trouble(void)
 	ask("queue remove all=yes");
 }
 
+static int
+backup_of(uint64_t id)
+{
+	static const char body[] = "Subject: from elsewhere\r\n\r\n";
+	struct store_msg m;
+	struct buf b;
+	int fd = new_file();
+
+	store_msg_init(&m);
+	m.id = id;
+	m.arrived_ms = ev_wall_ms();
+	m.due_ms = m.arrived_ms;
+	m.expires_ms = m.arrived_ms + 1000000;
+	m.account = xstrdup("alice@example.org");
+	m.cap = xstrdup("default");
+	m.device = xstrdup("");
+	m.env.return_path = xstrdup("alice@example.org");
+	envelope_add_rcpt(&m.env, "z@example.net", NULL, 0);
+	store_msg_fit(&m);
+	m.size = sizeof(body) - 1;
+	buf_init(&b, VAULT_FRAME_MAX);
+	vault_put_head(&b, &(struct vault_head){ .store = 1 });
+	vault_put_msg(&b, &m, (const uint8_t *)body, m.size);
+	vault_put_end(&b, 1);
+	if (write(fd, b.data, b.len) != (ssize_t)b.len)
+		fatal("memfd");
+	buf_clear(&b);
+	store_msg_clear(&m);
+	return fd;
+}
+
+/* Its clock is a day ahead of ours. */
+static void
+test_ahead(void)
+{
+	uint64_t id = (ev_wall_ms() + 86400000) << 20;
+	int fd = backup_of(id);
+
+	ask_with(fd, "queue restore");
+	ok(said.code == CTL_OK && answer("restored") == 1, "of a day ahead: %s",
+	    said.end);
+	ask("queue list");
+	is_int(said.rows, 1, "it is seen");
+	ok(store_new_id(world.store) > id, "and no other gets its id");
+	ask("queue remove all=yes");
+	is_int(store_count(world.store), 0, "and it can go");
+	close(fd);
+	fd = backup_of((uint64_t)STORE_ID_MAX + 1);
+	ask_with(fd, "queue restore");
+	ok(said.code != CTL_OK && strstr(said.end, "is damaged") != NULL &&
+	    store_count(world.store) == 0, "of no clock: %s", said.end);
+	close(fd);
+}
+
 /* The rate is kept. */
 static void
 test_pace(void)
@@ -427,7 +613,11 @@ main(void)
 	test_under_way();
 	test_bounced_meanwhile();
 	test_damage();
+	test_misread();
+	test_two_at_once();
+	test_full();
 	test_trouble();
+	test_ahead();
 	test_pace();
 	world_disconnect(&smtpd);
 	world_disconnect(&relay);

@@ -58,6 +58,12 @@ test_counts(void)
 	ok(ids.unique == 100001, "another recipient is another");
 	ids_add(&ids, &id, i % 3);
 	ok(ids.duplicate == 1, "the same is the same");
+	id.rcpts = 1;
+	id.message = 1 << 20;
+	ids_add(&ids, &id, 0);
+	ok(ids_has(&ids, 1 << 20) && !ids_has(&ids, (1 << 20) + 1) &&
+	    !ids_has(&ids, UINT32_MAX), "asked for one of them");
+	id.rcpts = 3;
 	ids_add(&ids, &id, 3);
 	ids_add(&ids, &other, 0);
 	ok(ids.strange == 2, "no such recipient, and another run");

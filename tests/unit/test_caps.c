@@ -206,6 +206,32 @@ test_never_exceeded(uint32_t window_sec, uint64_t count, uint64_t step_ms)
 	ok(least_wait_ok, "the time to retry is always true");
 }
 
+/* What did not get in after all is as if it had never been charged. */
+static void
+test_taken_back(void)
+{
+	uint64_t ten[LIMIT_KINDS] = { 1, 10, 0, 1 }, used[LIMIT_KINDS];
+	uint64_t now = T0 + 30 * 60000 + 500;
+
+	limits[0] = (struct conf_limit){ LIMIT_RECIPIENTS, 100, 3600 };
+	limits[1] = (struct conf_limit){ LIMIT_RECIPIENTS, 40, 60 };
+	fresh(2);
+	send("a", 10, 1, now - 61000);
+	send("a", 10, 1, now);
+	send("a", 10, 1, now + 1000);
+	caps_take_back(caps, "a", ten, now);
+	is_int(caps_recipients_left(caps, cap(), "a", now + 1000, 1000), 30,
+	    "what is taken back leaves the short window");
+	caps_used(caps, "a", 3600, now + 1000, used);
+	ok(used[LIMIT_MESSAGES] == 2 && used[LIMIT_RECIPIENTS] == 20,
+	    "and the long one");
+	is_int(send("a", 31, 1, now + 1000), CAPS_LATER, "and no more");
+	caps_take_back(caps, "a", ten, now - 86400000);
+	caps_take_back(caps, "b", ten, now);
+	caps_used(caps, "a", 3600, now + 1000, used);
+	is_int(used[LIMIT_RECIPIENTS], 20, "what no window has stays so");
+}
+
 static void
 test_restart(void)
 {
@@ -299,6 +325,7 @@ main(void)
 	test_never_exceeded(3599, 30, 200000);
 	test_never_exceeded(3600, 50, 120000);
 	test_never_exceeded(86400, 500, 200000);
+	test_taken_back();
 	test_restart();
 	test_clock_set_back();
 	test_reload();

@@ -205,6 +205,20 @@ static const struct script scripts[] = {
 	    ONE, TWO, "C:BDAT 0 LAST", "S:250 ok", "S:250 ok", "S:250 ok",
 	    "S:250 ok", BYE }, .msg = { .body = "" } },
 
+	/* A file that is not what it was when it was stored. */
+	{ AS("misread at once", "DD", "4.3.0"), .steps = { PIPED_GO, "N" },
+	    .msg = { .size = 128, .misread = true }, .says = "as it was stored" },
+	{ AS("misread in the last piece", "DD", "4.3.0"), .steps = { PIPED_GO, LINE,
+	    "H" }, .msg = { .size = 128000, .misread = true },
+	    .says = "as it was stored" },
+	{ AS("misread behind BDAT", "DD", "4.3.0"), .steps = { PIPED_BDAT, MAIL,
+	    ONE, TWO, "C:BDAT 128 LAST", "N" },
+	    .msg = { .size = 128, .misread = true } },
+	{ AS("misread in the last piece behind BDAT", "DD", "4.3.0"), .steps = {
+	    PIPED_BDAT, MAIL, ONE, TWO, "S:250 ok", "S:250 ok", "S:250 ok",
+	    "C:BDAT 128000 LAST", LINE, "H" },
+	    .msg = { .size = 128000, .misread = true } },
+
 	/* What the next hop takes, and what the message needs. */
 	{ AS("too large for it", "FF", "5.3.4"), .steps = { HELLO, "S:250-sink",
 	    "S:250 SIZE 10", BYE } },

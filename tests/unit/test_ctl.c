@@ -7,10 +7,27 @@
 
 #include <sys/mman.h>
 
+#include "queue/ctl_handed.h"
+#include "queue/life.h"
+#include "queue/life_report.h"
+#include "queue/rooms.h"
 #include "queue/route.h"
 #include "tests/unit/ctl_world.h"
 
 /* --- tests ---------------------------------------------------------------------------- */
+
+/* One argument with blanks in it. */
+static void
+begin_with(const char *words, const char *arg)
+{
+	const char *argv[3] = { "queue", strchr(words, ' ') + 1, arg };
+	int i;
+
+	memset(&said, 0, sizeof(said));
+	ctl_request(&world, 7, 3, argv);
+	for (i = 0; i < 4000 && said.ended == 0; i++)
+		world_turn(1);
+}
 
 static void
 test_filters(void)
@@ -27,6 +44,7 @@ test_filters(void)
 		{ " hop=up", 3 }, { " hop=up/x", 0 },
 		{ " older=1m", 3 }, { " older=1h", 0 }, { " newer=1h", 3 },
 		{ " newer=1m", 0 }, { " state=waiting", 3 },
+		{ " from=@[192.0.2.1]", 0 },
 		{ " state=sending", 0 }, { " reason=FULL", 3 },
 		{ " reason=4.2.2", 3 }, { " reason=4.2", 0 },
 		{ " limit=2", 2 }, { " limit=2 to=example.com", 2 },
@@ -34,7 +52,10 @@ test_filters(void)
 	};
 	static const char *const wrong[] = { " older=0", " older=x",
 	    " newer=99999999999999999999", " limit=0", " state=gone",
-	    " colour=red", " x", " 0000000000001 to=x", " upto=x", " =x" };
+	    " colour=red", " x", " 0000000000001 to=x", " upto=x", " =x",
+	    " to=alice", " to=foo@", " from=@", " to=a@b@c d", " from=",
+	    " to=@example.net to=@example.com", " older=1h older=1m",
+	    " state=held state=waiting" };
 	char id[3][STORE_ID_LEN + 1];
 	size_t i;
 
@@ -51,6 +72,16 @@ test_filters(void)
 		ask("queue list%s", wrong[i]);
 		is_int(said.code, CTL_USAGE, "misuse: %s", said.end);
 	}
+	ask("queue remove to=@example.net to=@example.com");
+	ok(strstr(said.end, "--to is given twice") != NULL &&
+	    store_count(world.store) == 3, "which of two is not guessed: %s",
+	    said.end);
+	begin_with("queue list", "state=in line");
+	is_str(said.end, CTL_NOTHING, "a state as it is shown");
+	ask("queue hold account=nobody");
+	is_str(said.end, CTL_NOTHING, "an order that fits none");
+	ask("queue stats to=@example.edu");
+	is_str(said.end, CTL_NOTHING, "no statistics of none");
 	ask("queue list %s %s", id[0], id[2]);
 	is_int(said.rows, 2, "by id");
 	ask("queue list 0000000000001 %s", id[2]);
@@ -59,6 +90,9 @@ test_filters(void)
 	ok(strstr(said.all, "destination=example.com;messages=2;recipients=2;")
 	    != NULL && strstr(said.all, "reason=4.2.2 452 full;") != NULL,
 	    "statistics");
+	ask("queue stats by=account");
+	ok(said.rows == 2 && strstr(said.all, "account=" A ";messages=2;"
+	    "recipients=3;") != NULL, "an account has one row");
 	ask("queue stats by=hop");
 	ok(said.rows == 1 && strstr(said.all, "hop=up;messages=3;recipients=4")
 	    != NULL, "by next hop");
@@ -78,7 +112,10 @@ test_show(void)
 
 	waiting(A, "x@example.net", id);
 	ask("queue show %s", id);
-	ok(strstr(said.all, "recipient=x@example.net;state=pending;notify=;"
+	ok(strncmp(said.all, "kind=message;id=", 16) == 0 &&
+	    strstr(said.all, "\nkind=envelope;") != NULL &&
+	    strstr(said.all, "\nkind=event;") != NULL, "each says what it is");
+	ok(strstr(said.all, "\nkind=recipient;recipient=x@example.net;state=pending;notify=;"
 	    "orcpt=;status=4.2.2;relay=mx.example.net;answer=452 full;") !=
 	    NULL, "recipient, state and answer");
 	ok(strstr(said.all, "times=1;what=deferred 4.2.2 by mx.example.net: "
@@ -155,6 +192,9 @@ test_hold(void)
 	ask("queue hold %s", id);
 	ok(strstr(said.end, "at a next hop right now") != NULL,
 	    "is held when that has answered");
+	ask("queue list state=sending");
+	ok(strstr(said.all, "state=sending, then held;") != NULL,
+	    "which a list tells: %s", said.all);
 	world_say(&relay, &j, 0, OUTCOME_DELIVERED, "2.0.0", "ok");
 	world_say(&relay, &j, 1, OUTCOME_DEFERRED, "4.0.0", "later");
 	world_end(&relay, &j, true);
@@ -167,6 +207,42 @@ test_hold(void)
 	ask("queue hold from=<>");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
 	is_int(store_count(world.store), 0, "was under way when it was held");
+
+	submit(A, "x@example.net", id);
+	ok(world_job(&relay, &j), "another");
+	ask("queue list %s", id);
+	ok(strstr(said.all, "state=sending;") != NULL, "is sent");
+	ask("queue remove %s", id);
+	ask("queue list %s", id);
+	ok(strstr(said.all, "state=sending, then removed;") != NULL,
+	    "and goes, whatever is said there: %s", said.all);
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	is_int(store_count(world.store), 0, "removed");
+}
+
+/* What a route's budget keeps back says so, until it was tried. */
+static void
+test_paced(void)
+{
+	char id[2][STORE_ID_LEN + 1];
+	struct world_job j;
+
+	world_routes[0].per_minute = 1;
+	submit(A, "x@example.net", id[0]);
+	ok(world_job(&relay, &j), "the first one goes");
+	submit(A, "y@example.net", id[1]);
+	ask("queue list %s", id[1]);
+	ok(strstr(said.all, "state=in line;") != NULL && strstr(said.all,
+	    "reason=route up may begin no more than 1 a minute;") != NULL,
+	    "the next one waits: %s", said.all);
+	ask("queue list %s", id[0]);
+	ok(strstr(said.all, "reason=;") != NULL, "not the first: %s", said.all);
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_step(60000);
+	ok(delivered(), "in its minute");
+	world_routes[0].per_minute = 0;
+	submit(A, "x@example.net", id[0]);
+	ok(delivered(), "and without a budget at once");
 }
 
 /* In line, with no relay there: nothing has been tried of it yet. */
@@ -221,8 +297,7 @@ test_redirect(void)
 	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
 	world_conf.routes.n = 1;
 	ask("queue show %s", id);
-	ok(strstr(said.all, "route=detour is gone from postern.conf; it goes "
-	    "by up;") != NULL, "a route that is gone is said to be");
+	ok(strstr(said.all, "route=detour;instead=up;") != NULL, "a route that is gone is said to be");
 	ask("queue list route=detour");
 	is_int(said.code, CTL_NOT_FOUND, "%s", said.end);
 	ask("queue stats hop=smtp://192.0.2.1");
@@ -237,6 +312,54 @@ test_redirect(void)
 	    "a route that is gone from the configuration holds nothing up");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
 	is_int(store_count(world.store), 0, "delivered");
+}
+
+static int
+warnings(const char *of)
+{
+	const char *at = world_log;
+	int n = 0;
+
+	world_turn(50);
+	for (; (at = strstr(at, of)) != NULL; at++)
+		n++;
+	return n;
+}
+
+/* A reload that takes a route away says what had been redirected there. */
+static void
+test_route_gone(void)
+{
+	static const char gone[] = "route=detour is gone from postern.conf, "
+	    "and 2 messages had been redirected there";
+	struct queue_conf without = world_conf;
+	char id[3][STORE_ID_LEN + 1];
+	int i;
+
+	for (i = 0; i < 3; i++)
+		waiting(A, "x@example.net", id[i]);
+	world_conf.routes.n = 2;
+	queue_reconf(&world, &world_conf);
+	world_disconnect(&relay);
+	ask("queue redirect detour %s", id[0]);
+	ask("queue hold %s", id[1]);
+	ask("queue redirect detour %s", id[1]);
+	queue_reconf(&world, &world_conf);
+	world_log[0] = '\0';
+	is_int(warnings("gone from"), 0, "a reload that takes none is silent");
+	queue_reconf(&world, &without);
+	is_int(warnings(gone), 1, "one that takes a route tells: %s",
+	    world_log);
+	queue_reconf(&world, &without);
+	is_int(warnings(gone), 1, "once");
+	queue_reconf(&world, &world_conf);
+	queue_reconf(&world, &without);
+	queue_reconf(&world, &world_conf);
+	is_int(warnings(gone), 1, "not when the route is back");
+	world_conf.routes.n = 1;
+	queue_reconf(&world, &world_conf);
+	ask("queue remove all=yes");
+	world_connect(&relay, ROLE_RELAY, 0);
 }
 
 /* FUTURERELEASE: orders keep the hour that a sender has set, unless it is named. */
@@ -319,7 +442,7 @@ test_full_disk(void)
 
 	world_conf.segment_bytes = 8 << 20;
 	waiting(A, "x@example.net", id);
-	store_memory_set_room(world.store, 8 * 1024);
+	store_memory_set_room(world.store, 2 * 1024);
 	order("remove", id);
 	is_int(said.code, CTL_TEMPORARY, "no room for an order");
 	ok(strstr(said.end, "0 messages removed; the disk is full") != NULL,
@@ -332,10 +455,19 @@ test_full_disk(void)
 	submit(A, "z@example.net", other);
 	ask("queue remove %s", other);
 	is_str(said.end, "1 message removed.", "but for what does");
+	submit(A, "z@example.net", other);
+	store_memory_set_room(world.store, 6 * 1024);
+	order("remove", other);
+	is_int(said.code, CTL_OK, "which takes next to nothing");
 	store_memory_set_room(world.store, 1024 * 1024);
 	world_step(2000);
 	ok(world_job(&relay, &j), "with room for its end it begins");
-	store_memory_set_room(world.store, 64 * 1024);
+	store_memory_set_unsettled(world.store, 40000);
+	order("remove", id);
+	is_int(said.code, CTL_TEMPORARY, "nor does one wait for good for an "
+	    "index that does not come along");
+	store_memory_set_unsettled(world.store, 0);
+	store_memory_set_room(world.store, 6 * 1024);
 	submit(A, "y@example.net", id);
 	order("remove", id);
 	is_int(said.code, CTL_TEMPORARY, "no order takes what is kept for that");
@@ -424,6 +556,9 @@ test_import(void)
 		{ "to=a@b hold=2", "x\r\n" }, { "to=a@b size=3", "x\r\n" },
 		{ "to=a@b from=c@d from=c@d", "x\r\n" },
 		{ "to=a@b a-name-that-is-too-long=1", "x\r\n" },
+		{ "to=a@b route=nowhere", "x\r\n" },
+		{ "to=a@b as=x", "x\r\n" },
+		{ "to=a@b doubted=1", "x\r\n" },
 		{ "to=a@b", "x\n" }, { "to=a@b", "x\ry\r\n" },
 		{ "to=a@b", "x\r\ny\r" },
 	};
@@ -467,6 +602,293 @@ test_import(void)
 	free(large);
 }
 
+/* An id, as posternctl is handed it before it sends a message. */
+static void
+hand_out(char id[STORE_ID_LEN + 1])
+{
+	char self[STORE_ID_LEN + 1], of[STORE_ID_LEN + 1] = "";
+
+	store_id_text(store_identity(world.store), self);
+	ask("queue import ids=1");
+	ok(said.rows == 1 && sscanf(said.all, "id=%13[0-9a-z]-%13[0-9a-z];",
+	    of, id) == 2 && strcmp(of, self) == 0,
+	    "an id is handed out, with its queue");
+}
+
+/* How it is sent: NULL is for this queue's own. */
+static const char *
+words_as(const char *of, const char *id)
+{
+	static char words[100];
+	char self[STORE_ID_LEN + 1];
+
+	store_id_text(store_identity(world.store), self);
+	snprintf(words, sizeof(words), "queue import to=x@example.net "
+	    "as=%s-%s", of != NULL ? of : self, id);
+	return words;
+}
+
+static void
+send(const char *id)
+{
+	give(WORLD_BODY, strlen(WORLD_BODY));
+	ask("%s", words_as(NULL, id));
+}
+
+/* Sent once more behind an interruption, a message is queued once. */
+static void
+test_import_again(void)
+{
+	char id[STORE_ID_LEN + 1], other[STORE_ID_LEN + 1], far[32];
+	int i;
+	struct world_job j;
+
+	hand_out(id);
+	/* Twice at once. */
+	give(WORLD_BODY, strlen(WORLD_BODY));
+	begin(words_as(NULL, id));
+	send(id);
+	for (i = 0; i < 400 && said.ended < 2; i++)
+		world_step(25);
+	is_int(said.ended, 2, "sent twice at once");
+	is_int(store_count(world.store), 1, "taken once");
+	ok(delivered(), "and delivered");
+	hand_out(id);
+	send(id);
+	ok(said.code == CTL_OK && strstr(said.all, id) != NULL &&
+	    strstr(said.all, "known=false;doubted=false;") != NULL,
+	    "taken under its id: %s", said.all);
+	send(id);
+	ok(said.code == CTL_OK && strstr(said.all, "known=true;") != NULL,
+	    "sent again it is known");
+	is_int(store_count(world.store), 1, "and there once");
+	ok(delivered(), "delivered");
+	send(id);
+	ok(strstr(said.all, "known=true;") != NULL && store_count(
+	    world.store) == 0, "nor does it come back then");
+
+	hand_out(id);
+	handed_clear();		/* another process */
+	send(id);
+	ok(said.code == CTL_OK && strstr(said.all, "doubted=true;") != NULL,
+	    "of an id from before nobody knows");
+	ok(!world_job(&relay, &j), "so it is held");
+	send(id);
+	ok(strstr(said.all, "known=true;") != NULL && store_count(
+	    world.store) == 1, "once");
+	ask("queue list");
+	ok(strstr(said.all, "state=held by import;") != NULL, "which is said");
+	ask("queue show %s", id);
+	ok(strstr(said.all, DOUBTED_NOTE) != NULL, "with its reason");
+	handed_clear();
+	send(id);
+	ok(strstr(said.all, "known=true;") != NULL && store_count(
+	    world.store) == 1, "one that is queued is known to all");
+	ask("queue remove %s", id);
+
+	hand_out(id);
+	hand_out(other);
+	give(WORLD_BODY, strlen(WORLD_BODY));
+	begin("queue import to=x@example.net as=0");
+	is_int(said.code, CTL_FAILED, "no id");
+	snprintf(far, sizeof(far), "%.*s", STORE_ID_LEN, "zzzzzzzzzzzzz");
+	send(far);
+	is_int(said.code, CTL_FAILED, "an id that is to come: %s", said.end);
+	ask("queue import ids=100000");
+	is_int(said.code, CTL_USAGE, "%s", said.end);
+	is_int(store_count(world.store), 0, "nothing is queued");
+}
+
+/* That something is being removed says nothing of a message sent again. */
+static void
+test_import_leaving(void)
+{
+	char id[STORE_ID_LEN + 1];
+
+	hand_out(id);
+	handed_clear();		/* another process */
+	store_memory_set_leaving(world.store, true);
+	give(WORLD_BODY, strlen(WORLD_BODY));
+	begin(words_as(NULL, id));
+	world_turn(200);
+	ok(said.ended == 0 && said.rows == 0,
+	    "while another is being removed nothing is said: %s", said.all);
+	store_memory_set_leaving(world.store, false);
+	world_step(1000);
+	world_turn(200);
+	ok(said.ended == 1 && strstr(said.all, "known=false;doubted=true;") !=
+	    NULL && store_count(world.store) == 1,
+	    "then it is queued: %s", said.all);
+	ask("queue remove %s", id);
+}
+
+/* Ids that this queue never handed out, which it may have had all the same. */
+static void
+test_import_foreign(void)
+{
+	char id[STORE_ID_LEN + 1], next[STORE_ID_LEN + 1], want[200];
+	static const char far[] = "0000000000009";
+	int i;
+
+	hand_out(id);
+	send(id);
+	is_int(store_count(world.store), 1, "one is queued");
+	give(WORLD_BODY, strlen(WORLD_BODY));
+	ask("%s", words_as("0000000000007", id));
+	ok(said.code == CTL_FAILED && store_count(world.store) == 1,
+	    "the same id of another queue is not taken: %s", said.end);
+	/* What was under way there comes with an id of ours, and in doubt. */
+	hand_out(id);
+	for (i = 0; i < 3; i++) {
+		if (i == 2)
+			handed_clear();		/* another process */
+		give(WORLD_BODY, strlen(WORLD_BODY));
+		ask("%s doubted=0000000000007-%s", words_as(NULL, id), far);
+		ok(strstr(said.all, i == 0 ? "known=false;doubted=true;" :
+		    "known=true;doubted=false;") != NULL &&
+		    strstr(said.all, id) != NULL && store_count(world.store) ==
+		    2, "time %d: it is queued once: %s", i, said.all);
+	}
+	ask("queue list state=held");
+	is_int(said.rows, 1, "on hold");
+	ok(strstr(said.all, "state=held by import;") != NULL, "which is said");
+	ask("queue show %s", id);
+	snprintf(want, sizeof(want), "%s, as %s of another server's queue;",
+	    DOUBTED_NOTE, far);
+	ok(strstr(said.all, want) != NULL, "with what it was there: %s",
+	    said.all);
+	store_id_text(store_new_id(world.store), next);
+	hand_out(id);
+	send(next);
+	ok(strstr(said.all, "known=false;doubted=true;") != NULL &&
+	    strstr(said.all, next) != NULL && store_count(world.store) == 3,
+	    "one that was given to something else is not known: %s", said.all);
+	give(WORLD_BODY, strlen(WORLD_BODY));
+	ask("queue import to=x@example.net as=%s", id);
+	is_int(said.code, CTL_FAILED, "nor is one without its queue an id");
+	delivered();
+	ask("queue remove all=yes");
+	is_int(store_count(world.store), 0, "all are removed");
+}
+
+static char *
+lines(size_t len)
+{
+	char *large = xmalloc(len);
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		large[i] = i % 64 == 62 ? '\r' : i % 64 == 63 ? '\n' : 'x';
+	return large;
+}
+
+static void
+later_cb(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/*
+ * From who was killed and from his successor, while the first one's body is
+ * being written, for which there turns out to be no room.
+ */
+static void
+test_import_full(void)
+{
+	char id[STORE_ID_LEN + 1];
+	struct store_msg m;
+	struct live_msg *lm;
+	bool there = false;
+
+	hand_out(id);
+	handed_clear();		/* another process */
+	store_msg_init(&m);
+	m.id = store_id_parse(id);
+	m.account = xstrdup("");
+	m.cap = xstrdup("");
+	m.env.return_path = xstrdup("");
+	envelope_add_rcpt(&m.env, "x@example.net", NULL, 0);
+	store_msg_fit(&m);
+	lm = life_accept(&world, &m, (const uint8_t *)WORLD_BODY,
+	    strlen(WORLD_BODY), -1, later_cb, NULL, &there);
+	give(WORLD_BODY, strlen(WORLD_BODY));
+	begin(words_as(NULL, id));
+	world_step(1000);
+	ok(there && said.ended == 0 && said.rows == 0,
+	    "one that is not durable yet is not known: %s", said.all);
+	store_remove(world.store, &lm->m, NULL, NULL, NULL);
+	life_refused(lm);
+	world_step(1000);
+	ok(said.ended == 1 && strstr(said.all, "known=false;doubted=true;") !=
+	    NULL && store_count(world.store) == 1,
+	    "as there was no room for it, it is queued: %s", said.all);
+	ask("queue remove %s", id);
+}
+
+/* Both are large enough to take turns. */
+static void
+test_import_twice(void)
+{
+	size_t len = 320000;
+	char id[STORE_ID_LEN + 1], *large = lines(len);
+	int i;
+
+	hand_out(id);
+	handed_clear();
+	give(large, len);
+	begin(words_as(NULL, id));
+	give(large, len);
+	begin(words_as(NULL, id));
+	for (i = 0; i < 400 && said.ended < 2; i++)
+		world_step(25);
+	ok(said.ended == 2 && said.code == CTL_OK && strstr(said.all,
+	    "known=true;") != NULL, "an unknown id twice at once: %s", said.all);
+	is_int(store_count(world.store), 1, "is taken once");
+	ask("queue remove %s", id);
+	is_int(store_count(world.store), 0, "and removed at once");
+	send(id);
+	ok(strstr(said.all, "known=true;") != NULL, "nor does it come back");
+
+	/* One that could not be taken is in doubt when it comes again. */
+	hand_out(id);
+	handed_clear();
+	give("x\n", 2);
+	ask("%s", words_as(NULL, id));
+	is_int(said.code, CTL_FAILED, "refused: %s", said.end);
+	send(id);
+	ok(strstr(said.all, "doubted=true;") != NULL, "in doubt: %s", said.all);
+	ask("queue remove %s", id);
+	free(large);
+}
+
+/* Beyond a bound the oldest are not known any more, which is safe. */
+static void
+test_handed(void)
+{
+	uint64_t i;
+
+	handed_clear();
+	is_int(handed_look(7), HANDED_UNKNOWN, "from before");
+	for (i = 10; i < 10 + HANDED_MAX; i++)
+		handed_add(2 * i);
+	is_int(handed_look(20), HANDED_OPEN, "open");
+	is_int(handed_look(21), HANDED_UNKNOWN, "nothing between them is");
+	handed_close(22);
+	is_int(handed_look(22), HANDED_USED, "used");
+	handed_close(5);
+	is_int(handed_look(5), HANDED_USED, "so is an old one that came");
+	handed_add(2 * i);
+	is_int(handed_look(20), HANDED_OPEN, "all have room");
+	handed_add(2 * i + 2);
+	is_int(handed_look(20), HANDED_UNKNOWN, "the oldest is forgotten");
+	is_int(handed_look(24), HANDED_OPEN, "no other");
+	for (i = 0; i < HANDED_USED_MAX - 1; i++)
+		handed_close(1000000 + i);
+	is_int(handed_look(22), HANDED_UNKNOWN, "and so are the first used");
+	is_int(handed_look(5), HANDED_USED, "behind many");
+	handed_clear();
+}
+
 static void
 test_export(void)
 {
@@ -486,7 +908,32 @@ test_export(void)
 	slow = false;
 	ask("queue export 0000000000001");
 	is_int(said.code, CTL_NOT_FOUND, "none such");
+	ask("queue export device=x");
+	is_int(said.code, CTL_USAGE, "%s", said.end);
 	ask("queue remove all=yes");
+}
+
+/* A large body that the disk gives differently the second time. */
+static void
+test_export_misread(void)
+{
+	size_t len = 320000;
+	char id[STORE_ID_LEN + 1], *large = lines(len);
+
+	hand_out(id);
+	handed_clear();
+	give(large, len);
+	ask("%s", words_as(NULL, id));
+	ask("queue export %s", id);
+	ok(said.code == CTL_OK && said.texts == len, "a large one: %s",
+	    said.end);
+	store_memory_set_misread(world.store, true);
+	ask("queue export %s", id);
+	ok(said.code == CTL_FAILED && said.texts < len && strstr(said.end,
+	    "cannot be read") != NULL, "misread: %s", said.end);
+	store_memory_set_misread(world.store, false);
+	ask("queue remove %s", id);
+	free(large);
 }
 
 static void
@@ -511,6 +958,61 @@ test_misuse(void)
 	    != NULL, "caps");
 }
 
+/* One whose sender is to hear of its delivery. */
+static void
+relayed(char id[STORE_ID_LEN + 1], struct world_job *j)
+{
+	struct ticket t = world_ticket(0, session++, A);
+	struct envelope e;
+	struct world_no no;
+
+	envelope_init(&e);
+	e.return_path = xstrdup(A);
+	envelope_add_rcpt(&e, "x@example.net", NULL, NOTIFY_SUCCESS);
+	world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+	envelope_clear(&e);
+	ok(world_submitted(&smtpd, &no, id) && world_job(&relay, j),
+	    "at a next hop");
+}
+
+/* Delivered, and its sender is to hear so, for which there is no room yet. */
+static void
+test_told_later(void)
+{
+	struct world_job j;
+	char id[STORE_ID_LEN + 1];
+
+	relayed(id, &j);
+	store_memory_set_room(world.store, 4 * 1024);
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	ask("queue list %s", id);
+	ok(strstr(said.all, "state=waiting;") != NULL && strstr(said.all,
+	    "reason=delivered; the report of it waits for room on the disk;") !=
+	    NULL, "it has not failed: %s", said.all);
+	ask("queue list state=failed");
+	is_int(said.rows, 0, "nor is it taken for that");
+	store_memory_set_room(world.store, UINT64_MAX);
+	ask("queue list %s", id);
+	ok(strstr(said.all, "reason=delivered; the report of it waits;") !=
+	    NULL, "when there is room, it does not wait for that: %s",
+	    said.all);
+	world_step(LIFE_PUT_OFF_MS + 1000);
+	ok(delivered(), "with room its sender hears");
+
+	relayed(id, &j);
+	ask("queue hold %s", id);
+	store_memory_set_room(world.store, 4 * 1024);
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	ask("queue list %s", id);
+	ok(strstr(said.all, "state=held by admin;") != NULL && strstr(said.all,
+	    "reason=delivered; the report of it waits;") != NULL,
+	    "nor does one that is held: %s", said.all);
+	store_memory_set_room(world.store, UINT64_MAX);
+	ask("queue release %s", id);
+	world_step(LIFE_PUT_OFF_MS + 1000);
+	ok(delivered(), "released, it is told of");
+}
+
 /* A status that the answer has in it is told once. */
 static void
 test_reasons(void)
@@ -525,6 +1027,26 @@ test_reasons(void)
 	ask("queue stats to=@busy.example");
 	ok(strstr(said.all, "reason=451 4.3.0 busy;") != NULL,
 	    "by reason: %s", said.all);
+	submit(A, "v@busy.example", id);
+	while (world_job(&relay, &j))
+		world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.1",
+		    "450 <v@busy.example> is busy");
+	ask("queue stats to=v@busy.example");
+	ok(strstr(said.all, "reason=4.2.1 450 * is busy;") != NULL,
+	    "without the recipient: %s", said.all);
+	begin_with("queue list", "reason=4.2.1 450 * is busy");
+	ok(said.rows == 1 && strstr(said.all, id) != NULL,
+	    "and it is found by that");
+	ask("queue remove all=yes counts=yes");
+	ok(strstr(said.all, "done=2 messages removed.;removed=2;at_next_hop=0;"
+	    "later=0;already=0;on_hold=0;kept=0;failed=0;missing=0;") != NULL,
+	    "in numbers: %s", said.all);
+	ask("queue remove to=@nowhere.example counts=yes");
+	ok(strstr(said.all, "done=" CTL_NOTHING ";removed=0;") != NULL,
+	    "none, too");
+	ask("queue flush to=@busy.example");
+	ok(said.code == CTL_USAGE && strstr(said.end, "queue retry FILTER") !=
+	    NULL, "a flush is for all: %s", said.end);
 }
 
 int
@@ -539,14 +1061,24 @@ main(void)
 	test_show();
 	test_hold();
 	test_in_line();
+	test_paced();
 	test_redirect();
+	test_route_gone();
 	test_kept();
 	test_full_disk();
 	test_flow();
 	test_import();
+	test_import_again();
+	test_import_leaving();
+	test_import_foreign();
+	test_import_full();
+	test_import_twice();
+	test_handed();
 	test_export();
+	test_export_misread();
 	test_misuse();
 	test_reasons();
+	test_told_later();
 	world_disconnect(&smtpd);
 	world_disconnect(&relay);
 	world_close();

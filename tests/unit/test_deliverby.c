@@ -133,7 +133,7 @@ test_return(void)
 	world_step(1000);
 	REPORT("late", "Action: failed\r\nStatus: 5.4.7\r\n",
 	    "Deliver-By-Date: ", "not delivered by ",
-	    " as its sender has asked; the last try ended with: 452 full");
+	    " as was asked for; the last try ended with: 452 full");
 	empty("late");
 
 	/* A whole day: the schedule goes on as always until then. */
@@ -260,6 +260,46 @@ test_notify(void)
 		deliver("to the end");
 		empty(rows[i].name);
 	}
+}
+
+/* Of one delay its sender hears once: a warning after it would say the same. */
+static void
+test_notify_and_warn(void)
+{
+	static const struct {
+		const char *name;
+		uint64_t warn_sec;
+		bool	 warned;
+	} rows[] = {
+		{ "a warning at that moment", 60, false },
+		{ "one a little later", 61, false },
+		{ "one much later", 600, false },
+		{ "one before it", 30, true },
+	};
+	size_t i;
+
+	for (i = 0; i < nitems(rows); i++) {
+		world_routes[0].warn_sec = (uint32_t)rows[i].warn_sec;
+		by(BY_NOTIFY, 60);
+		defer(rows[i].name);
+		world_step(30000);
+		if (rows[i].warned) {
+			defer(rows[i].name);
+			REPORT(rows[i].name, "Action: delayed\r\nStatus: "
+			    "4.2.2\r\n", "below yet. There");
+		}
+		world_step(30000);
+		defer(rows[i].name);
+		REPORT(rows[i].name, "Action: delayed\r\nStatus: 4.4.7\r\n",
+		    "below yet, where it was to be by\r\n");
+		pass(20 * MINUTE);
+		defer(rows[i].name);
+		nothing(rows[i].name);
+		pass(60 * MINUTE);
+		deliver(rows[i].name);
+		empty(rows[i].name);
+	}
+	world_routes[0].warn_sec = 0;
 }
 
 /* RFC 2852 4.1.3: whatever it waits for when its time is over, and once. */
@@ -530,6 +570,7 @@ main(void)
 	test_return_under_way();
 	test_return_after_restart();
 	test_notify();
+	test_notify_and_warn();
 	test_notify_in_hand();
 	test_notify_removed();
 	test_notify_kept_by_cap();

@@ -671,6 +671,20 @@ test_wanted(void)
 	}
 }
 
+/* RFC 3464 2.3.8: when it was tried, not when its report is made. */
+static void
+test_tried(void)
+{
+	begin("a@example.org", false);
+	rcpt("bob@example.net", NULL, 0);
+	store_msg_note(&m, 1800000000000, "deferred");
+	store_msg_note(&m, 1800000060000, "failed");
+	fail(0, "5.1.1", "550 no", "mx");
+	ok(strstr(finish("", 0, true), "\r\nLast-Attempt-Date: "
+	    "Fri, 15 Jan 2027 08:01:00 +0000\r\n") != NULL,
+	    "the last attempt's hour");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -687,6 +701,7 @@ main(int argc, char **argv)
 		test_cut();
 		test_redact();
 		test_wanted();
+		test_tried();
 		tap_inputs("delivery and bounces", nitems(cases));
 	}
 	for (i = 0; argc > 1 && i < nitems(cases); i++)

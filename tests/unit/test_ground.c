@@ -1,6 +1,7 @@
 /*
  * posternd/ground: each directory that a first start makes has its name on the
- * disk, by a sync of the directory above it, before anything is kept in it.
+ * disk, by a sync of the directory above it, before anything is kept in it. What
+ * was never accepted is emptied.
  */
 #include "lib/prelude.h"
 
@@ -106,6 +107,49 @@ test_failing(struct config *cfg)
 	is_int(start(cfg, dir), 0, "but by one whose sync is done");
 }
 
+static off_t
+size_of(const char *spool, const char *name)
+{
+	char *path = xasprintf("%s/%s", spool, name);
+	struct stat st;
+	off_t size = stat(path, &st) == 0 ? st.st_size : -1;
+
+	free(path);
+	return size;
+}
+
+/* What was never accepted is empty, and has a name while it may be written to. */
+static void
+test_unaccepted(struct config *cfg)
+{
+	static const char *const names[] = { "new-3", "old-2", "keep",
+	    "new-4" };
+	char *spool = xasprintf("%s/queue/spool", dir), *path, *other;
+	size_t i;
+	int fd;
+
+	mkdir(spool, 0700);
+	for (i = 0; i < nitems(names); i++) {
+		path = xasprintf("%s/%s", spool, names[i]);
+		fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+		ok(write(fd, "text", 4) == 4, "%s", names[i]);
+		close(fd);
+		free(path);
+	}
+	path = xasprintf("%s/new-4", spool);
+	other = xasprintf("%s/other", dir);
+	ok(link(path, other) == 0, "of which one has another name");
+	is_int(start(cfg, dir), 0, "a start");
+	ok(size_of(spool, "new-3") == -1 && size_of(spool, "old-3") == 0 &&
+	    size_of(spool, "old-2") == 0, "empties them and keeps a name");
+	ok(size_of(spool, "new-4") == -1 && size_of(spool, "old-4") == -1 &&
+	    size_of(dir, "other") == 4, "nothing that has another, which goes");
+	is_int(size_of(spool, "keep"), 4, "nor what was accepted");
+	free(other);
+	free(path);
+	free(spool);
+}
+
 int
 main(void)
 {
@@ -122,6 +166,7 @@ main(void)
 	cfg.control_socket = xasprintf("%s/run/control", dir);
 	test_names(&cfg);
 	test_failing(&cfg);
+	test_unaccepted(&cfg);
 	free(cfg.state_dir);
 	free(cfg.control_socket);
 	buf_clear(&problems);

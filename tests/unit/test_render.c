@@ -78,6 +78,30 @@ test_malformed(void)
 	free(text);
 }
 
+/* What programs alone get, and what is none. */
+static void
+test_programs(void)
+{
+	static const struct field fields[] = { { "kind", 'k', "message" },
+	    { "by", 's', "" }, { "n", 'n', "0" }, { "last", 't', "0" } };
+	static const char *const want[] = { "by  n  last\n-   0  -\n",
+		"{\"kind\":\"message\",\"by\":null,\"n\":0,\"last\":null}\n" };
+	char *text = NULL;
+	struct render *r;
+	size_t i, len;
+	FILE *file;
+
+	for (i = 0; i < nitems(want); i++) {
+		file = open_memstream(&text, &len);
+		r = render_new(file, VIEW_TABLE, i == 1);
+		row(r, fields, 4);
+		render_free(&r);
+		fclose(file);
+		is_str(text, want[i], "none, %s", i == 1 ? "JSON" : "a table");
+		free(text);
+	}
+}
+
 /* Lists and spans of time: each form for who reads it. */
 static void
 test_lists(void)
@@ -208,6 +232,7 @@ main(void)
 	    "JSON");
 	test_malformed();
 	test_lists();
+	test_programs();
 	test_invisible();
 	return tap_done();
 }

@@ -5,12 +5,43 @@
 #include "lib/prelude.h"
 
 #include "lib/buf.h"
+#include "queue/dsn.h"
+#include "queue/life_report.h"
 #include "tests/unit/queue_world.h"
 
 #define HOUR	3600000ULL
 
 static struct world_peer smtpd, relay;
 static uint64_t session = 1;
+static size_t updates;		/* states that were written */
+static size_t settling_most;	/* while one was */
+
+/* Those whose reports are on their way. */
+static size_t
+settling(void)
+{
+	struct table_node *n = NULL;
+	size_t many = 0;
+
+	while ((n = table_next(&world.live->msgs, n)) != NULL)
+		many += ((struct live_msg *)n)->state == LIVE_SETTLING;
+	return many;
+}
+
+void	 __real_store_update(struct store *, const struct store_msg *,
+	    const struct store_bounces *, store_done *, void *);
+void	 __wrap_store_update(struct store *, const struct store_msg *,
+	    const struct store_bounces *, store_done *, void *);
+
+void
+__wrap_store_update(struct store *s, const struct store_msg *m,
+    const struct store_bounces *b, store_done *done, void *arg)
+{
+	updates++;
+	if (settling() > settling_most)
+		settling_most = settling();
+	__real_store_update(s, m, b, done, arg);
+}
 
 static void
 submit(const char *rcpts, uint8_t notify, const char *envid)
@@ -360,10 +391,12 @@ test_many(bool crash)
 		buf_addf(&rcpts, "%suser%03d@example.net", i > 0 ? " " : "", i);
 	submit(buf_str(&rcpts), 0, NULL);
 	buf_clear(&rcpts);
+	updates = 0;
 	for (i = 0; i < 10 && world_job(&relay, &j); i++)
 		world_answer(&relay, &j, OUTCOME_FAILED, "5.7.1", "550 5.7.1 "
 		    "we do not want this; see https://example.net/errors/4711");
 	is_int(i, 10, "all fail");
+	is_int(updates, 0, "all are told of in one batch");
 	if (crash)
 		world_crash(&smtpd, &relay);
 	for (; (text = report()) != NULL; n++) {
@@ -379,6 +412,162 @@ test_many(bool crash)
 	is_int(named, 1000, "by name");
 	is_int(world_queued(), 0, "nothing is left");
 	world_caps[0].recipients_per_message = 100;
+}
+
+/* --- on a full disk --------------------------------------------------------------- */
+
+/*
+ * Warnings that blocked hops make due are no more at once than there is room
+ * for, while bodies are being read for them, too.
+ */
+static void
+test_full_blocked(void)
+{
+	struct world_job j;
+	int i, n, warned = 0;
+
+	settling_most = 0;
+	world_conf.segment_bytes = 8 << 20;
+	for (i = 0; i < 60; i++)
+		submit("bob@example.net", NOTIFY_DELAY | NOTIFY_FAILURE, NULL);
+	for (i = 0; i < 24 * 12; i++) {
+		if (i == 11)
+			store_memory_set_room(world.store, 2 * 1024 * 1024);
+		if (i == 6 * 12) {
+			is_int(warned, 0, "a warning frees nothing: it leaves "
+			    "some room");
+			store_memory_set_room(world.store, 4 * 1024 * 1024);
+		}
+		for (n = 0; n < 10; n++)
+			world_step(HOUR / 120);
+		while (world_job(&relay, &j)) {
+			if (*j.return_path != '\0')
+				world_end(&relay, &j, false);
+			else {
+				warned += count(j.body, "Action: delayed\r\n");
+				world_answer(&relay, &j, OUTCOME_DELIVERED,
+				    "2.0.0", "ok");
+			}
+		}
+	}
+	is_int(warned, 60, "each is warned of");
+	world_conf.segment_bytes = 0;
+	ok(settling_most < 16, "but no more at once than fit: %zu",
+	    settling_most + 1);
+	store_memory_set_room(world.store, UINT64_MAX);
+	world_step(5 * HOUR);
+	while (world_job(&relay, &j))
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(world_queued(), 0, "nothing is left");
+}
+
+/* A report that there is no room for is owed until there is, across a crash. */
+static void
+test_full_owed(void)
+{
+	struct world_job j;
+	char *text;
+	int i;
+
+	submit("bob@example.net ann@example.net", 0, "mine");
+	ok(world_job(&relay, &j), "it is tried");
+	store_memory_set_room(world.store, 400 * 1024);
+	world_answer(&relay, &j, OUTCOME_FAILED, "5.1.1", "550 nobody");
+	for (i = 0; i < 20; i++)
+		world_step(LIFE_PUT_OFF_MS);
+	ok(!world_job(&relay, &j), "a report that might not fit");
+	is_int(world_queued(), 1, "is owed");
+	ok(strstr(world_log, "report=waits") != NULL, "which is logged");
+	world_crash(&smtpd, &relay);
+	world_step(LIFE_PUT_OFF_MS);
+	is_int(world_queued(), 1, "behind a crash, too");
+	store_memory_set_room(world.store, 1024 * 1024);
+	world_step(LIFE_PUT_OFF_MS);
+	text = report();
+	is_int(count(text, "Action: failed\r\n"), 2, "and goes with room again");
+	free(text);
+	is_int(world_queued(), 0, "nothing is left");
+	store_memory_set_room(world.store, UINT64_MAX);
+}
+
+static void
+submit_large(int n, const char *domain)
+{
+	struct buf rcpts;
+	int i;
+
+	buf_init(&rcpts, 65536);
+	for (i = 0; i < n; i++)
+		buf_addf(&rcpts, "%suser%03d@%s", i > 0 ? " " : "", i, domain);
+	submit(buf_str(&rcpts), 0, "mine");
+	buf_clear(&rcpts);
+}
+
+/* A message that needs more than there is stops no other; nor does it rush in. */
+static void
+test_full_large(void)
+{
+	struct world_job j;
+	int i, n, said = 0;
+	char *text;
+
+	world_caps[0].recipients_per_message = 1000;
+	store_memory_set_room(world.store, 2 * 1024 * 1024);
+	submit_large(1000, "example.net");
+	submit("bob@example.net", 0, NULL);
+	world_step(2000);
+	ok(world_job(&relay, &j), "something goes");
+	is_int(j.n, 1, "which is not what needs more than there is");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_step(2000);
+	ok(!world_job(&relay, &j), "that waits");
+	is_int(world.reserved, 0, "and nothing is held");
+	/* For its state, and some of the reports that it takes. */
+	store_memory_set_room(world.store, 6 * 1024 * 1024);
+	for (i = 0; i < 10; i++) {
+		for (n = 0; n < 10 && !world_job(&relay, &j); n++)
+			world_step(1000);
+		world_answer(&relay, &j, OUTCOME_FAILED, "5.7.1", "550 5.7.1 "
+		    "we do not want this; see https://example.net/errors/4711");
+	}
+	for (i = 0; i < 60; i++) {
+		while ((text = report()) != NULL) {
+			said += count(text, "Action: failed\r\n");
+			free(text);
+		}
+		world_step(LIFE_PUT_OFF_MS);
+	}
+	is_int(said, 1000, "each of its recipients is told of once");
+	is_int(world_queued(), 0, "nothing is left");
+	is_int(world.reserved, 0, "and nothing held");
+	store_memory_set_room(world.store, UINT64_MAX);
+	world_caps[0].recipients_per_message = 100;
+}
+
+/* A digest waits, too, or is about fewer. */
+static void
+test_full_digest(void)
+{
+	char *last = NULL;
+	int i, n, failures = 0;
+
+	world_step(2 * HOUR);
+	for (i = 0; i < LIFE_SINGLE_REPORTS + 200; i++)
+		submit("bob@example.net", 0, NULL);
+	is_int(refuse_all(&last, &failures), LIFE_SINGLE_REPORTS, "the first");
+	failures = 0;
+	store_memory_set_room(world.store, 400 * 1024);
+	world_step(2 * LIFE_DIGEST_MS);
+	is_int(refuse_all(&last, &failures), 0, "no room for a digest");
+	is_int(world_queued(), 200, "all are there");
+	store_memory_set_room(world.store, 1200 * 1024);
+	world_step(LIFE_PUT_OFF_MS);
+	n = refuse_all(&last, &failures);
+	ok(n > 1 && n < 4, "with some room, in %d", n);
+	is_int(failures, 200, "about all of them");
+	is_int(world_queued(), 0, "nothing is left");
+	store_memory_set_room(world.store, UINT64_MAX);
+	free(last);
 }
 
 /* Nor is anybody left out of a warning, of which there is one round. */
@@ -465,6 +654,10 @@ main(void)
 	test_many_delayed();
 	test_digest();
 	test_digest_orders();
+	test_full_blocked();
+	test_full_owed();
+	test_full_large();
+	test_full_digest();
 	world_disconnect(&smtpd);
 	world_disconnect(&relay);
 	world_close();

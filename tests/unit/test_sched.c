@@ -1,4 +1,4 @@
-/* queue/sched: time is stepped, nothing sleeps. */
+/* queue/sched and queue/fair: time is stepped, nothing sleeps. */
 #include "lib/prelude.h"
 
 #include "queue/sched.h"
@@ -9,15 +9,26 @@
 static struct sched *s;
 static struct sched_job jobs[JOBS];
 
+/* What a test has left in line is taken out, as sched_free() wants it. */
+static void
+drop(void)
+{
+	int i;
+
+	for (i = 0; i < JOBS; i++)
+		sched_cancel(s, &jobs[i]);
+	sched_free(&s);
+}
+
 static void
 fresh(void)
 {
-	sched_free(&s);
+	drop();
 	s = sched_new(42);
 	memset(jobs, 0, sizeof(jobs));
 }
 
-static const struct sched_retry retry = { 300000, 14400000 };
+static const struct retry retry = { 300000, 14400000 };
 
 static void
 put(struct sched_job *j, const char *hop, uint32_t at_once,
@@ -260,76 +271,6 @@ test_sweep(void)
 	done(1, SCHED_REACHED, 0);
 }
 
-static void
-test_backoff(void)
-{
-	static const struct {
-		uint32_t attempts;
-		uint64_t sec;
-	} cases[] = { { 0, 300 }, { 1, 300 }, { 2, 600 }, { 3, 1200 },
-	    { 4, 2400 }, { 5, 4800 }, { 6, 9600 }, { 7, 14400 }, { 8, 14400 },
-	    { 1000, 14400 }, { UINT32_MAX, 14400 } };
-	uint64_t ms, least, most;
-	size_t i, k;
-	bool fits, differ;
-
-	fresh();
-	for (i = 0; i < nitems(cases); i++) {
-		fits = true;
-		least = UINT64_MAX;
-		most = 0;
-		for (k = 0; k < 200; k++) {
-			ms = sched_backoff_ms(s, &retry,
-			    cases[i].attempts);
-			fits &= ms >= cases[i].sec * 800 &&
-			    ms <= cases[i].sec * 1200;
-			least = ms < least ? ms : least;
-			most = ms > most ? ms : most;
-		}
-		differ = most - least > cases[i].sec * 200;
-		ok(fits && differ, "after %u attempts about %llu seconds",
-		    cases[i].attempts, (unsigned long long)cases[i].sec);
-	}
-}
-
-static void
-test_expiry(void)
-{
-	const uint64_t t0 = 1800000000000, day = 86400000, five = t0 + 5 * day;
-
-	fresh();
-	ok(!sched_expired(&retry, 40, t0, five, five - 1), "not before its time");
-	ok(sched_expired(&retry, 30, t0, five, five), "in its time");
-	ok(!sched_expired(&retry, 3, t0, five, t0 + 365 * day),
-	    "not when the clock leapt a year");
-	ok(!sched_expired(&retry, 0, t0, five, five), "not untried");
-	ok(sched_expired(&retry, 1, t0, t0 + 1000, t0 + 1000), "a short life");
-	ok(sched_expired(&retry, 1, t0, t0 - 1000, t0), "none at all");
-	/* Whoever adds them up one by one does not get to an end here. */
-	ok(sched_expired(&retry, UINT32_MAX, 1, UINT64_MAX / 4096, UINT64_MAX),
-	    "tried for ever, in one step");
-	ok(!sched_expired(&retry, UINT32_MAX, 1, UINT64_MAX / 2, t0),
-	    "a time that never comes");
-	ok(!sched_expired(&retry, 60, t0, five, t0 - 360 * day) &&
-	    sched_expired(&retry, 70, t0, five, t0 - 360 * day),
-	    "it came when the clock was a year ahead");
-}
-
-/* Tries before their time are extras. */
-static void
-test_counts(void)
-{
-	const uint64_t t0 = 1800000000000, min = 60000;
-
-	ok(sched_counts(&retry, 0, t0, t0), "the first");
-	ok(!sched_counts(&retry, 1, t0, t0 + 3 * min) &&
-	    sched_counts(&retry, 1, t0, t0 + 4 * min), "5 min, less a fifth");
-	ok(!sched_counts(&retry, 3, t0, t0 + 27 * min) &&
-	    sched_counts(&retry, 3, t0, t0 + 28 * min), "35 min, less a fifth");
-	ok(sched_counts(&retry, 3, t0, t0 - 1), "the clock was set back");
-	ok(!sched_counts(&retry, UINT32_MAX, t0, t0 * 2), "all there are");
-}
-
 /*
  * RFC 6710: what is urgent goes before the rest of its account's, and no
  * sooner than another account's turn comes.
@@ -516,7 +457,7 @@ test_shares(void)
 
 static void
 put_load(struct sched_job *j, const char *hop, const char *account,
-    struct sched_load *load)
+    struct fair_load *load)
 {
 	struct sched_place place = { .hop = hop, .account = account,
 	    .at_once = 10, .retry = retry, .route = hop, .load = load };
@@ -530,7 +471,7 @@ test_bytes(void)
 {
 	enum { HOGS = 200, JOBS_OF_ONE = 40 };
 	static struct sched_job hog[HOGS], one[JOBS_OF_ONE], mouse, tiny;
-	static struct sched_load loads[HOGS], shared, light;
+	static struct fair_load loads[HOGS], shared, light;
 	const uint64_t large = SCHED_BYTES_MAX / 100;
 	struct sched_job *j;
 	uint64_t until;
@@ -583,6 +524,12 @@ test_bytes(void)
 	sched_done(s, &tiny, SCHED_REACHED, NULL, 0);
 }
 
+static uint32_t
+budget(const char *route, void *arg)
+{
+	return strcmp(route, "slow") == 0 ? *(uint32_t *)arg : 0;
+}
+
 /* A route of six jobs a minute, with three next hops; another without. */
 static void
 test_pace(void)
@@ -618,19 +565,64 @@ test_pace(void)
 	for (i = 0; i < 13; i++)
 		if (jobs[i].state == SCHED_RUNNING)
 			done(i, SCHED_REACHED, now);
-	place.per_minute = 0;
-	for (i = 1, n = 0; i < 12; i++)
-		if (jobs[i].state == SCHED_WAITING) {
-			sched_cancel(s, &jobs[i]);
-			place.hop = hops[i % 3];
-			sched_add(s, &jobs[i], &place, false);
-			n++;
-		}
-	ok(n > 1, "some are left");
-	while (n-- > 0) {
-		i = next(now);
-		ok(i > 0 && i < 12, "a reload may lift it");
-		done(i, SCHED_REACHED, now);
+}
+
+/* What is given back untried leaves the route's moment to the next. */
+static void
+test_pace_unsent(void)
+{
+	struct sched_place place = { .hop = "slow/a", .account = "alice",
+	    .at_once = 10, .retry = retry, .route = "slow", .per_minute = 6 };
+	int i;
+
+	fresh();
+	sched_add(s, &jobs[0], &place, false);
+	sched_add(s, &jobs[1], &place, false);
+	is_int(next(1000), 0, "one comes");
+	done(0, SCHED_UNSENT, 1000);
+	sched_add(s, &jobs[0], &place, false);
+	is_int(next(1000), 1, "given back, another goes at once");
+	is_int(next(10999), -1, "and no third one");
+	is_int(next(11000), 0, "the first again, in ten seconds");
+	done(0, SCHED_UNSENT, 11000);
+	place.hop = "slow/b";
+	sched_add(s, &jobs[2], &place, false);
+	is_int(next(11000), 2, "its moment is the route's, at any hop");
+	is_int(next(20999), -1, "which has one of them");
+	sched_add(s, &jobs[0], &place, false);
+	is_int(next(21000), 0, "and then the next");
+	for (i = 0; i < 3; i++)
+		done(i, SCHED_REACHED, 21000);
+}
+
+/* What is in line already goes by the route's new budget. */
+static void
+test_repace(void)
+{
+	struct sched_place place = { .hop = "slow/a", .account = "alice",
+	    .at_once = 10, .retry = retry, .route = "slow", .per_minute = 6 };
+	struct sched_job *j;
+	uint64_t until;
+	int i;
+
+	fresh();
+	for (i = 0; i < 6; i++)
+		sched_add(s, &jobs[i], &place, false);
+	is_int(next(1000), 0, "the first goes at once");
+	is_int(sched_next(s, 1000, &j, &until), SCHED_NONE, "the rest waits");
+	sched_repace(s, budget, &(uint32_t){ 60 });
+	is_int(next(1999), -1, "a reload makes ten seconds");
+	is_int(next(2000), 1, "one");
+	done(0, SCHED_REACHED, 2000);
+	done(1, SCHED_REACHED, 2000);
+	sched_repace(s, budget, &(uint32_t){ 6 });
+	is_int(next(11999), -1, "and one");
+	is_int(next(12000), 2, "ten again");
+	is_int(next(12000), -1, "the rest waits");
+	sched_repace(s, budget, &(uint32_t){ 0 });
+	for (i = 3; i < 6; i++) {
+		is_int(next(12000), i, "and goes when there is no limit");
+		done(i, SCHED_REACHED, 12000);
 	}
 }
 
@@ -645,15 +637,14 @@ main(void)
 	test_unblock();
 	test_cancel();
 	test_sweep();
-	test_backoff();
-	test_expiry();
-	test_counts();
 	test_pace();
+	test_pace_unsent();
+	test_repace();
 	test_priority();
 	test_dead_host();
 	test_retry_of_route();
 	test_shares();
 	test_bytes();
-	sched_free(&s);
+	drop();
 	return tap_done();
 }

@@ -318,6 +318,24 @@ send_large(struct client *c, size_t bytes)
 	say(c, ".\r\n");
 }
 
+/* Descriptors of spool files that smtpd holds; the world has one, too. */
+static int
+spool_writers(void)
+{
+	char link[64], path[64];
+	int fd, n = 0;
+	ssize_t len;
+
+	for (fd = 0; fd < 1024; fd++) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		len = readlink(link, path, sizeof(path) - 1);
+		path[len == -1 ? 0 : len] = '\0';
+		n += fd != world.spool_fd &&
+		    strstr(path, "memfd:spool") != NULL;
+	}
+	return n;
+}
+
 /* Memory is lent to so many at a time; whoever comes then gets a file. */
 static void
 test_many_large(void)
@@ -482,6 +500,45 @@ test_queue_gone(void)
 	client_read(&c);
 	is_str(codes(&c), "451 4.3.0", "gone at the spool file");
 	world.queue_silent = false;
+	say(&c, MAIL RCPT "DATA\r\n");
+	codes(&c);
+	say(&c, "Subject: large\r\n\r\n");
+	send_part(&c, 280000);
+	is_int(spool_writers(), 1, "while a large message comes");
+	queue_again();
+	is_int(spool_writers(), 0, "its file is closed, for the next queue");
+	say(&c, ".\r\n");
+	is_str(codes(&c), "451 4.3.0", "and the client is told at the end");
+	client_close(&c);
+}
+
+/* queue has no room any more while a large message comes. */
+static void
+test_over(void)
+{
+	struct client c;
+
+	client_open(&c, true);
+	say(&c, AUTH "MAIL FROM:<alice@example.org> SIZE=290000\r\n" RCPT
+	    "DATA\r\nSubject: large\r\n\r\n");
+	codes(&c);
+	send_part(&c, 270000);
+	is_int(spool_writers(), 1, "a large message comes");
+	is_int(world.spool_bytes, 290000, "whose size queue was told");
+	ipc_begin(M_TX_OVER, world.spool_session);
+	ipc_send(world.queue, -1);
+	world_settle();
+	is_int(spool_writers(), 0, "its file is over, and closed");
+	send_part(&c, 10000);
+	is_str(codes(&c), "", "the rest comes");
+	say(&c, ".\r\n");
+	is_str(codes(&c), "452 4.3.1", "and is refused");
+	ipc_begin(M_TX_OVER, world.spool_session);
+	ipc_send(world.queue, -1);
+	say(&c, MAIL RCPT "DATA\r\n");
+	codes(&c);
+	say(&c, ".\r\n");
+	is_str(codes(&c), "250 2.0.0", "heard too late it is no matter");
 	client_close(&c);
 }
 
@@ -860,6 +917,7 @@ main(void)
 	test_many_large();
 	test_queue_says_no();
 	test_queue_gone();
+	test_over();
 	test_auth_gone();
 	test_mad_queue();
 	test_time();

@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 #include <fcntl.h>
+#include <sched.h>
 
 #include "lib/xalloc.h"
 #include "posternd/settings_private.h"
@@ -93,10 +94,46 @@ test_minimal(void)
 	is_int(cap->limits.n, 4, "with its limits");
 	is_int(CONF_AT(cap->limits, struct conf_limit, 2)->window_sec, 86400,
 	    "the last for a day");
-	ok(cfg->workers >= 1 && cfg->sandbox, "workers and a sandbox");
+	ok(cfg->sandbox, "a sandbox");
 	is_str(CONF_AT(cfg->keys.keys, struct conf_key, 0)->chain_pem, "CERT\n",
 	    "keys gets the certificate along");
 	config_free(&cfg);
+}
+
+/* The kernel's word on what we may run on. */
+static unsigned machine;
+
+int
+sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
+{
+	unsigned i;
+
+	(void)pid;
+	if (machine == 0) {
+		errno = EINVAL;		/* more than a cpu_set_t holds */
+		return -1;
+	}
+	CPU_ZERO_S(size, set);
+	for (i = 0; i < machine; i++)
+		CPU_SET_S(i, size, set);
+	return 0;
+}
+
+static void
+test_workers(void)
+{
+	static const unsigned cases[][2] = { { 1, 1 }, { 2, 1 }, { 3, 2 },
+	    { 4, 2 }, { 16, 8 }, { 128, 64 }, { 200, 64 }, { 0, 1 } };
+	struct config *cfg;
+	size_t i;
+
+	for (i = 0; i < nitems(cases); i++) {
+		machine = cases[i][0];
+		cfg = load(MINIMAL);
+		is_int(cfg->workers, cases[i][1], "workers for %u processors",
+		    machine);
+		config_free(&cfg);
+	}
 }
 
 static void
@@ -1224,6 +1261,7 @@ main(void)
 	write_file("empty", "", 0, 0600);
 	write_file("secret", "hidden\nnot this\n", 16, 0600);
 	test_minimal();
+	test_workers();
 	test_uncovered();
 	test_values();
 	test_bad();

@@ -4,14 +4,17 @@
  */
 #include "lib/prelude.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <ftw.h>
 
 #include "lib/ev.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
-#include "queue/store.h"
+#include "queue/journal.h"
+#include "queue/spool.h"
 #include "tests/tap.h"
 
 /* ThreadSanitizer: Berkeley DB orders its own locks. */
@@ -43,13 +46,21 @@ done_cb(void *arg)
 	done_count++;
 }
 
+/* Checkpoints come by time. */
+static void
+turn(void)
+{
+	ev_clock_step(50);
+	ev_loop_once(10);
+}
+
 static bool
 wait_for(int *what, int n)
 {
 	int i;
 
 	for (i = 0; i < 2000 && *what < n; i++)
-		ev_loop_once(10);
+		turn();
 	return *what >= n;
 }
 
@@ -106,7 +117,7 @@ accept_msg(struct store_msg *m, const char *body)
 	int before = done_count;
 
 	make(m, body);
-	store_accept(store, m, -1, done_cb, NULL);
+	store_accept(store, m, -1, done_cb, NULL, NULL);
 	ok(wait_for(&done_count, before + 1), "accepted");
 }
 
@@ -162,7 +173,8 @@ msgs_cb(struct store_msg *const *v, size_t n, void *arg)
 }
 
 static void
-body_cb(const uint8_t *p, size_t n, int fd, const char *errstr, void *arg)
+body_cb(const uint8_t *p, size_t n, int fd, uint32_t crc,
+    const char *errstr, void *arg)
 {
 	ssize_t r;
 
@@ -241,6 +253,7 @@ static void
 test_life(bool disk)
 {
 	struct store_msg a, b, bounce;
+	const struct store_bounces causes = { { &bounce }, 1 };
 	int before;
 
 	accept_msg(&a, "first body\r\n");
@@ -290,7 +303,7 @@ test_life(bool disk)
 
 	make(&bounce, "bounce\r\n");
 	before = done_count;
-	store_remove(store, &a, &bounce, done_cb, NULL);
+	store_remove(store, &a, &causes, done_cb, NULL);
 	is_int(store_count(store), 2, "one went, one came");
 	ok(wait_for(&done_count, before + 1), "durable together");
 	list(0, 10);
@@ -320,6 +333,98 @@ test_life(bool disk)
 	store_msg_clear(&bounce);
 }
 
+static char *
+filled(size_t n)
+{
+	char *s = xmalloc(n + 1);
+
+	memset(s, 'x', n);
+	s[n] = '\0';
+	return s;
+}
+
+/* No state takes more than is counted for it. */
+static void
+test_bytes(size_t nrcpts)
+{
+	char *addr = filled(ENVELOPE_PATH_MAX);
+	char *orcpt = filled(ENVELOPE_ORCPT_MAX);
+	char *what = filled(STORE_EVENT_LEN_MAX);
+	struct store_msg m;
+	struct buf b;
+	size_t i;
+
+	store_msg_init(&m);
+	m.account = filled(LOGIN_MAX);
+	m.device = filled(LOGIN_MAX);
+	m.route = filled(LOGIN_MAX);
+	m.cap = filled(LOGIN_MAX);
+	m.env.return_path = filled(ENVELOPE_PATH_MAX);
+	m.env.envid = filled(ENVELOPE_ENVID_MAX);
+	for (i = 0; i < nrcpts; i++)
+		envelope_add_rcpt(&m.env, addr, orcpt, 0);
+	store_msg_fit(&m);
+	for (i = 0; i < nrcpts; i++) {
+		m.rcpts[i].status = filled(STORE_STATUS_MAX);
+		m.rcpts[i].diag = filled(STORE_DIAG_MAX);
+		m.rcpts[i].remote = filled(STORE_DIAG_MAX);
+	}
+	for (i = 0; i < STORE_EVENTS_MAX; i++) {
+		what[0] = (char)('a' + i);
+		store_msg_note(&m, 1, what);
+	}
+	buf_init(&b, 2 * RECORD_META_MAX);
+	record_put_meta(&b, &m);
+	ok(b.len <= RECORD_META_MAX && journal_cost(RECORD_HEADER + b.len) <=
+	    store_msg_bytes(&m), "%zu bytes for %zu recipients", b.len, nrcpts);
+	buf_clear(&b);
+	store_msg_clear(&m);
+	free(addr);
+	free(orcpt);
+	free(what);
+}
+
+/* All that one transition causes is durable with it. */
+static void
+test_bounces(bool disk)
+{
+	struct store_msg a, v[STORE_BOUNCES_MAX];
+	struct store_bounces causes = { .n = 0 };
+	int before, round, settled = settled_count;
+	char text[32];
+	size_t i;
+
+	accept_msg(&a, "cause\r\n");
+	for (i = 0; i < nitems(v); i++) {
+		snprintf(text, sizeof(text), "bounce %zu\r\n", i);
+		make(&v[i], text);
+		causes.v[causes.n++] = &v[i];
+	}
+	before = done_count;
+	store_update(store, &a, &causes, done_cb, NULL);
+	ok(wait_for(&done_count, before + 1), "many bounces at once");
+	ok(wait_for(&settled_count, settled + 1 + STORE_BOUNCES_MAX),
+	    "which settle");
+	for (round = 0; round < 1 + disk; round++) {
+		if (round > 0)
+			reopen();
+		is_int(store_count(store), 1 + STORE_BOUNCES_MAX, "counted");
+		for (i = 0; i < nitems(v); i++) {
+			snprintf(text, sizeof(text), "bounce %zu\r\n", i);
+			body(v[i].id);
+			is_str(got.body, text, "each with its body");
+		}
+	}
+	before = done_count;
+	for (i = 0; i < nitems(v); i++) {
+		store_remove(store, &v[i], NULL, NULL, NULL);
+		store_msg_clear(&v[i]);
+	}
+	store_remove(store, &a, NULL, done_cb, NULL);
+	ok(wait_for(&done_count, before + 1), "all removed");
+	store_msg_clear(&a);
+}
+
 static void
 test_hold(void)
 {
@@ -328,7 +433,7 @@ test_hold(void)
 
 	make(&a, "x");
 	a.hold = HOLD_ADMIN;
-	store_accept(store, &a, -1, NULL, NULL);
+	store_accept(store, &a, -1, NULL, NULL, NULL);
 	ok(wait_for(&settled_count, before + 1), "held mail settles");
 	due(UINT64_MAX, 10);
 	is_int(got.n, 0, "it is never due");
@@ -358,7 +463,7 @@ test_spool(bool disk)
 			break;
 	a.size = 200 * 1000;
 	a.in_spool = true;
-	store_accept(store, &a, fd, done_cb, NULL);
+	store_accept(store, &a, fd, done_cb, NULL, NULL);
 	store_spool_close(store, fd);
 	ok(wait_for(&done_count, before + 1), "a large message is accepted");
 	body(a.id);
@@ -400,13 +505,23 @@ in_spool(size_t *files)
 	return bytes;
 }
 
+/* What is said of a message that never was, while a file is being removed. */
+static void
+removed_cb(void *arg)
+{
+	int *another = arg;
+
+	*another = store_leaving(store, 1) && !store_removed(store, 1);
+	done_count++;
+}
+
 /* Lent to another process, which lets go of it, or does not. */
 static void
 test_lent(bool lets_go)
 {
 	static char text[300 * 1000];
 	struct store_msg a;
-	int fd, writer, before = done_count;
+	int fd, writer, before = done_count, another = 0, i;
 	size_t files;
 
 	memset(text, 'x', sizeof(text));
@@ -424,7 +539,7 @@ test_lent(bool lets_go)
 	    "or not any more" : "and still does");
 	a.size = sizeof(text);
 	a.in_spool = true;
-	store_accept(store, &a, fd, done_cb, NULL);
+	store_accept(store, &a, fd, done_cb, NULL, NULL);
 	store_spool_close(store, fd);
 	ok(wait_for(&done_count, before + 1), "it is accepted");
 	if (!lets_go)
@@ -434,10 +549,13 @@ test_lent(bool lets_go)
 	    "it is as it was when it was accepted");
 	ok(in_spool(&files) == sizeof(text) && files == 1,
 	    "and there once");
-	store_remove(store, &a, NULL, done_cb, NULL);
-	ok(wait_for(&done_count, before + 2), "and removed");
-	while (store_leaving(store, a.id))
-		ev_loop_once(10);
+	store_remove(store, &a, NULL, removed_cb, &another);
+	ok(store_removed(store, a.id), "removed");
+	ok(wait_for(&done_count, before + 2), "for good");
+	is_int(another, 1, "which is not said of another one");
+	for (i = 0; i < 2000 && store_leaving(store, a.id); i++)
+		turn();
+	ok(!store_leaving(store, a.id), "and its id is free");
 	store_msg_clear(&a);
 	if (!lets_go)
 		close(writer);
@@ -457,6 +575,52 @@ test_lent_in_vain(void)
 	ok(fstat(writer, &st) == 0 && st.st_size == 0 &&
 	    in_spool(&files) == 0 && files == 0, "given up it is empty");
 	close(writer);
+}
+
+/* So many more than there are; RLIM_INFINITY: as many as ever. */
+static void
+leave_descriptors(rlim_t n)
+{
+	static struct rlimit was;
+	struct rlimit r;
+	int next;
+
+	if (was.rlim_cur == 0)
+		getrlimit(RLIMIT_NOFILE, &was);
+	setrlimit(RLIMIT_NOFILE, &was);
+	next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	close(next);
+	r = was;
+	if (n != RLIM_INFINITY)
+		r.rlim_cur = (rlim_t)next + n;
+	if (setrlimit(RLIMIT_NOFILE, &r) == -1)
+		fatal("setrlimit");
+}
+
+/* For want of a descriptor nobody forgets what can still be written to. */
+static void
+test_sweep_starved(void)
+{
+	char in[] = "/tmp/postern-sweep-XXXXXX", *path;
+	struct stat st;
+	int fd;
+
+	if (mkdtemp(in) == NULL)
+		fatal("mkdtemp");
+	path = xasprintf("%s/old-7", in);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	ok(write(fd, "text", 4) == 4, "a file of the last queue's");
+	leave_descriptors(0);
+	ok(spool_sweep_old(in) > 0, "no descriptor: it is looked at again");
+	leave_descriptors(1);
+	is_int(spool_sweep_old(in), 1, "nor with one for the directory");
+	leave_descriptors(RLIM_INFINITY);
+	ok(stat(path, &st) == 0 && st.st_size == 0, "it is there, and empty");
+	close(fd);
+	ok(spool_sweep_old(in) == 0 && stat(path, &st) == -1,
+	    "and removed when nobody holds it");
+	rmdir(in);
+	free(path);
 }
 
 static void
@@ -490,7 +654,7 @@ test_pages(bool disk)
 			    "most are in the index");
 		make(&v[i], "x\r\n");
 		v[i].due_ms += (300 - i) / 10;
-		store_accept(store, &v[i], -1, NULL, NULL);
+		store_accept(store, &v[i], -1, NULL, NULL, NULL);
 	}
 	if (disk)
 		ok(wait_for(&settled_count, settled_count + 1), "or all");
@@ -553,7 +717,7 @@ test_many(bool disk)
 		text[strlen(text)] = ' ';
 		text[sizeof(text) - 1] = '\0';
 		make(&v[i], text);
-		store_accept(store, &v[i], -1, done_cb, NULL);
+		store_accept(store, &v[i], -1, done_cb, NULL, NULL);
 		if (i % 3 == 0) {
 			v[i].attempts = 7;
 			store_update(store, &v[i], NULL, NULL, NULL);
@@ -603,7 +767,7 @@ test_large(bool disk)
 			    0);
 		store_msg_fit(&m[i]);
 		is_int(store_msg_units(&m[i]), 10, "forty recipients");
-		store_accept(store, &m[i], -1, done_cb, NULL);
+		store_accept(store, &m[i], -1, done_cb, NULL, NULL);
 	}
 	ok(wait_for(&done_count, before + LARGE), "large ones are accepted");
 	for (k = 0; k < 2; k++) {
@@ -666,6 +830,31 @@ test_ids(void)
 		is_int(store_id_parse(bad[i]), 0, "\"%s\" is none", bad[i]);
 }
 
+/* What a clock ahead has given is no id of ours any more. */
+static void
+test_ids_ahead(bool real)
+{
+	int before = done_count;
+	struct store_msg m;
+	uint64_t id;
+
+	make(&m, "of a clock ahead");
+	m.id = id = (ev_wall_ms() + 1000000) << 20;
+	store_accept(store, &m, -1, done_cb, NULL, NULL);
+	ok(wait_for(&done_count, before + 1), "accepted");
+	ok(store_new_id(store) > id, "ids go on from it");
+	store_ids_beyond(store, id + 1000);
+	ok(store_new_id(store) > id + 1000, "or from what is asked for");
+	store_ids_beyond(store, id);
+	ok(store_new_id(store) > id + 1000, "and never back");
+	if (real)
+		reopen();
+	ok(store_new_id(store) > id, "behind a restart, too");
+	store_remove(store, &m, NULL, done_cb, NULL);
+	ok(wait_for(&done_count, before + 2), "removed");
+	store_msg_clear(&m);
+}
+
 static size_t
 segments(void)
 {
@@ -695,7 +884,6 @@ test_pinned(void)
 	size_t most = 0;
 	int i, k;
 
-	ev_clock_fake(1000000, ev_wall_ms());
 	reopen();
 	memset(text, 'z', 20000);
 	text[20000] = '\0';
@@ -704,7 +892,7 @@ test_pinned(void)
 	for (i = 0; i < 80; i++) {
 		for (k = 0; k < 50; k++) {
 			make(&m, text);
-			store_accept(store, &m, -1, done_cb, NULL);
+			store_accept(store, &m, -1, done_cb, NULL, NULL);
 			store_remove(store, &m, NULL, NULL, NULL);
 			store_msg_clear(&m);
 		}
@@ -742,29 +930,37 @@ int
 main(void)
 {
 	ev_init();
+	ev_clock_fake(1000000, ev_wall_ms());
 	if (mkdtemp(dir) == NULL)
 		return 1;
 	test_ids();
 	store = store_open_memory(&ops, NULL);
 	test_life(false);
+	test_bounces(false);
+	test_bytes(1);
+	test_bytes(ENVELOPE_RCPT_MAX);
 	test_hold();
 	test_spool(false);
 	test_many(false);
 	test_pages(false);
 	test_large(false);
+	test_ids_ahead(false);
 	store_close(&store);
 	settled_count = 0;
 	store = open_disk();
 	test_life(true);
+	test_bounces(true);
 	test_hold();
 	test_spool(true);
 	test_lent(true);
 	test_lent(false);
 	test_lent_in_vain();
+	test_sweep_starved();
 	test_many(true);
 	test_pages(true);
 	test_large(true);
 	test_pinned();
+	test_ids_ahead(true);
 	store_close(&store);
 	free(got.first_status);
 	free(got.orcpt);

@@ -6,7 +6,7 @@
 
 #include <sys/syscall.h>
 
-#include "queue/crc32c.h"
+#include "lib/crc32c.h"
 #include "queue/record.h"
 #include "queue/segment.h"
 #include "tests/unit/store_rig.h"
@@ -282,6 +282,7 @@ test_other_version(void)
 static struct {
 	char	 name[32];	/* how the file's path ends; "": none */
 	off_t	 from, to;
+	int	 error;
 } unreadable;
 
 static bool
@@ -305,7 +306,7 @@ ssize_t
 pread(int fd, void *p, size_t n, off_t at)
 {
 	if (hits_unreadable(fd, n, at)) {
-		errno = EIO;
+		errno = unreadable.error;
 		return -1;
 	}
 	return syscall(SYS_pread64, fd, p, n, at);
@@ -338,6 +339,7 @@ test_unreadable(void)
 		accept_mail(MB, 8, 3000, true, false);
 		snprintf(unreadable.name, sizeof(unreadable.name),
 		    "/%016x.seg", 1);
+		unreadable.error = EIO;
 		unreadable.from = cases[i].from * 4096;
 		unreadable.to = cases[i].to * 4096;
 		if (!ok(judge(MB) == 0 && told->found == cases[i].found &&
@@ -350,6 +352,27 @@ test_unreadable(void)
 	}
 }
 
+/* Behind real damage: what was not read for another reason is no damage. */
+static void
+test_lack(void)
+{
+	int fd;
+
+	fresh();
+	accept_mail(MB, 8, 3000, true, false);
+	fd = open_segment(0);
+	flip(fd, batch_at(fd, 2) + 4);
+	snprintf(unreadable.name, sizeof(unreadable.name), "/%016x.seg", 1);
+	unreadable.from = batch_at(fd, 3);
+	unreadable.to = unreadable.from + 4096;
+	unreadable.error = ENOMEM;
+	close(fd);
+	ok(judge(MB) != 0 && !told->opened, "without memory to read the "
+	    "journal the store does not start");
+	unreadable.name[0] = '\0';
+	ok(judge(MB) == 0 && told->found == 7 && told->damage_lines == 1,
+	    "with it, all is there but what is damaged");
+}
 
 int
 main(void)
@@ -364,5 +387,6 @@ main(void)
 	test_full();
 	test_other_version();
 	test_unreadable();
+	test_lack();
 	return rig_end();
 }

@@ -4,10 +4,28 @@
  */
 #include "lib/prelude.h"
 
+#include <sys/stat.h>
+
+#include "queue/clock.h"
 #include "queue/spools.h"
 #include "tests/unit/queue_world.h"
 
+uint64_t __real_clock_steady_ms(void);
+uint64_t __wrap_clock_steady_ms(void);
+
+/* A minute begins between any two looks at the clock, while it leaps. */
+static uint64_t leaps;
+static bool leaping;
+
+uint64_t
+__wrap_clock_steady_ms(void)
+{
+	return __real_clock_steady_ms() + (leaping ? ++leaps : leaps) * 60000;
+}
+
 static struct world_peer smtpd;
+/* Who asks for a file, and the size that MAIL announced. */
+static uint64_t asker = 9, announced;
 
 static void
 test_honest(void)
@@ -47,6 +65,7 @@ test_spool(void)
 
 	ipc_begin(M_TX_SPOOL, 8);
 	ticket_put(&t);
+	ipc_put_u64(0);
 	ipc_send(smtpd.ipc, -1);
 	m = world_next(&smtpd, &in);
 	ok(m != NULL && in.type == M_TX_SPOOL_HERE && m->fd != -1,
@@ -163,8 +182,9 @@ send_begin(const struct ticket *t)
 static void
 send_spool(const struct ticket *t)
 {
-	ipc_begin(M_TX_SPOOL, 9);
+	ipc_begin(M_TX_SPOOL, asker);
 	ticket_put(t);
+	ipc_put_u64(announced);
 	ipc_send(smtpd.ipc, -1);
 }
 
@@ -841,6 +861,204 @@ test_held_out_of_sight(void)
 	world_connect(&smtpd, ROLE_SMTPD, 0);
 }
 
+/* --- a disk without room ------------------------------------------------------- */
+
+static bool
+told_over(void)
+{
+	struct ipc_in in;
+
+	return world_next(&smtpd, &in) != NULL && in.type == M_TX_OVER &&
+	    in.id == 9 && ipc_in_end(&in);
+}
+
+static void
+send_spooled(size_t size)
+{
+	struct ticket t = world_ticket(0, 9, "alice@example.org");
+	struct envelope e;
+
+	envelope_init(&e);
+	e.return_path = xstrdup("alice@example.org");
+	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
+	world_submit_to(smtpd.ipc, &t, &e, NULL, size);
+	envelope_clear(&e);
+}
+
+static bool
+is_empty(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size == 0;
+}
+
+/* What is being written makes room, and a sound worker hears of it. */
+static void
+test_emptied(void)
+{
+	static const char more[4096];
+	struct world_no no;
+	int fd = borrow(300000), i;
+
+	world_step(SPOOLS_LOOK_MS);
+	ok(!is_empty(fd), "with room a large message comes in");
+	store_memory_set_spare(world.store, 0);
+	world_step(SPOOLS_LOOK_MS);
+	ok(told_over() && is_empty(fd), "without it makes some, and smtpd is "
+	    "told");
+	ok(pwrite(fd, more, sizeof(more), 300000) == sizeof(more), "what was "
+	    "on its way");
+	world_step(SPOOLS_LOOK_MS);
+	ok(is_empty(fd) && !smtpd.gone, "is thrown away");
+	close(fd);
+	store_memory_set_spare(world.store, UINT64_MAX);
+	send_spooled(300000);
+	ok(!world_submitted(&smtpd, &no, NULL) && no.code == 452 &&
+	    strcmp(no.status, "4.3.1") == 0 && !smtpd.gone,
+	    "submitted before that was heard: 452");
+	close(borrow(1000));
+	send_spooled(1000);
+	ok(world_submitted(&smtpd, &no, NULL), "with room again the next is "
+	    "taken");
+
+	fd = borrow(300000);
+	store_memory_set_spare(world.store, 0);
+	world_step(SPOOLS_LOOK_MS);
+	ok(told_over(), "a captured worker is told as well");
+	for (i = 0; i <= SPOOLS_ON_WAY / (int)sizeof(more); i++)
+		if (write(fd, more, sizeof(more)) != sizeof(more))
+			break;
+	world_step(SPOOLS_LOOK_MS);
+	ok(smtpd.gone && is_empty(fd) && strstr(world_log, "smtpd=0 broke the "
+	    "protocol: it writes on to a spool file that was emptied") != NULL,
+	    "and goes when it writes on");
+	ok(write(fd, more, sizeof(more)) == sizeof(more), "even then");
+	world_step(SPOOLS_LOOK_MS);
+	ok(is_empty(fd), "that takes no room");
+	close(fd);
+	store_memory_set_spare(world.store, UINT64_MAX);
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_step(SPOOLS_LOOK_MS);
+}
+
+static uint64_t
+charged(void)
+{
+	uint64_t used[LIMIT_KINDS];
+
+	caps_used(world.caps, "alice@example.org", 60, clock_steady_ms(),
+	    used);
+	return used[LIMIT_MESSAGES];
+}
+
+/* It was taken, and then there was no room to keep its body. */
+static void
+test_full(void)
+{
+	size_t queued, live;
+	struct world_no no;
+	uint64_t was, day, used[LIMIT_KINDS];
+
+	world_step(120 * 1000);
+	was = charged();
+	caps_used(world.caps, "alice@example.org", 86400, clock_steady_ms(),
+	    used);
+	day = used[LIMIT_MESSAGES];
+	queued = store_count(world.store);
+	live = live_count(world.live);
+	store_memory_set_full(world.store, true);
+	close(borrow(1000));
+	send_spooled(1000);
+	ok(!world_submitted(&smtpd, &no, NULL) && no.code == 452 &&
+	    strcmp(no.status, "4.3.1") == 0 && !smtpd.gone,
+	    "no room to keep a body: 452");
+	is_int(charged(), was, "and it is charged to nobody");
+	ok(store_count(world.store) == queued &&
+	    live_count(world.live) == live && !submit_busy(world.submit),
+	    "and nowhere to be found");
+	close(borrow(1000));
+	send_spooled(1000);
+	world_disconnect(&smtpd);
+	world_turn(12);
+	ok(store_count(world.store) == queued && !submit_busy(world.submit) &&
+	    charged() == was, "nor when nobody hears of it");
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	close(borrow(1000));
+	leaping = true;
+	send_spooled(1000);
+	ok(!world_submitted(&smtpd, &no, NULL) && no.code == 452, "452 again");
+	leaping = false;
+	caps_used(world.caps, "alice@example.org", 86400, clock_steady_ms(),
+	    used);
+	is_int(used[LIMIT_MESSAGES], day, "and the charge is taken back where "
+	    "it was put, though a minute has begun");
+	leaps = 0;
+	store_memory_set_full(world.store, false);
+	close(borrow(1000));
+	send_spooled(1000);
+	ok(world_submitted(&smtpd, &no, NULL) && charged() == was + 1,
+	    "with room the next is taken");
+}
+
+/* A spool file for this session, or -1: 452. The descriptor is the test's. */
+static int
+lend(uint64_t session, uint64_t size)
+{
+	struct ticket t = world_ticket(0, session, "alice@example.org");
+	struct world_msg *m;
+	struct ipc_in in;
+	int fd;
+
+	asker = session;
+	announced = size;
+	send_spool(&t);
+	asker = 9;
+	announced = 0;
+	m = world_next(&smtpd, &in);
+	if (m == NULL || (in.type != M_TX_SPOOL_HERE && (in.type != M_TX_NO ||
+	    ipc_get_u32(&in) != 452)))
+		exit(tap_done());
+	fd = m->fd;
+	m->fd = -1;
+	return fd;
+}
+
+/* What all may write together is there, above the floor. */
+static void
+test_lend(void)
+{
+	static char text[1 << 20];
+	uint64_t max = world_conf.max_message_bytes;
+	int fd[5];
+	size_t i;
+
+	store_memory_set_spare(world.store, 2 * max + max / 2);
+	fd[0] = lend(100, 0);
+	fd[1] = lend(101, 0);
+	ok(fd[0] != -1 && fd[1] != -1, "room for two and a half: two are lent");
+	ok(lend(102, 0) == -1, "not a third one");
+	fd[2] = lend(102, max / 4);
+	ok(fd[2] != -1, "but one that is announced as small");
+	ok(lend(103, max / 4) == -1, "and no more");
+	ok(write(fd[0], text, max) == (ssize_t)max &&
+	    (fd[3] = lend(103, max / 4)) != -1,
+	    "what is written is not waited for any more");
+	ok(lend(104, 0) == -1, "what is not is");
+	close(fd[1]);
+	send_end(101);
+	fd[1] = -1;
+	ok((fd[4] = lend(104, 0)) != -1, "but for what has ended");
+	store_memory_set_spare(world.store, UINT64_MAX);
+	for (i = 0; i < nitems(fd); i++)
+		if (fd[i] != -1)
+			close(fd[i]);
+	world_disconnect(&smtpd);
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_step(SPOOLS_LOOK_MS);
+}
+
 /* A session has a spool file when the queue stops: the store is there for it. */
 static void
 test_stop(void)
@@ -851,6 +1069,7 @@ test_stop(void)
 
 	ipc_begin(M_TX_SPOOL, 77);
 	ticket_put(&t);
+	ipc_put_u64(0);
 	ipc_send(smtpd.ipc, -1);
 	m = world_next(&smtpd, &in);
 	ok(m != NULL && in.type == M_TX_SPOOL_HERE, "a spool file");
@@ -883,6 +1102,9 @@ main(void)
 	test_held_submit();
 	test_held_on();
 	test_held_out_of_sight();
+	test_emptied();
+	test_full();
+	test_lend();
 	test_stop();
 	return tap_done();
 }

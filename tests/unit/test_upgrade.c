@@ -10,8 +10,8 @@
 
 #include <spawn.h>
 
+#include "lib/crc32c.h"
 #include "lib/le.h"
-#include "queue/crc32c.h"
 #include "queue/index.h"
 #include "queue/record.h"
 #include "queue/segment.h"
@@ -83,8 +83,8 @@ struct look {
 };
 
 static void
-sample_body_cb(const uint8_t *p, size_t n, int fd, const char *errstr,
-    void *arg)
+sample_body_cb(const uint8_t *p, size_t n, int fd, uint32_t crc,
+    const char *errstr, void *arg)
 {
 	size_t at = *(size_t *)arg, k, size = sizes[at];
 	uint8_t *got = xmalloc(size + 1);

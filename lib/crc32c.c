@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 
-#include "queue/crc32c.h"
+#include "lib/crc32c.h"
 
 #define POLYNOMIAL 0x82f63b78u		/* reflected */
 

@@ -1,6 +1,6 @@
 /* crc32c: the Castagnoli checksum (RFC 3720 B.4), by the CPU where it can. */
-#ifndef QUEUE_CRC32C_H
-#define QUEUE_CRC32C_H
+#ifndef LIB_CRC32C_H
+#define LIB_CRC32C_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -5,25 +5,29 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "lib/dbdisk.h"
+#include "lib/dbfiles.h"
+#include "lib/fail.h"
 #include "lib/log.h"
 #include "lib/whole.h"
 #include "lib/xalloc.h"
-#include "queue/fail.h"
-#include "queue/index_files.h"
 
-#define DAMAGED_NAME	"damaged"	/* a file: build it anew */
 #define UNSYNCED_NAME	"unsynced"	/* a file: write it all once more */
 #define COPY_BYTES	(256 * 1024)
+#define OPEN_PAUSE_NS	100000000	/* a tenth of a second */
+
+static int dir_fd = -1;
+static const char *called;
 
 /*
  * Berkeley DB syncs files, never the directory in which it has made them. A
- * power cut could leave a mark without the messages it speaks of, so a name is
+ * power cut could leave one without the others that it speaks of, so a name is
  * made durable before the first sync behind it is believed.
  */
-static int dir_fd = -1;
-static _Atomic bool names_changed;
+static atomic_uint changed_names, synced_names;
+static atomic_bool is_open;
 
 /* --- in place of libc's ------------------------------------------------------ */
 
@@ -31,7 +35,7 @@ static _Atomic bool names_changed;
 static int
 open_plain(const char *path, int flags, int mode)
 {
-	int fd = open(path, flags | O_NONBLOCK, mode);
+	int fd = open(path, flags | O_NONBLOCK | O_CLOEXEC, mode);
 	struct stat st;
 
 	if (fd == -1 || (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) ||
@@ -42,69 +46,109 @@ open_plain(const char *path, int flags, int mode)
 	return -1;
 }
 
+/*
+ * Berkeley DB is done for when it cannot open a file, and each checkpoint opens
+ * logs to see which are old. So that waits for a descriptor, in the checkpoint's
+ * thread; a start says instead why it cannot.
+ */
+static int
+open_in_time(const char *path, int flags, int mode)
+{
+	const struct timespec pause = { .tv_nsec = OPEN_PAUSE_NS };
+	bool told = false;
+	int fd;
+
+	while ((fd = open_plain(path, flags, mode)) == -1 &&
+	    (errno == EMFILE || errno == ENFILE) && atomic_load(&is_open)) {
+		if (!told)
+			log_warn("%s waits for a file descriptor",
+			    called);
+		told = true;
+		nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
 static int
 noted_open(const char *path, int flags, ...)
 {
-	int mode = 0;
+	int fd, mode = 0;
 	va_list ap;
 
 	if ((flags & O_CREAT) != 0) {
 		va_start(ap, flags);
 		mode = va_arg(ap, int);
 		va_end(ap);
-		names_changed = true;
 	}
-	return open_plain(path, flags, mode);
+	fd = open_in_time(path, flags, mode);
+	if ((flags & O_CREAT) != 0)
+		changed_names++;
+	return fd;
 }
 
 static int
 noted_rename(const char *from, const char *to)
 {
-	names_changed = true;
-	return rename(from, to);
+	int r = rename(from, to);
+
+	changed_names++;
+	return r;
 }
 
-/* --- what is wrong ------------------------------------------------------------- */
+static int
+strict_fsync(int fd)
+{
+	unsigned int names;
 
-static void
-note(const char *name)
+	dbfiles_sync(fd);
+	names = changed_names;
+	if (synced_names != names) {
+		dbfiles_sync(dir_fd);
+		synced_names = names;
+	}
+	return 0;
+}
+
+/* --- notes ------------------------------------------------------------------------ */
+
+void
+dbfiles_note(const char *name)
 {
 	int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd == -1)
-		log_warn("cannot note that the index is %s", name);
+		log_warn("cannot note that %s is %s", called, name);
 	else
 		close(fd);
 }
 
-void
-index_files_note_damage(int error)
+bool
+dbfiles_noted(const char *name)
 {
-	if (error != EIO && error != DB_RUNRECOVERY && dbdisk_is_damage(error))
-		note(DAMAGED_NAME);
+	return faccessat(dir_fd, name, F_OK, 0) == 0;
+}
+
+static void
+stop(const char *doing)
+{
+	char what[128];
+
+	snprintf(what, sizeof(what), "cannot %s %s", doing, called);
+	fail_stop(what);
 }
 
 /* The note is for the next start; a power cut takes what it is about as well. */
 void
-index_files_sync(int fd)
+dbfiles_sync(int fd)
 {
 	int error;
 
 	if (fsync(fd) == 0)
 		return;
 	error = errno;
-	note(UNSYNCED_NAME);
+	dbfiles_note(UNSYNCED_NAME);
 	errno = error;
-	fail_stop("cannot sync the index");
-}
-
-static int
-strict_fsync(int fd)
-{
-	index_files_sync(fd);
-	if (atomic_exchange(&names_changed, false))
-		index_files_sync(dir_fd);
-	return 0;
+	stop("sync");
 }
 
 /* --- once more ------------------------------------------------------------------ */
@@ -115,20 +159,26 @@ write_again(const char *name)
 {
 	int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW |
 	    O_NONBLOCK);
-	uint8_t *p = xmalloc(COPY_BYTES);
 	uint64_t at = 0;
+	struct stat st;
+	uint8_t *p;
 	ssize_t n;
 
-	while (fd != -1 && (n = pread(fd, p, COPY_BYTES, (off_t)at)) > 0) {
+	if (fd == -1)
+		return;
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return;
+	}
+	p = xmalloc(COPY_BYTES);
+	while ((n = pread(fd, p, COPY_BYTES, (off_t)at)) > 0) {
 		if (whole_pwrite(fd, p, (size_t)n, at) == -1)
-			fail_stop("cannot write the index once more");
+			stop("write once more");
 		at += (uint64_t)n;
 	}
-	if (fd != -1) {
-		index_files_sync(fd);
-		close(fd);
-	}
-	free(p);
+	dbfiles_sync(fd);
+	close(fd);
+	xfree_secret(p, COPY_BYTES);
 }
 
 /*
@@ -142,19 +192,18 @@ mend_failed_sync(const char *dir)
 	struct dirent *e;
 	DIR *d;
 
-	if (faccessat(dir_fd, UNSYNCED_NAME, F_OK, 0) == -1)
+	if (!dbfiles_noted(UNSYNCED_NAME))
 		return;
-	log_warnx("index=%s: a sync of it has failed; it is written once more",
-	    dir);
+	log_warnx("%s: a sync of %s has failed; it is written once more", dir,
+	    called);
 	if ((d = opendir(dir)) == NULL)
-		fail_stop("cannot read the index's directory");
+		stop("read the directory of");
 	while (errno = 0, (e = readdir(d)) != NULL)
-		if (e->d_type == DT_REG)
-			write_again(e->d_name);
+		write_again(e->d_name);
 	if (errno != 0)
-		fail_stop("cannot read the index's directory");
+		stop("read the directory of");
 	closedir(d);
-	index_files_sync(dir_fd);
+	dbfiles_sync(dir_fd);
 	if (unlinkat(dir_fd, UNSYNCED_NAME, 0) == -1)
 		log_warn("cannot remove %s/" UNSYNCED_NAME, dir);
 }
@@ -162,14 +211,16 @@ mend_failed_sync(const char *dir)
 /* --- the way in ----------------------------------------------------------------- */
 
 int
-index_files_begin(const char *dir)
+dbfiles_begin(const char *dir, const char *what)
 {
 	dbdisk_begin();
+	called = what;
+	atomic_store(&is_open, false);
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd == -1)
 		return -1;
 	mend_failed_sync(dir);
-	names_changed = true;
+	changed_names++;
 	db_env_set_func_open(noted_open);
 	db_env_set_func_rename(noted_rename);
 	db_env_set_func_fsync(strict_fsync);
@@ -178,8 +229,8 @@ index_files_begin(const char *dir)
 	return dir_fd;
 }
 
-bool
-index_files_damage_noted(void)
+void
+dbfiles_begun(void)
 {
-	return faccessat(dir_fd, DAMAGED_NAME, F_OK, 0) == 0;
+	atomic_store(&is_open, true);
 }

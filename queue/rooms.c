@@ -10,6 +10,10 @@
 #include "queue/dispatch.h"
 #include "queue/feed.h"
 #include "queue/life.h"
+#include "queue/life_digest.h"
+#include "queue/rooms.h"
+#include "queue/route.h"
+#include "queue/strays.h"
 #include "queue/submit.h"
 
 #define SWEEP_EVERY_MS	(10 * 60 * 1000)
@@ -76,10 +80,23 @@ queue_conf_check(const struct queue_conf *c)
 	return fallback ? NULL : "there is no cap named \"default\"";
 }
 
+static uint32_t
+per_minute(const char *name, void *arg)
+{
+	const struct queue *q = arg;
+	const struct conf_queue_route *r = route_named(&q->conf->routes, name);
+
+	return r == NULL ? 0 : r->per_minute;
+}
+
 void
 queue_reconf(struct queue *q, const struct queue_conf *conf)
 {
+	const struct queue_conf *was = q->conf;
+
 	q->conf = conf;
+	strays_reload(q->strays, was);
+	sched_repace(q->sched, per_minute, q);
 	caps_configure(q->caps, &conf->caps);
 	caps_configure(q->released, &conf->caps);
 }
@@ -170,12 +187,13 @@ queue_open(struct queue *q, const struct queue_conf *conf,
 	q->caps = caps_new();
 	q->released = caps_new();
 	q->sched = sched_new(seed);
-	q->live = live_new();
+	q->live = live_new(life_stored_cb, life_due_cb);
 	q->submit = submit_new(q);
 	q->dispatch = dispatch_new(q);
 	q->feed = feed_new(q);
 	q->ctl = ctl_new();
 	q->digests = life_digests_new(q);
+	q->strays = strays_new(q);
 	queue_reconf(q, conf);
 	q->store = open_store(q, &errstr);
 	if (q->store == NULL)
@@ -195,9 +213,10 @@ queue_close(struct queue *q)
 	ev_timer_cancel(&q->sweep);
 	ev_timer_cancel(&q->stop);
 	submit_let_go(q->submit);
+	ctl_free(&q->ctl);		/* it may have spool files open */
 	store_close(&q->store);
-	ctl_free(&q->ctl);
 	life_digests_free(&q->digests);
+	strays_free(&q->strays);
 	submit_free(&q->submit);
 	feed_free(&q->feed);
 	dispatch_free(&q->dispatch);

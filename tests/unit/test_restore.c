@@ -1,0 +1,983 @@
+/*
+ * queue restore over the real store, with a disk that is slow at the worst
+ * moment: what is ordered before a message is durable, two restores of one
+ * backup at once, one beside an import, a queue that stops, and ids of clocks
+ * that are ahead of ours.
+ */
+#include "lib/prelude.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <time.h>
+
+#include "queue/ctl_asked.h"
+#include "queue/ctl_handed.h"
+#include "queue/vault.h"
+#include "tests/unit/ctl_world.h"
+
+#define LARGE	(700 * 1024)
+#define LONG	(3 * 1024 * 1024)	/* it is read in several goes */
+#define SMALL	2000
+#define PATIENCE_SEC 60
+
+static char dir[] = "/tmp/postern-restore-XXXXXX";
+
+/* --- a disk that waits ------------------------------------------------------------ */
+
+static struct gate {
+	bool	 shut;
+	int	 before;	/* threads that wait */
+} spool, journal, backup;
+
+static void
+shut(struct gate *g)
+{
+	__atomic_store_n(&g->shut, true, __ATOMIC_SEQ_CST);
+}
+
+static void
+open_gate(struct gate *g)
+{
+	__atomic_store_n(&g->shut, false, __ATOMIC_SEQ_CST);
+}
+
+static int
+before(struct gate *g)
+{
+	return __atomic_load_n(&g->before, __ATOMIC_SEQ_CST);
+}
+
+static void
+pass(struct gate *g)
+{
+	__atomic_add_fetch(&g->before, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&g->shut, __ATOMIC_SEQ_CST))
+		usleep(200);
+	__atomic_sub_fetch(&g->before, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool
+is_of(int fd, const char *what)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[n == -1 ? 0 : n] = '\0';
+	return strstr(path, what) != NULL;
+}
+
+/* A large body, before its record is given to the journal. */
+int
+fsync(int fd)
+{
+	if (is_of(fd, "/spool/"))
+		pass(&spool);
+	return (int)syscall(SYS_fsync, fd);
+}
+
+int
+fdatasync(int fd)
+{
+	if (is_of(fd, "/journal/"))
+		pass(&journal);
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+/* A restore in the midst of a body, the second time through its file. */
+ssize_t
+pread(int fd, void *p, size_t n, off_t at)
+{
+	static _Thread_local int passes;
+
+	if (is_of(fd, "memfd:backup")) {
+		passes += at == 0;
+		if (passes == 2 && at > 0)
+			pass(&backup);
+	}
+	return syscall(SYS_pread64, fd, p, n, at);
+}
+
+/* What happens while the store looks for a message. */
+static void (*meanwhile)(uint64_t id);
+
+void	__real_store_load(struct store *, uint64_t, store_msgs *, void *);
+void	__wrap_store_load(struct store *, uint64_t, store_msgs *, void *);
+
+void
+__wrap_store_load(struct store *s, uint64_t id, store_msgs *cb, void *arg)
+{
+	void (*now)(uint64_t) = meanwhile;
+
+	meanwhile = NULL;
+	__real_store_load(s, id, cb, arg);
+	if (now != NULL)
+		now(id);
+}
+
+/* What goes on in turns of its own, here an import, stands still. */
+static bool still;
+static struct asked *standing;
+static void (*its_next)(struct asked *);
+
+void	__real_asked_later(struct asked *, uint64_t, void (*)(struct asked *));
+void	__wrap_asked_later(struct asked *, uint64_t, void (*)(struct asked *));
+
+void
+__wrap_asked_later(struct asked *a, uint64_t ms, void (*next)(struct asked *))
+{
+	if (!still || a->id != OTHER) {
+		__real_asked_later(a, ms, next);
+		return;
+	}
+	standing = a;
+	its_next = next;
+}
+
+/* --- the queue ---------------------------------------------------------------------- */
+
+static void
+turn(uint64_t ms)
+{
+	ev_clock_step(ms);
+	ev_loop_once(0);
+	usleep(100);
+}
+
+#define await(cond, ...)						\
+	do {								\
+		time_t until_ = time(NULL) + PATIENCE_SEC;		\
+									\
+		while (!(cond) && time(NULL) < until_)			\
+			turn(1);					\
+		ok((cond), __VA_ARGS__);				\
+	} while (0)
+
+/* Long enough for checkpoints, if nothing waits. */
+static void
+settle(void)
+{
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		turn(200);
+		usleep(1000);
+	}
+}
+
+static struct store *
+open_disk(struct queue *q, const char **errstr)
+{
+	struct store_conf c = { .dir = dir, .segment_bytes = 8 * 1024 * 1024,
+	    .cache_bytes = 1024 * 1024, .min_free_bytes = 0 };
+
+	return store_open(&c, &queue_store_ops, q, errstr);
+}
+
+static void
+start(void)
+{
+	const char *why = queue_open(&world, &world_conf, open_disk);
+
+	world.told = true;
+	is_str(why, NULL, "the queue opens");
+}
+
+static void
+restart(void)
+{
+	queue_close(&world);
+	start();
+}
+
+static int
+remove_cb(const char *path, const struct stat *st, int kind, struct FTW *f)
+{
+	return f->level == 0 ? 0 : remove(path);
+}
+
+static void
+wipe(void)
+{
+	nftw(dir, remove_cb, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void
+lose_everything(void)
+{
+	queue_close(&world);
+	wipe();
+	start();
+}
+
+/* --- asking ------------------------------------------------------------------------- */
+
+static void
+order(const char *verb, const char *id)
+{
+	char words[80];
+
+	snprintf(words, sizeof(words), "queue %s %s", verb, id);
+	begin(words);
+	await(said.ended == 1, "%s: %s", words, said.end);
+}
+
+static uint64_t
+answer(const struct world_said *s, const char *key)
+{
+	const char *at = strstr(s->all, key);
+
+	return at == NULL ? 0 : strtoull(at + strlen(key) + 1, NULL, 10);
+}
+
+static char *
+body_of(size_t n)
+{
+	char *p = xmalloc(n + 1);
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		p[i] = i % 70 == 68 ? '\r' : i % 70 == 69 ? '\n' :
+		    (char)('a' + i / 70 % 26);
+	memcpy(p + n - 2, "\r\n", 3);
+	return p;
+}
+
+static int
+content(size_t n)
+{
+	char *p = body_of(n);
+	int fd = memfd_create("content", MFD_CLOEXEC);
+
+	if (fd == -1 || pwrite(fd, p, n, 0) != (ssize_t)n)
+		fatal("memfd");
+	free(p);
+	return fd;
+}
+
+/* A backup of one message, and an empty queue. */
+static int
+backup_of(size_t size, char id[STORE_ID_LEN + 1])
+{
+	int fd = memfd_create("backup", MFD_CLOEXEC);
+	const char *at;
+
+	lose_everything();
+	file = content(size);
+	begin("queue import from=alice@example.org to=z@example.net hold=1");
+	await(said.ended == 1 && said.code == CTL_OK, "a message: %s",
+	    said.end);
+	at = strstr(said.all, "id=");
+	snprintf(id, STORE_ID_LEN + 1, "%s", at == NULL ? "" : at + 3);
+	file = dup(fd);
+	begin("queue backup");
+	await(said.ended == 1 && said.code == CTL_OK, "a backup: %s",
+	    said.end);
+	lose_everything();
+	return fd;
+}
+
+static void
+restore_as(uint64_t asker, int fd)
+{
+	file = dup(fd);
+	begin_as(asker, "queue restore");
+}
+
+/* It has begun, and its message cannot become durable. */
+static void
+begin_restore(struct gate *g, int fd)
+{
+	shut(g);
+	restore_as(OTHER, fd);
+	await(before(g) == 1 && store_count(world.store) == 1,
+	    "a restore whose disk is slow");
+}
+
+static void
+go_on(struct gate *g)
+{
+	settle();	/* with what was ordered meanwhile */
+	is_int(aside.ended, 0, "it is not done before it is durable");
+	open_gate(g);
+	await(aside.ended == 1 && aside.code == CTL_OK &&
+	    answer(&aside, "restored") == 1, "it is restored: %s", aside.end);
+	settle();
+}
+
+/* The one message there is, as the store has it behind a restart too. */
+static bool
+is_listed(const char *id, const char *how)
+{
+	order("show", id);
+	return said.code == CTL_OK && strstr(said.all, how) != NULL;
+}
+
+static bool
+comes_whole(size_t size)
+{
+	char *want = body_of(size), *got = xmalloc(size);
+	struct world_job j;
+	bool whole = false;
+
+	world_connect(&relay, ROLE_RELAY, 0);
+	await(relay.n > 0, "it goes out");
+	if (world_job(&relay, &j)) {
+		whole = j.size == size && (j.fd == -1 ?
+		    memcmp(j.body, want, size) == 0 :
+		    pread(j.fd, got, size, 0) == (ssize_t)size &&
+		    memcmp(got, want, size) == 0);
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+		await(store_count(world.store) == 0, "and is gone");
+	}
+	world_disconnect(&relay);
+	free(want);
+	free(got);
+	return whole;
+}
+
+/* --- orders before it is durable ---------------------------------------------------- */
+
+static void
+test_remove(struct gate *g, size_t size)
+{
+	char id[STORE_ID_LEN + 1];
+	int fd = backup_of(size, id);
+
+	begin_restore(g, fd);
+	order("remove", id);
+	is_int(said.code, CTL_OK, "removed meanwhile");
+	go_on(g);
+	is_int(store_count(world.store), 0, "and gone");
+	restart();
+	is_int(store_count(world.store), 0, "behind a restart, too");
+	restore_as(OTHER, fd);
+	await(aside.ended == 1 && answer(&aside, "restored") == 1,
+	    "its id is free again: %s", aside.end);
+	close(fd);
+}
+
+static void
+test_release(struct gate *g, size_t size)
+{
+	char id[STORE_ID_LEN + 1];
+	int fd = backup_of(size, id);
+
+	begin_restore(g, fd);
+	begin("queue list state=held");
+	await(said.ended == 1 && said.rows == 1, "it is listed as held");
+	order("release", id);
+	is_int(said.code, CTL_OK, "released meanwhile");
+	go_on(g);
+	restart();
+	ok(is_listed(id, "released by admin") && !is_listed(id, "state=held"),
+	    "behind a restart, too");
+	ok(comes_whole(size), "byte for byte");
+	close(fd);
+}
+
+/* Without a restart: not before its body can be read. */
+static void
+test_goes_out(struct gate *g, size_t size)
+{
+	char id[STORE_ID_LEN + 1];
+	int fd = backup_of(size, id);
+
+	begin_restore(g, fd);
+	world_connect(&relay, ROLE_RELAY, 0);
+	order("release", id);
+	settle();
+	is_int(relay.n, 0, "nothing goes out yet");
+	world_disconnect(&relay);
+	go_on(g);
+	ok(!is_listed(id, "4.3.0"), "its body was not asked for too early");
+	ok(comes_whole(size), "byte for byte");
+	close(fd);
+}
+
+static void
+test_redirect(struct gate *g, size_t size)
+{
+	char id[STORE_ID_LEN + 1];
+	int fd = backup_of(size, id);
+
+	begin_restore(g, fd);
+	order("redirect up", id);
+	ok(said.code == CTL_OK && strstr(said.end, "next hop") == NULL,
+	    "redirected meanwhile, and no next hop has it");
+	go_on(g);
+	restart();
+	ok(is_listed(id, "sent to route up by admin") &&
+	    is_listed(id, "state=held"), "behind a restart, too");
+	close(fd);
+}
+
+static void
+test_hold(struct gate *g, size_t size)
+{
+	char id[STORE_ID_LEN + 1];
+	int fd = backup_of(size, id);
+
+	begin_restore(g, fd);
+	order("hold", id);
+	ok(said.code == CTL_OK && strstr(said.end, "on hold already") != NULL,
+	    "it is on hold");
+	go_on(g);
+	restart();
+	ok(is_listed(id, "state=held"), "behind a restart, too");
+	close(fd);
+}
+
+/* What an import takes in is in the same state. */
+static void
+test_import(void)
+{
+	char id[STORE_ID_LEN + 1];
+	int fd = backup_of(SMALL, id);
+	struct live_msg *lm;
+
+	shut(&spool);
+	file = content(LARGE);
+	begin_as(OTHER, "queue import from=alice@example.org to=z@example.net");
+	await(before(&spool) == 1, "an import whose disk is slow");
+	begin("queue redirect up all=yes");
+	await(said.ended == 1 && said.code == CTL_OK, "redirected: %s",
+	    said.end);
+	begin("queue hold all=yes");
+	await(said.ended == 1 && said.code == CTL_OK, "held: %s", said.end);
+	begin("queue release all=yes");
+	await(said.ended == 1 && said.code == CTL_OK, "and released: %s",
+	    said.end);
+	open_gate(&spool);
+	await(aside.ended == 1 && aside.code == CTL_OK, "it is imported");
+	settle();
+	restart();
+	await(live_count(world.live) == 1, "it is due");
+	lm = (struct live_msg *)table_next(&world.live->msgs, NULL);
+	ok(lm != NULL && lm->m.route != NULL && strcmp(lm->m.route, "up") ==
+	    0 && lm->m.hold == HOLD_NONE, "as ordered, behind a restart too");
+	ok(comes_whole(LARGE), "byte for byte");
+	close(fd);
+}
+
+/* --- two at once -------------------------------------------------------------------- */
+
+/* Both have seen that the message is not there, and read its body. */
+static void
+test_two_large(void)
+{
+	char id[STORE_ID_LEN + 1];
+	int fd = backup_of(LONG, id);
+
+	shut(&backup);
+	restore_as(7, fd);
+	restore_as(OTHER, fd);
+	await(before(&backup) == 2, "two restores in the midst of a body");
+	open_gate(&backup);
+	await(said.ended == 1 && aside.ended == 1, "both end: %s %s",
+	    said.end, aside.end);
+	is_int(answer(&said, "restored") + answer(&aside, "restored"), 1,
+	    "one of them restores it");
+	is_int(answer(&said, "queued_already") +
+	    answer(&aside, "queued_already"), 1, "the other one finds it");
+	settle();
+	is_int(store_count(world.store), 1, "it is there once");
+	order("remove", id);
+	settle();
+	is_int(store_count(world.store), 0, "and not at all once it is "
+	    "removed");
+	restart();
+	is_int(store_count(world.store), 0, "behind a restart, too");
+	close(fd);
+}
+
+/* An import of unknown fate under an id that a restore queues meanwhile. */
+static void
+test_import_beside(bool stored)
+{
+	char id[STORE_ID_LEN + 1], self[STORE_ID_LEN + 1], words[200];
+	int fd = backup_of(LARGE, id);
+
+	store_id_text(store_identity(world.store), self);
+	snprintf(words, sizeof(words), "queue import from=alice@example.org "
+	    "to=z@example.net as=%s-%s", self, id);
+	still = true;
+	file = content(LARGE);
+	begin_as(OTHER, words);
+	await(standing != NULL, "an import in the midst of a body");
+	if (!stored)
+		shut(&journal);
+	restore_as(7, fd);
+	await(stored ? said.ended == 1 : before(&journal) == 1,
+	    "a restore beside it");
+	still = false;
+	__real_asked_later(standing, 0, its_next);
+	standing = NULL;
+	if (!stored) {
+		settle();
+		is_int(aside.ended, 0, "it waits for what may be refused");
+		open_gate(&journal);
+	}
+	await(said.ended == 1 && answer(&said, "restored") == 1, "restored");
+	await(aside.ended == 1 && strstr(aside.all, "known=true;") != NULL,
+	    "and the import knows it: %s %s", aside.all, aside.end);
+	is_int(store_count(world.store), 1, "it is there once");
+	order("remove", id);
+	settle();
+	restart();
+	is_int(store_count(world.store), 0, "and removed for good");
+	close(fd);
+}
+
+/* The second one does not take for granted what may still be refused. */
+static void
+test_two(struct gate *g, size_t size)
+{
+	char id[STORE_ID_LEN + 1];
+	int fd = backup_of(size, id);
+
+	begin_restore(g, fd);
+	restore_as(7, fd);
+	settle();
+	is_int(said.ended, 0, "a second one waits with it");
+	go_on(g);
+	await(said.ended == 1 && said.code == CTL_OK &&
+	    answer(&said, "queued_already") == 1, "and finds it: %s",
+	    said.end);
+	is_int(store_count(world.store), 1, "it is there once");
+	close(fd);
+}
+
+/* --- removed while the store looks for it -------------------------------------------- */
+
+static void
+remove_now(uint64_t id)
+{
+	const struct life_order o = { LIFE_REMOVE, HOLD_NONE, NULL, "admin" };
+	struct store_msg m;
+
+	store_msg_init(&m);
+	m.id = id;
+	m.hold = HOLD_ADMIN;
+	m.account = xstrdup("");
+	m.cap = xstrdup("");
+	m.env.return_path = xstrdup("");
+	envelope_add_rcpt(&m.env, "z@example.net", NULL, 0);
+	store_msg_fit(&m);
+	m.in_spool = false;
+	is_int(life_obey(&world, &m, &o), LIFE_DONE, "removed meanwhile");
+	store_msg_clear(&m);
+}
+
+static void
+test_leaving(void)
+{
+	char id[STORE_ID_LEN + 1];
+	int fd = backup_of(SMALL, id), i;
+
+	restore_as(7, fd);
+	await(said.ended == 1 && answer(&said, "restored") == 1, "restored");
+	shut(&journal);
+	meanwhile = remove_now;
+	file = dup(fd);
+	begin_as(OTHER, "queue restore again=yes");
+	for (i = 0; i < 300; i++)
+		turn(1);
+	is_int(aside.ended, 0, "one that is being removed is waited for");
+	open_gate(&journal);
+	await(aside.ended == 1 && answer(&aside, "restored") == 1,
+	    "and comes back: %s", aside.end);
+	ok(is_listed(id, "state=held"), "it is there");
+	settle();
+	restart();
+	is_int(store_count(world.store), 1, "behind a restart, too");
+	close(fd);
+}
+
+/* --- ids of other clocks -------------------------------------------------------------- */
+
+#define A_DAY		86400000ULL
+#define SELF_LEN	(2 * STORE_ID_LEN + 1)
+
+static uint64_t
+id_ahead(uint64_t ms)
+{
+	return (ev_wall_ms() + ms) << 20;
+}
+
+/* Of a queue elsewhere, whose clock says so much more than ours. */
+static int
+foreign_backup(const uint64_t *ids, size_t n, uint64_t ahead_ms,
+    uint64_t hold_ms)
+{
+	static const char body[] = "Subject: from elsewhere\r\n\r\n";
+	int fd = memfd_create("foreign", MFD_CLOEXEC);
+	uint64_t now = ev_wall_ms() + ahead_ms;
+	struct store_msg m;
+	struct buf b;
+	size_t i;
+
+	buf_init(&b, VAULT_FRAME_MAX);
+	vault_put_head(&b, &(struct vault_head){ .store = 1,
+	    .taken_ms = now });
+	for (i = 0; i < n; i++) {
+		store_msg_init(&m);
+		m.id = ids[i];
+		m.arrived_ms = m.due_ms = now;
+		m.expires_ms = now + A_DAY;
+		m.account = xstrdup("alice@example.org");
+		m.cap = xstrdup("default");
+		m.env.return_path = xstrdup("alice@example.org");
+		m.env.hold_until_ms = hold_ms == 0 ? 0 : now + hold_ms;
+		envelope_add_rcpt(&m.env, "z@example.net", NULL, 0);
+		store_msg_fit(&m);
+		m.size = sizeof(body) - 1;
+		vault_put_msg(&b, &m, (const uint8_t *)body, m.size);
+		store_msg_clear(&m);
+	}
+	vault_put_end(&b, n);
+	if (fd == -1 || pwrite(fd, b.data, b.len, 0) != (ssize_t)b.len)
+		fatal("memfd");
+	buf_clear(&b);
+	return fd;
+}
+
+static void
+restore(int fd, uint64_t restored, uint64_t present, const char *what)
+{
+	restore_as(7, fd);
+	await(said.ended == 1 && said.code == CTL_OK &&
+	    answer(&said, "restored") == restored &&
+	    answer(&said, "queued_already") == present, "%s: %s %s", what,
+	    said.all, said.end);
+}
+
+/* An id for an import, as posternctl is given it. */
+static void
+hand_out(char as[SELF_LEN + 1])
+{
+	const char *at;
+
+	begin("queue import ids=1");
+	await(said.ended == 1 && said.code == CTL_OK, "an id is handed out");
+	at = strstr(said.all, "id=");
+	snprintf(as, SELF_LEN + 1, "%s", at == NULL ? "" : at + 3);
+}
+
+/* Its id; as may be NULL. */
+static uint64_t
+import(const char *as, const char *to)
+{
+	char words[200], id[STORE_ID_LEN + 1];
+	const char *at;
+
+	snprintf(words, sizeof(words), "queue import from=alice@example.org "
+	    "to=%s hold=1%s%s", to, as == NULL ? "" : " as=",
+	    as == NULL ? "" : as);
+	file = content(SMALL);
+	begin(words);
+	await(said.ended == 1 && said.code == CTL_OK, "imported: %s %s",
+	    said.all, said.end);
+	at = strstr(said.all, "id=");
+	snprintf(id, sizeof(id), "%s", at == NULL ? "" : at + 3);
+	return store_id_parse(id);
+}
+
+static uint64_t
+listed(void)
+{
+	begin("queue list");
+	await(said.ended == 1 && said.code == CTL_OK, "a list");
+	return said.rows;
+}
+
+/* What comes in beside a restore takes no id of what is still to come. */
+static void
+test_ahead(void)
+{
+	static uint64_t ids[200];
+	char id[STORE_ID_LEN + 1];
+	int fd;
+	size_t i;
+
+	lose_everything();
+	for (i = 0; i < nitems(ids); i++)
+		ids[i] = id_ahead(A_DAY) + i;
+	fd = foreign_backup(ids, nitems(ids), 0, 0);
+	restore_as(OTHER, fd);
+	await(store_count(world.store) >= 50, "a restore of a clock ahead");
+	for (i = 0; i < 3; i++)
+		import(NULL, "new@example.net");
+	await(aside.ended == 1 && answer(&aside, "restored") == nitems(ids),
+	    "brings all: %s", aside.end);
+	is_int(listed(), nitems(ids) + 3, "all are seen");
+	restore(fd, 0, nitems(ids), "and again none");
+	store_id_text(ids[7], id);
+	ok(!is_listed(id, "where it is"), "each under its own id");
+	close(fd);
+}
+
+/* Two queues have given the same id. */
+static void
+test_another(void)
+{
+	uint64_t ids[2] = { id_ahead(A_DAY) };
+	char id[STORE_ID_LEN + 1];
+	int one, two;
+
+	lose_everything();
+	one = foreign_backup(ids, 1, 0, 0);
+	file = dup(one);
+	begin("queue restore dry-run=yes");
+	await(said.ended == 1 && answer(&said, "restored") == 1, "a dry run");
+	ok(store_new_id(world.store) < ids[0], "leaves ids as they are");
+	restore(one, 1, 0, "one of a clock ahead");
+	ids[1] = import(NULL, "new@example.net");
+	ok(ids[1] >> 20 > ids[0] >> 20, "the next ones are beyond its clock");
+	two = foreign_backup(ids, 2, 0, 0);
+	restore(two, 1, 1, "what has the id of another one");
+	is_int(listed(), 3, "is beside it");
+	restore(two, 0, 2, "and is found there");
+	settle();
+	restart();
+	restore(two, 0, 2, "behind a restart, too");
+	store_id_text(ids[1] | 1 << 19, id);
+	ok(is_listed(id, "where it is"), "its history names its id there: %s",
+	    said.all);
+	close(one);
+	close(two);
+}
+
+/* The id of a message that is still to be imported comes with a restore. */
+static void
+test_handed(void)
+{
+	char as[SELF_LEN + 1];
+	uint64_t id;
+	int fd;
+
+	lose_everything();
+	hand_out(as);
+	id = store_id_parse(as + STORE_ID_LEN + 1);
+	fd = foreign_backup(&id, 1, 0, 0);
+	restore(fd, 1, 0, "under an id that is handed out");
+	ok(import(as, "mine@example.net") != id, "the import gets another");
+	ok(strstr(said.all, "known=false") != NULL, "it is not known");
+	is_int(store_count(world.store), 2, "two are queued");
+	is_int(listed(), 2, "and two are seen");
+	import(as, "mine@example.net");
+	ok(strstr(said.all, "known=true") != NULL, "now it is known");
+	settle();
+	restart();
+	is_int(store_count(world.store), 2, "behind a restart, too");
+	hand_out(as);
+	id = store_id_parse(as + STORE_ID_LEN + 1);
+	close(fd);
+
+	/* It was killed before that message came. */
+	fd = foreign_backup(&id, 1, 0, 0);
+	restore(fd, 1, 0, "under another one");
+	restart();
+	handed_clear();
+	import(as, "mine@example.net");
+	ok(strstr(said.all, "known=false;doubted=true") != NULL, "in doubt it "
+	    "is queued, on hold: %s", said.all);
+	is_int(listed(), 4, "beside that of the restore");
+	close(fd);
+}
+
+/* An import that is made again knows what has just left. */
+static void
+test_known_removed(void)
+{
+	char id[STORE_ID_LEN + 1], self[STORE_ID_LEN + 1], as[SELF_LEN + 1];
+	int fd = backup_of(SMALL, id);
+
+	store_id_text(store_identity(world.store), self);
+	snprintf(as, sizeof(as), "%s-%s", self, id);
+	restore(fd, 1, 0, "restored");
+	settle();
+	order("remove", id);
+	ok(store_removed(world.store, store_id_parse(id)), "removed just now");
+	import(as, "z@example.net");
+	ok(strstr(said.all, "known=true") != NULL, "it was there: %s",
+	    said.all);
+	is_int(store_count(world.store), 0, "and does not come back");
+	close(fd);
+}
+
+/* Its ids are ahead of the clock; then it is killed. */
+static void
+live_and_die(int to)
+{
+	uint64_t id;
+	char as[SELF_LEN + 1];
+	int fd;
+
+	ev_init();
+	ev_clock_fake(WORLD_NOW, WORLD_WALL);
+	start();
+	id = id_ahead(A_DAY);
+	fd = foreign_backup(&id, 1, 0, 0);
+	restore(fd, 1, 0, "one of a clock ahead");
+	settle();
+	hand_out(as);
+	hand_out(as);
+	if (write(to, as, SELF_LEN) != SELF_LEN)
+		_exit(1);
+	kill(getpid(), SIGKILL);
+}
+
+/* What was handed out is never given again. */
+static void
+test_killed(void)
+{
+	char as[SELF_LEN + 1] = "";
+	int pipes[2], status;
+	pid_t pid;
+
+	queue_close(&world);
+	wipe();
+	if (pipe(pipes) == -1)
+		fatal("pipe");
+	fflush(stdout);
+	if ((pid = fork()) == 0) {
+		if (freopen("/dev/null", "w", stdout) == NULL)
+			_exit(1);
+		live_and_die(pipes[1]);
+	}
+	close(pipes[1]);
+	is_int(read(pipes[0], as, SELF_LEN), SELF_LEN, "an id is handed out");
+	close(pipes[0]);
+	waitpid(pid, &status, 0);
+	start();
+	ok(import(NULL, "new@example.net") >> 20 >
+	    store_id_parse(as + STORE_ID_LEN + 1) >> 20, "behind kill -9 new "
+	    "ids are beyond it");
+	import(as, "mine@example.net");
+	ok(strstr(said.all, "known=false") != NULL, "so it is not known: %s",
+	    said.all);
+	is_int(listed(), 3, "and it is queued");
+}
+
+static void
+test_times(void)
+{
+	uint64_t id = id_ahead(25 * A_DAY), far = STORE_ID_TAKEN_MAX + 1;
+	int fd;
+
+	lose_everything();
+	fd = foreign_backup(&id, 1, 25 * A_DAY, 10 * A_DAY);
+	restore(fd, 1, 0, "to be released in ten days of its clock");
+	close(fd);
+	fd = foreign_backup(&far, 1, 0, 0);
+	restore_as(7, fd);
+	await(said.ended == 1 && said.code != CTL_OK && strstr(said.end,
+	    "damaged") != NULL, "of no clock: %s", said.end);
+	ok(store_new_id(world.store) < far, "and ids do not go on from it");
+	close(fd);
+}
+
+/* --- a stop ------------------------------------------------------------------------------ */
+
+static void
+is_made_again(int fd, const char *what)
+{
+	is_int(store_count(world.store), 0, "%s: nothing is queued", what);
+	restore_as(OTHER, fd);
+	await(aside.ended == 1 && answer(&aside, "restored") == 1,
+	    "it is made again: %s", aside.end);
+	is_int(store_count(world.store), 1, "and queues it");
+}
+
+static void
+test_stop(void)
+{
+	char id[STORE_ID_LEN + 1];
+	int fd = backup_of(LONG, id), i;
+
+	shut(&backup);
+	restore_as(OTHER, fd);
+	await(before(&backup) == 1, "a restore in the midst of a body");
+	world.stopping = true;
+	open_gate(&backup);
+	restart();
+	is_made_again(fd, "stopped in the midst of a body");
+
+	lose_everything();
+	begin_restore(&spool, fd);
+	world.stopping = true;
+	open_gate(&spool);
+	restart();
+	is_made_again(fd, "stopped while a body is synced");
+
+	lose_everything();
+	shut(&backup);
+	restore_as(OTHER, fd);
+	await(before(&backup) == 1, "a restore in the midst of a body");
+	world.stopping = true;
+	open_gate(&backup);
+	await(aside.ended == 1 && aside.code == CTL_TEMPORARY, "it sees the "
+	    "stop: %s", aside.end);
+	restart();
+	is_made_again(fd, "given up");
+	close(fd);
+
+	lose_everything();
+	file = content(LONG);
+	begin("queue import from=alice@example.org to=z@example.net");
+	for (i = 0; i < 5; i++)
+		turn(1);
+	is_int(said.ended, 0, "an import in the midst of a body");
+	restart();
+	is_int(store_count(world.store), 0, "stopped: nothing is queued");
+}
+
+int
+main(void)
+{
+	const struct {
+		struct gate *gate;
+		size_t	 size;
+	} kinds[] = { { &spool, LARGE }, { &journal, SMALL } };
+	size_t i;
+
+	world_defaults();
+	world_conf.max_message_bytes = 2 * LONG;
+	if (mkdtemp(dir) == NULL)
+		fatal("mkdtemp");
+	ev_init();
+	ev_clock_fake(WORLD_NOW, WORLD_WALL);
+	log_set_sink(world_sink);
+	start();
+	for (i = 0; i < nitems(kinds); i++) {
+		test_remove(kinds[i].gate, kinds[i].size);
+		test_release(kinds[i].gate, kinds[i].size);
+		test_goes_out(kinds[i].gate, kinds[i].size);
+		test_redirect(kinds[i].gate, kinds[i].size);
+		test_hold(kinds[i].gate, kinds[i].size);
+		test_two(kinds[i].gate, kinds[i].size);
+	}
+	test_import();
+	test_two_large();
+	test_import_beside(true);
+	test_import_beside(false);
+	test_leaving();
+	test_ahead();
+	test_another();
+	test_handed();
+	test_known_removed();
+	test_times();
+	test_stop();
+	test_killed();
+	queue_close(&world);
+	wipe();
+	rmdir(dir);
+	return tap_done();
+}
