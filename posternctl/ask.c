@@ -152,19 +152,26 @@ tell_waiting(struct ask *a)
 	    xstrdup("count=yes") };
 	const char *text;
 	uint64_t id;
-
-	if (talk_ask(&a->talk, &(struct talk_request){ .id = 1,
+	int code = talk_ask(&a->talk, &(struct talk_request){ .id = 1,
 	    .words = "queue remove", .args = args, .nargs = nitems(args),
-	    .fd = -1 }) == CTL_OK && talk_answer(&a->talk, count_cb, &c, &id,
-	    &text) == CTL_OK && c.messages > 0)
+	    .fd = -1 });
+
+	free(args[0]);
+	free(args[1]);
+	if (code != CTL_OK)
+		return;
+	code = talk_answer(&a->talk, count_cb, &c, &id, &text);
+	if (code != CTL_OK)
+		complain(code, "%s\nSo it is not known whether mail of %s "
+		    "waits: see posternctl queue list --account %s", text,
+		    a->args[0], a->args[0]);
+	else if (c.messages > 0)
 		printf("%llu message%s of %s wait%s in the queue and will go "
 		    "out all the same.\nposternctl queue hold --account %s "
 		    "keeps, queue remove --account %s throws away.\n",
 		    (unsigned long long)c.messages, c.messages == 1 ? "" : "s",
 		    a->args[0], c.messages == 1 ? "s" : "", a->args[0],
 		    a->args[0]);
-	free(args[0]);
-	free(args[1]);
 }
 
 /* --- what a reload means ------------------------------------------------------------ */

@@ -317,6 +317,7 @@ hand_over(struct dispatch *d, struct live_job *j)
 	d->sent++;
 	reserve_hold(d->q, &j->reserved, store_msg_bytes(&lm->m));
 	lm->nsent++;
+	live_keep(lm);
 	if (lm->m.body.v == NULL && lm->m.size > 0) {
 		d->reading += read_bytes(j);
 		store_body(d->q->store, lm->m.id, body_cb, j);

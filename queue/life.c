@@ -83,9 +83,10 @@ life_stored(struct live_msg *lm)
 		life_remove(lm);
 	else if (lm->m.hold != HOLD_NONE && lm->ordered)
 		life_park(lm);
-	else if (lm->m.hold != HOLD_NONE)
-		live_drop(lm);
-	else {
+	else if (lm->m.hold != HOLD_NONE) {
+		live_set_state(lm, LIVE_RESTING);
+		live_forget(lm);
+	} else {
 		if (lm->ordered)
 			life_write(lm, NULL);
 		if (lm->m.due_ms > clock_due_ms())
@@ -199,6 +200,6 @@ life_settled(struct queue *q, const uint64_t *ids, size_t n)
 			continue;
 		live_set_indexed(lm, true);
 		if (life_may_forget(lm))
-			live_drop(lm);
+			live_forget(lm);
 	}
 }

@@ -19,7 +19,7 @@ leave(struct live_msg *lm, enum life_did did)
 {
 	if (lm->state == LIVE_RESTING && lm->indexed &&
 	    (lm->m.hold != HOLD_NONE || life_may_forget(lm)))
-		live_drop(lm);
+		live_forget(lm);
 	return did;
 }
 

@@ -204,7 +204,7 @@ rest(struct live_msg *lm, struct live_msg *bounces)
 	live_drop_body(lm);
 	life_write(lm, bounces);
 	if (lm->m.hold != HOLD_NONE)
-		live_drop(lm);
+		live_forget(lm);
 }
 
 /*

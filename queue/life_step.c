@@ -146,7 +146,7 @@ life_park(struct live_msg *lm)
 	ev_timer_cancel(&lm->due);
 	live_set_state(lm, LIVE_RESTING);
 	life_write(lm, NULL);
-	live_drop(lm);
+	live_forget(lm);
 }
 
 /* Nothing is tried before the hour that the client has named. */

@@ -22,8 +22,8 @@ live_new(void (*stored)(void *), void (*due)(void *))
 	table_init(&l->msgs);
 	table_init(&l->shares[LIVE_BY_ACCOUNT]);
 	table_init(&l->shares[LIVE_BY_HOP]);
-	STAILQ_INIT(&l->ages[0].gone);
-	STAILQ_INIT(&l->ages[1].gone);
+	TAILQ_INIT(&l->ages[0].leaving);
+	TAILQ_INIT(&l->ages[1].leaving);
 	return l;
 }
 
@@ -73,6 +73,7 @@ live_set_state(struct live_msg *lm, enum live_state state)
 
 	if (lm->state == state)
 		return;
+	live_keep(lm);
 	store_id_text(lm->m.id, id);
 	log_debug("queue", "%s %s -> %s", id, state_names[lm->state],
 	    state_names[state]);
@@ -144,18 +145,70 @@ void
 live_set_indexed(struct live_msg *lm, bool indexed)
 {
 	lm->indexed = indexed;
-	if (!indexed)
-		give_shares_back(lm);
+	if (indexed)
+		return;
+	live_keep(lm);
+	give_shares_back(lm);
+}
+
+static bool
+being_read(const struct live *l)
+{
+	return l->ages[0].reads + l->ages[1].reads > 0;
 }
 
 static void
-msg_free(struct live_msg *lm)
+await_reads(struct live_msg *lm)
 {
-	table_remove(&lm->q->live->msgs, &lm->node);
-	lm->q->live->units -= lm->units;
+	struct live *l = lm->q->live;
+
+	lm->leaves = &l->ages[l->age];
+	TAILQ_INSERT_TAIL(&lm->leaves->leaving, lm, leaving);
+}
+
+void
+live_keep(struct live_msg *lm)
+{
+	if (lm->leaves == NULL)
+		return;
+	TAILQ_REMOVE(&lm->leaves->leaving, lm, leaving);
+	lm->leaves = NULL;
+}
+
+/* What it has of others goes back. */
+static void
+empty(struct live_msg *lm)
+{
+	while (!TAILQ_EMPTY(&lm->jobs))
+		live_job_free(TAILQ_FIRST(&lm->jobs));
+	ev_timer_cancel(&lm->due);
+	live_drop_body(lm);
+	reserve_hold(lm->q, &lm->reserved, 0);
+	live_set_indexed(lm, false);
+}
+
+static void
+leave(struct live_msg *lm)
+{
+	struct live *l = lm->q->live;
+
+	empty(lm);
+	table_remove(&l->msgs, &lm->node);
+	l->units -= lm->units;
 	store_msg_clear(&lm->m);
 	free(lm->words);
 	free(lm);
+	l->some_left = true;
+}
+
+static void
+tell_room(struct live *l)
+{
+	if (!l->some_left)
+		return;
+	l->some_left = false;
+	if (l->on_room != NULL)
+		l->on_room(l->arg);
 }
 
 void
@@ -163,19 +216,29 @@ live_drop(struct live_msg *lm)
 {
 	struct live *l = lm->q->live;
 
-	while (!TAILQ_EMPTY(&lm->jobs))
-		live_job_free(TAILQ_FIRST(&lm->jobs));
-	ev_timer_cancel(&lm->due);
-	live_drop_body(lm);
-	reserve_hold(lm->q, &lm->reserved, 0);
-	live_set_indexed(lm, false);
+	empty(lm);
 	live_set_state(lm, LIVE_GONE);
-	if (l->ages[0].reads + l->ages[1].reads > 0)
-		STAILQ_INSERT_TAIL(&l->ages[l->age].gone, lm, gone);
+	if (being_read(l))
+		await_reads(lm);
 	else
-		msg_free(lm);
-	if (l->on_room != NULL)
-		l->on_room(l->arg);
+		leave(lm);
+	l->some_left = true;		/* its share, if not its memory */
+	tell_room(l);
+}
+
+void
+live_forget(struct live_msg *lm)
+{
+	struct live *l = lm->q->live;
+
+	if (lm->leaves != NULL)
+		return;
+	if (being_read(l)) {
+		await_reads(lm);
+		return;
+	}
+	leave(lm);
+	tell_room(l);
 }
 
 void
@@ -212,18 +275,16 @@ live_drop_body(struct live_msg *lm)
 /* --- reads in progress --------------------------------------------------------------- */
 
 static void
-age_free(struct live_age *a)
+age_over(struct live_age *a)
 {
 	struct live_msg *lm;
 
-	while ((lm = STAILQ_FIRST(&a->gone)) != NULL) {
-		STAILQ_REMOVE_HEAD(&a->gone, gone);
-		msg_free(lm);
-	}
+	while ((lm = TAILQ_FIRST(&a->leaving)) != NULL)
+		leave(lm);
 }
 
 /*
- * What is dropped now may be known to reads of both ages. When those of the
+ * What is to leave now may be known to reads of both ages. When those of the
  * elder have ended, a new age begins; when those of this one have, too, so have
  * all that may know it.
  */
@@ -233,7 +294,7 @@ live_read_begin(struct live *l)
 	unsigned int elder = 1 - l->age;
 
 	if (l->ages[elder].reads == 0) {
-		age_free(&l->ages[elder]);
+		age_over(&l->ages[elder]);
 		l->age = elder;
 	}
 	l->ages[l->age].reads++;
@@ -244,10 +305,11 @@ void
 live_read_end(struct live *l, unsigned int read)
 {
 	l->ages[read].reads--;
-	if (l->ages[0].reads + l->ages[1].reads > 0)
-		return;
-	age_free(&l->ages[0]);
-	age_free(&l->ages[1]);
+	if (!being_read(l)) {
+		age_over(&l->ages[0]);
+		age_over(&l->ages[1]);
+	}
+	tell_room(l);
 }
 
 void
@@ -258,11 +320,8 @@ live_free(struct live **lp)
 
 	if (l == NULL)
 		return;
-	age_free(&l->ages[0]);
-	age_free(&l->ages[1]);
-	l->ages[0].reads = l->ages[1].reads = 0;
 	while ((n = table_next(&l->msgs, NULL)) != NULL)
-		live_drop((struct live_msg *)n);
+		leave((struct live_msg *)n);
 	table_clear(&l->msgs);
 	table_clear(&l->shares[LIVE_BY_ACCOUNT]);
 	table_clear(&l->shares[LIVE_BY_HOP]);

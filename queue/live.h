@@ -31,7 +31,7 @@ enum live_state {
 	LIVE_SETTLING,		/* tried; its body is being read for a report */
 	LIVE_GATHERED,		/* failed; its report will be one about many */
 	LIVE_RESTING,		/* the timer runs until it is due */
-	LIVE_GONE		/* over; see live_read_begin() */
+	LIVE_GONE		/* no longer in the store; see live_read_begin() */
 };
 
 /* Of what came by way of feed, how much is whose; see feed.h. */
@@ -66,7 +66,8 @@ enum live_word { WORD_NONE, WORD_DEFERRED, WORD_DELIVERED, WORD_FAILED };
 
 struct live_msg {
 	struct table_node node;		/* first */
-	STAILQ_ENTRY(live_msg) gone;
+	TAILQ_ENTRY(live_msg) leaving;	/* of its age, while that is not NULL */
+	struct live_age *leaves;
 	struct live_msg *born_with;	/* the next report of its batch, or NULL */
 	struct queue *q;
 	struct store_msg m;		/* owned; with its body while kept */
@@ -97,15 +98,16 @@ struct live {
 	struct table shares[LIVE_BYS];	/* by name */
 	size_t	 body_bytes;
 	/*
-	 * Reads of the store in progress, and what was dropped during them, in
-	 * two ages: those of the elder are free when all its reads have ended,
-	 * however many others have begun since.
+	 * Reads of the store in progress, and what is to leave memory since
+	 * they have begun, in two ages: those of the elder leave when all its
+	 * reads have ended, however many others have begun since.
 	 */
 	struct live_age {
 		unsigned int reads;
-		STAILQ_HEAD(, live_msg) gone;
+		TAILQ_HEAD(, live_msg) leaving;
 	} ages[2];
 	unsigned int age;		/* the younger */
+	bool	 some_left;		/* and on_room() has not been told */
 	void	(*on_room)(void *);
 	void	*arg;
 	void	(*on_stored)(void *);	/* both: of the message */
@@ -129,9 +131,19 @@ struct live_msg *live_add(struct queue *, struct store_msg *m);
 struct live_msg *live_find(const struct live *, uint64_t id);
 void	 live_set_state(struct live_msg *, enum live_state);
 void	 live_set_indexed(struct live_msg *, bool);
-/* Frees it, or keeps it as LIVE_GONE for as long as reads are in progress. */
+/*
+ * The store has it no more. Frees it, or keeps it as LIVE_GONE for as long as
+ * reads are in progress.
+ */
 void	 live_drop(struct live_msg *);
-/* room(arg) is called whenever a message has been dropped; NULL for nobody. */
+/*
+ * The store has it as it is here, and it may be freed; but reads in progress may
+ * know it as it was before. While they last it stays what it is, and whoever
+ * changes its state, what the store has of it, or calls live_keep(), keeps it.
+ */
+void	 live_forget(struct live_msg *);
+void	 live_keep(struct live_msg *);
+/* room(arg) is called whenever a message has left memory; NULL for nobody. */
 void	 live_on_room(struct live *, void (*room)(void *), void *arg);
 
 /* Units that are counted for this account, or next hop. */
@@ -145,7 +157,8 @@ void	 live_drop_body(struct live_msg *);
 
 /*
  * Brackets around every asynchronous read of the store: what it names may have
- * been removed by us in between, and must then be found as LIVE_GONE.
+ * been changed or removed by us in between, and must then be found, as LIVE_GONE
+ * if it was removed.
  */
 unsigned int live_read_begin(struct live *);
 /* read: what the beginning has returned. */

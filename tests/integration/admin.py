@@ -490,12 +490,13 @@ def test_accounts(p, sink):
     r = people(p, "queue", "flush")
     tap.ok("2 kept until the hour that their sender has set" in r.stdout,
            "a flush keeps their hour: " + r.stdout)
-    said = people(p, "account", "passwd", CAROL, input="open-barley\n").stdout
-    tap.equal(said, "", "an account of which nothing waits")
-    said = people(p, "account", "passwd", ALICE, input="open-barley\n").stdout
-    tap.ok("2 messages of %s wait" % ALICE in said and
-           "queue hold --account %s" % ALICE in said,
-           "a new password: told what waits: " + repr(said))
+    r = people(p, "account", "passwd", CAROL, input="open-barley\n")
+    tap.equal((r.returncode, r.stdout, r.stderr), (0, "", ""),
+              "an account of which nothing waits")
+    r = people(p, "account", "passwd", ALICE, input="open-barley\n")
+    tap.ok(r.returncode == 0 and "2 messages of %s wait" % ALICE in r.stdout
+           and "queue hold --account %s" % ALICE in r.stdout,
+           "a new password: told what waits: %r" % r)
     r = p.ctl("--json", "account", "logout", ALICE)
     tap.equal(r.stdout, "", "a program asks for itself")
     p.ctl("queue", "remove", p.queue()[0]["id"])

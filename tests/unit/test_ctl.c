@@ -419,6 +419,43 @@ test_kept(void)
 	ok(delivered(), "then it goes");
 }
 
+/* What leaves memory while the store is read is no less in the queue. */
+static void
+test_forgotten(void)
+{
+	struct world_job j;
+	char id[STORE_ID_LEN + 1];
+	unsigned int read, later;
+
+	world_disconnect(&relay);
+	submit(A, "x@example.net", id);
+	read = live_read_begin(world.live);
+	ask("queue hold %s", id);
+	ask("queue hold all=yes");
+	is_str(said.end, "0 messages held; 1 on hold already.",
+	    "it is found still");
+	is_int(live_count(world.live), 1, "as that read may know it otherwise");
+	ask("queue remove account=" A " count=yes");
+	ok(strstr(said.row, "messages=1;") != NULL, "counted: %s", said.row);
+	ask("queue redirect up all=yes");
+	is_str(said.end, "1 message redirected.", "and obeys");
+	live_read_end(world.live, read);
+	is_int(live_count(world.live), 0, "then the store alone has it");
+	world_connect(&relay, ROLE_RELAY, 0);
+
+	read = live_read_begin(world.live);
+	ask("queue hold %s", id);
+	later = live_read_begin(world.live);
+	ask("queue release all=yes");
+	is_str(said.end, "1 message released.", "released behind it");
+	live_read_end(world.live, read);
+	live_read_end(world.live, later);
+	is_int(live_count(world.live), 1, "what is on its way stays");
+	ok(world_job(&relay, &j) && strcmp(j.id, id) == 0, "it is sent");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(live_count(world.live), 0, "and gone");
+}
+
 /* Of one who has to wait. */
 static void
 order(const char *verb, const char *id)
@@ -1065,6 +1102,7 @@ main(void)
 	test_redirect();
 	test_route_gone();
 	test_kept();
+	test_forgotten();
 	test_full_disk();
 	test_flow();
 	test_import();
