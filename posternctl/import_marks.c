@@ -206,10 +206,15 @@ bool
 mark_all(int dir, struct mark *m, char (*ids)[MARK_ID_LEN + 1], size_t n,
     bool fresh)
 {
+	size_t i;
+
 	if (!(fresh ? mark_new(dir, m, ids, n) : mark_again(dir, m, ids, n)))
 		return false;
-	if (fsync(dir) == -1)
-		complain(0, "the folder cannot be synced: %s",
-		    strerrordesc_np(errno));
-	return true;
+	if (fsync(dir) == 0 || errno == EINVAL)
+		return true;
+	complain(0, "the folder cannot be synced: %s", strerrordesc_np(errno));
+	for (i = 0; fresh && i < n; i++)
+		if (!m[i].skip)
+			mark_undo(dir, &m[i]);
+	return false;
 }

@@ -37,9 +37,9 @@ char	*mark_file(const struct mark *, bool under_way);
  * Marks files of the folder as under way by these ids, which the queue at hand
  * has handed out. Those that are fresh have no mark yet; of the others, those
  * that were another queue's are this one's from now on. True: all have their
- * marks, but for what has `skip` now, and are on the disk, or a complaint says
- * that the folder cannot be synced. False, after a complaint: nothing may be
- * sent, and what is fresh has no mark.
+ * marks, but for what has `skip` now, and are on the disk, as far as its kind
+ * of file system syncs a folder. False, after a complaint: nothing may be sent,
+ * and what is fresh has no mark.
  */
 bool	 mark_all(int dir, struct mark *, char (*ids)[MARK_ID_LEN + 1],
 	    size_t n, bool fresh);
