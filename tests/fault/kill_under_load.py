@@ -384,8 +384,8 @@ def main():
                      daemon=True)
     hop.start()
     tap.note("seed %d" % SEED)
-    with Postern(next_hop="smtp://127.0.0.1:%d" % port.get(), workers=2,
-                 queue='retry-first = "1s" retry-max = "4s"',
+    with Postern(next_hop="smtp://127.0.0.1:%d" % port.get(timeout=PATIENCE),
+                 workers=2, queue='retry-first = "1s" retry-max = "4s"',
                  route_options="tls = none") as p:
         for i in range(SENDERS):
             for k in range(SESSIONS // SENDERS):
@@ -409,7 +409,7 @@ def main():
                "the queue becomes empty but for what has to wait")
         queued = waiting(p)
     ask.put("end")
-    found = answer.get()
+    found = answer.get(timeout=4 * PATIENCE)
     hop.join()
     tap.note("%d kills, at %s" % (len(killer.kills), ", ".join(
         "%s %d" % c for c in killer.calls.most_common())))

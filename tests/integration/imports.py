@@ -49,8 +49,17 @@ def names(folder, end):
     return [n for n in os.listdir(folder) if n.endswith(end)]
 
 
-def in_the_middle(folder):
-    return wait_for(lambda: len(names(folder, ".imported")) > 100, every=0.001)
+def in_the_middle(folder, child=None):
+    """child: stands still, so that it is there still, until it is let go on."""
+    def middle():
+        if child:
+            child.send_signal(signal.SIGSTOP)
+        if len(names(folder, ".imported")) > 100:
+            return True
+        if child:
+            child.send_signal(signal.SIGCONT)
+        return False
+    return wait_for(middle, every=0.001)
 
 
 def again(p, folder):
@@ -142,8 +151,9 @@ def test_queue_killed(p, sink):
     try:
         pid = pid_of_queue(p)
         child = begin(p, folder)
-        tap.ok(in_the_middle(folder), "an import is under way")
+        tap.ok(in_the_middle(folder, child), "an import is under way")
         os.kill(pid, signal.SIGKILL)
+        child.send_signal(signal.SIGCONT)
         out, err = child.communicate(timeout=PATIENCE)
         tap.ok(child.returncode == 5 and err.count("\n") == 1 and
                "run this import again" in err,
