@@ -1,11 +1,17 @@
 /*
  * Backups of the queue: the queue itself writes and reads the file, which is
  * opened here with the admin's rights. Until it is whole and synced it has no
- * name that a restore would be given.
+ * name that a restore would be given, and is locked: the queue has the same
+ * open file, so that the lock is there until neither of us writes any more.
+ * What another backup has left without a lock is removed.
  */
 #include "lib/prelude.h"
 
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <time.h>
 
 #include "lib/xalloc.h"
@@ -13,6 +19,8 @@
 #include "posternctl/json.h"
 
 #define SUFFIX	".postern"
+#define PART_PREFIX	".queue-"
+#define PART_SUFFIX	".part"
 #define NAMES_MAX	100	/* of one second */
 
 static int
@@ -77,13 +85,118 @@ is_whole(int code)
 	return code == CTL_OK || code == CTL_IN_PART;
 }
 
+/* --- what is not whole yet ---------------------------------------------------------- */
+
+static const char *volatile unfinished;	/* its name, while there is one */
+
+static void
+on_signal(int sig)
+{
+	unlink(unfinished);
+	raise(sig);		/* ends us, by SA_RESETHAND */
+}
+
+/* Interrupted, it leaves nothing; NULL: there is nothing more to be removed. */
+static void
+remove_when_interrupted(const char *path)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+	struct sigaction sa = { .sa_handler = path == NULL ? SIG_DFL :
+	    on_signal, .sa_flags = (int)SA_RESETHAND }, was;
+	size_t i;
+
+	if (path != NULL)
+		unfinished = path;
+	for (i = 0; i < nitems(signals); i++)
+		if (sigaction(signals[i], NULL, &was) == 0 &&
+		    was.sa_handler != SIG_IGN)	/* nohup */
+			sigaction(signals[i], &sa, NULL);
+}
+
+static bool
+is_part(const struct dirent *d)
+{
+	size_t n = strlen(d->d_name);
+
+	return n > sizeof(PART_PREFIX) + sizeof(PART_SUFFIX) &&
+	    strncmp(d->d_name, PART_PREFIX, sizeof(PART_PREFIX) - 1) == 0 &&
+	    strcmp(d->d_name + n - (sizeof(PART_SUFFIX) - 1), PART_SUFFIX) == 0;
+}
+
+/* Whether this open file has that name still. */
+static bool
+is_named(int fd, int dir, const char *name)
+{
+	struct stat has, named;
+
+	return fstat(fd, &has) == 0 &&
+	    fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    has.st_dev == named.st_dev && has.st_ino == named.st_ino;
+}
+
+/* One that was left by a backup that was killed, unless it is being written. */
+static void
+sweep_one(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd == -1)
+		return;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(fd, dir, name))
+		unlinkat(dir, name, 0);
+	close(fd);
+}
+
+static void
+sweep(const char *path)
+{
+	DIR *d = opendir(path);
+	const struct dirent *e;
+
+	if (d == NULL)
+		return;
+	while ((e = readdir(d)) != NULL)
+		if (is_part(e))
+			sweep_one(dirfd(d), e->d_name);
+	closedir(d);
+}
+
+/*
+ * A new file, locked; -1 with errno. Who sweeps may have it between the two,
+ * and then it is made again. Some file systems lock nothing, and there nothing
+ * is swept.
+ */
+static int
+make_part(const char *path)
+{
+	int fd, n;
+
+	for (n = 0; n < NAMES_MAX; n++) {
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd == -1)
+			return -1;
+		flock(fd, LOCK_EX);
+		if (is_named(fd, AT_FDCWD, path))
+			return fd;
+		close(fd);
+	}
+	errno = EAGAIN;
+	return -1;
+}
+
+/* --- a backup ------------------------------------------------------------------------ */
+
 static int
 write_backup(struct ask *a, const char *temporary, const char *name,
     char **final)
 {
-	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int code, kept;
+	int fd, code, kept;
 
+	sweep(a->args[0]);
+	remove_when_interrupted(temporary);
+	fd = make_part(temporary);
 	if (fd == -1)
 		return trouble("make the backup", temporary);
 	code = ask_file(a, fd);
@@ -110,8 +223,10 @@ ask_backup(struct ask *a)
 		    complain(CTL_FAILED, "there is no folder %s: mount the "
 		    "disk that it is on, or make it (mkdir -m 700)", dir);
 	}
-	temporary = xasprintf("%s/.%s-%ld.part", dir, name, (long)getpid());
+	temporary = xasprintf("%s/.%s-%ld" PART_SUFFIX, dir, name,
+	    (long)getpid());
 	code = write_backup(a, temporary, name, &final);
+	remove_when_interrupted(NULL);
 	if (is_whole(code) && a->json) {
 		fputs("{\"file\":", stdout);
 		json_put(stdout, final, strlen(final));

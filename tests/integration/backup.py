@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import smtplib
 import subprocess
 import sys
@@ -130,6 +131,10 @@ def slowly(p, folder):
     return maker
 
 
+def parts(folder):
+    return [n for n in os.listdir(folder) if n.endswith(".part")]
+
+
 def test_killed(p, folder):
     """kill -9 of the queue in the middle: no backup, and no harm."""
     for i in range(14):
@@ -148,6 +153,20 @@ def test_killed(p, folder):
     maker.kill()
     maker.communicate()
     tap.ok(p.logged("backup=failed", at), "without an asker it ends")
+    left = parts(folder)
+    tap.equal(len(left), 1, "and leaves what was written")
+    # Which the next one removes, but not what somebody writes.
+    maker = slowly(p, folder)
+    mine = parts(folder)
+    tap.ok(len(mine) == 1 and mine != left, "until another begins")
+    r = backup(p, folder)
+    tap.ok(r.returncode == 0 and parts(folder) == mine,
+           "which is left alone by one more " + r.stderr.strip())
+    maker.send_signal(signal.SIGINT)
+    maker.communicate()
+    tap.equal((maker.returncode, parts(folder)), (-signal.SIGINT, []),
+              "^C removes its own")
+    tap.ok(wait_for(lambda: p.log().count("backup=failed") >= 2), "and ends it")
 
 
 def test_disk_lost(p, sink, path, before):
