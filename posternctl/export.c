@@ -221,6 +221,21 @@ ask_for(struct ask *a, const struct export *e)
 	return code;
 }
 
+static void
+tell(const struct ask *a, uint64_t done)
+{
+	char *text = xasprintf("%llu exported to %s.",
+	    (unsigned long long)done, a->args[0]);
+
+	if (a->json) {
+		fputs("{\"done\":", stdout);
+		json_put(stdout, text, strlen(text));
+		printf(",\"exported\":%llu}\n", (unsigned long long)done);
+	} else
+		puts(text);
+	free(text);
+}
+
 int
 ask_export(struct ask *a)
 {
@@ -246,10 +261,6 @@ ask_export(struct ask *a)
 		code = complain(CTL_FAILED, "%s", e.part);
 	free(e.trouble);
 	free(e.part);
-	if (a->json)
-		printf("{\"exported\":%llu}\n", (unsigned long long)e.done);
-	else
-		printf("%llu exported to %s.\n", (unsigned long long)e.done,
-		    a->args[0]);
+	tell(a, e.done);
 	return code;
 }

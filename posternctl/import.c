@@ -25,6 +25,7 @@
 /* The most that limits.message-size may be; the queue knows what it is. */
 #define CONTENT_MAX	(1024 * 1024 * 1024)
 #define PIECE		(64 * 1024)
+#define TAKEN_SUFFIX	MARK_SUFFIX ".imported"
 
 struct import {
 	struct ask *ask;
@@ -36,6 +37,7 @@ struct import {
 	size_t	 nids;
 	bool	 fresh;			/* these were not sent before */
 	uint64_t done, known, doubted, failed;
+	uint64_t before;		/* files of messages taken long since */
 	char	*why;			/* owned: nobody takes any more */
 	bool	 lost;			/* nor answers */
 };
@@ -94,6 +96,23 @@ mend(const uint8_t *p, size_t n, uint8_t *last, struct buf *out)
 	}
 }
 
+/* What of it no mail may have (RFC 5321 2.3.8, 4.5.2; RFC 5322 2.3), or NULL. */
+static const char *
+no_mail(const uint8_t *p, size_t n, uint8_t last, uint64_t *line)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (last == '\r' && p[i] != '\n')
+			return "a CR without an LF behind it";
+		if (p[i] == '\0')
+			return "a NUL";
+		*line += p[i] == '\n';
+		last = p[i];
+	}
+	return NULL;
+}
+
 /*
  * The file's bytes in a file of our own, with CRLF for each line end, as the
  * queue demands and editors do not write. -1 after a complaint.
@@ -104,6 +123,8 @@ content(struct import *im, const char *name, bool *eightbit)
 	uint8_t piece[PIECE], last = 0;
 	int from = open_file(im, name, name, CONTENT_MAX), to;
 	size_t left = CONTENT_MAX + 1;	/* it may grow meanwhile */
+	const char *why = NULL;
+	uint64_t line = 1;
 	struct buf out;
 	ssize_t n = -1, i;
 
@@ -115,6 +136,9 @@ content(struct import *im, const char *name, bool *eightbit)
 	while (to != -1 && (n = read(from, piece, sizeof(piece) < left ?
 	    sizeof(piece) : left)) > 0) {
 		left -= (size_t)n;
+		why = no_mail(piece, (size_t)n, last, &line);
+		if (why != NULL)
+			break;
 		for (i = 0; i < n; i++)
 			*eightbit |= piece[i] >= 0x80;
 		buf_reset(&out);
@@ -124,13 +148,20 @@ content(struct import *im, const char *name, bool *eightbit)
 			break;
 		}
 	}
+	if (n == 0 && last == '\r')
+		why = "a CR without an LF behind it";
 	if (n == -1)
 		complain(0, "%s: %s", name, strerrordesc_np(errno));
+	else if (why != NULL)
+		complain(0, "%s: line %llu has %s, which no mail may have", name,
+		    (unsigned long long)line, why);
 	else if (left == 0)
 		complain(0, "%s grows while it is read", name);
+	else if (left == CONTENT_MAX + 1)
+		complain(0, "%s is empty", name);
 	buf_clear(&out);
 	close(from);
-	if (n == 0 && left > 0)
+	if (n == 0 && why == NULL && left > 0 && left <= CONTENT_MAX)
 		return to;
 	if (to != -1)
 		close(to);
@@ -167,7 +198,8 @@ member(struct args *to, const struct json *j, const char *key,
 	if (m->kind == JSON_TRUE)
 		add(to, name, "1");
 	else if ((m->kind == JSON_STRING || m->kind == JSON_NUMBER) &&
-	    *m->text != '\0')
+	    *m->text != '\0' && !(strcmp(key, "from") == 0 &&
+	    strcmp(m->text, "<>") == 0))
 		add(to, name, m->text);
 }
 
@@ -253,13 +285,39 @@ any_stranger(const struct json *j)
 	return key;
 }
 
+/*
+ * What it must have and lacks; or NULL. A return path that somebody forgot must
+ * not be taken for the null one: reports would go nowhere.
+ */
+static const char *
+lacks(const struct json *j)
+{
+	const struct json *from = json_member(j, "from");
+	const struct json *r = json_member(j, "recipients");
+
+	if (from == NULL)
+		return "there is no \"from\": give the address that reports go "
+		    "to, or \"\" where none are to be sent";
+	if (from->kind != JSON_STRING && from->kind != JSON_NULL)
+		return "\"from\" is no address in quotes";
+	if (r == NULL)
+		return "there is no \"recipients\": give a list, as "
+		    "[{\"to\": \"bob@example.net\"}]";
+	if (r->kind == JSON_ARRAY)
+		for (r = r->child; r != NULL; r = r->next)
+			if (r->kind == JSON_OBJECT &&
+			    json_member(r, "to") == NULL)
+				return "one of \"recipients\" has no \"to\"";
+	return NULL;
+}
+
 /* file: what it is called while it is under way. */
 static struct json *
 read_json(struct import *im, const char *file, const char *name)
 {
 	struct json *j = NULL;
 	int fd = open_file(im, file, name, JSON_MAX);
-	const char *key;
+	const char *key = NULL, *why = NULL;
 	char *text;
 	size_t len = 0, at;
 	ssize_t n = -1;
@@ -278,9 +336,12 @@ read_json(struct import *im, const char *file, const char *name)
 		j = json_parse(text, len, &at);
 		if (j == NULL)
 			complain(0, "%s: no JSON from byte %zu on", name, at);
-		else if ((key = any_stranger(j)) != NULL) {
+		else if ((key = any_stranger(j)) != NULL)
 			complain(0, "%s: nothing is known of \"%s\": write it "
 			    "as an export does, or take it out", name, key);
+		else if ((why = lacks(j)) != NULL)
+			complain(0, "%s: %s", name, why);
+		if (key != NULL || why != NULL) {
 			json_free(j);
 			j = NULL;
 		}
@@ -481,6 +542,27 @@ is_wanted(const struct dirent *d)
 	return mark_wanted(d->d_name);
 }
 
+static bool
+is_taken(const struct dirent *d)
+{
+	size_t n = strlen(d->d_name), len = sizeof(TAKEN_SUFFIX) - 1;
+
+	return n > len && strcmp(d->d_name + n - len, TAKEN_SUFFIX) == 0;
+}
+
+static void
+count_taken(struct import *im, const char *path)
+{
+	DIR *d = opendir(path);
+	const struct dirent *e;
+
+	if (d == NULL)
+		return;
+	while ((e = readdir(d)) != NULL)
+		im->before += is_taken(e);
+	closedir(d);
+}
+
 static void
 on_signal(int sig)
 {
@@ -515,28 +597,48 @@ open_folder(struct import *im, const char *path)
 	return CTL_OK;
 }
 
+/* The answer for people; a program gets it as one sentence of several. */
+static void
+in_words(const struct import *im, const char *path, struct buf *text)
+{
+	const char *line = im->ask->json ? " " : "\n";
+
+	buf_addf(text, "%llu imported from %s.", (unsigned long long)im->done,
+	    path);
+	if (im->before > 0)
+		buf_addf(text, "%s%llu in it %s imported before.", line,
+		    (unsigned long long)im->before, im->before == 1 ? "was" :
+		    "were");
+	if (im->known > 0)
+		buf_addf(text, "%s%llu had been queued before an import was "
+		    "interrupted, and are not queued twice.", line,
+		    (unsigned long long)im->known);
+	if (im->doubted > 0)
+		buf_addf(text, "%s%llu more are on hold: they were under way "
+		    "when the queue ended, or to another server's,%sand may "
+		    "have gone out. See posternctl queue list --state held; "
+		    "remove those that the log has as delivered, release the "
+		    "rest.", line, (unsigned long long)im->doubted, line);
+}
+
 static void
 tell(const struct import *im, const char *path)
 {
+	struct buf text;
+
+	buf_init(&text, PATH_MAX + 1024);
+	in_words(im, path, &text);
 	if (im->ask->json) {
-		printf("{\"imported\":%llu,\"known\":%llu,\"held\":%llu,"
+		fputs("{\"done\":", stdout);
+		json_put(stdout, buf_str(&text), text.len);
+		printf(",\"imported\":%llu,\"known\":%llu,\"held\":%llu,"
 		    "\"failed\":%llu}\n", (unsigned long long)im->done,
 		    (unsigned long long)im->known,
 		    (unsigned long long)im->doubted,
 		    (unsigned long long)im->failed);
-		return;
-	}
-	printf("%llu imported from %s.\n", (unsigned long long)im->done, path);
-	if (im->known > 0)
-		printf("%llu had been queued before an import was "
-		    "interrupted, and are not queued twice.\n",
-		    (unsigned long long)im->known);
-	if (im->doubted > 0)
-		printf("%llu more are on hold: they were under way when the "
-		    "queue ended, or to another server's,\nand may have gone "
-		    "out. See posternctl queue list --state held; remove those that the log has as "
-		    "delivered, release the rest.\n",
-		    (unsigned long long)im->doubted);
+	} else
+		puts(buf_str(&text));
+	buf_clear(&text);
 }
 
 int
@@ -553,6 +655,7 @@ ask_import(struct ask *a)
 	if (n == -1)
 		return complain(CTL_FAILED, "cannot read the folder %s: %s",
 		    path, strerrordesc_np(errno));
+	count_taken(&im, path);
 	catch_signals();
 	import_all(&im, names, n, false);
 	import_all(&im, names, n, true);

@@ -429,8 +429,8 @@ copy(struct asked *a)
 		return;
 	}
 	if (!sound_lines(&im->last, im->piece, (size_t)n)) {
-		asked_end(a, CTL_FAILED, "its file has lines that do not end "
-		    "in CRLF");
+		asked_end(a, CTL_FAILED, "its file has a NUL, or a CR or an LF "
+		    "that is alone");
 		return;
 	}
 	im->at += (uint64_t)n;
