@@ -86,6 +86,18 @@ static void	finish(struct asked *);
 static const char no_room[] = "the queue's disk takes no more now; make room, "
     "and run it again";
 
+/*
+ * What has left the queue that made the backup can be known by that one alone:
+ * not by another, which is all there is once a disk was lost.
+ */
+static bool
+is_ours(const struct asked *a)
+{
+	const struct restore *r = a->own;
+
+	return r->head.store == store_identity(a->q->store);
+}
+
 /* --- in the thread ------------------------------------------------------------------ */
 
 static void
@@ -315,7 +327,7 @@ present_cb(struct store_msg *const *msgs, size_t n, void *arg)
 	r->skip = true;
 	if (p == LIFE_TAKEN)
 		r->present++;
-	else if (r->head.store == store_identity(a->q->store) && !r->again)
+	else if (is_ours(a) && !r->again)
 		r->left++;
 	else if (r->dry_run)
 		r->restored++;
@@ -553,7 +565,10 @@ counts_row(struct asked *a)
 	child_ctl_num("messages", r->messages);
 	child_ctl_num("restored", r->restored);
 	child_ctl_num("queued_already", r->present);
-	child_ctl_num("left_since", r->left);
+	if (is_ours(a))
+		child_ctl_num("left_since", r->left);
+	else
+		child_ctl_str("left_since", "");	/* null: not known */
 	child_ctl_num("damaged", r->damaged + r->lacking);
 	child_ctl_bool("dry_run", r->dry_run);
 	asked_send(a);
@@ -581,7 +596,7 @@ finish(struct asked *a)
 		asked_end(a, r->real ? CTL_TEMPORARY : CTL_FAILED, "%s",
 		    r->why);
 	else
-		asked_end(a, CTL_OK, "%s from the backup of %s %s.%s%s%s%s",
+		asked_end(a, CTL_OK, "%s from the backup of %s %s.%s%s%s%s%s",
 		    num_print_count(r->restored, "message", n),
 		    date_rfc3339(r->head.taken_ms, when), r->dry_run ?
 		    "would be queued" : "queued, and held",
@@ -590,6 +605,9 @@ finish(struct asked *a)
 		    r->left == 0 ? "" : " left this queue since, delivered, "
 		    "returned or removed: --again brings them back, also "
 		    "held.",
+		    is_ours(a) || r->head.store == 0 ? "" : " This backup is "
+		    "of another queue: what has been delivered since it was "
+		    "made, here or there, is not known.",
 		    r->restored == 0 || r->dry_run ? "" : " Some may have "
 		    "gone out after it was made: see posternctl(8), then let "
 		    "them go with: posternctl queue release --restored");

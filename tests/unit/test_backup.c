@@ -229,6 +229,7 @@ test_there_and_back(void)
 	ask_with(fd, "queue restore");
 	ok(answer("restored") == 0 && answer("left_since") == 1,
 	    "what has left is left");
+	ok(strstr(said.end, "another queue") == NULL, "this queue made it");
 	ok(strstr(said.end, "1 message left this queue since") != NULL &&
 	    strstr(said.end, "--again") != NULL, "and how it comes back: %s",
 	    said.end);
@@ -247,6 +248,10 @@ test_there_and_back(void)
 	ok(said.code == CTL_OK && answer("restored") == 3, "%s", said.end);
 	ask_with(fd, "queue restore");
 	is_int(answer("queued_already"), 3, "a second time does nothing");
+	ok(strstr(said.end, "This backup is of another queue: what has been "
+	    "delivered since it was made, here or there, is not known.") !=
+	    NULL && strstr(said.all, "left_since=;") != NULL,
+	    "and assures of nothing: %s", said.end);
 	world_step(86400 * 1000);
 	ok(!world_job(&relay, &j), "all are held");
 	snprintf(words, sizeof(words), "queue show %s", id[1]);
