@@ -143,7 +143,10 @@ ends_somebody(const struct ask *a)
 	return false;
 }
 
-/* Accepted mail stays accepted; what to do about it is the admin's decision. */
+/*
+ * Accepted mail stays accepted; what to do about it is the admin's decision.
+ * What is on hold already, and would not be held, goes nowhere.
+ */
 static void
 tell_waiting(struct ask *a)
 {
@@ -153,7 +156,7 @@ tell_waiting(struct ask *a)
 	const char *text;
 	uint64_t id;
 	int code = talk_ask(&a->talk, &(struct talk_request){ .id = 1,
-	    .words = "queue remove", .args = args, .nargs = nitems(args),
+	    .words = "queue hold", .args = args, .nargs = nitems(args),
 	    .fd = -1 });
 
 	free(args[0]);

@@ -5,9 +5,31 @@
 
 #include "lib/xalloc.h"
 #include "posternctl/ask.h"
+#include "posternctl/json.h"
 
 static const char *socket_path = POSTERN_RUNDIR "/control";
 static bool json;
+
+static void
+print_member(FILE *to, const char *before, const char *key, const char *text)
+{
+	fprintf(to, "%s\"%s\":", before, key);
+	json_put(to, text, strlen(text));
+}
+
+static void
+print_verb(FILE *to, const struct verb *v)
+{
+	if (!json) {
+		fprintf(to, "  %s%s%s\n      %s\n", v->words,
+		    *v->args == '\0' ? "" : " ", v->args, v->help);
+		return;
+	}
+	print_member(to, "{", "verb", v->words);
+	print_member(to, ",", "arguments", v->args);
+	print_member(to, ",", "help", v->help);
+	fputs("}\n", to);
+}
 
 /* The verbs that begin with this word, or all of them; how many these are. */
 static size_t
@@ -22,8 +44,7 @@ print_verbs(FILE *to, const char *noun)
 		if (len > 0 && (strncmp(w, noun, len) != 0 ||
 		    (w[len] != ' ' && w[len] != '\0')))
 			continue;
-		fprintf(to, "  %s%s%s\n      %s\n", w,
-		    *v[i].args == '\0' ? "" : " ", v[i].args, v[i].help);
+		print_verb(to, &v[i]);
 		printed++;
 	}
 	return printed;
@@ -32,11 +53,16 @@ print_verbs(FILE *to, const char *noun)
 static int
 help(void)
 {
+	if (json) {
+		print_verbs(stdout, "");
+		return CTL_OK;
+	}
 	puts("usage: posternctl [--json] [--socket PATH] VERB ...\n");
 	print_verbs(stdout, "");
 	puts("\nFILTER: --account NAME, --from ADDRESS|@DOMAIN, --to "
 	    "ADDRESS|@DOMAIN,\n  --route NAME, --hop NEXT-HOP, --older AGE, "
-	    "--newer AGE, --reason TEXT,\n  --state waiting|line|sending|held, --restored"
+	    "--newer AGE, --reason TEXT,\n  --state waiting|line|sending|held|failed, "
+	    "--restored"
 	    "\n\nposternctl(8) has the details.");
 	return CTL_OK;
 }
@@ -174,8 +200,32 @@ wants_help(const struct verb *v, int argc, char **argv, int used)
 		return false;
 	if (used == 1 && print_verbs(stdout, argv[0]) > 0)
 		return true;
-	printf("usage: posternctl %s %s\n%s\n", v->words, v->args, v->help);
+	if (json)
+		print_verb(stdout, v);
+	else
+		printf("usage: posternctl %s %s\n%s\n", v->words, v->args,
+		    v->help);
 	return true;
+}
+
+/* As one that a list shows: no verb looks so. */
+static bool
+is_id(const char *word)
+{
+	return strlen(word) == 13 && strspn(word,
+	    "0123456789abcdefghijklmnopqrstuvwxyz") == 13;
+}
+
+static int
+version(void)
+{
+	if (!json)
+		puts("posternctl " PACKAGE_VERSION);
+	else {
+		print_member(stdout, "{", "version", PACKAGE_VERSION);
+		puts("}");
+	}
+	return CTL_OK;
 }
 
 static int
@@ -195,9 +245,9 @@ run(int argc, char **argv)
 		return complain(CTL_USAGE, "there is no verb \"%s\"; see "
 		    "posternctl --help", argv[1]);
 	}
-	/* "queue" alone, or with options, is "queue list". */
+	/* "queue" alone, or with options or ids, is "queue list". */
 	if (strcmp(argv[0], "queue") == 0 && (argc == 1 ||
-	    strncmp(argv[1], "--", 2) == 0)) {
+	    strncmp(argv[1], "--", 2) == 0 || is_id(argv[1]))) {
 		a.verb = find(2, list, &used);
 		used = 1;
 	} else
@@ -251,14 +301,16 @@ main(int argc, char **argv)
 			socket_path = optarg;
 			break;
 		case 'V':
-			puts("posternctl " PACKAGE_VERSION);
-			return CTL_OK;
+			return version();
 		default:
 			return !json ? CTL_USAGE : complain(CTL_USAGE,
 			    "%s: there is no such option, or it wants a "
 			    "value; see posternctl --help", argv[optind - 1]);
 		}
 	}
+	if (optind == n && json)
+		return complain(CTL_USAGE, "no verb was given; see posternctl "
+		    "--help");
 	if (optind == n) {
 		help();
 		return CTL_USAGE;

@@ -149,9 +149,9 @@ counts_row(struct asked *a, const char *text)
 {
 	const struct bulk *b = a->own;
 
-	if (!a->filter.counts || a->filter.count || a->filter.dry_run)
+	if (!a->filter.counts || a->filter.count)
 		return;
-	child_ctl_row(a->id, 9);
+	child_ctl_row(a->id, 10);
 	child_ctl_str("done", text);
 	child_ctl_num(words[b->order.kind].key, changed(b));
 	child_ctl_num("at_next_hop", b->did[LIFE_SOON]);
@@ -161,6 +161,7 @@ counts_row(struct asked *a, const char *text)
 	child_ctl_num("kept", b->did[LIFE_KEPT]);
 	child_ctl_num("failed", b->did[LIFE_FAILED]);
 	child_ctl_num("missing", b->did[LIFE_GONE] + b->missing);
+	child_ctl_bool("dry_run", a->filter.dry_run);
 	asked_send(a);
 }
 
@@ -250,7 +251,7 @@ dry_done(struct asked *a)
 		asked_send(a);
 	}
 	if (a->seen + b->missing == 0)
-		asked_end(a, CTL_OK, a->filter.any ?
+		bulk_over(a, CTL_OK, a->filter.any ?
 		    CTL_NOTHING : "The queue is empty.");
 	else
 		bulk_end(a, words[b->order.kind].would);

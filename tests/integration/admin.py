@@ -108,6 +108,12 @@ def test_list(p, sink):
     r = p.ctl("queue", "list", rows[0]["id"], "0000000000001", check=False)
     tap.equal((r.returncode, len(r.stdout.splitlines())), (3, 1),
               "by id, and one that is not there")
+    tap.equal([r["id"] for r in p.rows("queue", rows[0]["id"],
+                                       rows[1]["id"])],
+              [rows[0]["id"], rows[1]["id"]], "without \"list\", too")
+    r = people(p, "queue", rows[0]["id"] + "x")
+    tap.ok(r.returncode == 2 and "there is no verb" in r.stderr,
+           "but not what is no id")
 
 
 def test_show(p, sink):
@@ -435,6 +441,9 @@ def test_long_list(p, sink):
             s.sendmail(ALICE, ["r%d@example.net" % n for n in range(3)],
                        "Subject: %d\r\n\r\nx\r\n" % i)
     tap.ok(defer(p, 40), "forty messages wait")
+    said = p.rows("queue", "hold", "--all", "--dry-run")
+    tap.equal((len(said), said[-1]["held"], said[-1]["dry_run"]),
+              (41, 40, True), "programs hear what would be done")
     said = p.rows("queue", "hold", "--all", "--yes")[0]
     tap.equal((said["done"], said["held"], said["already"]),
               ("40 messages held.", 40, 0), "programs hear what was done")
@@ -449,7 +458,9 @@ def test_long_list(p, sink):
            "which takes no filter: " + r.stderr)
     folder = tempfile.mkdtemp(prefix="postern-test-")
     try:
-        p.ctl("queue", "export", folder)
+        tap.equal(p.rows("queue", "export", folder),
+                  [{"done": "40 exported to %s." % folder, "exported": 40}],
+                  "exported")
         names = [n[:-5] for n in os.listdir(folder) if n.endswith(".json")]
         for i in range(100):
             for n in names:
@@ -457,7 +468,9 @@ def test_long_list(p, sink):
                     os.link("%s/%s%s" % (folder, n, suffix),
                             "%s/%s-%d%s" % (folder, n, i, suffix))
         tap.equal(p.rows("queue", "import", folder),
-                  [{"imported": 4040, "known": 0, "held": 0, "failed": 0}], "four thousand more")
+                  [{"done": "4040 imported from %s." % folder,
+                    "imported": 4040, "known": 0, "held": 0, "failed": 0}],
+                  "four thousand more")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     command = [os.path.join(BIN, "posternctl"), "--socket", p.socket, "queue",
@@ -505,6 +518,8 @@ def test_accounts(p, sink):
     p.ctl("queue", "hold", "--account", ALICE, "--yes")
     tap.equal([r["state"] for r in p.queue()], ["held by admin"],
               "and the command holds it")
+    tap.equal(people(p, "account", "logout", ALICE).stdout, "",
+              "what is held goes nowhere")
     p.ctl("queue", "release", p.queue()[0]["id"])
     tap.equal(len(sink.messages), before, "nothing has left")
     p.ctl("queue", "retry", p.queue()[0]["id"])
@@ -530,6 +545,20 @@ def test_programs(p, sink):
                all(line["error"] for line in said) and
                said[-1]["exit_status"] == status,
                "%s: %r" % (" ".join(words), said))
+    tap.equal(list(json.loads(people(p, "--json", "--version").stdout)),
+              ["version"], "the version")
+    for words in (("help",), ("--help",), ("queue", "--help"),
+                  ("help", "queue"), ("queue", "show", "--help")):
+        r = people(p, "--json", *words)
+        tap.ok(r.returncode == 0 and all(
+            list(json.loads(line)) == ["verb", "arguments", "help"]
+            for line in r.stdout.splitlines()) and "queue show" in r.stdout,
+            " ".join(words) + ": verbs")
+    r = people(p, "--json")
+    tap.ok(r.returncode == 2 and r.stdout == "" and
+           json.loads(r.stderr)["exit_status"] == 2, "no verb")
+    tap.ok("waiting|line|sending|held|failed," in people(p, "help").stdout,
+           "help has all states")
     r = people(p, "queue", "restore", nothing)
     tap.equal((r.stdout, r.stderr.count("\n")), ("", 1),
               "what is no backup is told in a line, without a table")

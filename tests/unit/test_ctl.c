@@ -158,6 +158,11 @@ test_hold(void)
 	is_str(said.end, "0 messages would be held; 1 on hold already.",
 	    "so says a dry run");
 	ok(strstr(said.all, "state=") == NULL, "which lists none");
+	ask("queue hold %s dry-run=yes counts=yes", id);
+	ok(strstr(said.all, "held=0;") != NULL &&
+	    strstr(said.all, "already=1;") != NULL &&
+	    strstr(said.all, "dry_run=true;") != NULL, "and counts for programs: %s",
+	    said.all);
 	ask("queue hold to=example.net count=yes");
 	ok(strstr(said.all, "messages=0;upto=") != NULL, "a count");
 	is_str(said.end, "0 messages would be held; 1 on hold already.", "in words");
