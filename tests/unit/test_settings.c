@@ -1063,6 +1063,40 @@ test_manual(void)
 	buf_clear(&page);
 }
 
+/* Where `make install` puts posternctl, which cron's PATH need not know. */
+static void
+test_paths(void)
+{
+	static const char *const papers[] = { "README.md", "man/posternctl.8",
+	    "man/posternd.8", "man/postern.conf.5", "etc/postern.conf.sample",
+	    "etc/postern.service.in" };
+	const char *why, *at, *slash;
+	char path[PATH_MAX];
+	struct buf text;
+	size_t i, found = 0, wrong = 0;
+
+	for (i = 0; i < nitems(papers); i++) {
+		buf_init(&text, 1 << 20);
+		snprintf(path, sizeof(path), "%s/%s", TOP_SRCDIR, papers[i]);
+		ok(settings_slurp(path, &text, &why) == 0, "%s", papers[i]);
+		at = buf_str(&text);
+		while ((at = strstr(at, "bin/postern")) != NULL) {
+			for (slash = at; *slash != '/'; slash--)
+				if (slash == buf_str(&text) || *slash == ' ')
+					break;
+			if (strncmp(slash, "/sbin/", 6) != 0) {
+				wrong++;
+				printf("# %s: %.60s\n", papers[i], slash);
+			}
+			found++;
+			at++;
+		}
+		buf_clear(&text);
+	}
+	is_int(wrong, 0, "what is installed into sbin is named there");
+	ok(found >= 2, "also for cron");
+}
+
 static void
 test_sample(void)
 {
@@ -1280,6 +1314,7 @@ main(void)
 	test_long_values();
 	test_included_faults();
 	test_manual();
+	test_paths();
 	test_sample();
 	test_slices();
 	tidy();
