@@ -19,7 +19,7 @@
 	X(DELIVERED, "delivered", "recipients delivered")		\
 	X(DEFERRED, "deferred", "deferrals")				\
 	X(FAILED, "failed", "recipients failed")			\
-	X(BOUNCES, "bounces", "bounces queued")				\
+	X(BOUNCES, "bounces", "reports of failure queued")		\
 	X(DISK_LOW, "disk_low", "1: less than min-free is left on the disk") \
 	X(OVER_CAP, "over_cap", "refusals over a cap")			\
 	X(SIGNATURES, "signatures", "TLS signatures made")		\

@@ -2,6 +2,7 @@
 
 #include "lib/header.h"
 #include "lib/log.h"
+#include "lib/stats.h"
 #include "lib/xalloc.h"
 #include "queue/clock.h"
 #include "queue/life_digest.h"
@@ -153,6 +154,7 @@ report(struct sheaf *s, size_t most)
 	buf_init(&out, DSN_MAX);
 	n = dsn_write_digest(&d, v, most, &out, &eightbit);
 	life_fill_bounce(b, &out, eightbit);
+	stats_add(STAT_BOUNCES, 1);
 	log_info("%s digest messages=%zu to=<%s>", life_name(b), n,
 	    log_escs(s->sender));
 	for (i = 0; i < n; i++) {

@@ -104,7 +104,6 @@ life_new_bounce(struct queue *q, const char *to)
 	m.expires_ms = life_expiry_ms(q, &m);
 	store_msg_fit(&m);
 	b = live_add(q, &m);
-	stats_add(STAT_BOUNCES, 1);
 	return b;
 }
 
@@ -173,6 +172,24 @@ life_may_tell(struct live_msg *lm)
 
 /* --- telling ------------------------------------------------------------------------- */
 
+/* As the log calls a report, which is by the worst that it tells. */
+static const char *const words[DSN_ACTIONS] = {
+	[DSN_FAILED] = "bounced", [DSN_DELAYED] = "warned",
+	[DSN_RELAYED] = "told",
+};
+
+static enum dsn_action
+worst_of(const uint8_t *report, size_t n)
+{
+	enum dsn_action worst = DSN_ACTIONS - 1;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (report[i] != DSN_NONE && report[i] < worst)
+			worst = report[i];
+	return worst;
+}
+
 /*
  * About what is due from recipient *told on, as far as it goes, which is *told
  * then: those are settled. The original comes back whole with the first.
@@ -183,6 +200,7 @@ make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
 {
 	struct live_msg *b = life_new_bounce(lm->q, lm->m.env.return_path);
 	uint8_t *report = xcalloc(lm->m.env.nrcpts, 1);
+	enum dsn_action worst;
 	bool eightbit;
 	struct buf out;
 	struct dsn d;
@@ -203,8 +221,11 @@ make_bounce(struct live_msg *lm, const uint8_t *original, size_t len,
 	buf_init(&out, DSN_MAX);
 	*told = dsn_write(&d, &out, &eightbit);
 	life_fill_bounce(b, &out, eightbit);
-	log_info("%s %s as=%s to=<%s>", life_name(lm), lm->warn || lm->late ? "warned" :
-	    "bounced", life_name(b), log_escs(lm->m.env.return_path));
+	worst = worst_of(report, lm->m.env.nrcpts);
+	log_info("%s %s as=%s to=<%s>", life_name(lm), words[worst],
+	    life_name(b), log_escs(lm->m.env.return_path));
+	if (worst == DSN_FAILED)
+		stats_add(STAT_BOUNCES, 1);
 	settle_up(lm, *told);
 	free(report);
 	return b;

@@ -5,6 +5,7 @@
  */
 #include "lib/prelude.h"
 
+#include "lib/stats.h"
 #include "tests/unit/queue_world.h"
 
 #define ALICE	"alice@example.org"
@@ -47,10 +48,38 @@ submit(const struct mail *m)
 }
 
 /* What the next hops of a case do, and for how long. */
-enum fate { TAKEN_DSN, TAKEN, REFUSED, NEVER_TAKEN, TAKEN_LATE, FATES };
+enum fate { TAKEN_DSN, TAKEN, REFUSED, NEVER_TAKEN, TAKEN_LATE, REFUSED_LATE,
+    FATES };
 
 static const char *const fates[FATES] = { "taken, next hop does DSN", "taken",
-    "refused", "never taken", "taken late" };
+    "refused", "never taken", "taken late", "refused when warned of" };
+
+/* The log calls each by what it is, and bounces are counted. */
+static char logged[200];
+
+static void
+read_log(void)
+{
+	static const struct { const char *word, *action; } words[] = {
+		{ " bounced as=", "failed" }, { " warned as=", "delayed" },
+		{ " told as=", "relayed" },
+	};
+	const char *at = world_log;
+	size_t i;
+
+	*logged = '\0';
+	for (; *at != '\0'; at += strcspn(at, "\n") + 1)
+		for (i = 0; i < nitems(words); i++) {
+			const char *w = strstr(at, words[i].word);
+
+			if (w == NULL || w > at + strcspn(at, "\n"))
+				continue;
+			snprintf(logged + strlen(logged), sizeof(logged) -
+			    strlen(logged), "%s%s", *logged == '\0' ? "" :
+			    " ", words[i].action);
+		}
+	*world_log = '\0';
+}
 
 /* In the order in which they came: "failed", "delayed", "relayed". */
 static char told[200];
@@ -76,9 +105,9 @@ static void
 meet(struct world_job *j, enum fate fate, uint64_t minutes)
 {
 	world_dsn = fate == TAKEN_DSN;
-	if (fate == REFUSED)
+	if (fate == REFUSED || (fate == REFUSED_LATE && minutes >= 2))
 		world_answer(&relay, j, OUTCOME_FAILED, "5.1.1", "550 no");
-	else if (fate == NEVER_TAKEN || (fate == TAKEN_LATE && minutes < 5))
+	else if (fate == NEVER_TAKEN || fate == REFUSED_LATE || (fate == TAKEN_LATE && minutes < 5))
 		world_answer(&relay, j, OUTCOME_DEFERRED, "4.2.2", "452 full");
 	else
 		world_answer(&relay, j, OUTCOME_DELIVERED, "2.0.0", "250 ok");
@@ -131,7 +160,7 @@ due(const struct mail *m, enum fate fate)
 	    asks(m, NOTIFY_DELAY) && (fate == NEVER_TAKEN ||
 	    fate == TAKEN_LATE) ? "delayed " : "",
 	    asks(m, NOTIFY_FAILURE) && (fate == REFUSED ||
-	    fate == NEVER_TAKEN) ? "failed " : "",
+	    fate == NEVER_TAKEN || fate == REFUSED_LATE) ? "failed " : "",
 	    asks(m, NOTIFY_SUCCESS) && (fate == TAKEN ||
 	    fate == TAKEN_LATE) ? "relayed " : "");
 	if (*text != '\0')
@@ -148,8 +177,14 @@ test_notify(void)
 	    NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY };
 	static const char *const senders[] = { ALICE, "" };
 	struct mail m = { 0 };
+	volatile uint64_t *counts;
+	uint64_t failures = 0;
 	size_t i, k, n = 0;
-	int fate;
+	int fate, fd;
+
+	counts = stats_make(&fd);
+	stats_use(fd);
+	*world_log = '\0';
 
 	for (k = 0; k < nitems(senders); k++)
 		for (i = 0; i < nitems(notifies); i++)
@@ -162,6 +197,11 @@ test_notify(void)
 				    "<%s>, NOTIFY %u, %s", m.from, m.notify,
 				    fates[fate]);
 				is_int(store_count(world.store), 0, "gone");
+				read_log();
+				is_str(logged, told, "so says the log");
+				is_int(counts[STAT_BOUNCES], failures +=
+				    strstr(told, "failed") != NULL,
+				    "failures are counted");
 				n++;
 			}
 	tap_inputs(CLASS, n);
