@@ -2,6 +2,7 @@
 
 #include "lib/log.h"
 #include "lib/xalloc.h"
+#include "queue/clock.h"
 #include "queue/life.h"
 #include "queue/life_admin.h"
 #include "queue/life_round.h"
@@ -32,6 +33,8 @@ go_now(struct live_msg *lm, bool force)
 {
 	bool later = life_kept_ms(&lm->m) > 0;
 
+	if (lm->m.attempts > 0 && lm->m.due_ms > clock_due_ms())
+		lm->early_ms = lm->m.due_ms;
 	lm->m.due_ms = life_first_due_ms(&lm->m);
 	if (live_fuller(lm->q->live, ROOM_UNITS)) {
 		life_park(lm);
@@ -100,8 +103,10 @@ hold(struct live_msg *lm, const struct life_order *o)
 	/* Jobs of this round may have ended with failures that want a report. */
 	if (lm->state == LIVE_TRYING && !life_untouched(lm))
 		life_round_over(lm);
-	else
+	else {
+		life_as_scheduled(lm);
 		life_park(lm);
+	}
 	return LIFE_DONE;
 }
 
@@ -157,6 +162,10 @@ redirect(struct live_msg *lm, const struct life_order *o)
 	lm->m.route = *o->route == '\0' ? NULL : xstrdup(o->route);
 	life_note(lm, "sent to route %s by %s", *o->route == '\0' ?
 	    "of the configuration" : o->route, o->by);
+	/* What it waited for was the other route. */
+	lm->early_ms = 0;
+	if (lm->m.hold == HOLD_NONE)
+		lm->m.due_ms = clock_due_ms();
 	if (lm->state == LIVE_TRYING)
 		life_cancel_waiting(lm);
 	if (life_in_hand(lm))

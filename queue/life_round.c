@@ -125,13 +125,24 @@ body_cb(const uint8_t *body, size_t len, int fd, uint32_t crc,
 	free(head);
 }
 
+/*
+ * One before its time leaves the schedule as it was. When that is not known any
+ * more, since the order was given to a crowd or before a restart, it is what it
+ * would be without dice.
+ */
 static void
 count_try(struct live_msg *lm)
 {
 	struct retry retry = life_retry(lm->q, &lm->m);
+	uint64_t begun = life_begun_ms(&lm->m), wall = ev_wall_ms();
 
-	if (lm->m.attempts < UINT32_MAX && retry_counts(&retry,
-	    lm->m.attempts, life_begun_ms(&lm->m), ev_wall_ms()))
+	if (lm->early_ms > clock_due_ms())
+		return;
+	lm->early_ms = 0;
+	if (!retry_counts(&retry, lm->m.attempts, begun, wall))
+		lm->early_ms = clock_due_ms() + retry_left_ms(&retry,
+		    lm->m.attempts, begun, wall, sched_dice(lm->q->sched));
+	else if (lm->m.attempts < UINT32_MAX)
 		lm->m.attempts++;
 }
 
@@ -173,9 +184,14 @@ set_due(struct live_msg *lm)
 {
 	struct retry retry = life_retry(lm->q, &lm->m);
 	uint64_t wall = ev_wall_ms(), now = ev_now_ms();
+	uint64_t due = clock_due_ms();
 	uint64_t in_ms = retry_wait_ms(&retry, lm->m.attempts,
 	    sched_dice(lm->q->sched));
 
+	/* Farther off it is of a route or a configuration that is no more. */
+	if (lm->early_ms > due &&
+	    lm->early_ms - due <= retry_longest_ms(&retry))
+		in_ms = lm->early_ms - due;
 	if (lm->not_before_ms != UINT64_MAX && lm->not_before_ms > now + in_ms)
 		in_ms = lm->not_before_ms - now;
 	in_ms = not_past(in_ms, wall, lm->m.expires_ms);
@@ -183,7 +199,7 @@ set_due(struct live_msg *lm)
 	in_ms = not_past(in_ms, wall, lm->m.env.by_ms);
 	if (!any_pending(lm))
 		in_ms = LIFE_PUT_OFF_MS;	/* a report waits for room */
-	lm->m.due_ms = clock_due_ms() + in_ms;
+	lm->m.due_ms = due + in_ms;
 	ev_timer_set(&lm->due, in_ms);
 }
 
@@ -199,7 +215,9 @@ rest(struct live_msg *lm, struct live_msg *bounces)
 		    life_name(lm), lm->m.attempts,
 		    num_print_wait((lm->m.due_ms - clock_due_ms() + 999) /
 		    1000, wait));
-	}
+	} else
+		life_as_scheduled(lm);
+	lm->early_ms = 0;
 	live_set_state(lm, LIVE_RESTING);
 	live_drop_body(lm);
 	life_write(lm, bounces);

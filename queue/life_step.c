@@ -149,6 +149,14 @@ life_park(struct live_msg *lm)
 	live_forget(lm);
 }
 
+void
+life_as_scheduled(struct live_msg *lm)
+{
+	if (lm->early_ms != 0)
+		lm->m.due_ms = lm->early_ms;
+	lm->early_ms = 0;
+}
+
 /* Nothing is tried before the hour that the client has named. */
 void
 life_await_release(struct live_msg *lm)

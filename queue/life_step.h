@@ -45,6 +45,8 @@ void	 life_write(struct live_msg *, struct live_msg *bounces);
 void	 life_write_progress(struct live_msg *);
 /* Written down as it is and left to the store. */
 void	 life_park(struct live_msg *);
+/* It is due again when it was before an order for an earlier try, if ever. */
+void	 life_as_scheduled(struct live_msg *);
 /* It rests until it is due. */
 void	 life_await_release(struct live_msg *);
 /* ... which is its hour of release, or now; that is written down. */

@@ -87,6 +87,11 @@ struct live_msg {
 	size_t	 njobs, nsent;		/* nsent: at a relay, or on the way */
 	uint32_t losses;		/* relays that died with it, this round */
 	uint64_t progress_ms;		/* monotonic: progress was last written */
+	/*
+	 * On the clock of due times: when it would have been tried, had an admin
+	 * not ordered it earlier, and will be if that comes to nothing; or 0.
+	 */
+	uint64_t early_ms;
 	uint64_t not_before_ms;		/* monotonic: all hops blocked till then */
 	struct ev_timer due;		/* while trying: to write progress */
 };

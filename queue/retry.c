@@ -54,6 +54,18 @@ retry_counts(const struct retry *r, uint32_t attempts,
 	    wall_ms - begun_ms >= due - due / JITTER_PARTS;
 }
 
+uint64_t
+retry_left_ms(const struct retry *r, uint32_t attempts, uint64_t begun_ms,
+    uint64_t wall_ms, uint64_t dice)
+{
+	uint64_t wait = retry_wait_ms(r, attempts, dice);
+	uint64_t due = begun_ms + waited_ms(r, attempts) -
+	    plain_backoff(r, attempts) + wait;
+	uint64_t left = due > wall_ms ? due - wall_ms : 0;
+
+	return left < wait ? left : wait;
+}
+
 bool
 retry_expired(const struct retry *r, uint32_t attempts,
     uint64_t arrived_ms, uint64_t expires_ms, uint64_t wall_ms)

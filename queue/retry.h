@@ -25,6 +25,12 @@ uint64_t retry_longest_ms(const struct retry *);
 bool	 retry_counts(const struct retry *, uint32_t attempts,
 	    uint64_t begun_ms, uint64_t wall_ms);
 /*
+ * After a try that did not count: how long until the one is due that will, by
+ * the schedule, and no longer than after one that did. attempts: not 0.
+ */
+uint64_t retry_left_ms(const struct retry *, uint32_t attempts,
+	    uint64_t begun_ms, uint64_t wall_ms, uint64_t dice);
+/*
  * Whether a message has had its time: its expiry has passed, and it has been
  * tried as often as it would have been in half of that time. A clock set
  * forward by a year, or a machine switched off for a week, bounces nothing. Or

@@ -29,6 +29,89 @@ begin_with(const char *words, const char *arg)
 		world_turn(1);
 }
 
+/* What the last row that was shown has there. */
+static uint64_t
+number_of(const char *id, const char *key)
+{
+	const char *at;
+
+	ask("queue list %s", id);
+	at = strstr(said.row, key);
+	return at == NULL ? 0 : strtoull(at + strlen(key), NULL, 10);
+}
+
+static void
+defer_all(void)
+{
+	struct world_job j;
+
+	while (world_job(&relay, &j))
+		world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2",
+		    "452 full");
+}
+
+/*
+ * An admin's order before its time, which then comes to nothing, takes nothing
+ * from what comes after: neither a try nor its hour.
+ */
+static void
+test_early_order(void)
+{
+	static const char *const orders[] = { "queue retry %s",
+	    "queue retry all=yes", "queue flush",
+	    "queue retry to=x@example.net" };
+	char id[STORE_ID_LEN + 1];
+	struct world_job j;
+	uint64_t due;
+	size_t i;
+
+	waiting(A, "x@example.net", id);
+	due = number_of(id, "next_try=");
+	is_int(number_of(id, "attempts="), 1, "tried once");
+	for (i = 0; i < nitems(orders); i++) {
+		/* The last one is less than a fifth of the wait before. */
+		world_step(i < 3 ? 40000 : due - ev_wall_ms() - 20000);
+		if (strstr(orders[i], "%s") != NULL)
+			ask("queue retry %s", id);
+		else
+			ask("%s", orders[i]);
+		ok(world_job(&relay, &j), "tried early");
+		world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2",
+		    "452 full");
+		is_int(number_of(id, "next_try="), due, "%s: its next try is "
+		    "when it was to be", orders[i]);
+		is_int(number_of(id, "attempts="), 1, "and it was none");
+	}
+	ask("queue hold %s", id);
+	ask("queue release %s", id);
+	ok(world_job(&relay, &j), "nor does a release");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2", "452 full");
+	is_int(number_of(id, "next_try="), due, "change that");
+	ask("queue retry %s", id);
+	ok(world_job(&relay, &j), "held while it is tried early");
+	ask("queue hold %s", id);
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2", "452 full");
+	ask("queue release %s", id);
+	defer_all();
+	is_int(number_of(id, "next_try="), due, "that is kept, too");
+	is_int(number_of(id, "attempts="), 1, "and it was none");
+	world_step(due - ev_wall_ms() - 1000);
+	ok(!world_job(&relay, &j), "a second before, nothing");
+	world_step(1000);
+	ok(world_job(&relay, &j), "then it is tried");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2", "452 full");
+	is_int(number_of(id, "attempts="), 2, "which counts");
+	due = number_of(id, "next_try=");
+	ok(due - ev_wall_ms() >= 480000 && due - ev_wall_ms() <= 720000,
+	    "and the next is twice as far off");
+	ask("queue retry %s", id);
+	ok(world_job(&relay, &j), "one that is on its way");
+	world_step(due - ev_wall_ms() + 1000);
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2", "452 full");
+	is_int(number_of(id, "attempts="), 3, "until the next was due is that");
+	ask("queue remove %s", id);
+}
+
 static void
 test_filters(void)
 {
@@ -1102,6 +1185,7 @@ main(void)
 	test_filters();
 	test_show();
 	test_hold();
+	test_early_order();
 	test_in_line();
 	test_paced();
 	test_redirect();

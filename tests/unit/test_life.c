@@ -924,6 +924,29 @@ test_early(void)
 	is_int(world_queued(), 0, "delivered");
 }
 
+/* ... nor when that was forgotten meanwhile. */
+static void
+test_early_restart(void)
+{
+	struct world_job j;
+
+	submit("a@example.net");
+	ok(world_job(&relay, &j), "a first try");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	world_step(3 * 60000);
+	ask("queue", "flush", NULL);
+	ok(world_job(&relay, &j), "an early one");
+	free(j.body);
+	world_crash(&smtpd, &relay);
+	ok(world_job(&relay, &j), "and again after a crash");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	world_step(3 * 60000 + 2000);
+	ok(world_job(&relay, &j), "the next is due by the schedule, six "
+	    "minutes after the first at the latest");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(world_queued(), 0, "delivered");
+}
+
 /* Accepted by a clock that was a year ahead, which was then set right. */
 static void
 test_clock_ahead(void)
@@ -1086,6 +1109,7 @@ main(void)
 	test_no_route();
 	test_admin();
 	test_early();
+	test_early_restart();
 	test_restart();
 	test_backlog();
 	test_released();

@@ -84,11 +84,43 @@ test_counts(void)
 	ok(!retry_counts(&retry, UINT32_MAX, t0, t0 * 2), "all there are");
 }
 
+/* After one before its time: what is left of the schedule, not a whole wait. */
+static void
+test_left(void)
+{
+	static const struct {
+		uint32_t attempts;
+		uint64_t at_sec, least_sec, most_sec;
+	} cases[] = { { 1, 10, 230, 350 }, { 1, 230, 10, 130 },
+	    { 2, 400, 380, 620 }, { 3, 1000, 860, 1340 },
+	    { UINT32_MAX, 1000, 11520, 17280 } };	/* no longer than a wait */
+	const uint64_t t0 = 1800000000000;
+	uint64_t ms, wall;
+	size_t i, k;
+	bool fits;
+
+	for (i = 0; i < nitems(cases); i++) {
+		wall = t0 + cases[i].at_sec * 1000;
+		fits = !retry_counts(&retry, cases[i].attempts, t0, wall);
+		for (k = 0; k < 200; k++) {
+			ms = retry_left_ms(&retry, cases[i].attempts, t0,
+			    wall, dice());
+			fits &= ms >= cases[i].least_sec * 1000 &&
+			    ms <= cases[i].most_sec * 1000 &&
+			    retry_counts(&retry, cases[i].attempts, t0,
+			    wall + ms) == (cases[i].attempts < 9);
+		}
+		ok(fits, "%u attempts, %llu seconds after the first",
+		    cases[i].attempts, (unsigned long long)cases[i].at_sec);
+	}
+}
+
 int
 main(void)
 {
 	test_backoff();
 	test_expiry();
 	test_counts();
+	test_left();
 	return tap_done();
 }
