@@ -13,6 +13,10 @@
 #include "posternd/ground.h"
 #include "posternd/slices.h"
 
+#define FREE_SEGMENTS 2		/* below this no mail is taken */
+/* The least disk for a queue beside min-free: postern.conf(5). */
+#define QUEUE_SEGMENTS 6
+#define QUEUE_BYTES (40ULL << 20)
 #define PROBE (64 * 1024)	/* what must fit on the disk to begin at all */
 #define STOPPING " stopping"	/* in the lock, behind the holder's number */
 #define LOCK_WAIT_MS 5000	/* for one that stops */
@@ -347,14 +351,54 @@ throw_ballast(const struct config *cfg, struct buf *warnings)
 	close(fd);
 }
 
+/*
+ * The queue takes no mail below this (queue/disk_room.c). What it needs in all
+ * is as postern.conf(5) has it at min-free.
+ */
+static void
+warn_of_room(const struct config *cfg, const char *dir, struct buf *warnings)
+{
+	uint64_t segments = FREE_SEGMENTS * cfg->queue.segment_bytes;
+	uint64_t least = cfg->queue.min_free_bytes, left;
+	char have[NUM_TEXT_LEN], need[NUM_TEXT_LEN], all[NUM_TEXT_LEN];
+	struct statvfs vfs;
+
+	if (least < segments)
+		least = segments;
+	if (statvfs(dir, &vfs) == -1)
+		return;
+	left = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	if (left < least)
+		config_problem(warnings, cfg, "queue.min-free", "%s free below "
+		    "%s, less than %s (%s): no mail is accepted until there "
+		    "is more; the least disk for the queue has %s, and what "
+		    "mail that must wait takes", num_print_size(left >> 20 <<
+		    20, have), dir, least > cfg->queue.min_free_bytes ?
+		    "two segments" : "min-free", num_print_size(least, need),
+		    num_print_size(cfg->queue.min_free_bytes + QUEUE_SEGMENTS *
+		    cfg->queue.segment_bytes + QUEUE_BYTES, all));
+}
+
+/* As the disk will be on which a start makes what is not there yet. */
+static void
+look_at_room(const struct config *cfg, struct buf *warnings)
+{
+	char dir[PATH_MAX], *slash;
+	struct stat st;
+
+	snprintf(dir, sizeof(dir), "%s", cfg->state_dir);
+	while (stat(dir, &st) == -1 && errno == ENOENT &&
+	    (slash = strrchr(dir, '/')) != NULL && slash != dir)
+		*slash = '\0';
+	warn_of_room(cfg, dir, warnings);
+}
+
 static int
 check_room(const struct config *cfg, struct buf *problems,
     struct buf *warnings)
 {
 	static const char zeroes[PROBE];
-	char path[PATH_MAX], have[NUM_TEXT_LEN], need[NUM_TEXT_LEN];
-	struct statvfs vfs;
-	uint64_t left;
+	char path[PATH_MAX];
 	ssize_t n = -1;
 	int fd;
 
@@ -379,15 +423,9 @@ check_room(const struct config *cfg, struct buf *problems,
 		close(fd);
 		unlink(path);
 	}
-	if (n == -1 || statvfs(cfg->state_dir, &vfs) == -1)
+	if (n == -1)
 		return -1;
-	left = (uint64_t)vfs.f_bavail * vfs.f_frsize;
-	if (left < cfg->queue.min_free_bytes)
-		config_problem(warnings, cfg, "queue.min-free", "%s free below "
-		    "%s, less than min-free (%s): no mail is accepted until "
-		    "there is more", num_print_size(left >> 20 << 20, have),
-		    cfg->state_dir, num_print_size(cfg->queue.min_free_bytes,
-		    need));
+	warn_of_room(cfg, cfg->state_dir, warnings);
 	return 0;
 }
 
@@ -472,8 +510,10 @@ ground_leave(void)
 }
 
 int
-ground_look(const struct config *cfg, struct buf *problems)
+ground_look(const struct config *cfg, struct buf *problems,
+    struct buf *warnings)
 {
+	look_at_room(cfg, warnings);
 	return check_state_dir(cfg, problems) |
 	    own_directories(cfg, problems, NULL);
 }

@@ -11,8 +11,9 @@
 
 /* The programs of the processes; -1 with lines added to problems. */
 int	 ground_programs(const struct config *, struct buf *problems);
-/* The directories that exist already, without a change: the same. */
-int	 ground_look(const struct config *, struct buf *problems);
+/* The directories that exist already, and their disk, without a change: the same. */
+int	 ground_look(const struct config *, struct buf *problems,
+	    struct buf *warnings);
 /*
  * Directories, and the lock that keeps a second instance out; one that is just
  * stopping is waited for, for some seconds. -1 with lines added to problems.

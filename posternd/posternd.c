@@ -98,8 +98,9 @@ started(void)
 	}
 	status_serving(config);
 	notify("READY=1");
-	log_info("Postern " PACKAGE_VERSION " serves as %s, %u workers",
-	    config->hostname, config->workers);
+	log_info("Postern " PACKAGE_VERSION " serves as %s, %u worker%s",
+	    config->hostname, config->workers, config->workers == 1 ? "" :
+	    "s");
 	if (!foreground)
 		leave_terminal();
 }
@@ -398,14 +399,16 @@ give_up(void)
 int
 posternd_check(const char *file)
 {
+	bool good;
 	int r;
 
 	begin();
 	checking = true;
 	config = load(file);
+	good = config != NULL && ground_look(config, &problems, &warnings) == 0;
 	doubted = warnings.len > 0;
 	say(&warnings, LOG_LVL_WARN, false);
-	if (config == NULL || ground_look(config, &problems) == -1)
+	if (!good)
 		return give_up();
 	ev_init();
 	logsink_open(CONFIG_LOG_STDERR, terminal);

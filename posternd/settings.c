@@ -84,6 +84,11 @@ similar(const char *a, const char *b, size_t *score)
 {
 	size_t la = strlen(a), lb = strlen(b), front = common(a, b), back = 0;
 
+	*score = la;
+	if (la == lb && la - front >= 2 && a[front] == b[front + 1] &&
+	    a[front + 1] == b[front] && strcmp(a + front + 2, b + front + 2)
+	    == 0)
+		return true;	/* two letters in the wrong order */
 	while (back < la - front && back < lb - front &&
 	    a[la - back - 1] == b[lb - back - 1])
 		back++;

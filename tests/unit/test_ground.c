@@ -150,6 +150,37 @@ test_unaccepted(struct config *cfg)
 	free(spool);
 }
 
+/* A check says what a start says, also of a directory to come. */
+static void
+test_room(struct config *cfg)
+{
+	char *later = xasprintf("%s/later/on", dir);
+
+	cfg->queue.min_free_bytes = 1ULL << 50;
+	cfg->queue.segment_bytes = 32 << 20;
+	buf_reset(&warnings);
+	is_int(start(cfg, dir), 0, "a start with little room");
+	ok(strstr(buf_str(&warnings), "less than min-free (1048576G): no mail "
+	    "is accepted") != NULL && strstr(buf_str(&warnings), "the least "
+	    "disk for the queue has 1073742056M, and") != NULL, "warns: %s",
+	    buf_str(&warnings));
+	buf_reset(&warnings);
+	ground_look(cfg, &problems, &warnings);
+	ok(strstr(buf_str(&warnings), "less than min-free (1048576G)") != NULL,
+	    "so does a check: %s", buf_str(&warnings));
+	free(cfg->state_dir);
+	cfg->state_dir = later;
+	buf_reset(&warnings);
+	ground_look(cfg, &problems, &warnings);
+	ok(strstr(buf_str(&warnings), "less than min-free (1048576G)") != NULL,
+	    "before there is a directory: %s", buf_str(&warnings));
+	cfg->queue.min_free_bytes = 1;
+	cfg->queue.segment_bytes = 0;
+	buf_reset(&warnings);
+	ground_look(cfg, &problems, &warnings);
+	is_str(buf_str(&warnings), "", "with room there is nothing to say");
+}
+
 int
 main(void)
 {
@@ -167,6 +198,7 @@ main(void)
 	test_names(&cfg);
 	test_failing(&cfg);
 	test_unaccepted(&cfg);
+	test_room(&cfg);
 	free(cfg.state_dir);
 	free(cfg.control_socket);
 	buf_clear(&problems);

@@ -192,6 +192,8 @@ static const struct {
 	const char *name, *text, *says;
 } bad[] = {
 	{ "an unknown option", "wokers = 2", "did you mean \"workers\"?" },
+	{ "letters in the wrong order", "route x { next-hop = \"mx\" tsl = none }",
+	    "did you mean \"tls\"?" },
 	{ "an unknown section", "listne x { port = 1 }",
 	    "did you mean \"listen\"?" },
 	{ "an option of another section", "message-size = \"1M\"",
