@@ -69,23 +69,48 @@ any_part_cb(uint64_t id, struct ipc_in *in, void *arg)
  * Nothing was found of an account: it may be misspelt, and the admin believe
  * that nothing waits. Accounts that a source alone knows are not in auth's list.
  */
+static bool
+is_nobody(struct ask *a, const char *account)
+{
+	char *arg = xstrdup(account);
+	const char *text;
+	uint64_t id;
+	bool nobody = talk_ask(&a->talk, &(struct talk_request){ .id = 1,
+	    .words = "account show", .args = &arg, .nargs = 1, .fd = -1 }) ==
+	    CTL_OK && talk_answer(&a->talk, any_part_cb, NULL, &id, &text) ==
+	    CTL_NOT_FOUND;
+
+	free(arg);
+	return nobody;
+}
+
 static void
 tell_nobody(struct ask *a, const char *end)
 {
-	const char *account = option_value(a, "account"), *text;
-	char *arg;
-	uint64_t id;
+	const char *account = option_value(a, "account");
 
-	if (account == NULL || a->json || strcmp(end, CTL_NOTHING) != 0)
-		return;
-	arg = xstrdup(account);
-	if (talk_ask(&a->talk, &(struct talk_request){ .id = 1,
-	    .words = "account show", .args = &arg, .nargs = 1, .fd = -1 }) ==
-	    CTL_OK && talk_answer(&a->talk, any_part_cb, NULL, &id, &text) ==
-	    CTL_NOT_FOUND)
+	if (account != NULL && !a->json && strcmp(end, CTL_NOTHING) == 0 &&
+	    is_nobody(a, account))
 		printf("There is no account %s in Postern's own list "
-		    "(posternctl account list).\n", arg);
-	free(arg);
+		    "(posternctl account list).\n", account);
+}
+
+/* As the queue says it, which knows no accounts. A device's name is not asked. */
+static int
+failed(struct ask *a, int code, const char *end)
+{
+	char *text = xstrdup(end);	/* the next answer takes its place */
+
+	if (code == CTL_NOT_FOUND && a->nargs == 1 &&
+	    strcmp(a->verb->words, "usage") == 0 &&
+	    strchr(a->args[0], '/') == NULL && is_nobody(a, a->args[0]))
+		complain(code, "there is no account %s in Postern's own list "
+		    "(posternctl account list), and it has sent nothing",
+		    a->args[0]);
+	else
+		complain(code, "%s", text);
+	free(text);
+	return code;
 }
 
 static int
@@ -102,7 +127,7 @@ ask(struct ask *a, const struct talk_request *r)
 	code = talk_answer(&a->talk, part_cb, out, &id, &text);
 	render_free(&out);
 	if (code != CTL_OK)
-		return complain(code, "%s", text);
+		return failed(a, code, text);
 	say(a, text);
 	tell_nobody(a, text);
 	return CTL_OK;

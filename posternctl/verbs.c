@@ -92,8 +92,8 @@ static const struct verb verbs[] = {
 	{ "queue restore", "FILE [--dry-run] [--again] [--damaged]",
 	    "queue what such a file holds, on hold", 1, 1, VIEW_CARD,
 	    WAY_RESTORE, "dry-run! again! damaged!" },
-	{ "usage", "[NAME]", "what accounts have sent, and what is left",
-	    0, 1, VIEW_TABLE, WAY_PLAIN, "" },
+	{ "usage", "[NAME]", "what accounts have sent in an hour and a day; of "
+	    "one, what is left", 0, 1, VIEW_TABLE, WAY_PLAIN, "" },
 	{ "cap list", "", "the caps and their limits", 0, 0, VIEW_TABLE,
 	    WAY_PLAIN, "" },
 	{ "tokens", "", "is the token provider well, and has it keys", 0, 0,

@@ -448,7 +448,7 @@ caps_last(const struct caps *c, const char *account)
 {
 	const struct usage *u = usage_find(c, account);
 
-	return u == NULL ? "" : u->cap;
+	return u == NULL ? NULL : u->cap;
 }
 
 void

@@ -64,7 +64,10 @@ void	 caps_take_back(struct caps *, const char *account,
 /* What stands in a window that ends now. */
 void	 caps_used(const struct caps *, const char *account,
 	    uint32_t window_sec, uint64_t now_ms, uint64_t used[LIMIT_KINDS]);
-/* The name of the cap it was last charged under in this process's life, or "". */
+/*
+ * The name of the cap it was last charged under; "" if that was before this
+ * process's life, NULL if nothing of it is left to be counted.
+ */
 const char *caps_last(const struct caps *, const char *account);
 /* Each account that has used anything, in no order. */
 void	 caps_each(const struct caps *,

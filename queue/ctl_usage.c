@@ -71,17 +71,25 @@ void
 ctl_usage(struct asked *a, size_t argc, const char *const *argv)
 {
 	char account[LOGIN_MAX + 1];
+	const char *cap;
 
 	if (argc > 0) {
 		snprintf(account, sizeof(account), "%s", argv[0]);
 		addr_lower(account);
-		if (*caps_last(a->q->caps, account) == '\0') {
+		cap = caps_last(a->q->caps, account);
+		if (cap == NULL) {
 			asked_end(a, CTL_NOT_FOUND, "\"%s\" has sent nothing in "
 			    "the time that the caps look back", account);
 			return;
 		}
-		usage_of(a, account);
-		asked_end(a, CTL_OK, "%s", "");
+		if (*cap != '\0') {
+			usage_of(a, account);
+			asked_end(a, CTL_OK, "%s", "");
+			return;
+		}
+		usage_row(account, a);
+		asked_end(a, CTL_OK, "The queue began anew since: what is left "
+		    "under its cap is told once it has sent again.");
 		return;
 	}
 	caps_each(a->q->caps, usage_row, a);

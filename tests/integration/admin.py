@@ -559,6 +559,13 @@ def test_programs(p, sink):
            json.loads(r.stderr)["exit_status"] == 2, "no verb")
     tap.ok("waiting|line|sending|held|failed," in people(p, "help").stdout,
            "help has all states")
+    p.account("erin@example.org", "open-sesame")
+    for name, says in (("nobody@example.org", "there is no account nobody@"),
+                       ("nobody@example.org/phone", "has sent nothing in"),
+                       ("erin@example.org", "has sent nothing in")):
+        r = people(p, "usage", name)
+        tap.ok(r.returncode == 3 and says in r.stderr,
+               "usage %s: %s" % (name, r.stderr.strip()))
     r = people(p, "queue", "restore", nothing)
     tap.equal((r.stdout, r.stderr.count("\n")), ("", 1),
               "what is no backup is told in a line, without a table")

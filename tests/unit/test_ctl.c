@@ -7,6 +7,7 @@
 
 #include <sys/mman.h>
 
+#include "queue/clock.h"
 #include "queue/ctl_handed.h"
 #include "queue/life.h"
 #include "queue/life_report.h"
@@ -1067,6 +1068,7 @@ test_misuse(void)
 	static const char *const words[] = { "queue", "queue dance", "hold",
 	    "queue remove", "queue hold limit=5", "queue retry x",
 	    "queue redirect", "cap", "usage a b" };
+	const uint64_t used[LIMIT_KINDS] = { [LIMIT_MESSAGES] = 2 };
 	size_t i;
 
 	for (i = 0; i < nitems(words); i++) {
@@ -1078,6 +1080,11 @@ test_misuse(void)
 	is_int(said.code, CTL_OK, "usage of who has sent something");
 	ask("usage nobody@example.org");
 	is_int(said.code, CTL_NOT_FOUND, "usage of who has sent nothing");
+	caps_replay(world.caps, "before@example.org", clock_steady_ms(), used,
+	    clock_steady_ms());
+	ask("usage before@example.org");
+	ok(said.code == CTL_OK && strstr(said.all, "messages_1h=2;") != NULL,
+	    "usage of who has sent before a restart: %s", said.end);
 	ask("cap list");
 	ok(strstr(said.all, "cap=default;what=recipients;limit=100/message;")
 	    != NULL, "caps");
