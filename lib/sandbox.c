@@ -115,8 +115,11 @@ limit(int what, const char *name, rlim_t n)
 		fatal("cannot read the limit %s", name);
 	if (had.rlim_max < n) {
 		log_warnx("sandbox: the system grants %s %llu, not the %llu "
-		    "asked for", name, (unsigned long long)had.rlim_max,
-		    (unsigned long long)n);
+		    "asked for%s", name, (unsigned long long)had.rlim_max,
+		    (unsigned long long)n, what == RLIMIT_NOFILE ? ": fewer "
+		    "connections are possible at once; more are with "
+		    "LimitNOFILE= in the systemd unit, or ulimit -Hn before "
+		    "the start" : "");
 		n = had.rlim_max;
 	}
 	rl = (struct rlimit){ n, n };

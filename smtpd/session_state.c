@@ -161,9 +161,11 @@ session_refuse(struct session *s, const char *verb, enum reply r,
     const char *arg, const char *about)
 {
 	if (s->login != NULL || flood_log(&refusals))
-		log_info("%s refused peer=%s verb=%s code=%d account=\"%s\" "
+		log_info("%s refused peer=%s verb=%s code=%d%s account=\"%s\" "
 		    "about=\"%s\"", session_name(s), s->peer, verb,
-		    reply_code(r), s->login == NULL ? "" :
+		    reply_code(r), r == REPLY_NEED_TLS ? " why=\"no TLS\"" :
+		    r == REPLY_NEED_AUTH ? " why=\"no login\"" : "",
+		    s->login == NULL ? "" :
 		    log_escs(s->login->ticket.account), log_escs(about));
 	session_reply_arg(s, r, arg);
 }

@@ -58,6 +58,12 @@ def test_delivery():
         m = received(sink, 4)
         tap.ok(m and m.content.endswith(b"\xc3\xa4\xff\r\n"), "8-bit bytes")
         tap.ok(wait_for(lambda: p.queue() == []), "the queue is empty")
+        with p.client() as s:
+            s.mail(ALICE)
+        with smtplib.SMTP("127.0.0.1", p.port) as s:
+            s.mail(ALICE)
+        tap.ok(all(p.logged('verb=MAIL code=530 why="%s"' % why)
+                   for why in ("no login", "no TLS")), "the log tells 530 apart")
         tap.equal(p.stop(), 0, "SIGTERM ends it with 0")
         tap.ok("open-sesame" not in p.log(), "no password in the log")
 
@@ -142,6 +148,8 @@ def test_caps():
             code, text = s.mail(ALICE)
         tap.ok(code // 10 == 45 and b"limit of 3" in text,
                "over the cap even after kill -9: %d" % code)
+        tap.equal([r.get("messages_1h") for r in p.rows("usage", ALICE)], [3],
+                  "which usage knows, though not of which cap it is")
 
 
 def test_smarthost():
