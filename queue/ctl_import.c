@@ -37,7 +37,6 @@ struct import {
 	struct live_msg *lm;
 	char	 was[STORE_ID_LEN + 1];	/* its id where it was exported */
 	uint64_t as;			/* the id that it is to have, or 0 */
-	bool	 elsewhere;		/* another message has that */
 	char	 of[STORE_ID_LEN + 1];	/* ... the identity of its queue */
 	char	 former[HANDED_LEN + 1]; /* its id in another queue, or "" */
 	bool	 doubted;		/* it may have gone out before */
@@ -357,7 +356,7 @@ accept(struct asked *a)
 	struct import *im = a->own;
 	struct store_msg *m = &im->m;
 
-	if (im->as == 0 || im->elsewhere)
+	if (im->as == 0)
 		m->id = store_new_id(a->q->store);
 	if (im->doubted) {
 		m->hold = HOLD_ADMIN;
@@ -370,23 +369,30 @@ accept(struct asked *a)
 	spool_over(a);
 }
 
-/* If its id is not to be had now, the request has ended or goes on with again(). */
+/*
+ * If its id is not to be had now, the request has ended or goes on, with again()
+ * or with cb at the next one: another message has this.
+ */
 static bool
 is_free(struct asked *a, struct store_msg *const *msgs, size_t n,
-    void (*again)(struct asked *))
+    void (*again)(struct asked *), store_msgs *cb)
 {
 	struct import *im = a->own;
 	enum handed handed = handed_look(im->as);
 	enum life_place p = life_place(a->q, &im->m, msgs, n);
 
-	im->elsewhere = p == LIFE_ANOTHER;
+	if (p == LIFE_TAKEN)
+		store_id_text(im->m.id, im->id);
 	/* Who was killed and his successor may send it at once. */
 	if (handed == HANDED_USED || p == LIFE_TAKEN || (handed ==
-	    HANDED_UNKNOWN && store_removed(a->q->store, im->as)))
+	    HANDED_UNKNOWN && store_removed(a->q->store, &im->m)))
 		end_known(a);
 	else if (p == LIFE_UNCERTAIN)
 		asked_later(a, STORING_MS, again);
-	else
+	else if (p == LIFE_ANOTHER) {
+		im->m.id = life_beside(im->m.id);
+		store_load(a->q->store, im->m.id, cb, a);
+	} else
 		return true;
 	return false;
 }
@@ -398,7 +404,7 @@ still_free_cb(struct store_msg *const *msgs, size_t n, void *arg)
 {
 	struct asked *a = arg;
 
-	if (is_free(a, msgs, n, take))
+	if (is_free(a, msgs, n, take, still_free_cb))
 		accept(a);
 }
 
@@ -412,8 +418,10 @@ take(struct asked *a)
 		accept(a);
 	else if (handed_look(im->as) == HANDED_UNKNOWN && !im->doubted)
 		asked_end(a, CTL_TEMPORARY, "too many imports at once");
-	else	/* a restore may have it, too */
+	else {	/* a restore may have it, too */
+		im->m.id = im->as;
 		store_load(a->q->store, im->as, still_free_cb, a);
+	}
 }
 
 static void
@@ -421,21 +429,23 @@ copy(struct asked *a)
 {
 	struct import *im = a->own;
 	uint64_t left = im->m.size - im->at;	/* it may have grown */
-	ssize_t n = pread(im->fd, im->piece, left < sizeof(im->piece) ?
+	/* A small one is all in it, however many reads that takes. */
+	uint8_t *p = im->piece + (im->spool_fd == -1 ? im->at : 0);
+	ssize_t n = pread(im->fd, p, left < sizeof(im->piece) ?
 	    (size_t)left : sizeof(im->piece), (off_t)im->at);
 
 	if (n == -1 || (n == 0 && im->at < im->m.size)) {
 		asked_end(a, CTL_FAILED, "its file cannot be read to the end");
 		return;
 	}
-	if (!sound_lines(&im->last, im->piece, (size_t)n)) {
+	if (!sound_lines(&im->last, p, (size_t)n)) {
 		asked_end(a, CTL_FAILED, "its file has a NUL, or a CR or an LF "
 		    "that is alone");
 		return;
 	}
 	im->at += (uint64_t)n;
 	if (im->spool_fd != -1 && n > 0 &&
-	    write(im->spool_fd, im->piece, (size_t)n) != n) {
+	    write(im->spool_fd, p, (size_t)n) != n) {
 		end_full(a);
 		return;
 	}
@@ -445,7 +455,7 @@ copy(struct asked *a)
 		asked_end(a, CTL_FAILED, "its file ends in the middle of a "
 		    "line end");
 	else {
-		im->len = im->spool_fd == -1 ? (size_t)n : 0;
+		im->len = im->spool_fd == -1 ? (size_t)im->m.size : 0;
 		take(a);
 	}
 }
@@ -487,7 +497,7 @@ there_cb(struct store_msg *const *msgs, size_t n, void *arg)
 	struct asked *a = arg;
 	struct import *im = a->own;
 
-	if (is_free(a, msgs, n, look_up)) {
+	if (is_free(a, msgs, n, look_up, there_cb)) {
 		im->doubted = true;
 		begin(a);
 	}

@@ -15,7 +15,8 @@
  *
  * Ids are those of a clock, so two queues may have given the same one. Where
  * another message has it here, it comes under one beside it, always the same, so
- * that it is found there when the restore is made again.
+ * that it is found there when the restore is made again; before its own is looked
+ * at, as the other may have left since.
  */
 #include "lib/prelude.h"
 
@@ -33,7 +34,7 @@
 
 #define READ_BYTES	(1024 * 1024)
 #define FRAMES_A_TURN	64
-#define ELSEWHERE	(STORE_IDS_A_MS / 2)	/* a queue seldom gives these */
+#define WHERE_IT_IS	", where it is "
 #define AT_ONCE		256		/* being made durable */
 #define PACE_MS		50
 #define UNSETTLED_MAX	30000
@@ -82,6 +83,7 @@ struct taken {				/* until it is durable */
 
 static void	step(struct asked *);
 static void	finish(struct asked *);
+static store_msgs beside_cb;
 
 static const char no_room[] = "the queue's disk takes no more now; make room, "
     "and run it again";
@@ -95,7 +97,8 @@ is_ours(const struct asked *a)
 {
 	const struct restore *r = a->own;
 
-	return r->head.store == store_identity(a->q->store);
+	return r->head.store != 0 &&
+	    r->head.store == store_identity(a->q->store);
 }
 
 /* --- in the thread ------------------------------------------------------------------ */
@@ -212,7 +215,7 @@ take(struct asked *a)
 		store_id_text(r->was, t->was);
 	snprintf(why, sizeof(why), RESTORED_NOTE "of %s%s%s",
 	    date_rfc3339(r->head.taken_ms, when), *t->was == '\0' ? "" :
-	    ", where it is ", t->was);
+	    WHERE_IT_IS, t->was);
 	t->lm = life_restore(a->q, &r->m, r->body, r->body == NULL ? 0 :
 	    (size_t)r->m.size, r->spool_fd, why, durable_cb, full_cb, t);
 	msg_over(a);
@@ -224,11 +227,36 @@ elsewhere(struct asked *a, store_msgs *cb)
 {
 	struct restore *r = a->own;
 
-	if ((r->m.id & ELSEWHERE) == 0)
-		r->m.id |= ELSEWHERE;
-	else
-		r->m.id++;
+	r->m.id = life_beside(r->m.id);
 	store_load(a->q->store, r->m.id, cb, a);
+}
+
+/* Looks for it: first beside its place, should another one have had that. */
+static void
+look_for(struct asked *a)
+{
+	struct restore *r = a->own;
+
+	r->m.id = r->was;
+	elsewhere(a, beside_cb);
+}
+
+/* Its history tells, lest one that looks like it be taken for it. */
+static bool
+is_from(const struct store_msg *m, uint64_t was)
+{
+	char id[STORE_ID_LEN + 1], *text;
+	bool found = false;
+	size_t i;
+
+	store_id_text(was, id);
+	text = xasprintf(WHERE_IT_IS "%s", id);
+	for (i = 0; i < m->nevents; i++)
+		found |= strncmp(m->events[i].what, RESTORED_NOTE,
+		    strlen(RESTORED_NOTE)) == 0 &&
+		    strstr(m->events[i].what, text) != NULL;
+	free(text);
+	return found;
 }
 
 /* Other requests went on while its pieces were read. */
@@ -338,6 +366,24 @@ present_cb(struct store_msg *const *msgs, size_t n, void *arg)
 	asked_later(a, 0, step);
 }
 
+/* It is beside its place, or its place is looked at. */
+static void
+beside_cb(struct store_msg *const *msgs, size_t n, void *arg)
+{
+	struct asked *a = arg;
+	struct restore *r = a->own;
+	store_msgs *cb = r->whole ? whole_cb : present_cb;
+	enum life_place p = life_place(a->q, &r->m, msgs, n);
+
+	if (p == LIFE_UNCERTAIN || (p == LIFE_TAKEN && is_from(msgs[0],
+	    r->was))) {
+		cb(msgs, n, a);
+		return;
+	}
+	r->m.id = r->was;
+	store_load(a->q->store, r->m.id, cb, a);
+}
+
 /* --- frames --------------------------------------------------------------------------------- */
 
 static bool
@@ -369,7 +415,7 @@ on_msg(struct asked *a)
 	if (r->was > r->highest)
 		r->highest = r->was;
 	if (r->real)
-		store_load(a->q->store, r->m.id, present_cb, a);
+		look_for(a);
 	else
 		msg_begin(a);
 	return r->real;
@@ -525,7 +571,7 @@ step(struct asked *a)
 			return;
 		}
 		if (r->whole) {
-			store_load(a->q->store, r->m.id, whole_cb, a);
+			look_for(a);
 			return;
 		}
 		switch (vault_get(r->buf.data, r->buf.len, &r->frame)) {
@@ -605,7 +651,7 @@ finish(struct asked *a)
 		    r->left == 0 ? "" : " left this queue since, delivered, "
 		    "returned or removed: --again brings them back, also "
 		    "held.",
-		    is_ours(a) || r->head.store == 0 ? "" : " This backup is "
+		    is_ours(a) ? "" : " This backup is "
 		    "of another queue: what has been delivered since it was "
 		    "made, here or there, is not known.",
 		    r->restored == 0 || r->dry_run ? "" : " Some may have "

@@ -162,6 +162,7 @@ struct op_bounces {
 /* The file of a message that is gone. */
 struct unspool {
 	struct task task;		/* first */
+	struct table_node node;
 	struct disk *d;
 	uint64_t id;
 };
@@ -179,7 +180,7 @@ unspool_done(struct task *t)
 {
 	struct unspool *u = (struct unspool *)t;
 
-	u->d->unspooling--;
+	table_remove(&u->d->unspools, &u->node);
 	free(u);
 }
 
@@ -197,7 +198,7 @@ unspool(struct disk *d, uint64_t id)
 	u->task.done = unspool_done;
 	u->d = d;
 	u->id = id;
-	d->unspooling++;
+	table_add(&d->unspools, &u->node, &u->id, sizeof(u->id));
 	task_crew_give(d->workers, &u->task);
 }
 
@@ -575,6 +576,7 @@ disk_remove(struct store *s, const struct store_msg *m,
 	struct buf b;
 
 	e->removed = true;
+	e->likeness = store_msg_likeness(m);
 	e->in_spool = m->in_spool;
 	e->version++;
 	d->count--;

@@ -36,6 +36,7 @@ struct entry {
 	bool	 given;			/* to the journal */
 	bool	 in_index;		/* in some state */
 	bool	 removed;
+	uint64_t likeness;		/* of what was removed; 0: not known */
 	bool	 in_checkpoint;
 	bool	 moved;			/* the index still has old_body */
 	struct index_body old_body;
@@ -82,7 +83,7 @@ struct disk {
 	uint64_t next_spool;
 	size_t	 old_spools;		/* the last queue's, held by smtpd */
 	uint64_t identity;
-	size_t	 unspooling;		/* files that are being removed */
+	struct table unspools;		/* files that are being removed, by id */
 	struct segment_use *segments;	/* rising */
 	size_t	 nsegments;
 	uint64_t count, last_id;

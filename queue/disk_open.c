@@ -361,6 +361,7 @@ disk_new(const struct store_conf *conf, const struct store_ops *ops, void *arg)
 	table_init(&d->entries);
 	table_init(&d->uses);
 	table_init(&d->spools);
+	table_init(&d->unspools);
 	table_init(&d->unread);
 	return d;
 }
@@ -380,6 +381,7 @@ disk_free(struct disk *d)
 	}
 	table_clear(&d->uses);
 	table_clear(&d->spools);
+	table_clear(&d->unspools);
 	disk_move_forget(d);
 	free(d->segments);
 	free(d->dir);
@@ -564,18 +566,22 @@ disk_identity(const struct store *s)
 }
 
 static bool
-disk_removed(const struct store *s, uint64_t id)
+disk_removed(const struct store *s, const struct store_msg *m)
 {
-	const struct entry *e = disk_entry((const struct disk *)s, id);
+	const struct entry *e = disk_entry((const struct disk *)s, m->id);
 
-	return e != NULL && e->removed;
+	return e != NULL && e->removed && (e->likeness == 0 ||
+	    e->likeness == store_msg_likeness(m));
 }
 
 static bool
 disk_leaving(const struct store *s, uint64_t id)
 {
-	return disk_removed(s, id) ||
-	    ((const struct disk *)s)->unspooling > 0;
+	const struct disk *d = (const struct disk *)s;
+	const struct entry *e = disk_entry(d, id);
+
+	return (e != NULL && e->removed) ||
+	    table_find(&d->unspools, &id, sizeof(id)) != NULL;
 }
 
 const struct store_backend disk_backend = {

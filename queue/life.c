@@ -33,16 +33,6 @@ life_accept(struct queue *q, struct store_msg *m, const uint8_t *body,
 	return lm;
 }
 
-/* By what stays as it is, whatever becomes of a message. */
-static bool
-same(const struct store_msg *a, const struct store_msg *b)
-{
-	return a->size == b->size && a->env.nrcpts == b->env.nrcpts &&
-	    strcmp(a->account, b->account) == 0 &&
-	    strcmp(a->env.return_path, b->env.return_path) == 0 &&
-	    strcmp(a->env.rcpts[0].addr, b->env.rcpts[0].addr) == 0;
-}
-
 enum life_place
 life_place(struct queue *q, const struct store_msg *m,
     struct store_msg *const *found, size_t n)
@@ -52,9 +42,19 @@ life_place(struct queue *q, const struct store_msg *m,
 	if (lm != NULL && lm->state == LIVE_STORING)
 		return LIFE_UNCERTAIN;
 	if (n > 0)
-		return same(found[0], m) ? LIFE_TAKEN : LIFE_ANOTHER;
+		return store_msg_likeness(found[0]) == store_msg_likeness(m) ?
+		    LIFE_TAKEN : LIFE_ANOTHER;
 	return lm != NULL || store_leaving(q->store, m->id) ? LIFE_UNCERTAIN :
 	    LIFE_FREE;
+}
+
+/* A queue seldom gives these. */
+uint64_t
+life_beside(uint64_t id)
+{
+	const uint64_t elsewhere = STORE_IDS_A_MS / 2;
+
+	return (id & elsewhere) == 0 ? id | elsewhere : id + 1;
 }
 
 struct live_msg *

@@ -60,6 +60,8 @@ void	 life_refused(struct live_msg *);
 enum life_place { LIFE_FREE, LIFE_TAKEN, LIFE_ANOTHER, LIFE_UNCERTAIN };
 enum life_place life_place(struct queue *, const struct store_msg *,
 	    struct store_msg *const *found, size_t n);
+/* Where it is to be looked for, and put, when another has the place. */
+uint64_t life_beside(uint64_t id);
 /*
  * From a backup: it is queued as it was, on hold, with why in its history, and
  * charged to nobody; else as life_accept(). Its id is LIFE_FREE.

@@ -30,6 +30,20 @@ any_pending(const struct live_msg *lm)
 #define HAD_MAX	(DATE_LEN + 32)
 
 /*
+ * Where its time began, that is over. What its sender wanted held, or what lay in
+ * a backup, has no more of it than other mail: what is not its own would be
+ * expected of its tries as well.
+ */
+static uint64_t
+time_began(const struct live_msg *lm)
+{
+	uint64_t end = lm->m.expires_ms, begun = life_begun_ms(&lm->m);
+	uint64_t own = life_expiry_ms(lm->q, &lm->m) - begun;
+
+	return end > begun + own ? end - own : begun;
+}
+
+/*
  * What time it had, and with which status it goes back when that is over. A
  * by-time counts from MAIL at the first server, so it is said as an hour.
  */
@@ -39,7 +53,8 @@ time_over(const struct live_msg *lm, char had[HAD_MAX], const char **status)
 	const struct store_msg *m = &lm->m;
 	struct retry retry = life_retry(lm->q, m);
 	char text[DATE_LEN + NUM_TEXT_LEN];
-	uint64_t end = m->expires_ms;
+	uint64_t end = m->expires_ms, wall = ev_wall_ms();
+	uint64_t from = wall < end ? m->arrived_ms : time_began(lm);
 
 	if (life_by_over(lm)) {
 		*status = "5.4.7";	/* RFC 2852 4.1.3 */
@@ -47,12 +62,11 @@ time_over(const struct live_msg *lm, char had[HAD_MAX], const char **status)
 		    date_rfc5322(m->env.by_ms, text));
 		return true;
 	}
-	if (!retry_expired(&retry, m->attempts, m->arrived_ms, end,
-	    ev_wall_ms()))
+	if (!retry_expired(&retry, m->attempts, from, end, wall))
 		return false;
 	*status = "4.4.7";		/* RFC 3463 3.5, X.4.7 */
-	snprintf(had, HAD_MAX, "within %s", num_print_wait(end > m->arrived_ms ?
-	    (end - m->arrived_ms) / 1000 : 0, text));
+	snprintf(had, HAD_MAX, "within %s", num_print_wait(end > from ?
+	    (end - from) / 1000 : 0, text));
 	return true;
 }
 

@@ -48,6 +48,7 @@ life_set_word(struct live_msg *lm, uint32_t i, enum live_word word,
 {
 	struct store_rcpt *r = &lm->m.rcpts[i];
 
+	live_keep(lm);		/* until that is written */
 	lm->words[i] = word;
 	keep(&r->status, status, STORE_STATUS_MAX);
 	keep(&r->diag, diag, LIFE_DIAG_MAX);

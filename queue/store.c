@@ -3,6 +3,7 @@
 #include "lib/xalloc.h"
 #include "queue/record.h"
 #include "queue/store_private.h"
+#include "queue/table.h"
 
 /* In a record at most: */
 #define MSG_BYTES	(12 * 1024)	/* its history and names, in blocks */
@@ -71,6 +72,20 @@ store_page(struct store_msg *const *v, size_t n, size_t max)
 	for (i = 0; i < n && units < max; i++)
 		units += store_msg_units(v[i]);
 	return i;
+}
+
+uint64_t
+store_msg_likeness(const struct store_msg *m)
+{
+	const char *words[] = { m->account, m->env.return_path,
+	    m->env.nrcpts == 0 ? NULL : m->env.rcpts[0].addr };
+	uint64_t numbers[2 + nitems(words)] = { m->size, m->env.nrcpts };
+	size_t i;
+
+	for (i = 0; i < nitems(words); i++)
+		numbers[2 + i] = words[i] == NULL ? 0 :
+		    table_hash(words[i], strlen(words[i]));
+	return table_hash(numbers, sizeof(numbers)) | 1;
 }
 
 void
@@ -258,9 +273,9 @@ store_identity(const struct store *s)
 }
 
 bool
-store_removed(const struct store *s, uint64_t id)
+store_removed(const struct store *s, const struct store_msg *m)
 {
-	return s->backend->removed(s, id);
+	return s->backend->removed(s, m);
 }
 
 bool

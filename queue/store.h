@@ -190,11 +190,16 @@ uint64_t store_unsettled(const struct store *);
  * is of this one. 0: it could not be written down.
  */
 uint64_t store_identity(const struct store *);
-/* This very one was removed lately; of those before nothing is known. */
-bool	 store_removed(const struct store *, uint64_t id);
+/* By what stays as it is, whatever becomes of a message. */
+uint64_t store_msg_likeness(const struct store_msg *);
 /*
- * Its id may not be free yet, as this one or any other was removed lately; it
- * will be soon. It says nothing of whether it was ever there.
+ * This very one was removed lately, or, if that was before this start, one of its
+ * id; of those before nothing is known.
+ */
+bool	 store_removed(const struct store *, const struct store_msg *);
+/*
+ * Its id is not free yet, as this one, or its file, is being removed; it will be
+ * soon.
  */
 bool	 store_leaving(const struct store *, uint64_t id);
 

@@ -519,7 +519,7 @@ mem_identity(const struct store *st)
 }
 
 static bool
-mem_removed(const struct store *st, uint64_t id)
+mem_removed(const struct store *st, const struct store_msg *m)
 {
 	return false;
 }

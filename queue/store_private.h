@@ -17,7 +17,7 @@ struct store_backend {		/* as the calls of store.h */
 	uint64_t (*count)(const struct store *);
 	uint64_t (*unsettled)(const struct store *);
 	uint64_t (*identity)(const struct store *);
-	bool	(*removed)(const struct store *, uint64_t id);
+	bool	(*removed)(const struct store *, const struct store_msg *);
 	bool	(*leaving)(const struct store *, uint64_t id);
 	void	(*accept)(struct store *, const struct store_msg *, int spool_fd,
 		    store_done *, store_done *full, void *arg);

@@ -7,7 +7,7 @@ UNIT_TESTS += %D%/test_backup %D%/test_restore %D%/test_feed %D%/test_reports %D
 %C%_test_restore_SOURCES = %D%/test_restore.c %D%/ctl_world.h %D%/queue_world.h
 %C%_test_restore_LDADD = $(LIBQUEUE)
 %C%_test_restore_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_load \
-	-Wl,--wrap=asked_later
+	-Wl,--wrap=store_identity -Wl,--wrap=asked_later
 %C%_test_caps_LDADD = $(LIBQUEUE)
 %C%_test_ctl_SOURCES = %D%/test_ctl.c %D%/ctl_world.h %D%/queue_world.h
 %C%_test_ctl_LDADD = $(LIBQUEUE)

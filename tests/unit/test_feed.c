@@ -196,6 +196,46 @@ test_ages(void)
 	is_int(live_count(world.live), 0, "none when none is under way");
 }
 
+/* What was said of a message since keeps it, too. */
+static void
+test_blocked(void)
+{
+	char rcpts[100 * 20] = "", one[24], text[STORE_ID_LEN + 1];
+	struct live_msg *lm;
+	struct world_job j;
+	struct world_no no;
+	unsigned int read;
+	uint64_t id;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		snprintf(one, sizeof(one), "%sx%d@fine.example",
+		    i == 0 ? "" : " ", i);
+		snprintf(rcpts + strlen(rcpts), sizeof(rcpts) - strlen(rcpts),
+		    "%s", one);
+	}
+	submit("mouse@example.org", "x@dead.example", 1);
+	ok(world_job(&relay, &j), "one for a place that is dead");
+	world_end(&relay, &j, false);
+	world_disconnect(&relay);
+	submit("hog@example.org", rcpts, LIVE_UNITS_MAX / 25 + 10);
+	read = live_read_begin(world.live);
+	world_submit(&smtpd, session++, "hog@example.org",
+	    "x@dead.example y@fine.example");
+	ok(world_submitted(&smtpd, &no, text), "one for it, and another");
+	world_turn(20);
+	id = store_id_parse(text);
+	lm = live_find(world.live, id);
+	ok(lm != NULL && lm->leaves != NULL, "which is to leave memory");
+	world_connect(&relay, ROLE_RELAY, 0);
+	world_turn(50);
+	ok(lm != NULL && lm->words[0] == WORD_DEFERRED && lm->njobs == 1,
+	    "the first is put off, the second waits in line");
+	live_read_end(world.live, read);
+	ok(live_find(world.live, id) != NULL, "it stays for that to be "
+	    "written down");
+}
+
 int
 main(void)
 {
@@ -214,6 +254,7 @@ main(void)
 	test_forgotten();
 	test_drain();
 	test_ages();
+	test_blocked();
 	world_disconnect(&smtpd);
 	world_disconnect(&relay);
 	world_close();

@@ -104,6 +104,41 @@ test_released(void)
 	envelope_clear(&e);
 }
 
+/* What its sender wanted held has no more time than other mail. */
+static void
+test_released_expires(void)
+{
+	struct ticket t = world_ticket(0, session++, "alice@example.org");
+	struct envelope e;
+	struct world_job j;
+	struct world_no no;
+	bool told = false;
+	int hours;
+
+	envelope_init(&e);
+	e.return_path = xstrdup("alice@example.org");
+	e.hold_until_ms = ev_wall_ms() + 30 * DAY;
+	envelope_add_rcpt(&e, "bob@example.net", NULL, 0);
+	world_submit_env(&smtpd, &t, &e, WORLD_BODY);
+	ok(world_submitted(&smtpd, &no, NULL), "held for thirty days");
+	world_step(30 * DAY + 61000);
+	for (hours = 0; hours < 6 * 24 && !told; hours++) {
+		while (world_job(&relay, &j)) {
+			told = *j.return_path == '\0';
+			if (told)
+				world_answer(&relay, &j, OUTCOME_DELIVERED,
+				    "2.0.0", "ok");
+			else
+				world_answer(&relay, &j, OUTCOME_DEFERRED,
+				    "4.2.2", "452 full");
+		}
+		world_step(HOUR);
+	}
+	ok(told, "its sender hears of it after five days");
+	is_int(world_queued(), 0, "and it is given up");
+	envelope_clear(&e);
+}
+
 static bool
 submit_held(const char *account, uint64_t until_ms)
 {
@@ -1113,6 +1148,7 @@ main(void)
 	test_restart();
 	test_backlog();
 	test_released();
+	test_released_expires();
 	test_released_together();
 	test_released_clocks();
 	test_released_by_admin();

@@ -32,7 +32,7 @@ static char dir[] = "/tmp/postern-restore-XXXXXX";
 static struct gate {
 	bool	 shut;
 	int	 before;	/* threads that wait */
-} spool, journal, backup;
+} spool, journal, backup, unlinks;
 
 static void
 shut(struct gate *g)
@@ -90,6 +90,18 @@ fdatasync(int fd)
 	return (int)syscall(SYS_fdatasync, fd);
 }
 
+/* The file of a message that has left. */
+int
+unlink(const char *path)
+{
+	if (strstr(path, "/spool/") != NULL && strstr(path, "/new-") == NULL)
+		pass(&unlinks);
+	return (int)syscall(SYS_unlink, path);
+}
+
+/* A file system that gives less than it has. */
+static size_t in_bits = SIZE_MAX;
+
 /* A restore in the midst of a body, the second time through its file. */
 ssize_t
 pread(int fd, void *p, size_t n, off_t at)
@@ -101,6 +113,8 @@ pread(int fd, void *p, size_t n, off_t at)
 		if (passes == 2 && at > 0)
 			pass(&backup);
 	}
+	if (at == 0 && n > in_bits && is_of(fd, "memfd:content"))
+		n = in_bits;
 	return syscall(SYS_pread64, fd, p, n, at);
 }
 
@@ -113,12 +127,25 @@ void	__wrap_store_load(struct store *, uint64_t, store_msgs *, void *);
 void
 __wrap_store_load(struct store *s, uint64_t id, store_msgs *cb, void *arg)
 {
-	void (*now)(uint64_t) = meanwhile;
+	void (*now)(uint64_t) = (id & 1 << 19) == 0 ? meanwhile : NULL;
 
-	meanwhile = NULL;
+	if (now != NULL)
+		meanwhile = NULL;
 	__real_store_load(s, id, cb, arg);
 	if (now != NULL)
 		now(id);
+}
+
+/* A store that could not write its number down. */
+static bool nameless;
+
+uint64_t	__real_store_identity(const struct store *);
+uint64_t	__wrap_store_identity(const struct store *);
+
+uint64_t
+__wrap_store_identity(const struct store *s)
+{
+	return nameless ? 0 : __real_store_identity(s);
 }
 
 /* What goes on in turns of its own, here an import, stands still. */
@@ -611,6 +638,8 @@ id_ahead(uint64_t ms)
 	return (ev_wall_ms() + ms) << 20;
 }
 
+static uint64_t foreign_store = 1;
+
 /* Of a queue elsewhere, whose clock says so much more than ours. */
 static int
 foreign_backup(const uint64_t *ids, size_t n, uint64_t ahead_ms,
@@ -624,7 +653,7 @@ foreign_backup(const uint64_t *ids, size_t n, uint64_t ahead_ms,
 	size_t i;
 
 	buf_init(&b, VAULT_FRAME_MAX);
-	vault_put_head(&b, &(struct vault_head){ .store = 1,
+	vault_put_head(&b, &(struct vault_head){ .store = foreign_store,
 	    .taken_ms = now });
 	for (i = 0; i < n; i++) {
 		store_msg_init(&m);
@@ -754,6 +783,148 @@ test_another(void)
 	close(two);
 }
 
+/* ... and the other one has left when the restore is made again. */
+static void
+test_other_left(void)
+{
+	char id[STORE_ID_LEN + 1];
+	uint64_t mine;
+	int fd;
+
+	lose_everything();
+	mine = import(NULL, "new@example.net");
+	fd = foreign_backup(&mine, 1, 0, 0);
+	restore(fd, 1, 0, "beside the one that has its id here");
+	store_id_text(mine, id);
+	order("remove", id);
+	settle();
+	restore_as(7, fd);
+	await(said.ended == 1 && said.code == CTL_OK, "made again: %s",
+	    said.end);
+	is_int(answer(&said, "queued_already"), 1, "it is found beside the "
+	    "place that is free now");
+	is_int(store_count(world.store), 1, "and is not queued twice");
+	close(fd);
+}
+
+/* What waits for one file to go is no other message. */
+static void
+test_file_goes(void)
+{
+	char id[STORE_ID_LEN + 1], large[STORE_ID_LEN + 1];
+	int fd = backup_of(SMALL, id);
+	const char *at;
+
+	file = content(LARGE);
+	begin("queue import from=alice@example.org to=z@example.net hold=1");
+	await(said.ended == 1 && said.code == CTL_OK, "a large one");
+	at = strstr(said.all, "id=");
+	snprintf(large, sizeof(large), "%s", at == NULL ? "" : at + 3);
+	shut(&unlinks);
+	order("remove", large);
+	await(before(&unlinks) == 1, "its file is being removed");
+	ok(store_leaving(world.store, store_id_parse(large)),
+	    "it is not gone yet");
+	ok(!store_leaving(world.store, store_id_parse(id)),
+	    "another one was never here");
+	restore_as(7, fd);
+	settle();
+	ok(said.ended == 1 && answer(&said, "restored") == 1,
+	    "and is restored meanwhile: %s", said.end);
+	open_gate(&unlinks);
+	await(said.ended == 1, "it ends");
+	close(fd);
+}
+
+/* The longer it lay in a backup, the longer nobody heard of its failure. */
+static void
+test_expires(void)
+{
+	uint64_t id;
+	struct world_job j;
+	bool told = false;
+	int fd, hours;
+
+	lose_everything();
+	id = id_ahead(0) - 60 * A_DAY * STORE_IDS_A_MS;
+	fd = foreign_backup(&id, 1, 0 - 60 * A_DAY, 0);
+	restore(fd, 1, 0, "from a backup of sixty days ago");
+	world_connect(&relay, ROLE_RELAY, 0);
+	begin("queue release all=yes");
+	await(said.ended == 1 && said.code == CTL_OK, "released");
+	for (hours = 0; hours < 4 * 24 && !told; hours++) {
+		while (world_job(&relay, &j)) {
+			told |= *j.return_path == '\0';
+			world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2",
+			    "452 full");
+			turn(1);
+		}
+		turn(3600 * 1000);
+		turn(1);
+		turn(1);
+	}
+	ok(told, "its day is over after four");
+	world_disconnect(&relay);
+	close(fd);
+}
+
+/* A small body that does not come at once is no shorter. */
+static void
+test_bits(void)
+{
+	lose_everything();
+	in_bits = 700;
+	file = content(SMALL);
+	begin("queue import from=alice@example.org to=z@example.net");
+	await(said.ended == 1 && said.code == CTL_OK, "imported in bits: %s",
+	    said.end);
+	in_bits = SIZE_MAX;
+	ok(comes_whole(SMALL), "byte for byte");
+}
+
+/* Two that have no number are not one. */
+static void
+test_nameless(void)
+{
+	uint64_t id = id_ahead(0);
+	int fd;
+
+	lose_everything();
+	nameless = true;
+	foreign_store = 0;
+	fd = foreign_backup(&id, 1, 0, 0);
+	foreign_store = 1;
+	restore_as(7, fd);
+	await(said.ended == 1, "a backup of no one's: %s", said.end);
+	is_int(answer(&said, "restored"), 1, "is not taken for our own");
+	nameless = false;
+	close(fd);
+}
+
+/* The one that has left under an id is not the one that comes. */
+static void
+test_other_removed(void)
+{
+	char as[SELF_LEN + 1], id[STORE_ID_LEN + 1];
+	uint64_t n;
+	int fd;
+
+	lose_everything();
+	hand_out(as);
+	n = store_id_parse(as + STORE_ID_LEN + 1);
+	restart();			/* it was killed before that came */
+	fd = foreign_backup(&n, 1, 0, 0);
+	restore(fd, 1, 0, "another one under its id");
+	settle();
+	store_id_text(n, id);
+	order("remove", id);
+	import(as, "mine@example.net");
+	ok(strstr(said.all, "known=false") != NULL, "it was never here: %s",
+	    said.all);
+	is_int(store_count(world.store), 1, "and is queued");
+	close(fd);
+}
+
 /* The id of a message that is still to be imported comes with a restore. */
 static void
 test_handed(void)
@@ -776,6 +947,10 @@ test_handed(void)
 	settle();
 	restart();
 	is_int(store_count(world.store), 2, "behind a restart, too");
+	import(as, "mine@example.net");
+	ok(strstr(said.all, "known=true") != NULL, "and so it is: %s",
+	    said.all);
+	is_int(store_count(world.store), 2, "beside the other one");
 	hand_out(as);
 	id = store_id_parse(as + STORE_ID_LEN + 1);
 	close(fd);
@@ -804,7 +979,7 @@ test_known_removed(void)
 	restore(fd, 1, 0, "restored");
 	settle();
 	order("remove", id);
-	ok(store_removed(world.store, store_id_parse(id)), "removed just now");
+	ok(store_leaving(world.store, store_id_parse(id)), "removed just now");
 	import(as, "z@example.net");
 	ok(strstr(said.all, "known=true") != NULL, "it was there: %s",
 	    said.all);
@@ -971,6 +1146,12 @@ main(void)
 	test_leaving();
 	test_ahead();
 	test_another();
+	test_other_left();
+	test_file_goes();
+	test_expires();
+	test_nameless();
+	test_bits();
+	test_other_removed();
 	test_handed();
 	test_known_removed();
 	test_times();

@@ -511,7 +511,7 @@ removed_cb(void *arg)
 {
 	int *another = arg;
 
-	*another = store_leaving(store, 1) && !store_removed(store, 1);
+	*another = !store_leaving(store, 1);
 	done_count++;
 }
 
@@ -550,7 +550,10 @@ test_lent(bool lets_go)
 	ok(in_spool(&files) == sizeof(text) && files == 1,
 	    "and there once");
 	store_remove(store, &a, NULL, removed_cb, &another);
-	ok(store_removed(store, a.id), "removed");
+	ok(store_removed(store, &a), "removed");
+	a.size++;
+	ok(!store_removed(store, &a), "and not another one of its id");
+	a.size--;
 	ok(wait_for(&done_count, before + 2), "for good");
 	is_int(another, 1, "which is not said of another one");
 	for (i = 0; i < 2000 && store_leaving(store, a.id); i++)
