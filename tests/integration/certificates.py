@@ -120,12 +120,12 @@ def put(p, chain=None, key=None):
 
 
 def shown(p):
-    """The common name of whom a new connection meets."""
+    """The common name of whom a new connection meets; "" if it cannot sign."""
     r = subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:%d" %
                         p.tls_port], input="QUIT\n", capture_output=True,
                        text=True)
     line = next((l for l in r.stdout.splitlines()
-                 if l.startswith("subject=")), "")
+                 if r.returncode == 0 and l.startswith("subject=")), "")
     return line.replace(" ", "").replace("subject=CN=", "")
 
 
