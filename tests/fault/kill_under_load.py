@@ -201,15 +201,17 @@ def next_hop(port, ask, answer):
 # --- kills ---------------------------------------------------------------------
 
 def pids(p, program):
-    """Of posternd's children that run this program."""
+    """Of posternd's children that run this program, and are not dead."""
     path = "/proc/%d/task/%d/children" % ((p.process.pid,) * 2)
     found = []
     with open(path) as f:
         for pid in f.read().split():
             try:
-                with open("/proc/%s/comm" % pid) as comm:
-                    if comm.read().strip() == "postern-" + program:
-                        found.append(int(pid))
+                with open("/proc/%s/stat" % pid) as stat:
+                    name, state = re.search(r"\((.*)\) (.)",
+                                            stat.read()).groups()
+                if name == "postern-" + program and state not in "ZX":
+                    found.append(int(pid))
             except OSError:
                 pass
     return found
