@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 
 #include "lib/date.h"
+#include "lib/flood.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/ctl_verbs.h"
@@ -55,6 +56,11 @@ struct restore {
 
 	bool	 real;			/* the second time through the file */
 	bool	 in_damage;		/* until the next sound frame */
+	/* Of this pass: where the first damage begins, and in which message. */
+	uint64_t bad_at;		/* bytes into the file */
+	char	 bad_id[STORE_ID_LEN + 1];	/* "": that is not known */
+	uint64_t cut_at;		/* the last whole frame ends here ... */
+	bool	 cut;			/* ... and no sound one follows */
 	bool	 have_head, have_end;
 	struct vault_head head;
 	struct vault_frame frame;	/* at the front of buf */
@@ -71,6 +77,7 @@ struct restore {
 	size_t	 under_way;		/* of these */
 	bool	 full;			/* there is no room for a large body */
 	const char *why;		/* no more */
+	char	 damaged_why[256];	/* it, or what --damaged was given for */
 	uint64_t messages, restored, present, left, damaged, lacking;
 };
 
@@ -149,13 +156,32 @@ msg_over(struct asked *a)
 	r->whole = false;
 }
 
+/* One damage more; the second pass meets what the first one has told. */
+static void
+is_bad(struct restore *r)
+{
+	static struct flood places = FLOOD("places where a backup is damaged",
+	    20);
+	uint64_t at = r->at - r->buf.len;
+	char id[STORE_ID_LEN + 1] = "";
+
+	if (r->m.id != 0)
+		store_id_text(r->was, id);
+	if (r->damaged++ == 0) {
+		r->bad_at = at;
+		memcpy(r->bad_id, id, sizeof(id));
+	}
+	if (!r->real && flood_log(&places))
+		log_warnx("%s%sthe backup that is restored is damaged at byte "
+		    "%llu", id, *id == '\0' ? "" : " ",
+		    (unsigned long long)at);
+}
+
 /* Part of it is missing, or it is not what a queue writes. */
 static void
 msg_bad(struct asked *a)
 {
-	struct restore *r = a->own;
-
-	r->damaged++;
+	is_bad(a->own);
 	msg_over(a);
 }
 
@@ -392,7 +418,8 @@ on_head(struct asked *a)
 	struct restore *r = a->own;
 
 	r->have_head = vault_get_head(&r->frame, &r->head);
-	r->damaged += !r->have_head;
+	if (!r->have_head)
+		is_bad(r);
 	return false;
 }
 
@@ -405,13 +432,14 @@ on_msg(struct asked *a)
 	/* The clock that it was kept by may have been ahead of ours. */
 	if (now < r->head.taken_ms)
 		now = r->head.taken_ms;
-	if (!vault_get_msg(&r->frame, &r->m, &r->body) ||
-	    r->m.id > STORE_ID_TAKEN_MAX || !sound_envelope(&r->m.env, now)) {
+	r->was = 0;
+	if (vault_get_msg(&r->frame, &r->m, &r->body))
+		r->was = r->m.id;
+	if (r->was == 0 || r->m.id > STORE_ID_TAKEN_MAX || !sound_envelope(&r->m.env, now)) {
 		msg_bad(a);
 		return false;
 	}
 	r->messages++;
-	r->was = r->m.id;
 	if (r->was > r->highest)
 		r->highest = r->was;
 	if (r->real)
@@ -467,7 +495,7 @@ on_frame(struct asked *a)
 	};
 	struct restore *r = a->own;
 
-	r->in_damage = false;
+	r->in_damage = r->cut = false;
 	/* Nothing but its pieces may come behind a message with some. */
 	if (r->m.id != 0 && r->frame.kind != VAULT_PIECE &&
 	    r->frame.kind != VAULT_VOID)
@@ -480,8 +508,12 @@ damage(struct asked *a)
 {
 	struct restore *r = a->own;
 
-	if (!r->in_damage)
-		r->damaged++;
+	if (!r->in_damage) {
+		is_bad(r);
+		r->cut = r->eof && vault_get(r->buf.data, r->buf.len,
+		    &r->frame) == VAULT_MORE;
+		r->cut_at = r->at - r->buf.len;
+	}
 	r->in_damage = true;
 	if (r->m.id != 0)
 		msg_over(a);
@@ -497,8 +529,35 @@ pass_begin(struct restore *r, bool real)
 	r->at = 0;
 	r->eof = false;
 	buf_reset(&r->buf);
-	r->in_damage = r->have_head = r->have_end = false;
+	r->in_damage = r->have_head = r->have_end = r->cut = false;
 	r->messages = r->damaged = r->lacking = 0;
+}
+
+/* For the answer: where the first of it is, and whether the end is missing. */
+static void
+say_damage(struct restore *r)
+{
+	bool only_cut = r->cut && r->bad_at >= r->cut_at;
+	char cut[64] = "";
+
+	if (r->cut && !only_cut)
+		snprintf(cut, sizeof(cut), ", and cut off behind byte %llu",
+		    (unsigned long long)r->cut_at);
+	snprintf(r->damaged_why, sizeof(r->damaged_why), "the backup %s byte "
+	    "%llu%s%s%s%s", only_cut ? "was cut off: it is whole up to" :
+	    "is damaged from", (unsigned long long)r->bad_at,
+	    only_cut ? "" : " on", *r->bad_id == '\0' ? "" :
+	    ", in message ", r->bad_id, cut);
+}
+
+static const char *
+nothing_restored(struct restore *r)
+{
+	size_t n = strlen(r->damaged_why);
+
+	snprintf(r->damaged_why + n, sizeof(r->damaged_why) - n, "; nothing "
+	    "was restored, --damaged takes what is whole");
+	return r->damaged_why;
 }
 
 static void
@@ -506,10 +565,16 @@ pass_over(struct asked *a)
 {
 	struct restore *r = a->own;
 
+	if (!r->have_end && !r->in_damage) {
+		r->cut = true;
+		r->cut_at = r->at;
+	}
 	if (r->m.id != 0)
 		msg_bad(a);
-	if (!r->have_end || !r->have_head)
-		r->damaged += r->damaged == 0;
+	if ((!r->have_end || !r->have_head) && r->damaged == 0)
+		is_bad(r);
+	if (r->damaged > 0)
+		say_damage(r);
 	if (!r->real && (r->damaged == 0 || r->take_damaged) &&
 	    r->messages + r->have_head > 0) {
 		pass_begin(r, true);
@@ -524,8 +589,7 @@ pass_over(struct asked *a)
 	if (!r->real)
 		r->why = r->messages + r->have_head == 0 ?
 		    "this is not a backup of Postern's queue" :
-		    "the backup is damaged, and nothing was restored; "
-		    "--damaged takes what is whole";
+		    nothing_restored(r);
 	if (r->under_way == 0)
 		finish(a);
 }
@@ -620,6 +684,18 @@ counts_row(struct asked *a)
 	asked_send(a);
 }
 
+static const char *
+what_lacks(const struct restore *r)
+{
+	static char text[sizeof(r->damaged_why) + 32];
+
+	if (r->damaged == 0)
+		return r->lacking == 0 ? "" : " Some could not be read when "
+		    "it was made.";
+	snprintf(text, sizeof(text), " That is not all: %s.", r->damaged_why);
+	return text;
+}
+
 static void
 finish(struct asked *a)
 {
@@ -633,19 +709,23 @@ finish(struct asked *a)
 	if (good || r->head.taken_ms > 0)	/* it is a backup at all */
 		counts_row(a);
 	log_info("restore=%s messages=%llu restored=%llu queued_already=%llu "
-	    "left_since=%llu damaged=%llu", !good ? "failed" : r->dry_run ?
+	    "left_since=%llu damaged=%llu%s%s%s", !good ? "failed" : r->dry_run ?
 	    "tried" : "done", (unsigned long long)r->messages,
 	    (unsigned long long)r->restored, (unsigned long long)r->present,
 	    (unsigned long long)r->left,
-	    (unsigned long long)(r->damaged + r->lacking));
+	    (unsigned long long)(r->damaged + r->lacking),
+	    r->damaged == 0 ? "" : " why=\"", r->damaged == 0 ? "" :
+	    r->damaged_why, r->damaged == 0 ? "" : "\"");
 	if (!good)
 		asked_end(a, r->real ? CTL_TEMPORARY : CTL_FAILED, "%s",
 		    r->why);
 	else
-		asked_end(a, CTL_OK, "%s from the backup of %s %s.%s%s%s%s%s",
+		asked_end(a, r->damaged + r->lacking > 0 ? CTL_IN_PART :
+		    CTL_OK, "%s from the backup of %s %s.%s%s%s%s%s%s",
 		    num_print_count(r->restored, "message", n),
 		    date_rfc3339(r->head.taken_ms, when), r->dry_run ?
 		    "would be queued" : "queued, and held",
+		    what_lacks(r),
 		    r->left == 0 ? "" : " ", r->left == 0 ? "" :
 		    num_print_count(r->left, "message", left),
 		    r->left == 0 ? "" : " left this queue since, delivered, "

@@ -343,6 +343,72 @@ test_bounced_meanwhile(void)
 	close(fd);
 }
 
+#define WHOLE_HEAD	(VAULT_FRAME + 24)
+
+/* Where the frame begins that holds byte "at" of a sound backup. */
+static size_t
+frame_of(const uint8_t *p, size_t size, size_t at)
+{
+	struct vault_frame f;
+	size_t here = 0;
+
+	while (vault_get(p + here, size - here, &f) == VAULT_GOT &&
+	    here + f.whole <= at)
+		here += f.whole;
+	return here;
+}
+
+/* Answer and log name the place, and this message if there is one. */
+static bool
+told_place(size_t place, const char *id)
+{
+	char answer_has[100], log_has[100];
+
+	snprintf(answer_has, sizeof(answer_has), "is damaged from byte %zu on"
+	    "%s%s", place, *id == '\0' ? "" : ", in message ", id);
+	snprintf(log_has, sizeof(log_has), "%s%sthe backup that is restored "
+	    "is damaged at byte %zu\n", id, *id == '\0' ? "" : " ", place);
+	return strstr(said.end, answer_has) != NULL &&
+	    strstr(world_log, log_has) != NULL;
+}
+
+/* In the midst of a large body it is known whose that is. */
+static void
+test_damaged_body(void)
+{
+	char id[STORE_ID_LEN + 1];
+	uint8_t *p, byte;
+	struct stat st;
+	size_t at;
+	int fd = new_file();
+
+	large(LARGE);
+	defer_all();
+	ask("queue list");
+	snprintf(id, sizeof(id), "%s", strstr(said.row, ";id=") + 4);
+	ask_with(fd, "queue backup");
+	ask("queue remove all=yes");
+	if (fstat(fd, &st) == -1)
+		fatal("fstat");
+	p = xmalloc((size_t)st.st_size);
+	if (pread(fd, p, (size_t)st.st_size, 0) != st.st_size)
+		fatal("pread");
+	at = (size_t)st.st_size - 1000;
+	byte = (uint8_t)~p[at];
+	if (pwrite(fd, &byte, 1, (off_t)at) != 1)
+		fatal("pwrite");
+	*world_log = '\0';
+	world_step(61000);
+	ask_with(fd, "queue restore again=yes damaged=yes");
+	ok(said.code == CTL_IN_PART && answer("restored") == 0 &&
+	    told_place(frame_of(p, (size_t)st.st_size, at), id),
+	    "a damaged body is told by its message's id: %s %s", said.end,
+	    world_log);
+	is_int(store_count(world.store), 0, "and not queued");
+	free(p);
+	close(fd);
+}
+
 static void
 test_damage(void)
 {
@@ -378,9 +444,13 @@ test_damage(void)
 	byte = (uint8_t)~p[st.st_size / 2];
 	if (pwrite(fd, &byte, 1, st.st_size / 2) != 1)
 		fatal("pwrite");
+	*world_log = '\0';
+	world_step(61000);	/* a new minute of the log */
 	ask_with(fd, "queue restore again=yes damaged=yes");
-	ok(said.code == CTL_OK && answer("restored") == 1 &&
+	ok(said.code == CTL_IN_PART && answer("restored") == 1 &&
 	    answer("damaged") == 1, "what is whole can be had: %s", said.end);
+	ok(told_place(frame_of(p, (size_t)st.st_size, (size_t)st.st_size / 2),
+	    ""), "and it is told where it is not: %s %s", said.end, world_log);
 	ask("queue remove all=yes");
 
 	found = whole = 0;
@@ -390,10 +460,20 @@ test_damage(void)
 			fatal("ftruncate");
 		file = dup(fd);
 		begin("queue restore again=yes");
-		found += ended() && said.code == CTL_FAILED;
+		found += ended() && said.code == CTL_FAILED &&
+		    (at < WHOLE_HEAD || strstr(said.end, "was cut off: it is "
+		    "whole up to byte ") != NULL);
 		whole++;
 	}
-	is_int(found, whole, "a file cut off is found to be");
+	is_int(found, whole, "a file cut off is found to be, and told as that");
+	if (pwrite(fd, p, (size_t)st.st_size, 0) != st.st_size ||
+	    ftruncate(fd, st.st_size - 4) == -1)
+		fatal("ftruncate");
+	ask_with(fd, "queue restore again=yes damaged=yes");
+	ok(said.code == CTL_IN_PART && answer("restored") == 2 &&
+	    strstr(said.end, "cut off") != NULL, "without its end: %s",
+	    said.end);
+	ask("queue remove all=yes");
 	free(p);
 	close(fd);
 }
@@ -419,7 +499,7 @@ test_misread(void)
 	    "read as it was written") != NULL, "the log names it");
 	ask("queue remove all=yes");
 	ask_with(fd, "queue restore again=yes");
-	ok(said.code == CTL_OK && answer("restored") == 1 &&
+	ok(said.code == CTL_IN_PART && answer("restored") == 1 &&
 	    answer("damaged") == 1, "it does not come back: %s", said.end);
 	ask("queue remove all=yes");
 	close(fd);
@@ -618,6 +698,7 @@ main(void)
 	test_under_way();
 	test_bounced_meanwhile();
 	test_damage();
+	test_damaged_body();
 	test_misread();
 	test_two_at_once();
 	test_full();
