@@ -258,7 +258,8 @@ ask_export(struct ask *a)
 	else if (code != CTL_OK)
 		complain(code, "%s", text);
 	else if (e.part != NULL)
-		code = complain(CTL_FAILED, "%s", e.part);
+		code = complain(e.done > 0 ? CTL_IN_PART : CTL_FAILED, "%s",
+		    e.part);
 	free(e.trouble);
 	free(e.part);
 	tell(a, e.done);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "lib/crc32c.h"
+#include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/ctl_bodies.h"
 #include "queue/ctl_verbs.h"
@@ -21,9 +22,10 @@
 struct export {
 	struct bodies bodies;
 	int	 fd;		/* of the body under way, or -1 */
+	uint64_t id;		/* its message's */
 	uint64_t at, size;
 	uint32_t crc, sum;	/* as it is to be, and of the bytes read */
-	uint64_t unreadable;
+	uint64_t whole, unreadable;
 	bool	 own_disk, no_room;
 	uint64_t sent, began_ms;
 };
@@ -135,6 +137,16 @@ go_on(struct asked *a)
 /* --- bodies -------------------------------------------------------------------------- */
 
 static void
+is_unreadable(struct export *e, uint64_t id, const char *why)
+{
+	char text[STORE_ID_LEN + 1];
+
+	store_id_text(id, text);
+	log_warnx("%s is not in the export: %s", text, why);
+	e->unreadable++;
+}
+
+static void
 file_over(struct asked *a)
 {
 	struct export *e = a->own;
@@ -146,13 +158,15 @@ file_over(struct asked *a)
 
 /*
  * It was read to the end before; a disk may say another thing the second time.
- * Without its last piece posternctl will not keep it.
+ * Without its last piece posternctl, which counts the bytes, will not keep it.
  */
 static bool
-misread(struct export *e, const uint8_t *p, size_t n)
+misread(struct export *e, const uint8_t *p, ssize_t n)
 {
-	e->sum = crc32c(e->sum, p, n);
-	return e->at + n == e->size && e->sum != e->crc;
+	if (n <= 0)
+		return true;
+	e->sum = crc32c(e->sum, p, (size_t)n);
+	return e->at + (uint64_t)n == e->size && e->sum != e->crc;
 }
 
 static void
@@ -163,10 +177,15 @@ file_more(struct asked *a)
 	ssize_t n;
 
 	while (asked_room(a) && !a->gone && !no_room(a)) {
+		if (e->at == e->size) {
+			e->whole++;
+			file_over(a);
+			return;
+		}
 		n = pread(e->fd, piece, sizeof(piece), (off_t)e->at);
-		/* posternctl counts the bytes: it will miss these. */
-		if (n <= 0 || misread(e, piece, (size_t)n)) {
-			e->unreadable += n != 0;
+		if (misread(e, piece, n)) {
+			is_unreadable(e, e->id, "its spool file was not read "
+			    "as it was written");
 			file_over(a);
 			return;
 		}
@@ -196,9 +215,10 @@ one(struct asked *a, const struct store_msg *m, const uint8_t *p, size_t n,
 		envelope_row(a, m);
 		rcpt_rows(a, m);
 	} else
-		e->unreadable++;
+		is_unreadable(e, m->id, errstr);
 	if (fd != -1) {
 		e->fd = fd;
+		e->id = m->id;
 		e->at = 0;
 		e->size = m->size;
 		e->crc = crc;
@@ -209,6 +229,7 @@ one(struct asked *a, const struct store_msg *m, const uint8_t *p, size_t n,
 	if (errstr == NULL) {
 		asked_text(a, p, n);
 		e->sent += n;
+		e->whole++;
 	}
 	go_on(a);
 }
@@ -224,8 +245,9 @@ export_done(struct asked *a)
 		    "have filled the disk that the queue itself needs: name a "
 		    "folder on another one");
 	else if (e->unreadable > 0)
-		asked_end(a, CTL_FAILED, "%s cannot be read; see the log",
-		    num_print_count(e->unreadable, "message", n));
+		asked_end(a, e->whole > 0 ? CTL_IN_PART : CTL_FAILED, "%s "
+		    "cannot be read; see the log", num_print_count(
+		    e->unreadable, "message", n));
 	else if (a->missing > 0)
 		ctl_missing(a);
 	else

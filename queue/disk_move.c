@@ -192,7 +192,8 @@ is_damaged(struct disk *d, const struct found *f)
 	store_id_text(f->id, id);
 	log_warnx("%s its body is damaged: %s, and nothing else in %d minutes; "
 	    "journal segment=%016llx is not kept for it any longer. Please see "
-	    "to the disk; the message can only be removed", id,
+	    "to the disk; remove the message, and restore it from a backup that "
+	    "has it", id,
 	    reason(f->error), DAMAGED_MS / 60000,
 	    (unsigned long long)d->move_generation);
 	return true;

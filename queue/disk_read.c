@@ -306,7 +306,8 @@ read_journal(struct reading *r)
 	    r->body.len) == -1)
 		r->errstr = "its part of the journal cannot be read";
 	else if (crc32c(0, r->p, r->body.len) != r->body.crc)
-		r->errstr = "its body is damaged in the journal";
+		r->errstr = "its body is damaged in the journal"
+		    STORE_DAMAGED_DO;
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "lib/whole.h"
 #include "lib/xalloc.h"
 #include "queue/spool.h"
+#include "queue/store.h"
 
 #define READ_BYTES	(256 * 1024)
 
@@ -199,7 +200,7 @@ spool_open(const char *dir, uint64_t id, uint64_t size, uint32_t crc,
 		return -1;
 	*errstr = "its spool file cannot be read";
 	if (checksum(fd, &got_size, &got_crc) == 0) {
-		*errstr = "its spool file is damaged";
+		*errstr = "its spool file is damaged" STORE_DAMAGED_DO;
 		if (got_size == size && got_crc == crc)
 			return fd;
 	}

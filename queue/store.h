@@ -56,6 +56,9 @@ struct store_event {
 	char	*what;			/* owned, one line */
 };
 
+/* Of a body that is damaged for good; behind a reason. */
+#define STORE_DAMAGED_DO	": remove it, and restore it from a backup that has it"
+
 #define STORE_EVENTS_MAX	8	/* the first and the newest are kept */
 #define STORE_EVENT_LEN_MAX	600
 

@@ -8,6 +8,7 @@ import glob
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import smtplib
@@ -224,7 +225,13 @@ def test_own(p, folder):
     with open(path, "r+b") as f:
         f.truncate(os.path.getsize(path) - 10)
     code, row, err = restore(p, path)
-    tap.ok(code == 1 and "damaged" in err, "a file cut off: " + err.strip())
+    tap.ok(code == 1 and "cut off: it is whole up to byte" in err,
+           "a file cut off: " + err.strip())
+    code, row, err = restore(p, path, "--damaged")
+    tap.ok(code == 6 and row["damaged"] == 1 and "cut off" in err,
+           "what it has of it, %d: %s" % (code, err.strip()))
+    tap.ok("the backup that is restored is damaged at byte" in p.log(),
+           "the log has the place")
     code, row, err = restore(p, folder)
     tap.ok(code == 1 and "name one" in err, "a folder: " + err.strip())
     code, row, err = restore(p, p.conf_path)
@@ -265,6 +272,14 @@ def test_unreadable(p, folder):
     tap.ok((row["messages"], row["unreadable"]) == (1, 1), "programs see it")
     new = list(set(os.listdir(folder)) - had)
     tap.equal(len(new), 1, "it is kept")
+    r = p.ctl("queue", "export", folder + "/out", check=False)
+    tap.ok(r.returncode == 6 and "1 message cannot be read" in r.stderr,
+           "so does an export: %d %s" % (r.returncode, r.stderr))
+    tap.equal(len(glob.glob(folder + "/out/*.json")), 1, "with the other one")
+    tap.equal(len(re.findall(r" [0-9a-z]{13} is not in the export: its body is "
+                             "damaged in the journal: remove it, and restore",
+                             p.log())), 1, "the log says which, once")
+    shutil.rmtree(folder + "/out")
     p.ctl("queue", "remove", "--all", "--yes")
     code, row, err = restore(p, os.path.join(folder, new[0]), "--again")
     tap.equal((code, row["restored"]), (0, 1), "and good " + err)
