@@ -8,6 +8,7 @@
 #include "queue/ctl_shape.h"
 #include "queue/life.h"
 #include "queue/life_report.h"
+#include "queue/life_times.h"
 #include "queue/reserve.h"
 #include "queue/route.h"
 
@@ -17,6 +18,9 @@ static const char *const states[] = { "waiting", "line", "sending", "held",
 /* Of one that is shown for nobody: a report about what was delivered waits. */
 #define TOLD_LATER	"delivered; the report of it waits"
 #define NO_ROOM		TOLD_LATER " for room on the disk"
+
+/* Of one that was not tried yet. */
+#define KEPT		"kept until the hour that its sender has set"
 
 static const char *
 problem(const char *fmt, ...) PRINTFLIKE(1, 2);
@@ -341,6 +345,12 @@ told_later(const struct queue *q, const struct store_msg *m)
 }
 
 const char *
+filter_kept(const struct store_msg *m)
+{
+	return m->hold == HOLD_NONE && life_kept_ms(m) > 0 ? KEPT : "";
+}
+
+const char *
 filter_reason(const struct queue *q, const struct store_msg *m)
 {
 	enum rcpt_state shown = filter_shown(m);
@@ -350,7 +360,8 @@ filter_reason(const struct queue *q, const struct store_msg *m)
 		if (m->rcpts[i].state == shown && m->rcpts[i].diag != NULL)
 			return m->rcpts[i].diag;
 	return first_of(m, shown) == m->env.nrcpts &&
-	    first_of(m, RCPT_RELAYED) < m->env.nrcpts ? told_later(q, m) : "";
+	    first_of(m, RCPT_RELAYED) < m->env.nrcpts ? told_later(q, m) :
+	    filter_kept(m);
 }
 
 /* "a@b", "@b", "b"; "<>" is the null return path. */
@@ -394,7 +405,9 @@ rcpt_fits(const struct filter *f, const struct queue *q,
 		return false;
 	if (f->to != NULL && !address_fits(f->to, m->env.rcpts[i].addr))
 		return false;
-	if (f->reason != NULL && !reason_fits(f->reason, rcpt))
+	if (f->reason != NULL && !reason_fits(f->reason, rcpt) &&
+	    (rcpt->diag != NULL || strcasestr(filter_kept(m), f->reason) ==
+	    NULL))
 		return false;
 	if (f->route == NULL && f->hop == NULL)
 		return true;

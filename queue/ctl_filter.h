@@ -54,6 +54,8 @@ const char *filter_state(const struct queue *, const struct store_msg *);
 enum rcpt_state filter_shown(const struct store_msg *);
 /* The next hop of the first of them; "" when there is none. */
 const char *filter_hop(const struct queue *, const struct store_msg *);
+/* Why nothing was said of a recipient yet: its sender's hour; or "". */
+const char *filter_kept(const struct store_msg *);
 /* What was last said about one of them, or why there is none, or ""; borrowed. */
 const char *filter_reason(const struct queue *, const struct store_msg *);
 

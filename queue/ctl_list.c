@@ -7,6 +7,7 @@
 #include "queue/ctl_verbs.h"
 #include "queue/ctl_walk.h"
 #include "queue/ctl_words.h"
+#include "queue/live.h"
 #include "queue/route.h"
 
 #define HEADER_SHOWN_MAX (16 * 1024)
@@ -175,7 +176,14 @@ show_body_cb(const uint8_t *p, size_t n, int fd, uint32_t crc,
 	uint8_t head[HEADER_SHOWN_MAX];
 	ssize_t got;
 
+	const struct live_msg *lm = live_find(a->q->live, a->filter.ids[0]);
+
 	s->fd = fd;
+	if (errstr != NULL && lm != NULL && lm->state == LIVE_STORING) {
+		asked_end(a, CTL_TEMPORARY, "its body is being stored; ask "
+		    "again in a moment");
+		return;
+	}
 	if (errstr != NULL) {
 		asked_end(a, CTL_FAILED, "%s", errstr);
 		return;

@@ -91,6 +91,8 @@ group_of(struct asked *a, const struct store_msg *m, size_t i)
 	char lower[ADDR_DOMAIN_MAX + 1];
 
 	ctl_shape(&m->rcpts[i], reason);
+	if (*reason == '\0')
+		snprintf(reason, sizeof(reason), "%s", filter_kept(m));
 	switch (s->by) {
 	case BY_REASON:
 		return group_at(s, reason, "");

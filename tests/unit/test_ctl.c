@@ -9,6 +9,7 @@
 
 #include "queue/clock.h"
 #include "queue/ctl_handed.h"
+#include "queue/ctl_shape.h"
 #include "queue/life.h"
 #include "queue/life_report.h"
 #include "queue/rooms.h"
@@ -472,6 +473,14 @@ test_kept(void)
 		envelope_clear(&e);
 		ok(world_submitted(&smtpd, &no, id[i]), "held for a day");
 	}
+	ask("queue list");
+	ok(strstr(said.all, "reason=kept until the hour that its sender has "
+	    "set;") != NULL, "why they wait is told: %s", said.all);
+	begin_with("queue list", "reason=hour that its sender");
+	is_int(said.rows, 2, "and asked for");
+	ask("queue stats by=reason");
+	ok(strstr(said.all, "reason=kept until the hour that its sender has "
+	    "set;messages=2;") != NULL, "and counted: %s", said.all);
 	waiting(A, "y@example.net", other);
 	ask("queue flush");
 	is_str(said.end, "1 message to be tried now; 2 kept until the hour "
@@ -1045,6 +1054,8 @@ test_export_misread(void)
 {
 	size_t len = 320000;
 	char id[STORE_ID_LEN + 1], *large = lines(len);
+	char other[STORE_ID_LEN + 1], line[128];
+	const char *at;
 
 	hand_out(id);
 	handed_clear();
@@ -1057,6 +1068,18 @@ test_export_misread(void)
 	ask("queue export %s", id);
 	ok(said.code == CTL_FAILED && said.texts < len && strstr(said.end,
 	    "cannot be read") != NULL, "misread: %s", said.end);
+	waiting(A, "y@example.net", other);
+	*world_log = '\0';
+	ask("queue export");
+	ok(said.code == CTL_IN_PART && strstr(said.end, "1 message cannot be "
+	    "read") != NULL, "the others are had: %s", said.end);
+	snprintf(line, sizeof(line), "%s is not in the export: its spool file "
+	    "was not read as it was written\n", id);
+	at = strstr(world_log, line);
+	ok(at != NULL && strstr(at + strlen(line), "is not in the "
+	    "export") == NULL,
+	    "the log names it, once: %s", world_log);
+	ask("queue remove %s", other);
 	store_memory_set_misread(world.store, false);
 	ask("queue remove %s", id);
 	free(large);
@@ -1145,6 +1168,39 @@ test_told_later(void)
 	ok(delivered(), "released, it is told of");
 }
 
+/* What parts one recipient's answer from another's, and what does not. */
+static void
+test_shapes(void)
+{
+	static const struct {
+		const char *status, *answer, *shape;
+	} cases[] = {
+		{ "5.0.0", "500 Line too long (see RFC5321 4.5.3.1.6)",
+		    "500 Line too long (see RFC5321 4.5.3.1.6)" },
+		{ "5.6.0", "500 see RFC-5321, section 4.5.3.1.",
+		    "5.6.0 500 see RFC-5321, section 4.5.3.1." },
+		{ "5.7.26", "550-5.7.26 not authenticated",
+		    "550-5.7.26 not authenticated" },
+		{ "4.7.0", "421 4.7.0 (192.0.2.7) has sent 1234567 today",
+		    "421 4.7.0 * has sent * today" },
+		{ "4.7.1", "450 4.7.1 <2001:db8::123> as 4Bf2cA9d1 of <a@b>;",
+		    "450 4.7.1 * as * of *" },
+		{ "4.0.0", "timed out", "4.0.0 timed out" },
+		{ "4.2.1", "450 try 20261130 at 18:00:02",
+		    "4.2.1 450 try * at *" },
+	};
+	struct store_rcpt r = { 0 };
+	char shape[SHAPE_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < nitems(cases); i++) {
+		r.status = (char *)(uintptr_t)cases[i].status;
+		r.diag = (char *)(uintptr_t)cases[i].answer;
+		is_str(ctl_shape(&r, shape), cases[i].shape, "%s",
+		    cases[i].answer);
+	}
+}
+
 /* A status that the answer has in it is told once. */
 static void
 test_reasons(void)
@@ -1169,6 +1225,7 @@ test_reasons(void)
 	begin_with("queue list", "reason=4.2.1 450 * is busy");
 	ok(said.rows == 1 && strstr(said.all, id) != NULL,
 	    "and it is found by that");
+	test_shapes();
 	ask("queue remove all=yes counts=yes");
 	ok(strstr(said.all, "done=2 messages removed.;removed=2;at_next_hop=0;"
 	    "later=0;already=0;on_hold=0;kept=0;failed=0;missing=0;") != NULL,

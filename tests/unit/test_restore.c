@@ -452,6 +452,10 @@ test_hold(struct gate *g, size_t size)
 	int fd = backup_of(size, id);
 
 	begin_restore(g, fd);
+	order("show", id);
+	ok(said.code == CTL_OK || (said.code == CTL_TEMPORARY &&
+	    strstr(said.end, "being stored") != NULL), "it can be read, or "
+	    "not yet: %s", said.end);
 	order("hold", id);
 	ok(said.code == CTL_OK && strstr(said.end, "on hold already") != NULL,
 	    "it is on hold");
