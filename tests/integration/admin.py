@@ -299,6 +299,35 @@ def test_copies(p, sink):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def test_move(p, sink):
+    """The manual's way to another machine removes what was exported alone."""
+    folder = tempfile.mkdtemp(prefix="postern-test-")
+    sink.answer["RCPT"] = later
+    try:
+        for i in range(2):
+            p.submit(ALICE, ["r%d@example.net" % i], "Subject: x\r\n\r\nx\r\n")
+        tap.ok(defer(p, 2), "two messages wait")
+        p.ctl("queue", "hold", "--all", "--yes")
+        p.ctl("queue", "export", folder, "--state", "held")
+        p.submit(ALICE, ["late@example.net"], "Subject: x\r\n\r\nx\r\n")
+        tap.ok(wait_for(lambda: len(p.queue()) == 3), "another comes")
+        p.ctl("queue", "hold", "--all", "--yes")
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                               "..", "..", "man", "posternctl.8")) as f:
+            line = next(w for w in f if w.startswith("old# ls /root/queue"))
+        r = subprocess.run(
+            line[5:].replace("/root/queue", folder).replace(
+                "posternctl", "%s/posternctl --socket %s" % (BIN, p.socket)),
+            shell=True, capture_output=True, text=True)
+        tap.ok(wait_for(lambda: [m["to"] for m in p.queue()] ==
+                        [["late@example.net"]]),
+               "which stays: %r" % r)
+        p.ctl("queue", "remove", "--all", "--yes")
+        tap.ok(wait_for(lambda: p.queue() == []), "the queue is empty")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def test_hostile_folder(p, sink):
     """Whoever imports may read everything: what is no file there is not."""
     folder = tempfile.mkdtemp(prefix="postern-test-")
@@ -580,7 +609,8 @@ def main():
         p = house(sink)
         try:
             for test in (test_list, test_show, test_stats, test_hold,
-                         test_redirect, test_copies, test_whole_copies,
+                         test_redirect, test_copies, test_move,
+                         test_whole_copies,
                          test_hostile_folder, test_long_list, test_accounts,
                          test_owed_copies, test_programs):
                 if len(sys.argv) > 1 and test.__name__ not in sys.argv[1:]:
