@@ -230,7 +230,7 @@ def test_own(p, folder):
     code, row, err = restore(p, path, "--damaged")
     tap.ok(code == 6 and row["damaged"] == 1 and "cut off" in err,
            "what it has of it, %d: %s" % (code, err.strip()))
-    tap.ok("the backup that is restored is damaged at byte" in p.log(),
+    tap.ok(p.logged("the backup that is restored is damaged at byte"),
            "the log has the place")
     code, row, err = restore(p, folder)
     tap.ok(code == 1 and "name one" in err, "a folder: " + err.strip())
