@@ -1079,7 +1079,7 @@ static void
 test_stop(void)
 {
 	char id[STORE_ID_LEN + 1];
-	int fd = backup_of(LONG, id), i;
+	int fd = backup_of(LONG, id);
 
 	shut(&backup);
 	restore_as(OTHER, fd);
@@ -1109,11 +1109,12 @@ test_stop(void)
 	close(fd);
 
 	lose_everything();
+	still = true;
 	file = content(LONG);
-	begin("queue import from=alice@example.org to=z@example.net");
-	for (i = 0; i < 5; i++)
-		turn(1);
-	is_int(said.ended, 0, "an import in the midst of a body");
+	begin_as(OTHER, "queue import from=alice@example.org to=z@example.net");
+	await(standing != NULL, "an import in the midst of a body");
+	still = false;
+	standing = NULL;
 	restart();
 	is_int(store_count(world.store), 0, "stopped: nothing is queued");
 }
