@@ -26,6 +26,7 @@
 #include "queue/vault.h"
 
 #define RATE		(32 * 1024 * 1024)	/* bytes a second */
+#define LOOK_MS		1000	/* whether whoever asked is there still */
 #define RATE_LEAST	(64 * 1024)
 #define FLUSH		(512 * 1024)	/* gathered in memory */
 #define SLICE		(4 * 1024 * 1024)	/* of a large body in one go */
@@ -145,17 +146,21 @@ give(struct asked *a)
 	task_crew_give(b->crew, &b->task);
 }
 
-/* fn(a) when so many bytes may have been written. */
+/* When so many bytes may have been written, or nobody wants them any more. */
 static void
-at_pace(struct asked *a, void (*fn)(struct asked *))
+at_pace(struct asked *a)
 {
 	struct backup *b = a->own;
 	uint64_t due_ms = b->written * 1000 / b->rate;
 	uint64_t spent_ms = ev_now_ms() - b->began_ms;
 
-	/* Not from within the thread's answer: it may be the end of it. */
-	asked_later(a, due_ms > spent_ms && !a->gone ? due_ms - spent_ms : 0,
-	    fn);
+	if (due_ms > spent_ms && !a->gone)
+		asked_later(a, due_ms - spent_ms < LOOK_MS ?
+		    due_ms - spent_ms : LOOK_MS, at_pace);
+	else if (b->body != -1)
+		give(a);
+	else
+		go_on(a);
 }
 
 static void
@@ -164,7 +169,8 @@ done(struct task *t)
 	struct backup *b = (struct backup *)((char *)t -
 	    offsetof(struct backup, task));
 
-	at_pace(b->a, b->body != -1 ? give : go_on);
+	/* Not from within the thread's answer: it may be the end of it. */
+	asked_later(b->a, 0, at_pace);
 }
 
 /* Nothing more is to be written. */

@@ -119,7 +119,7 @@ def test_under_load(p, sink, folder):
 
 
 def slowly(p, folder):
-    """posternctl making a backup that takes half a minute, and has begun."""
+    """posternctl making a backup that takes two minutes, and has begun."""
     def begun():
         return p.log().count("backup=begun")
     before = begun()
@@ -138,7 +138,7 @@ def parts(folder):
 
 def test_killed(p, folder):
     """kill -9 of the queue in the middle: no backup, and no harm."""
-    for i in range(14):
+    for i in range(56):
         p.submit(ALICE, ["later@example.net"], content("large-%d" % i))
     had = sorted(os.listdir(folder))
     maker = slowly(p, folder)
