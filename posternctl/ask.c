@@ -105,7 +105,8 @@ failed(struct ask *a, int code, const char *end)
 	    strcmp(a->verb->words, "usage") == 0 &&
 	    strchr(a->args[0], '/') == NULL && is_nobody(a, a->args[0]))
 		complain(code, "there is no account %s in Postern's own list "
-		    "(posternctl account list), and it has sent nothing",
+		    "(posternctl account list), and it has sent nothing in the "
+		    "time that caps look back",
 		    a->args[0]);
 	else
 		complain(code, "%s", text);
@@ -168,38 +169,49 @@ ends_somebody(const struct ask *a)
 	return false;
 }
 
-/*
- * Accepted mail stays accepted; what to do about it is the admin's decision.
- * What is on hold already, and would not be held, goes nowhere.
- */
-static void
-tell_waiting(struct ask *a)
+/* How many messages of the account there are, or of those the held; a code. */
+static int
+count_mail(struct ask *a, bool held, uint64_t *n, const char **text)
 {
 	struct counted c = { 0 };
 	char *args[] = { xasprintf("account=%s", a->args[0]),
-	    xstrdup("count=yes") };
-	const char *text;
+	    xstrdup("count=yes"), xstrdup("state=held") };
 	uint64_t id;
 	int code = talk_ask(&a->talk, &(struct talk_request){ .id = 1,
-	    .words = "queue hold", .args = args, .nargs = nitems(args),
-	    .fd = -1 });
+	    .words = "queue remove", .args = args, .nargs = nitems(args) -
+	    !held, .fd = -1 });
+	size_t i;
 
-	free(args[0]);
-	free(args[1]);
-	if (code != CTL_OK)
-		return;
-	code = talk_answer(&a->talk, count_cb, &c, &id, &text);
+	for (i = 0; i < nitems(args); i++)
+		free(args[i]);
+	*text = "the request cannot be sent";
+	if (code == CTL_OK)
+		code = talk_answer(&a->talk, count_cb, &c, &id, text);
+	*n = c.messages;
+	return code;
+}
+
+/* Accepted mail stays accepted; what to do about it is the admin's decision. */
+static void
+tell_waiting(struct ask *a)
+{
+	uint64_t n, held = 0;
+	const char *text;
+	int code = count_mail(a, false, &n, &text);
+
+	if (code == CTL_OK && n > 0)
+		code = count_mail(a, true, &held, &text);
+	n = n > held ? n - held : 0;
 	if (code != CTL_OK)
 		complain(code, "%s\nSo it is not known whether mail of %s "
 		    "waits: see posternctl queue list --account %s", text,
 		    a->args[0], a->args[0]);
-	else if (c.messages > 0)
+	else if (n > 0)
 		printf("%llu message%s of %s wait%s in the queue and will go "
 		    "out all the same.\nposternctl queue hold --account %s "
 		    "keeps, queue remove --account %s throws away.\n",
-		    (unsigned long long)c.messages, c.messages == 1 ? "" : "s",
-		    a->args[0], c.messages == 1 ? "s" : "", a->args[0],
-		    a->args[0]);
+		    (unsigned long long)n, n == 1 ? "" : "s", a->args[0],
+		    n == 1 ? "s" : "", a->args[0], a->args[0]);
 }
 
 /* --- what a reload means ------------------------------------------------------------ */

@@ -2,7 +2,8 @@
  * Backups of the queue: the queue itself writes and reads the file, which is
  * opened here with the admin's rights. Until it is whole and synced it has no
  * name that a restore would be given, and is locked: the queue has the same
- * open file, so that the lock is there until neither of us writes any more.
+ * open file, so that the lock is there until neither of us writes any more, and
+ * it has its name.
  * What another backup has left without a lock is removed.
  */
 #include "lib/prelude.h"
@@ -21,6 +22,7 @@
 #define SUFFIX	".postern"
 #define PART_PREFIX	".queue-"
 #define PART_SUFFIX	".part"
+#define PART_IDLE_SEC	3600	/* at the least, before it is swept */
 #define NAMES_MAX	100	/* of one second */
 
 static int
@@ -134,7 +136,10 @@ is_named(int fd, int dir, const char *name)
 	    has.st_dev == named.st_dev && has.st_ino == named.st_ino;
 }
 
-/* One that was left by a backup that was killed, unless it is being written. */
+/*
+ * One that was left by a backup that was killed, unless it is being written. Of
+ * locks some file systems know those of one machine alone, or none.
+ */
 static void
 sweep_one(int dir, const char *name)
 {
@@ -144,6 +149,7 @@ sweep_one(int dir, const char *name)
 	if (fd == -1)
 		return;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_mtime < time(NULL) - PART_IDLE_SEC &&
 	    flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(fd, dir, name))
 		unlinkat(dir, name, 0);
 	close(fd);
@@ -163,27 +169,15 @@ sweep(const char *path)
 	closedir(d);
 }
 
-/*
- * A new file, locked; -1 with errno. Who sweeps may have it between the two,
- * and then it is made again. Some file systems lock nothing, and there nothing
- * is swept.
- */
+/* A new file, locked where that is possible; -1 with errno. Too young to be swept. */
 static int
 make_part(const char *path)
 {
-	int fd, n;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	for (n = 0; n < NAMES_MAX; n++) {
-		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (fd == -1)
-			return -1;
-		flock(fd, LOCK_EX);
-		if (is_named(fd, AT_FDCWD, path))
-			return fd;
-		close(fd);
-	}
-	errno = EAGAIN;
-	return -1;
+	if (fd != -1)
+		flock(fd, LOCK_EX | LOCK_NB);
+	return fd;
 }
 
 /* --- a backup ------------------------------------------------------------------------ */
@@ -192,13 +186,15 @@ static int
 write_backup(struct ask *a, const char *temporary, const char *name,
     char **final)
 {
-	int fd, code, kept;
+	int fd, lock, code, kept;
 
 	sweep(a->args[0]);
 	remove_when_interrupted(temporary);
 	fd = make_part(temporary);
 	if (fd == -1)
 		return trouble("make the backup", temporary);
+	/* The same open file, and with it the lock until the file has its name. */
+	lock = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	code = ask_file(a, fd);
 	if (close(fd) == -1 && is_whole(code))
 		code = trouble("write", temporary);
@@ -207,6 +203,8 @@ write_backup(struct ask *a, const char *temporary, const char *name,
 		code = kept;
 	if (!is_whole(code) && unlink(temporary) == -1 && errno != ENOENT)
 		trouble("remove", temporary);
+	if (lock != -1)
+		close(lock);
 	return code;
 }
 

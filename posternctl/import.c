@@ -285,6 +285,12 @@ any_stranger(const struct json *j)
 	return key;
 }
 
+static bool
+is_word(const struct json *j)
+{
+	return j != NULL && j->kind == JSON_STRING && *j->text != '\0';
+}
+
 /*
  * What it must have and lacks; or NULL. A return path that somebody forgot must
  * not be taken for the null one: reports would go nowhere.
@@ -305,9 +311,9 @@ lacks(const struct json *j)
 		    "[{\"to\": \"bob@example.net\"}]";
 	if (r->kind == JSON_ARRAY)
 		for (r = r->child; r != NULL; r = r->next)
-			if (r->kind == JSON_OBJECT &&
-			    json_member(r, "to") == NULL)
-				return "one of \"recipients\" has no \"to\"";
+			if (!is_word(json_member(r, "to")))
+				return "one of \"recipients\" is not written "
+				    "as {\"to\": \"bob@example.net\"}";
 	return NULL;
 }
 

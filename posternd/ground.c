@@ -388,8 +388,8 @@ look_at_room(const struct config *cfg, struct buf *warnings)
 
 	snprintf(dir, sizeof(dir), "%s", cfg->state_dir);
 	while (stat(dir, &st) == -1 && errno == ENOENT &&
-	    (slash = strrchr(dir, '/')) != NULL && slash != dir)
-		*slash = '\0';
+	    dir[1] != '\0' && (slash = strrchr(dir, '/')) != NULL)
+		slash[slash == dir] = '\0';
 	warn_of_room(cfg, dir, warnings);
 }
 

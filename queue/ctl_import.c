@@ -503,6 +503,25 @@ there_cb(struct store_msg *const *msgs, size_t n, void *arg)
 	}
 }
 
+/* It came when another had its id, or its id is looked at. */
+static void
+beside_cb(struct store_msg *const *msgs, size_t n, void *arg)
+{
+	struct asked *a = arg;
+	struct import *im = a->own;
+	enum life_place p = life_place(a->q, &im->m, msgs, n);
+
+	if (p == LIFE_TAKEN || store_removed(a->q->store, &im->m)) {
+		store_id_text(im->m.id, im->id);
+		end_known(a);
+	} else if (p == LIFE_UNCERTAIN)
+		asked_later(a, STORING_MS, look_up);
+	else {
+		im->m.id = im->as;
+		store_load(a->q->store, im->as, there_cb, a);
+	}
+}
+
 static void
 look_up(struct asked *a)
 {
@@ -524,8 +543,10 @@ look_up(struct asked *a)
 		end_known(a);
 	else if (im->as >= store_new_id(a->q->store))
 		asked_end(a, CTL_FAILED, "%s is no id of this queue", im->id);
-	else
-		store_load(a->q->store, im->as, there_cb, a);
+	else {
+		im->m.id = life_beside(im->as);
+		store_load(a->q->store, im->m.id, beside_cb, a);
+	}
 }
 
 /* Ids for the messages that will come next. */

@@ -267,12 +267,16 @@ look_for(struct asked *a)
 	elsewhere(a, beside_cb);
 }
 
-/* Its history tells, lest one that looks like it be taken for it. */
+/*
+ * Its history tells, lest one that looks like it be taken for it; where that has
+ * forgotten, when it arrived.
+ */
 static bool
-is_from(const struct store_msg *m, uint64_t was)
+is_from(const struct store_msg *m, uint64_t was, uint64_t arrived_ms)
 {
 	char id[STORE_ID_LEN + 1], *text;
-	bool found = false;
+	bool found = m->nevents == STORE_EVENTS_MAX &&
+	    m->arrived_ms == arrived_ms;
 	size_t i;
 
 	store_id_text(was, id);
@@ -392,7 +396,7 @@ present_cb(struct store_msg *const *msgs, size_t n, void *arg)
 	asked_later(a, 0, step);
 }
 
-/* It is beside its place, or its place is looked at. */
+/* It is beside its place, or behind others that are; or its place is looked at. */
 static void
 beside_cb(struct store_msg *const *msgs, size_t n, void *arg)
 {
@@ -401,13 +405,15 @@ beside_cb(struct store_msg *const *msgs, size_t n, void *arg)
 	store_msgs *cb = r->whole ? whole_cb : present_cb;
 	enum life_place p = life_place(a->q, &r->m, msgs, n);
 
-	if (p == LIFE_UNCERTAIN || (p == LIFE_TAKEN && is_from(msgs[0],
-	    r->was))) {
+	if (p == LIFE_TAKEN && !is_from(msgs[0], r->was, r->m.arrived_ms))
+		p = LIFE_ANOTHER;
+	if (p == LIFE_ANOTHER)
+		elsewhere(a, beside_cb);
+	else if (p == LIFE_FREE) {
+		r->m.id = r->was;
+		store_load(a->q->store, r->m.id, cb, a);
+	} else
 		cb(msgs, n, a);
-		return;
-	}
-	r->m.id = r->was;
-	store_load(a->q->store, r->m.id, cb, a);
 }
 
 /* --- frames --------------------------------------------------------------------------------- */

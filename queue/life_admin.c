@@ -164,8 +164,7 @@ redirect(struct live_msg *lm, const struct life_order *o)
 	    "of the configuration" : o->route, o->by);
 	/* What it waited for was the other route. */
 	lm->early_ms = 0;
-	if (lm->m.hold == HOLD_NONE)
-		lm->m.due_ms = clock_due_ms();
+	lm->m.due_ms = clock_due_ms();
 	if (lm->state == LIVE_TRYING)
 		life_cancel_waiting(lm);
 	if (life_in_hand(lm))

@@ -54,6 +54,7 @@ time_over(const struct live_msg *lm, char had[HAD_MAX], const char **status)
 	struct retry retry = life_retry(lm->q, m);
 	char text[DATE_LEN + NUM_TEXT_LEN];
 	uint64_t end = m->expires_ms, wall = ev_wall_ms();
+	uint64_t begun = life_begun_ms(m);
 	uint64_t from = wall < end ? m->arrived_ms : time_began(lm);
 
 	if (life_by_over(lm)) {
@@ -65,8 +66,8 @@ time_over(const struct live_msg *lm, char had[HAD_MAX], const char **status)
 	if (!retry_expired(&retry, m->attempts, from, end, wall))
 		return false;
 	*status = "4.4.7";		/* RFC 3463 3.5, X.4.7 */
-	snprintf(had, HAD_MAX, "within %s", num_print_wait(end > from ?
-	    (end - from) / 1000 : 0, text));
+	snprintf(had, HAD_MAX, "within %s", num_print_wait(end > begun ?
+	    (end - begun) / 1000 : 0, text));
 	return true;
 }
 

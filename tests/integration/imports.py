@@ -389,7 +389,8 @@ def test_by_hand(p, sink):
              ("nobody", {"from": ALICE}, good,
               'nobody.json: there is no "recipients"'),
              ("whom", {"from": ALICE, "recipients": [{"notify": "never"}]},
-              good, 'whom.json: one of "recipients" has no "to"'),
+              good, 'whom.json: one of "recipients" is not written as '
+              '{"to": "bob@example.net"}'),
              ("empty", {"from": ALICE, "recipients": to}, b"",
               "empty.eml is empty"),
              ("nul", {"from": ALICE, "recipients": to},

@@ -982,6 +982,40 @@ test_early_restart(void)
 	is_int(world_queued(), 0, "delivered");
 }
 
+/* What it had is said, not what mail has by now. */
+static void
+test_had(void)
+{
+	struct world_job j;
+	char *said;
+	int hours;
+
+	submit("a@example.net");
+	world_defaults();
+	world_routes[0].expire_sec = 86400;
+	queue_reconf(&world, &world_conf);
+	*world_log = '\0';
+	for (hours = 0; hours < 6 * 24; hours++) {
+		while (world_job(&relay, &j)) {
+			if (*j.return_path == '\0')
+				world_answer(&relay, &j, OUTCOME_DELIVERED,
+				    "2.0.0", "ok");
+			else
+				world_answer(&relay, &j, OUTCOME_DEFERRED,
+				    "4.0.0", "later");
+		}
+		if (strstr(world_log, "not delivered within") != NULL)
+			break;
+		world_step(3600 * 1000);
+	}
+	said = strstr(world_log, "not delivered within");
+	ok(hours > 4 * 24 && said != NULL && strncmp(said,
+	    "not delivered within 5 d", 24) == 0, "after %d hours: %.40s",
+	    hours, said == NULL ? "nothing" : said);
+	world_defaults();
+	queue_reconf(&world, &world_conf);
+}
+
 /* Accepted by a clock that was a year ahead, which was then set right. */
 static void
 test_clock_ahead(void)
@@ -1145,6 +1179,7 @@ main(void)
 	test_admin();
 	test_early();
 	test_early_restart();
+	test_had();
 	test_restart();
 	test_backlog();
 	test_released();

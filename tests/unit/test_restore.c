@@ -643,6 +643,7 @@ id_ahead(uint64_t ms)
 }
 
 static uint64_t foreign_store = 1;
+static const char *foreign_note;	/* its history there; NULL: none */
 
 /* Of a queue elsewhere, whose clock says so much more than ours. */
 static int
@@ -669,6 +670,8 @@ foreign_backup(const uint64_t *ids, size_t n, uint64_t ahead_ms,
 		m.env.return_path = xstrdup("alice@example.org");
 		m.env.hold_until_ms = hold_ms == 0 ? 0 : now + hold_ms;
 		envelope_add_rcpt(&m.env, "z@example.net", NULL, 0);
+		if (foreign_note != NULL)
+			store_msg_note(&m, now, foreign_note);
 		store_msg_fit(&m);
 		m.size = sizeof(body) - 1;
 		vault_put_msg(&b, &m, (const uint8_t *)body, m.size);
@@ -811,6 +814,51 @@ test_other_left(void)
 	close(fd);
 }
 
+/* ... nor when it has been tried so often that its history forgot where it was. */
+static void
+test_other_left_late(void)
+{
+	char id[STORE_ID_LEN + 1], answer_text[64];
+	struct world_job j;
+	uint64_t mine;
+	bool got;
+	int fd, i;
+
+	lose_everything();
+	mine = import(NULL, "new@example.net");
+	foreign_note = "deferred 4.2.2: elsewhere";
+	fd = foreign_backup(&mine, 1, 0, 0);
+	foreign_note = NULL;
+	restore(fd, 1, 0, "one that was tried elsewhere");
+	world_connect(&relay, ROLE_RELAY, 0);
+	begin("queue release restored=yes");
+	await(said.ended == 1 && said.code == CTL_OK, "let go: %s", said.end);
+	for (i = 0; i < STORE_EVENTS_MAX; i++) {
+		got = false;
+		await((got = got || world_job(&relay, &j)), "it is tried");
+		snprintf(answer_text, sizeof(answer_text), "452 full, no. %d",
+		    i);
+		world_answer(&relay, &j, OUTCOME_DEFERRED, "4.2.2",
+		    answer_text);
+		settle();
+		if (i + 1 < STORE_EVENTS_MAX) {
+			begin("queue retry to=z@example.net");
+			await(said.ended == 1, "again");
+		}
+	}
+	store_id_text(mine, id);
+	order("remove", id);
+	settle();
+	restore_as(7, fd);
+	await(said.ended == 1 && said.code == CTL_OK, "made again: %s",
+	    said.end);
+	is_int(answer(&said, "queued_already"), 1, "it is found beside its "
+	    "place");
+	is_int(store_count(world.store), 1, "and is not queued twice");
+	world_disconnect(&relay);
+	close(fd);
+}
+
 /* What waits for one file to go is no other message. */
 static void
 test_file_goes(void)
@@ -925,6 +973,34 @@ test_other_removed(void)
 	ok(strstr(said.all, "known=false") != NULL, "it was never here: %s",
 	    said.all);
 	is_int(store_count(world.store), 1, "and is queued");
+	close(fd);
+}
+
+/* ... nor is the one that came under the next id, when that has left. */
+static void
+test_import_again(void)
+{
+	char as[SELF_LEN + 1], id[STORE_ID_LEN + 1];
+	uint64_t n;
+	int fd;
+
+	lose_everything();
+	hand_out(as);
+	n = store_id_parse(as + STORE_ID_LEN + 1);
+	restart();
+	fd = foreign_backup(&n, 1, 0, 0);
+	restore(fd, 1, 0, "another one under its id");
+	settle();
+	ok(import(as, "mine@example.net") == (n | 1 << 19), "beside it");
+	settle();
+	restart();			/* and posternctl heard nothing */
+	store_id_text(n, id);
+	order("remove", id);
+	settle();
+	import(as, "mine@example.net");
+	ok(strstr(said.all, "known=true") != NULL, "it is known: %s",
+	    said.all);
+	is_int(store_count(world.store), 1, "and is not queued twice");
 	close(fd);
 }
 
@@ -1151,11 +1227,13 @@ main(void)
 	test_ahead();
 	test_another();
 	test_other_left();
+	test_other_left_late();
 	test_file_goes();
 	test_expires();
 	test_nameless();
 	test_bits();
 	test_other_removed();
+	test_import_again();
 	test_handed();
 	test_known_removed();
 	test_times();
