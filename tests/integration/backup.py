@@ -126,7 +126,8 @@ def slowly(p, folder):
     maker = subprocess.Popen(
         [os.path.join(BIN, "posternctl"), "--socket", p.socket, "queue",
          "backup", folder, "--rate", "64K"], stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True)
+        stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     # It makes its file before it asks the queue, which may be a while later.
     tap.ok(wait_for(lambda: begun() > before), "a backup has begun")
     return maker
