@@ -26,12 +26,11 @@
 #include "lib/flood.h"
 #include "lib/log.h"
 #include "lib/xalloc.h"
+#include "queue/ctl_restore.h"
 #include "queue/ctl_verbs.h"
 #include "queue/life.h"
 #include "queue/life_step.h"
 #include "queue/sound.h"
-#include "queue/tasks.h"
-#include "queue/vault.h"
 
 #define READ_BYTES	(1024 * 1024)
 #define FRAMES_A_TURN	64
@@ -40,73 +39,8 @@
 #define PACE_MS		50
 #define UNSETTLED_MAX	30000
 
-struct restore {
-	struct task task;
-	struct asked *a;
-	struct task_home *home;
-	struct task_crew *crew;
-	int	 fd;
-	bool	 again, take_damaged, dry_run;
-
-	/* The thread's while it has the task: */
-	uint64_t at;
-	struct buf buf;
-	bool	 eof;
-	int	 error;
-
-	bool	 real;			/* the second time through the file */
-	bool	 in_damage;		/* until the next sound frame */
-	/* Of this pass: where the first damage begins, and in which message. */
-	uint64_t bad_at;		/* bytes into the file */
-	char	 bad_id[STORE_ID_LEN + 1];	/* "": that is not known */
-	uint64_t cut_at;		/* the last whole frame ends here ... */
-	bool	 cut;			/* ... and no sound one follows */
-	bool	 have_head, have_end;
-	struct vault_head head;
-	struct vault_frame frame;	/* at the front of buf */
-	struct store_msg m;		/* the one under way; id 0: none */
-	uint64_t was;			/* its id in the backup */
-	uint64_t highest;		/* of these */
-	const uint8_t *body;		/* its, in frame, or NULL */
-	uint64_t body_left;		/* in pieces to come */
-	uint8_t	 last;			/* byte of its body */
-	bool	 skip;			/* it is not wanted */
-	bool	 whole;			/* it is wanted, and all in its spool file */
-	int	 spool_fd;
-	LIST_HEAD(, taken) taken;
-	size_t	 under_way;		/* of these */
-	bool	 full;			/* there is no room for a large body */
-	const char *why;		/* no more */
-	char	 damaged_why[256];	/* it, or what --damaged was given for */
-	uint64_t messages, restored, present, left, damaged, lacking;
-};
-
-struct taken {				/* until it is durable */
-	LIST_ENTRY(taken) link;
-	struct asked *a;
-	struct live_msg *lm;
-	char	 was[STORE_ID_LEN + 1];	/* its id there, if it was another */
-};
-
 static void	step(struct asked *);
-static void	finish(struct asked *);
 static store_msgs beside_cb;
-
-static const char no_room[] = "the queue's disk takes no more now; make room, "
-    "and run it again";
-
-/*
- * What has left the queue that made the backup can be known by that one alone:
- * not by another, which is all there is once a disk was lost.
- */
-static bool
-is_ours(const struct asked *a)
-{
-	const struct restore *r = a->own;
-
-	return r->head.store != 0 &&
-	    r->head.store == store_identity(a->q->store);
-}
 
 /* --- in the thread ------------------------------------------------------------------ */
 
@@ -194,7 +128,7 @@ taken_over(struct taken *t)
 	LIST_REMOVE(t, link);
 	r->under_way--;
 	if (r->why != NULL && r->under_way == 0)
-		asked_later(t->a, 0, finish);
+		asked_later(t->a, 0, restore_finish);
 	free(t);
 }
 
@@ -325,7 +259,7 @@ body_piece(struct asked *a, const uint8_t *p, size_t n)
 		return;
 	}
 	if (r->spool_fd != -1 && write(r->spool_fd, p, n) != (ssize_t)n) {
-		r->why = no_room;
+		r->why = RESTORE_NO_ROOM;
 		msg_over(a);
 		return;
 	}
@@ -385,7 +319,7 @@ present_cb(struct store_msg *const *msgs, size_t n, void *arg)
 	r->skip = true;
 	if (p == LIFE_TAKEN)
 		r->present++;
-	else if (is_ours(a) && !r->again)
+	else if (restore_is_ours(a) && !r->again)
 		r->left++;
 	else if (r->dry_run)
 		r->restored++;
@@ -539,33 +473,6 @@ pass_begin(struct restore *r, bool real)
 	r->messages = r->damaged = r->lacking = 0;
 }
 
-/* For the answer: where the first of it is, and whether the end is missing. */
-static void
-say_damage(struct restore *r)
-{
-	bool only_cut = r->cut && r->bad_at >= r->cut_at;
-	char cut[64] = "";
-
-	if (r->cut && !only_cut)
-		snprintf(cut, sizeof(cut), ", and cut off behind byte %llu",
-		    (unsigned long long)r->cut_at);
-	snprintf(r->damaged_why, sizeof(r->damaged_why), "the backup %s byte "
-	    "%llu%s%s%s%s", only_cut ? "was cut off: it is whole up to" :
-	    "is damaged from", (unsigned long long)r->bad_at,
-	    only_cut ? "" : " on", *r->bad_id == '\0' ? "" :
-	    ", in message ", r->bad_id, cut);
-}
-
-static const char *
-nothing_restored(struct restore *r)
-{
-	size_t n = strlen(r->damaged_why);
-
-	snprintf(r->damaged_why + n, sizeof(r->damaged_why) - n, "; nothing "
-	    "was restored, --damaged takes what is whole");
-	return r->damaged_why;
-}
-
 static void
 pass_over(struct asked *a)
 {
@@ -580,7 +487,7 @@ pass_over(struct asked *a)
 	if ((!r->have_end || !r->have_head) && r->damaged == 0)
 		is_bad(r);
 	if (r->damaged > 0)
-		say_damage(r);
+		restore_say_damage(r);
 	if (!r->real && (r->damaged == 0 || r->take_damaged) &&
 	    r->messages + r->have_head > 0) {
 		pass_begin(r, true);
@@ -595,9 +502,9 @@ pass_over(struct asked *a)
 	if (!r->real)
 		r->why = r->messages + r->have_head == 0 ?
 		    "this is not a backup of Postern's queue" :
-		    nothing_restored(r);
+		    restore_nothing(r);
 	if (r->under_way == 0)
-		finish(a);
+		restore_finish(a);
 }
 
 /* No more of it; what is being made durable comes first. */
@@ -608,7 +515,7 @@ give_up(struct asked *a)
 
 	msg_over(a);
 	if (r->under_way == 0)
-		finish(a);
+		restore_finish(a);
 }
 
 static bool
@@ -634,7 +541,7 @@ step(struct asked *a)
 	    !store_has_room(a->q->store)))
 		r->why = "the queue takes no mail now; run it again later";
 	else if (r->full)
-		r->why = no_room;
+		r->why = RESTORE_NO_ROOM;
 	for (i = 0; r->why == NULL && i < FRAMES_A_TURN; i++) {
 		if (must_wait(a)) {
 			asked_later(a, PACE_MS, step);
@@ -669,80 +576,6 @@ step(struct asked *a)
 		give_up(a);
 	else
 		asked_later(a, 0, step);
-}
-
-static void
-counts_row(struct asked *a)
-{
-	const struct restore *r = a->own;
-
-	child_ctl_row(a->id, 7);
-	child_ctl_time("taken", r->head.taken_ms);
-	child_ctl_num("messages", r->messages);
-	child_ctl_num("restored", r->restored);
-	child_ctl_num("queued_already", r->present);
-	if (is_ours(a))
-		child_ctl_num("left_since", r->left);
-	else
-		child_ctl_str("left_since", "");	/* null: not known */
-	child_ctl_num("damaged", r->damaged + r->lacking);
-	child_ctl_bool("dry_run", r->dry_run);
-	asked_send(a);
-}
-
-static const char *
-what_lacks(const struct restore *r)
-{
-	static char text[sizeof(r->damaged_why) + 32];
-
-	if (r->damaged == 0)
-		return r->lacking == 0 ? "" : " Some could not be read when "
-		    "it was made.";
-	snprintf(text, sizeof(text), " That is not all: %s.", r->damaged_why);
-	return text;
-}
-
-static void
-finish(struct asked *a)
-{
-	struct restore *r = a->own;
-	char n[NUM_TEXT_LEN], left[NUM_TEXT_LEN], when[DATE_LEN];
-	bool good;
-
-	if (r->full)
-		r->why = no_room;
-	good = *r->why == '\0';
-	if (good || r->head.taken_ms > 0)	/* it is a backup at all */
-		counts_row(a);
-	log_info("restore=%s messages=%llu restored=%llu queued_already=%llu "
-	    "left_since=%llu damaged=%llu%s%s%s", !good ? "failed" : r->dry_run ?
-	    "tried" : "done", (unsigned long long)r->messages,
-	    (unsigned long long)r->restored, (unsigned long long)r->present,
-	    (unsigned long long)r->left,
-	    (unsigned long long)(r->damaged + r->lacking),
-	    r->damaged == 0 ? "" : " why=\"", r->damaged == 0 ? "" :
-	    r->damaged_why, r->damaged == 0 ? "" : "\"");
-	if (!good)
-		asked_end(a, r->real ? CTL_TEMPORARY : CTL_FAILED, "%s",
-		    r->why);
-	else
-		asked_end(a, r->damaged + r->lacking > 0 ? CTL_IN_PART :
-		    CTL_OK, "%s from the backup of %s %s.%s%s%s%s%s%s",
-		    num_print_count(r->restored, "message", n),
-		    date_rfc3339(r->head.taken_ms, when), r->dry_run ?
-		    "would be queued" : "queued, and held",
-		    what_lacks(r),
-		    r->left == 0 ? "" : " ", r->left == 0 ? "" :
-		    num_print_count(r->left, "message", left),
-		    r->left == 0 ? "" : " left this queue since, delivered, "
-		    "returned or removed: --again brings them back, also "
-		    "held.",
-		    is_ours(a) ? "" : " This backup is "
-		    "of another queue: what has been delivered since it was "
-		    "made, here or there, is not known.",
-		    r->restored == 0 || r->dry_run ? "" : " Some may have "
-		    "gone out after it was made: see posternctl(8), then let "
-		    "them go with: posternctl queue release --restored");
 }
 
 /* --- the request --------------------------------------------------------------------------------- */

@@ -16,7 +16,8 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/ctl_shape.c %D%/ctl_shape.h \
 	%D%/ctl_verbs.h \
 	%D%/ctl_backup.c %D%/ctl_bulk.c %D%/ctl_export.c %D%/ctl_import.c \
-	%D%/ctl_list.c %D%/ctl_restore.c %D%/ctl_stats.c %D%/ctl_usage.c \
+	%D%/ctl_list.c %D%/ctl_restore.c %D%/ctl_restore.h \
+	%D%/ctl_restore_end.c %D%/ctl_stats.c %D%/ctl_usage.c \
 	%D%/ctl_walk.c %D%/ctl_walk.h \
 	%D%/ctl_words.c %D%/ctl_words.h \
 	%D%/dispatch.c %D%/dispatch.h \
