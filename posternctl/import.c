@@ -229,7 +229,7 @@ envelope(struct args *to, const struct mark *it, const struct json *j,
 		{ "id", "was" }, { "account", "account" }, { "cap", "cap" },
 		{ "from", "from" }, { "arrived_ms", "arrived" },
 		{ "expires_ms", "expires" }, { "attempts", "attempts" },
-		{ "hold", "hold" }, { "route", "route" },
+		{ "warned", "warned" }, { "hold", "hold" }, { "route", "route" },
 		{ "envid", "envid" }, { "ret", "ret" }, { "utf8", "utf8" },
 		{ "require_tls", "require-tls" },
 		{ "hold_until_ms", "hold-until" }, { "by", "by" },
@@ -274,7 +274,7 @@ static const char *
 any_stranger(const struct json *j)
 {
 	static const char envelope_words[] = "id account cap from arrived_ms "
-	    "expires_ms attempts hold route envid ret 8bit utf8 require_tls "
+	    "expires_ms attempts warned hold route envid ret 8bit utf8 require_tls "
 	    "hold_until_ms by priority by_ms size recipients";
 	const struct json *r = json_member(j, "recipients");
 	const char *key = stranger(j, envelope_words);

@@ -49,7 +49,7 @@ envelope_row(struct asked *a, const struct store_msg *m)
 	char id[STORE_ID_LEN + 1];
 
 	store_id_text(m->id, id);
-	child_ctl_row(a->id, 19);
+	child_ctl_row(a->id, 20);
 	child_ctl_str("id", id);
 	child_ctl_str("account", m->account);
 	child_ctl_str("cap", m->cap);
@@ -57,6 +57,7 @@ envelope_row(struct asked *a, const struct store_msg *m)
 	child_ctl_num("arrived_ms", m->arrived_ms);
 	child_ctl_num("expires_ms", m->expires_ms);
 	child_ctl_num("attempts", m->attempts);
+	child_ctl_bool("warned", m->warned);
 	child_ctl_bool("hold", m->hold != HOLD_NONE);
 	child_ctl_str("route", m->route);
 	child_ctl_str("envid", m->env.envid);

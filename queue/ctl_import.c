@@ -111,6 +111,8 @@ set_number(struct store_msg *m, const char *name, uint64_t n)
 		m->expires_ms = n;
 	else if (strcmp(name, "attempts") == 0 && n <= ATTEMPTS_MAX)
 		m->attempts = (uint32_t)n;
+	else if (strcmp(name, "warned") == 0 && n <= 1)
+		m->warned = n == 1;
 	else if (strcmp(name, "hold") == 0 && n <= 1)
 		m->hold = n == 1 ? HOLD_ADMIN : HOLD_NONE;
 	else if (strcmp(name, "8bit") == 0 && n <= 1)

@@ -5,6 +5,7 @@
 #include "queue/clock.h"
 #include "queue/life.h"
 #include "queue/life_admin.h"
+#include "queue/life_digest.h"
 #include "queue/life_round.h"
 #include "queue/life_step.h"
 #include "queue/life_times.h"
@@ -185,6 +186,8 @@ remove_it(struct live_msg *lm, const struct life_order *o)
 	enum life_did did;
 
 	lm->removing = true;
+	if (lm->state == LIVE_GATHERED)
+		life_ungather(lm);
 	did = soon(lm);
 	life_remove(lm);
 	return did;

@@ -96,24 +96,6 @@ life_digests_sweep(struct life_digests *d)
 
 /* --- the report ------------------------------------------------------------------ */
 
-/* An admin may have ordered some away since. */
-static void
-drop_removed(struct sheaf *s)
-{
-	struct gathered *g, *next;
-
-	for (g = STAILQ_FIRST(&s->waiting); g != NULL; g = next) {
-		next = STAILQ_NEXT(g, link);
-		if (!g->lm->removing)
-			continue;
-		live_set_state(g->lm, LIVE_RESTING);
-		life_remove(g->lm);
-		STAILQ_REMOVE(&s->waiting, g, gathered, link);
-		STAILQ_INSERT_HEAD(&s->waiting, g, link);
-		pop(s);
-	}
-}
-
 /* About so many there is room for one: it, and that they are gone. */
 static size_t
 room_for(const struct sheaf *s)
@@ -175,7 +157,6 @@ timer_cb(void *arg)
 	struct sheaf *s = arg;
 	size_t n;
 
-	drop_removed(s);
 	while ((n = room_for(s)) > 0)
 		report(s, n);
 	if (s->n > 0)
@@ -295,4 +276,22 @@ life_gather(struct live_msg *lm, const uint8_t *original, size_t len)
 	}
 	keep(s, lm, original, len);
 	return true;
+}
+
+/* An empty sheaf is swept, and its timer finds nothing to tell. */
+void
+life_ungather(struct live_msg *lm)
+{
+	struct sheaf *s = sheaf_of(lm->q->digests, lm->m.env.return_path);
+	struct gathered *g;
+
+	STAILQ_FOREACH(g, &s->waiting, link)
+		if (g->lm == lm)
+			break;
+	if (g != NULL) {
+		STAILQ_REMOVE(&s->waiting, g, gathered, link);
+		STAILQ_INSERT_HEAD(&s->waiting, g, link);
+		pop(s);
+	}
+	live_set_state(lm, LIVE_RESTING);
 }

@@ -28,5 +28,7 @@ void	 life_digests_sweep(struct life_digests *);
  * False: report it by itself.
  */
 bool	 life_gather(struct live_msg *, const uint8_t *original, size_t len);
+/* It is not to be in its digest: it is LIVE_RESTING again, for life_remove(). */
+void	 life_ungather(struct live_msg *);
 
 #endif

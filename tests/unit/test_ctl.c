@@ -1043,6 +1043,15 @@ test_export(void)
 	slow = false;
 	ask("queue export 0000000000001");
 	is_int(said.code, CTL_NOT_FOUND, "none such");
+	give("x\r\n", 3);
+	ask("queue import from=" A " to=w@example.net hold=1 warned=1");
+	is_int(said.code, CTL_OK, "one of which its sender was warned");
+	ask("queue export to=w@example.net");
+	ok(strstr(said.all, "warned=true;") != NULL, "is one still: %s",
+	    said.all);
+	ask("queue export to=x@example.net");
+	ok(strstr(said.all, "warned=false;") != NULL, "and others are not: %s",
+	    said.all);
 	ask("queue export device=x");
 	is_int(said.code, CTL_USAGE, "%s", said.end);
 	ask("queue remove all=yes");

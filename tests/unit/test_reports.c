@@ -627,6 +627,7 @@ test_digest_orders(void)
 			    "ordered away");
 	}
 	is_int(i, 5, "five are gathered");
+	is_int(world_queued(), 3, "what is ordered away is gone at once");
 	failures = 0;
 	world_step(LIFE_DIGEST_MS + 1000);
 	is_int(refuse_all(&last, &failures), 1, "one digest");
