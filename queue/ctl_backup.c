@@ -45,7 +45,7 @@ struct backup {
 	bool	 second;	/* on the way to what came meanwhile */
 	bool	 last;		/* the end is in buf */
 	bool	 no_room;
-	uint64_t messages, unreadable;
+	uint64_t messages;
 
 	/* The thread's while it has the task: */
 	uint8_t	*piece;		/* owned: VAULT_PIECE_MAX of a body */
@@ -77,16 +77,6 @@ write_out(struct backup *b)
 		b->error = errno;
 }
 
-static void
-is_unreadable(struct backup *b, uint64_t id, const char *why)
-{
-	char text[STORE_ID_LEN + 1];
-
-	store_id_text(id, text);
-	log_warnx("%s is not in the backup: %s", text, why);
-	b->unreadable++;
-}
-
 /* False when it is not what the body has there, or all was not the body. */
 static bool
 is_sound(struct backup *b, ssize_t n)
@@ -112,8 +102,8 @@ copy_piece(struct backup *b)
 		b->body_at += (uint64_t)n;
 	} else {
 		vault_put_void(&b->buf);
-		is_unreadable(b, b->id, "its spool file was not read as it "
-		    "was written");
+		ctl_bodies_unreadable(&b->bodies, b->id, "its spool file was "
+		    "not read as it was written");
 		b->messages--;
 		b->body_at = b->body_size;
 	}
@@ -198,7 +188,7 @@ one(struct asked *a, const struct store_msg *m, const uint8_t *p, size_t n,
 		return;
 	}
 	if (errstr != NULL) {
-		is_unreadable(b, m->id, errstr);
+		ctl_bodies_unreadable(&b->bodies, m->id, errstr);
 		asked_later(a, 0, ctl_bodies_on);
 		return;
 	}
@@ -225,7 +215,7 @@ finish(struct asked *a)
 	log_info("backup=%s messages=%llu unreadable=%llu bytes=%llu "
 	    "after_ms=%llu", b->last && b->error == 0 ? "done" : "failed",
 	    (unsigned long long)b->messages,
-	    (unsigned long long)b->unreadable,
+	    (unsigned long long)b->bodies.unreadable,
 	    (unsigned long long)b->written,
 	    (unsigned long long)(ev_now_ms() - b->began_ms));
 	if (b->error != 0) {
@@ -240,13 +230,13 @@ finish(struct asked *a)
 	}
 	child_ctl_row(a->id, 3);
 	child_ctl_num("messages", b->messages);
-	child_ctl_num("unreadable", b->unreadable);
+	child_ctl_num("unreadable", b->bodies.unreadable);
 	child_ctl_num("bytes", b->written);
 	asked_send(a);
-	if (b->unreadable > 0)
+	if (b->bodies.unreadable > 0)
 		asked_end(a, CTL_IN_PART, "the backup is without %s that "
 		    "cannot be read; see the log",
-		    num_print_count(b->unreadable, "message", n));
+		    num_print_count(b->bodies.unreadable, "message", n));
 	else
 		asked_end(a, CTL_OK, "%s, %s.", num_print_count(b->messages,
 		    "message", n), num_print_bytes(b->written, size));
@@ -344,6 +334,7 @@ ctl_backup(struct asked *a, size_t argc, const char *const *argv)
 	b->fd = child_ctl_take_fd();
 	b->body = -1;
 	b->bodies.one = one;
+	b->bodies.into = "backup";
 	b->began_ms = ev_now_ms();
 	b->piece = xmalloc(VAULT_PIECE_MAX);
 	buf_init(&b->buf, FLUSH + 2 * VAULT_FRAME_MAX);

@@ -1,5 +1,6 @@
 #include "lib/prelude.h"
 
+#include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/ctl_bodies.h"
 #include "queue/ctl_walk.h"
@@ -16,6 +17,16 @@ drop(struct bodies *b)
 	store_msg_clear(b->v[b->next]);
 	free(b->v[b->next++]);
 	b->tries = 0;
+}
+
+void
+ctl_bodies_unreadable(struct bodies *b, uint64_t id, const char *why)
+{
+	char text[STORE_ID_LEN + 1];
+
+	store_id_text(id, text);
+	log_warnx("%s is not in the %s: %s", text, b->into, why);
+	b->unreadable++;
 }
 
 void

@@ -17,6 +17,8 @@ struct bodies {
 	unsigned int tries;	/* of this one's body */
 	const char *errstr;
 	uint64_t gone;		/* passed over */
+	const char *into;	/* "backup": set before the walk, for the log */
+	uint64_t unreadable;
 	void	(*one)(struct asked *, const struct store_msg *,
 		    const uint8_t *, size_t, int fd, uint32_t crc,
 		    const char *errstr);
@@ -26,5 +28,7 @@ void	 ctl_bodies_walk(struct asked *, struct bodies *,
 	    void (*done)(struct asked *));
 void	 ctl_bodies_on(struct asked *);
 void	 ctl_bodies_clear(struct bodies *);
+/* Logs it, and counts it. */
+void	 ctl_bodies_unreadable(struct bodies *, uint64_t id, const char *why);
 
 #endif

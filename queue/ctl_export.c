@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "lib/crc32c.h"
-#include "lib/log.h"
 #include "lib/xalloc.h"
 #include "queue/ctl_bodies.h"
 #include "queue/ctl_verbs.h"
@@ -25,7 +24,7 @@ struct export {
 	uint64_t id;		/* its message's */
 	uint64_t at, size;
 	uint32_t crc, sum;	/* as it is to be, and of the bytes read */
-	uint64_t whole, unreadable;
+	uint64_t whole;
 	bool	 own_disk, no_room;
 	uint64_t sent, began_ms;
 };
@@ -138,16 +137,6 @@ go_on(struct asked *a)
 /* --- bodies -------------------------------------------------------------------------- */
 
 static void
-is_unreadable(struct export *e, uint64_t id, const char *why)
-{
-	char text[STORE_ID_LEN + 1];
-
-	store_id_text(id, text);
-	log_warnx("%s is not in the export: %s", text, why);
-	e->unreadable++;
-}
-
-static void
 file_over(struct asked *a)
 {
 	struct export *e = a->own;
@@ -185,8 +174,8 @@ file_more(struct asked *a)
 		}
 		n = pread(e->fd, piece, sizeof(piece), (off_t)e->at);
 		if (misread(e, piece, n)) {
-			is_unreadable(e, e->id, "its spool file was not read "
-			    "as it was written");
+			ctl_bodies_unreadable(&e->bodies, e->id, "its spool "
+			    "file was not read as it was written");
 			file_over(a);
 			return;
 		}
@@ -216,7 +205,7 @@ one(struct asked *a, const struct store_msg *m, const uint8_t *p, size_t n,
 		envelope_row(a, m);
 		rcpt_rows(a, m);
 	} else
-		is_unreadable(e, m->id, errstr);
+		ctl_bodies_unreadable(&e->bodies, m->id, errstr);
 	if (fd != -1) {
 		e->fd = fd;
 		e->id = m->id;
@@ -245,10 +234,10 @@ export_done(struct asked *a)
 		asked_end(a, CTL_FAILED, "the export was given up, as it would "
 		    "have filled the disk that the queue itself needs: name a "
 		    "folder on another one");
-	else if (e->unreadable > 0)
+	else if (e->bodies.unreadable > 0)
 		asked_end(a, e->whole > 0 ? CTL_IN_PART : CTL_FAILED, "%s "
 		    "cannot be read; see the log", num_print_count(
-		    e->unreadable, "message", n));
+		    e->bodies.unreadable, "message", n));
 	else if (a->missing > 0)
 		ctl_missing(a);
 	else
@@ -269,6 +258,7 @@ ctl_export(struct asked *a, size_t argc, const char *const *argv)
 	e->own_disk = on_own_disk(a);
 	e->began_ms = ev_now_ms();
 	e->bodies.one = one;
+	e->bodies.into = "export";
 	a->own = e;
 	a->clear = export_clear;
 	ctl_bodies_walk(a, &e->bodies, export_done);
