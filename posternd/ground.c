@@ -14,6 +14,7 @@
 #include "posternd/slices.h"
 
 #define FREE_SEGMENTS 2		/* below this no mail is taken */
+#define NEW_SEGMENTS 2		/* a new queue makes these first */
 /* The least disk for a queue beside min-free: postern.conf(5). */
 #define QUEUE_SEGMENTS 6
 #define QUEUE_BYTES (40ULL << 20)
@@ -351,6 +352,16 @@ throw_ballast(const struct config *cfg, struct buf *warnings)
 	close(fd);
 }
 
+/* There is no journal yet, which takes its room at once. */
+static bool
+is_new(const struct config *cfg)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/queue/journal", cfg->state_dir);
+	return access(path, F_OK) == -1 && errno == ENOENT;
+}
+
 /*
  * The queue takes no mail below this (queue/disk_room.c). What it needs in all
  * is as postern.conf(5) has it at min-free.
@@ -358,25 +369,33 @@ throw_ballast(const struct config *cfg, struct buf *warnings)
 static void
 warn_of_room(const struct config *cfg, const char *dir, struct buf *warnings)
 {
-	uint64_t segments = FREE_SEGMENTS * cfg->queue.segment_bytes;
-	uint64_t least = cfg->queue.min_free_bytes, left;
-	char have[NUM_TEXT_LEN], need[NUM_TEXT_LEN], all[NUM_TEXT_LEN];
+	uint64_t segment = cfg->queue.segment_bytes;
+	uint64_t free_bytes = cfg->queue.min_free_bytes, least = free_bytes;
+	uint64_t takes = is_new(cfg) ? NEW_SEGMENTS * segment : 0, left;
+	uint64_t all = free_bytes + QUEUE_SEGMENTS * segment + QUEUE_BYTES;
+	char have[NUM_TEXT_LEN], need[NUM_TEXT_LEN], whole[NUM_TEXT_LEN];
 	struct statvfs vfs;
 
-	if (least < segments)
-		least = segments;
+	if (least < FREE_SEGMENTS * segment)
+		least = FREE_SEGMENTS * segment;
 	if (statvfs(dir, &vfs) == -1)
 		return;
 	left = (uint64_t)vfs.f_bavail * vfs.f_frsize;
-	if (left < least)
+	num_print_size(all, whole);
+	if (left < least + takes)
 		config_problem(warnings, cfg, "queue.min-free", "%s free below "
-		    "%s, less than %s (%s): no mail is accepted until there "
+		    "%s%s, less than %s (%s): no mail is accepted until there "
 		    "is more; the least disk for the queue has %s, and what "
-		    "mail that must wait takes", num_print_size(left >> 20 <<
-		    20, have), dir, least > cfg->queue.min_free_bytes ?
-		    "two segments" : "min-free", num_print_size(least, need),
-		    num_print_size(cfg->queue.min_free_bytes + QUEUE_SEGMENTS *
-		    cfg->queue.segment_bytes + QUEUE_BYTES, all));
+		    "mail that must wait takes", num_print_size(left < takes ?
+		    0 : (left - takes) >> 20 << 20, have), dir, takes > 0 ?
+		    " once a new queue has its journal" : "", least >
+		    free_bytes ? "two segments" : "min-free",
+		    num_print_size(least, need), whole);
+	else if (takes > 0 && left < all)
+		config_problem(warnings, cfg, "queue.min-free", "%s free below "
+		    "%s: the least disk for the queue has %s, and what mail "
+		    "that must wait takes; with less, mail is refused early",
+		    num_print_size(left >> 20 << 20, have), dir, whole);
 }
 
 /* As the disk will be on which a start makes what is not there yet. */

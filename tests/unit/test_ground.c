@@ -6,6 +6,7 @@
 #include "lib/prelude.h"
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <fcntl.h>
 #include <ftw.h>
 
@@ -150,6 +151,49 @@ test_unaccepted(struct config *cfg)
 	free(spool);
 }
 
+#define SEGMENT_MOST	(2ULL << 30)
+
+/*
+ * With room for so many segments above min-free, and half a one, which others
+ * may take meanwhile.
+ */
+static const char *
+look_with(struct config *cfg, uint64_t segments)
+{
+	struct statvfs vfs;
+	uint64_t left, segment;
+
+	ok(statvfs(dir, &vfs) == 0, "a look at the disk");
+	left = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	segment = left / 32 < SEGMENT_MOST ? left / 32 : SEGMENT_MOST;
+	cfg->queue.segment_bytes = segment;
+	cfg->queue.min_free_bytes = left - segments * segment - segment / 2;
+	buf_reset(&warnings);
+	ground_look(cfg, &problems, &warnings);
+	return buf_str(&warnings);
+}
+
+/*
+ * A new queue makes two segments before it takes any mail, and on the least disk
+ * there is room for more.
+ */
+static void
+test_room_new(struct config *cfg)
+{
+	char *journal = xasprintf("%s/queue/journal", dir);
+
+	ok(strstr(look_with(cfg, 0), "once a new queue has its journal, less "
+	    "than min-free (") != NULL, "it is not enough: %s",
+	    buf_str(&warnings));
+	ok(strstr(look_with(cfg, 4), ": the least disk for the queue has ") !=
+	    NULL && strstr(buf_str(&warnings), "refused early") != NULL,
+	    "it is little: %s", buf_str(&warnings));
+	ok(mkdir(journal, 0700) == 0, "a queue that has begun");
+	is_str(look_with(cfg, 0), "", "has made them");
+	rmdir(journal);
+	free(journal);
+}
+
 /* A check says what a start says, also of a directory to come. */
 static void
 test_room(struct config *cfg)
@@ -168,6 +212,9 @@ test_room(struct config *cfg)
 	ground_look(cfg, &problems, &warnings);
 	ok(strstr(buf_str(&warnings), "less than min-free (1048576G)") != NULL,
 	    "so does a check: %s", buf_str(&warnings));
+	test_room_new(cfg);
+	cfg->queue.min_free_bytes = 1ULL << 50;
+	cfg->queue.segment_bytes = 32 << 20;
 	free(cfg->state_dir);
 	cfg->state_dir = later;
 	buf_reset(&warnings);
