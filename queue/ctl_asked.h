@@ -37,6 +37,7 @@ struct asked {
 	bool	 reading;
 	unsigned int read;	/* live_read_begin()'s */
 	bool	 busy;		/* visit() has set it: ctl_walk_on() follows */
+	bool	 all_there;	/* what is being removed is visited, too */
 	bool	 changes;	/* visit() does: keep the index's pace */
 	bool	 removes;	/* ... so that it is gone */
 	uint64_t leave;		/* of a full disk to deliveries, else */

@@ -13,12 +13,6 @@
 #include "queue/life_admin.h"
 #include "queue/route.h"
 
-/*
- * What memory let go of while the store was read is not what the store named
- * any more: it is looked up again, a few times. Then it is truly gone.
- */
-#define PASSES_MAX	5
-#define PASS_WAIT_MS	50
 #define WORDS_MAX	512
 #define LEAVE_PART	4
 
@@ -26,10 +20,8 @@ struct bulk {
 	struct life_order order;
 	char	*route;		/* owned */
 	uint64_t did[LIFE_DIDS];
-	uint64_t *again;	/* owned: ids to look up again */
-	size_t	 nagain;
-	int	 passes;
-	uint64_t named, missing; /* ids on the command line; not found */
+	uint64_t named;		/* ids on the command line */
+	bool	 flush;		/* what is not to be tried is no failure */
 };
 
 static const struct {
@@ -53,50 +45,25 @@ bulk_clear(struct asked *a)
 {
 	struct bulk *b = a->own;
 
-	free(b->again);
 	free(b->route);
 	free(b);
 }
 
-/* Grows at powers of two, so that the size need not be kept. */
-static void
-look_again(struct bulk *b, uint64_t id)
+static struct bulk *
+bulk_of(struct asked *a)
 {
-	if ((b->nagain & (b->nagain - 1)) == 0)
-		b->again = xreallocarray(b->again, b->nagain == 0 ? 1 :
-		    b->nagain * 2, sizeof(*b->again));
-	b->again[b->nagain++] = id;
+	if (a->own == NULL)
+		a->own = xcalloc(1, sizeof(struct bulk));
+	a->clear = bulk_clear;
+	return a->own;
 }
 
 static void
 obey(struct asked *a, const struct store_msg *m)
 {
 	struct bulk *b = a->own;
-	enum life_did did = life_obey(a->q, m, &b->order);
 
-	if (did == LIFE_GONE && b->passes < PASSES_MAX)
-		look_again(b, m->id);
-	else
-		b->did[did]++;
-}
-
-static void	pass_done(struct asked *);
-
-static void
-next_pass(struct asked *a)
-{
-	struct bulk *b = a->own;
-
-	b->passes++;
-	free(a->filter.ids);
-	a->filter.ids = b->again;
-	a->filter.nids = b->nagain;
-	b->again = NULL;
-	b->nagain = 0;
-	a->next_id = 0;
-	a->missing = 0;
-	a->enough = false;
-	ctl_walk(a, obey, pass_done);
+	b->did[life_obey(a->q, m, &b->order)]++;
 }
 
 static uint64_t
@@ -107,7 +74,7 @@ changed(const struct bulk *b)
 
 /* "3 messages held; 1 of them at a next hop right now, ..." */
 static void
-in_words(const struct bulk *b, const char *done, char text[WORDS_MAX])
+in_words(const struct asked *a, const char *done, char text[WORDS_MAX])
 {
 	static const struct {
 		enum life_did did;
@@ -124,17 +91,17 @@ in_words(const struct bulk *b, const char *done, char text[WORDS_MAX])
 		{ LIFE_FAILED, "failed already, whose senders are told in one "
 		    "report about all of theirs, within five minutes or once "
 		    "the disk has room for it" },
-		{ LIFE_GONE, "not there (any more)" },
+		{ LIFE_DIDS, "not there (any more)" },
 	};
+	const struct bulk *b = a->own;
 	uint64_t n;
 	size_t i, len;
 
 	len = (size_t)snprintf(text, WORDS_MAX, "%s %s", num_print_count(
 	    changed(b), "message", (char [NUM_TEXT_LEN]){ 0 }), done);
 	for (i = 0; i < nitems(parts); i++) {
-		n = b->did[parts[i].did];
-		if (parts[i].did == LIFE_GONE)
-			n += b->missing;
+		n = parts[i].did == LIFE_DIDS ? a->missing :
+		    b->did[parts[i].did];
 		if (n > 0)
 			len += (size_t)snprintf(text + len, WORDS_MAX - len,
 			    "; %llu %s", (unsigned long long)n,
@@ -160,7 +127,7 @@ counts_row(struct asked *a, const char *text)
 	child_ctl_num("on_hold", b->did[LIFE_HELD]);
 	child_ctl_num("kept", b->did[LIFE_KEPT]);
 	child_ctl_num("failed", b->did[LIFE_FAILED]);
-	child_ctl_num("missing", b->did[LIFE_GONE] + b->missing);
+	child_ctl_num("missing", a->missing);
 	child_ctl_bool("dry_run", a->filter.dry_run);
 	asked_send(a);
 }
@@ -173,43 +140,42 @@ bulk_over(struct asked *a, enum ctl_exit code, const char *text)
 	asked_end(a, code, "%s", text);
 }
 
+/* None is as ordered, and that is for another order to change. */
+static bool
+refused(const struct bulk *b)
+{
+	return !b->flush && changed(b) + b->did[LIFE_WAS_SO] == 0 &&
+	    b->did[LIFE_HELD] + b->did[LIFE_FAILED] > 0;
+}
+
 static void
 bulk_end(struct asked *a, const char *done)
 {
 	struct bulk *b = a->own;
 	char text[WORDS_MAX], end[WORDS_MAX + 128];
 
-	in_words(b, done, text);
-	a->missing = b->missing;
+	in_words(a, done, text);
 	snprintf(end, sizeof(end), "%s%s", text, a->disk_full ? "; the disk is "
 	    "full and no more can be written down: please make room, then say "
 	    "it again" : ".");
 	if (a->disk_full)
 		bulk_over(a, CTL_TEMPORARY, end);
-	else if (b->named > 0 && b->missing == b->named)
+	else if (b->named > 0 && a->missing == b->named)
 		ctl_missing(a);
-	else if (changed(b) + b->did[LIFE_WAS_SO] == 0 &&
-	    b->did[LIFE_HELD] + b->did[LIFE_FAILED] > 0)
+	else if (refused(b))
 		asked_end(a, CTL_FAILED, "%s", text);
 	else if (a->seen == 0 && a->filter.any && !a->filter.all)
 		bulk_over(a, CTL_OK, CTL_NOTHING);
 	else
-		bulk_over(a, b->missing > 0 ? CTL_NOT_FOUND : CTL_OK, end);
+		bulk_over(a, a->missing > 0 ? CTL_NOT_FOUND : CTL_OK, end);
 }
 
 static void
-pass_done(struct asked *a)
+obeyed(struct asked *a)
 {
-	struct bulk *b = a->own;
+	const struct bulk *b = a->own;
 
-	if (b->passes == 0)
-		b->missing = a->missing;
-	else
-		b->did[LIFE_GONE] += a->missing;
-	if (b->nagain > 0 && !a->gone && !a->disk_full)
-		asked_later(a, PASS_WAIT_MS, next_pass);
-	else
-		bulk_end(a, words[b->order.kind].done);
+	bulk_end(a, words[b->order.kind].done);
 }
 
 static bool
@@ -242,7 +208,6 @@ dry_done(struct asked *a)
 	struct bulk *b = a->own;
 	char id[STORE_ID_LEN + 1];
 
-	b->missing = a->missing;
 	if (a->filter.count) {
 		store_id_text(a->upto, id);
 		child_ctl_row(a->id, 2);
@@ -250,7 +215,7 @@ dry_done(struct asked *a)
 		child_ctl_str("upto", id);
 		asked_send(a);
 	}
-	if (a->seen + b->missing == 0)
+	if (a->seen + a->missing == 0)
 		bulk_over(a, CTL_OK, a->filter.any ?
 		    CTL_NOTHING : "The queue is empty.");
 	else
@@ -269,15 +234,13 @@ order(struct asked *a, enum life_kind kind, const char *route, size_t argc,
 		why = "say which messages: ids, a filter, or --all";
 	if (!ctl_may(a, why))
 		return;
-	b = xcalloc(1, sizeof(*b));
+	b = bulk_of(a);
 	b->route = xstrdup(route);
 	b->named = a->filter.nids;
 	/* It is one that the admin has looked at, and means. */
 	if (kind == LIFE_RETRY && b->named > 0)
 		kind = LIFE_RETRY_KEPT;
 	b->order = (struct life_order){ kind, HOLD_ADMIN, b->route, "admin" };
-	a->own = b;
-	a->clear = bulk_clear;
 	if (a->filter.count)
 		ctl_walk(a, count, dry_done);
 	else if (a->filter.dry_run)
@@ -287,7 +250,7 @@ order(struct asked *a, enum life_kind kind, const char *route, size_t argc,
 		a->removes = kind == LIFE_REMOVE;
 		/* On a full disk most is for mail that leaves. */
 		a->leave = a->q->conf->segment_bytes / LEAVE_PART;
-		ctl_walk(a, obey, pass_done);
+		ctl_walk(a, obey, obeyed);
 	}
 }
 
@@ -312,8 +275,7 @@ ctl_retry(struct asked *a, size_t argc, const char *const *argv)
 void
 ctl_flush(struct asked *a, size_t argc, const char *const *argv)
 {
-	static const char *const all[] = { "all=yes", "state=waiting",
-	    "counts=yes" };
+	static const char *const all[] = { "all=yes", "counts=yes" };
 	bool counts = argc == 1 && strcmp(argv[0], "counts=yes") == 0;
 
 	if (argc > 0 && !counts) {
@@ -321,6 +283,7 @@ ctl_flush(struct asked *a, size_t argc, const char *const *argv)
 		    "posternctl queue retry FILTER --yes");
 		return;
 	}
+	bulk_of(a)->flush = true;
 	sched_unblock(a->q->sched, NULL);
 	order(a, LIFE_RETRY, "", nitems(all) - !counts, all);
 }

@@ -37,6 +37,7 @@ ctl_list(struct asked *a, size_t argc, const char *const *argv)
 {
 	const char *why = filter_parse(&a->filter, argc, argv);
 
+	a->all_there = true;
 	if (ctl_may(a, why))
 		ctl_walk(a, ctl_row, list_done);
 }
@@ -238,6 +239,7 @@ ctl_show(struct asked *a, size_t argc, const char *const *argv)
 {
 	const char *why = filter_parse(&a->filter, argc, argv);
 
+	a->all_there = true;
 	if (why != NULL || a->filter.nids != 1)
 		asked_end(a, CTL_USAGE, "%s", why != NULL ? why :
 		    "name one message by its id");

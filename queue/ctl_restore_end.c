@@ -28,10 +28,9 @@ restore_say_damage(struct restore *r)
 		snprintf(cut, sizeof(cut), ", and cut off behind byte %llu",
 		    (unsigned long long)r->cut_at);
 	snprintf(r->damaged_why, sizeof(r->damaged_why), "the backup %s byte "
-	    "%llu%s%s%s%s", only_cut ? "was cut off: it is whole up to" :
-	    "is damaged from", (unsigned long long)r->bad_at,
-	    only_cut ? "" : " on", *r->bad_id == '\0' ? "" :
-	    ", in message ", r->bad_id, cut);
+	    "%llu%s%s%s", only_cut ? "was cut off: it is whole up to" :
+	    "is damaged at", (unsigned long long)r->bad_at,
+	    *r->bad_id == '\0' ? "" : ", in message ", r->bad_id, cut);
 }
 
 const char *
@@ -80,18 +79,19 @@ restore_finish(struct asked *a)
 {
 	struct restore *r = a->own;
 	char n[NUM_TEXT_LEN], left[NUM_TEXT_LEN], when[DATE_LEN];
-	bool good;
+	bool ours = restore_is_ours(a), good;
 
 	if (r->full)
 		r->why = RESTORE_NO_ROOM;
 	good = *r->why == '\0';
 	if (good || r->head.taken_ms > 0)	/* it is a backup at all */
 		counts_row(a);
+	snprintf(left, sizeof(left), "%llu", (unsigned long long)r->left);
 	log_info("restore=%s messages=%llu restored=%llu queued_already=%llu "
-	    "left_since=%llu damaged=%llu%s%s%s", !good ? "failed" : r->dry_run ?
+	    "left_since=%s damaged=%llu%s%s%s", !good ? "failed" : r->dry_run ?
 	    "tried" : "done", (unsigned long long)r->messages,
 	    (unsigned long long)r->restored, (unsigned long long)r->present,
-	    (unsigned long long)r->left,
+	    ours ? left : "unknown",
 	    (unsigned long long)(r->damaged + r->lacking),
 	    r->damaged == 0 ? "" : " why=\"", r->damaged == 0 ? "" :
 	    r->damaged_why, r->damaged == 0 ? "" : "\"");
@@ -110,7 +110,7 @@ restore_finish(struct asked *a)
 		    r->left == 0 ? "" : " left this queue since, delivered, "
 		    "returned or removed: --again brings them back, also "
 		    "held.",
-		    restore_is_ours(a) ? "" : " This backup is "
+		    ours ? "" : " This backup is "
 		    "of another queue: what has been delivered since it was "
 		    "made, here or there, is not known.",
 		    r->restored == 0 || r->dry_run ? "" : " Some may have "

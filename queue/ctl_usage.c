@@ -88,8 +88,9 @@ ctl_usage(struct asked *a, size_t argc, const char *const *argv)
 			return;
 		}
 		usage_row(account, a);
-		asked_end(a, CTL_OK, "The queue began anew since: what is left "
-		    "under its cap is told once it has sent again.");
+		asked_end(a, CTL_OK, "It has sent nothing since the queue was "
+		    "started: what is left under its cap is told once it "
+		    "has.");
 		return;
 	}
 	caps_each(a->q->caps, usage_row, a);

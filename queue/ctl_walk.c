@@ -33,6 +33,16 @@ change_bytes(const struct asked *a, const struct store_msg *m)
 	return a->removes ? STORE_LEAST_BYTES : a->leave + store_msg_bytes(m);
 }
 
+/* What the store has named may have left since, or wait for that at a next hop. */
+static bool
+is_there(const struct asked *a, uint64_t id)
+{
+	const struct live_msg *lm = live_find(a->q->live, id);
+
+	return lm == NULL || (lm->state != LIVE_GONE &&
+	    (!lm->removing || a->all_there));
+}
+
 /*
  * False: it is to come again. What is ordered is answered as done, so on a full
  * disk no more is ordered than can be written down.
@@ -40,6 +50,10 @@ change_bytes(const struct asked *a, const struct store_msg *m)
 static bool
 visit(struct asked *a, const struct store_msg *m)
 {
+	if (!is_there(a, m->id)) {
+		a->missing += a->filter.nids > 0;
+		return true;
+	}
 	if (!filter_fits(&a->filter, a->q, m))
 		return true;
 	if (a->changes && !reserve_may_write(a->q, change_bytes(a, m))) {

@@ -10,8 +10,8 @@
 /* Whether a verb may go on, why being filter_parse()'s; else it has ended. */
 bool	 ctl_may(struct asked *, const char *why);
 /*
- * Calls visit for each message that the filter fits; then done, also when the
- * asker has left.
+ * Calls visit for each message that the filter fits, and that no order has
+ * removed unless all_there; then done, also when the asker has left.
  */
 void	 ctl_walk(struct asked *, void (*visit)(struct asked *,
 	    const struct store_msg *), void (*done)(struct asked *));

@@ -10,20 +10,11 @@
 #include "queue/life_step.h"
 #include "queue/life_times.h"
 #include "queue/life_try.h"
+#include "queue/reserve.h"
 #include "queue/route.h"
 
 /* Orders about many messages leave the rest of them to feed from here on. */
 #define ROOM_UNITS	(LIVE_UNITS_MAX / 4)
-
-/* It was only looked at: as if it had never been fetched. */
-static enum life_did
-leave(struct live_msg *lm, enum life_did did)
-{
-	if (lm->state == LIVE_RESTING && lm->indexed &&
-	    (lm->m.hold != HOLD_NONE || life_may_forget(lm)))
-		live_forget(lm);
-	return did;
-}
 
 /*
  * Due at once, or when its sender wants it to go; a crowd goes by way of feed,
@@ -55,6 +46,18 @@ static enum life_did
 soon(const struct live_msg *lm)
 {
 	return lm->nsent > 0 ? LIFE_SOON : LIFE_DONE;
+}
+
+/*
+ * ... and whoever ordered it has been answered: it is so after a crash, too. What
+ * the store has in hand is written when that is back.
+ */
+static enum life_did
+write_down(struct live_msg *lm)
+{
+	if (lm->state == LIVE_TRYING)
+		life_write_progress(lm);
+	return soon(lm);
 }
 
 /* --- the orders --------------------------------------------------------------------- */
@@ -100,7 +103,7 @@ hold(struct live_msg *lm, const struct life_order *o)
 	if (lm->state == LIVE_TRYING)
 		life_cancel_waiting(lm);
 	if (life_in_hand(lm))
-		return soon(lm);
+		return write_down(lm);
 	/* Jobs of this round may have ended with failures that want a report. */
 	if (lm->state == LIVE_TRYING && !life_untouched(lm))
 		life_round_over(lm);
@@ -169,7 +172,7 @@ redirect(struct live_msg *lm, const struct life_order *o)
 	if (lm->state == LIVE_TRYING)
 		life_cancel_waiting(lm);
 	if (life_in_hand(lm))
-		return soon(lm);
+		return write_down(lm);
 	if (lm->state == LIVE_TRYING && !life_untouched(lm)) {
 		life_round_over(lm);
 		return LIFE_DONE;
@@ -180,15 +183,23 @@ redirect(struct live_msg *lm, const struct life_order *o)
 	return LIFE_DONE;
 }
 
+/* Should we die before what has it in hand has done, it is on hold. */
 static enum life_did
 remove_it(struct live_msg *lm, const struct life_order *o)
 {
-	enum life_did did;
+	enum life_did did = soon(lm);
 
 	lm->removing = true;
 	if (lm->state == LIVE_GATHERED)
 		life_ungather(lm);
-	did = soon(lm);
+	if (lm->state == LIVE_TRYING)
+		life_cancel_waiting(lm);
+	if (lm->njobs > 0 && reserve_may_write(lm->q,
+	    store_msg_bytes(&lm->m))) {
+		lm->m.hold = HOLD_ADMIN;
+		life_note(lm, "held by %s, to be removed", o->by);
+		write_down(lm);
+	}
 	life_remove(lm);
 	return did;
 }
@@ -211,39 +222,36 @@ life_would(const struct queue *q, const struct store_msg *m,
 {
 	const struct live_msg *lm = live_find(q->live, m->id);
 
-	if (lm != NULL && (lm->state == LIVE_GONE || lm->removing))
-		return LIFE_GONE;
 	return to_do(lm == NULL ? m : &lm->m, lm, o);
+}
+
+static void
+log_order(const struct live_msg *lm, const struct life_order *o)
+{
+	const char *word = orders[o->kind].word;
+
+	if (word != NULL)
+		log_info("%s %s by=%s%s%s", life_name(lm), word, o->by,
+		    o->kind == LIFE_REDIRECT ? " route=" : "",
+		    o->kind == LIFE_REDIRECT ? o->route : "");
 }
 
 enum life_did
 life_obey(struct queue *q, const struct store_msg *m,
     const struct life_order *o)
 {
+	enum life_did did = life_would(q, m, o);
 	struct live_msg *lm;
-	enum life_did did;
 
-	life_resume(q, m);
+	if (did == LIFE_DONE)
+		life_resume(q, m);
 	lm = live_find(q->live, m->id);
-	if (lm->state == LIVE_GONE || lm->removing)
-		return LIFE_GONE;
-	did = to_do(&lm->m, lm, o);
-	if (did != LIFE_DONE) {
-		if ((o->kind == LIFE_RETRY || o->kind == LIFE_RETRY_KEPT) &&
-		    did == LIFE_WAS_SO)
-			unblock(lm);
-		return leave(lm, did);
-	}
+	if (did == LIFE_WAS_SO && (o->kind == LIFE_RETRY ||
+	    o->kind == LIFE_RETRY_KEPT))
+		unblock(lm);
+	if (did != LIFE_DONE)
+		return did;
 	lm->ordered |= lm->state == LIVE_STORING;
-	did = orders[o->kind].obey(lm, o);
-	if (orders[o->kind].word != NULL && (did == LIFE_DONE ||
-	    did == LIFE_SOON || did == LIFE_LATER)) {
-		char id[STORE_ID_LEN + 1];
-
-		store_id_text(m->id, id);
-		log_info("%s %s by=%s%s%s", id, orders[o->kind].word, o->by,
-		    o->kind == LIFE_REDIRECT ? " route=" : "",
-		    o->kind == LIFE_REDIRECT ? o->route : "");
-	}
-	return did;
+	log_order(lm, o);
+	return orders[o->kind].obey(lm, o);
 }

@@ -32,14 +32,17 @@ enum life_did {
 	LIFE_HELD,		/* not while it is on hold */
 	LIFE_KEPT,		/* not before that hour, unless it is named */
 	LIFE_FAILED,		/* it has failed, and its sender is told soon */
-	LIFE_GONE,		/* it has just been delivered or removed */
 	LIFE_DIDS
 };
 
-/* What life_obey() would do; LIFE_DONE may be LIFE_SOON by then. */
+/* What life_obey() would do; LIFE_DONE may be LIFE_SOON or LIFE_LATER by then. */
 enum life_did life_would(const struct queue *, const struct store_msg *,
 	    const struct life_order *);
-/* Obeys, for a message that the store has just named (borrowed). */
+/*
+ * Obeys, for a message that the store has just named (borrowed) and that is
+ * there: it has not left, and is not being removed. What is answered is so
+ * after a crash, too.
+ */
 enum life_did life_obey(struct queue *, const struct store_msg *,
 	    const struct life_order *);
 

@@ -223,8 +223,12 @@ test_show(void)
 static void
 test_hold(void)
 {
+	static const char *const mean_it_no_more[] = { "queue stats",
+	    "queue export", "queue list state=held", "queue flush",
+	    "queue hold all=yes dry-run=yes", "queue remove from=" A };
 	struct world_job j;
 	char id[STORE_ID_LEN + 1];
+	size_t i;
 
 	waiting(A, "x@example.net", id);
 	ask("queue hold %s dry-run=yes", id);
@@ -270,6 +274,11 @@ test_hold(void)
 	ok(strstr(said.all, "state=held by admin;") != NULL, "it is listed so");
 	ask("queue retry %s", id);
 	is_int(said.code, CTL_FAILED, "no retry: %s", said.end);
+	ask("queue retry all=yes");
+	is_int(said.code, CTL_FAILED, "of none: %s", said.end);
+	ask("queue flush counts=yes");
+	ok(said.code == CTL_OK && strstr(said.all, "on_hold=1;") != NULL,
+	    "a flush leaves and counts it: %s", said.end);
 	world_step(86400000);
 	ok(!world_job(&relay, &j), "for a day nothing happens");
 	ask("queue release %s", id);
@@ -306,8 +315,57 @@ test_hold(void)
 	ask("queue list %s", id);
 	ok(strstr(said.all, "state=sending, then removed;") != NULL,
 	    "and goes, whatever is said there: %s", said.all);
+	for (i = 0; i < nitems(mean_it_no_more); i++) {
+		ask("%s", mean_it_no_more[i]);
+		ok(said.rows == 0 && strstr(said.all, id) == NULL &&
+		    strstr(said.end, "1 ") == NULL, "%s does not mean "
+		    "it: %s", mean_it_no_more[i], said.end);
+	}
+	ask("queue hold %s", id);
+	is_int(said.code, CTL_NOT_FOUND, "nor does its id: %s", said.end);
+	ask("queue export %s", id);
+	is_int(said.code, CTL_NOT_FOUND, "for an export, too: %s", said.end);
 	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
 	is_int(store_count(world.store), 0, "removed");
+}
+
+/* An order about what is at a next hop is answered: so it is after a crash. */
+static void
+test_hold_crash(void)
+{
+	static const char *const orders[] = { "hold", "remove",
+	    "redirect detour" };
+	char id[STORE_ID_LEN + 1];
+	struct world_job j;
+	size_t i;
+
+	world_routes[1].name = (char *)"detour";
+	world_conf.routes.n = 2;
+	for (i = 0; i < nitems(orders); i++) {
+		submit(A, "x@example.net y@example.net", id);
+		ok(world_job(&relay, &j), "a message at a relay");
+		world_say(&relay, &j, 0, OUTCOME_DELIVERED, "2.0.0", "ok");
+		world_turn(5);
+		ask("queue %s %s", orders[i], id);
+		ok(strstr(said.end, "1 of them at a next hop right now") !=
+		    NULL, "%s: %s", orders[i], said.end);
+		free(j.body);
+		world_crash(&smtpd, &relay);
+		if (i < 2) {
+			ok(!world_job(&relay, &j), "is not tried after it");
+			ask("queue list state=held");
+			ok(said.rows == 1 && strstr(said.all, "held by admin;")
+			    != NULL, "but on hold: %s", said.all);
+			ask("queue release %s", id);
+		}
+		ok(world_job(&relay, &j) && strcmp(j.id, id) == 0,
+		    "it goes when it may");
+		is_str(j.route, i < 2 ? "up" : "detour", "by its route");
+		is_int(j.n, 1, "to whom it was not delivered");
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	}
+	is_int(store_count(world.store), 0, "nothing is left");
+	world_conf.routes.n = 1;
 }
 
 /* What a route's budget keeps back says so, until it was tried. */
@@ -509,6 +567,10 @@ test_kept(void)
 	ask("queue flush");
 	ok(strstr(said.end, "1 message to be tried now; 1 kept") != NULL,
 	    "and is mail like any other then: %s", said.end);
+	ask("queue flush");
+	ok(strncmp(said.end, "0 messages to be tried now; 1 being tried "
+	    "already; 1 kept", 52) == 0, "what goes already is counted: %s",
+	    said.end);
 	ok(world_job(&relay, &j) && strcmp(j.id, id[0]) == 0, "tried again");
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
 	world_step(22 * 3600000ULL);
@@ -1258,6 +1320,7 @@ main(void)
 	test_filters();
 	test_show();
 	test_hold();
+	test_hold_crash();
 	test_early_order();
 	test_in_line();
 	test_paced();
