@@ -197,7 +197,7 @@ accounts_next(struct accounts *a, const char *after, struct account *out)
 		return r;
 	r = decoded(a, &rec, name, out);
 	if (r == ACCOUNTS_DAMAGED)	/* say whose, so that one can go on */
-		snprintf(out->name, sizeof(out->name), "%s", name);
+		memcpy(out->name, name, strlen(name) + 1);
 	return r;
 }
 
