@@ -16,6 +16,7 @@
 struct export {
 	const char *path;
 	int	 dir;
+	bool	 made;		/* by us, as it was not there */
 	FILE	*eml, *json;
 	char	 id[32];	/* "" between two messages */
 	uint64_t left;		/* bytes still to come */
@@ -191,7 +192,8 @@ static int
 open_folder(struct export *e, const char *path)
 {
 	e->path = path;
-	if (mkdir(path, 0700) == -1 && errno != EEXIST)
+	e->made = mkdir(path, 0700) == 0;
+	if (!e->made && errno != EEXIST)
 		return complain(CTL_FAILED, "cannot make the folder %s: %s%s",
 		    path, strerrordesc_np(errno), errno == ENOENT ?
 		    "; the one that it is to be in must be there" : "");
@@ -244,9 +246,7 @@ ask_export(struct ask *a)
 	uint64_t id;
 	int code = open_folder(&e, a->args[0]);
 
-	if (code == CTL_OK)
-		code = ask_for(a, &e);
-	if (code != CTL_OK)
+	if (code != CTL_OK || (code = ask_for(a, &e)) != CTL_OK)
 		return code;
 	code = talk_answer(&a->talk, part_cb, &e, &id, &text);
 	finish(&e);
@@ -260,6 +260,8 @@ ask_export(struct ask *a)
 	else if (e.part != NULL)
 		code = complain(e.done > 0 ? CTL_IN_PART : CTL_FAILED, "%s",
 		    e.part);
+	if (code != CTL_OK && e.made)
+		rmdir(a->args[0]);	/* it stays if anything is in it */
 	free(e.trouble);
 	free(e.part);
 	tell(a, e.done);

@@ -16,6 +16,7 @@
 #include "lib/buf.h"
 #include "lib/xalloc.h"
 #include "posternctl/ask.h"
+#include "posternctl/import_envelope.h"
 #include "posternctl/import_marks.h"
 #include "posternctl/json.h"
 #include "posternctl/row.h"
@@ -43,12 +44,6 @@ struct import {
 };
 
 static volatile sig_atomic_t interrupted;
-
-struct args {
-	char	*v[CTL_ARGS_MAX];
-	size_t	 n;
-	bool	 full;
-};
 
 /* --- its files -------------------------------------------------------------------- */
 
@@ -170,160 +165,13 @@ content(struct import *im, const char *name, bool *eightbit)
 
 /* --- the envelope ------------------------------------------------------------------ */
 
-static void
-add(struct args *to, const char *name, const char *value)
-{
-	if (to->n == CTL_ARGS_MAX - 2)
-		to->full = true;
-	else
-		to->v[to->n++] = xasprintf("%s=%s", name, value);
-}
-
-static void
-args_clear(struct args *a)
-{
-	while (a->n > 0)
-		free(a->v[--a->n]);
-}
-
-/* A member under the name that the queue gives it, unless it says nothing. */
-static void
-member(struct args *to, const struct json *j, const char *key,
-    const char *name)
-{
-	const struct json *m = json_member(j, key);
-
-	if (m == NULL)
-		return;
-	if (m->kind == JSON_TRUE)
-		add(to, name, "1");
-	else if ((m->kind == JSON_STRING || m->kind == JSON_NUMBER) &&
-	    *m->text != '\0' && !(strcmp(key, "from") == 0 &&
-	    strcmp(m->text, "<>") == 0))
-		add(to, name, m->text);
-}
-
-/* Those that are done with stay out; who writes a file by hand leaves it away. */
-static void
-recipients(struct args *to, const struct json *list)
-{
-	const struct json *r, *p;
-
-	if (list == NULL || list->kind != JSON_ARRAY)
-		return;
-	for (r = list->child; r != NULL; r = r->next) {
-		p = json_member(r, "pending");
-		if (p != NULL && p->kind == JSON_FALSE)
-			continue;
-		member(to, r, "to", "to");
-		member(to, r, "notify", "notify");
-		member(to, r, "orcpt", "orcpt");
-	}
-}
-
-static void
-envelope(struct args *to, const struct mark *it, const struct json *j,
-    bool eightbit)
-{
-	static const char *const names[][2] = {
-		{ "id", "was" }, { "account", "account" }, { "cap", "cap" },
-		{ "from", "from" }, { "arrived_ms", "arrived" },
-		{ "expires_ms", "expires" }, { "attempts", "attempts" },
-		{ "warned", "warned" }, { "hold", "hold" }, { "route", "route" },
-		{ "envid", "envid" }, { "ret", "ret" }, { "utf8", "utf8" },
-		{ "require_tls", "require-tls" },
-		{ "hold_until_ms", "hold-until" }, { "by", "by" },
-		{ "by_ms", "by-ms" }, { "priority", "priority" },
-	};
-	char former[MARK_ID_LEN + 1];
-	size_t i;
-
-	for (i = 0; i < nitems(names); i++)
-		member(to, j, names[i][0], names[i][1]);
-	add(to, "as", it->id);
-	mark_former(it, former);
-	if (*former != '\0')
-		add(to, "doubted", former);
-	add(to, "8bit", eightbit ? "1" : "0");
-	recipients(to, json_member(j, "recipients"));
-}
-
-/* What is misspelt must not be taken for what is not there. */
-static const char *
-stranger(const struct json *j, const char *words)
-{
-	const struct json *m;
-	size_t n;
-	const char *w;
-
-	if (j->kind != JSON_OBJECT)
-		return NULL;
-	for (m = j->child; m != NULL; m = m->next) {
-		n = strlen(m->key);
-		for (w = words; *w != '\0'; w += strcspn(w, " "), w += *w == ' ')
-			if (strcspn(w, " ") == n && strncmp(w, m->key, n) == 0)
-				break;
-		if (*w == '\0')
-			return m->key;
-	}
-	return NULL;
-}
-
-/* What stands in the file that an export does not write there; or NULL. */
-static const char *
-any_stranger(const struct json *j)
-{
-	static const char envelope_words[] = "id account cap from arrived_ms "
-	    "expires_ms attempts warned hold route envid ret 8bit utf8 require_tls "
-	    "hold_until_ms by priority by_ms size recipients";
-	const struct json *r = json_member(j, "recipients");
-	const char *key = stranger(j, envelope_words);
-
-	if (r != NULL && r->kind == JSON_ARRAY)
-		for (r = r->child; r != NULL && key == NULL; r = r->next)
-			key = stranger(r, "to pending notify orcpt");
-	return key;
-}
-
-static bool
-is_word(const struct json *j)
-{
-	return j != NULL && j->kind == JSON_STRING && *j->text != '\0';
-}
-
-/*
- * What it must have and lacks; or NULL. A return path that somebody forgot must
- * not be taken for the null one: reports would go nowhere.
- */
-static const char *
-lacks(const struct json *j)
-{
-	const struct json *from = json_member(j, "from");
-	const struct json *r = json_member(j, "recipients");
-
-	if (from == NULL)
-		return "there is no \"from\": give the address that reports go "
-		    "to, or \"\" where none are to be sent";
-	if (from->kind != JSON_STRING && from->kind != JSON_NULL)
-		return "\"from\" is no address in quotes";
-	if (r == NULL)
-		return "there is no \"recipients\": give a list, as "
-		    "[{\"to\": \"bob@example.net\"}]";
-	if (r->kind == JSON_ARRAY)
-		for (r = r->child; r != NULL; r = r->next)
-			if (!is_word(json_member(r, "to")))
-				return "one of \"recipients\" is not written "
-				    "as {\"to\": \"bob@example.net\"}";
-	return NULL;
-}
-
 /* file: what it is called while it is under way. */
 static struct json *
 read_json(struct import *im, const char *file, const char *name)
 {
 	struct json *j = NULL;
 	int fd = open_file(im, file, name, JSON_MAX);
-	const char *key = NULL, *why = NULL;
+	const char *why;
 	char *text;
 	size_t len = 0, at;
 	ssize_t n = -1;
@@ -342,12 +190,8 @@ read_json(struct import *im, const char *file, const char *name)
 		j = json_parse(text, len, &at);
 		if (j == NULL)
 			complain(0, "%s: no JSON from byte %zu on", name, at);
-		else if ((key = any_stranger(j)) != NULL)
-			complain(0, "%s: nothing is known of \"%s\": write it "
-			    "as an export does, or take it out", name, key);
-		else if ((why = lacks(j)) != NULL)
+		else if ((why = import_envelope_wrong(j)) != NULL) {
 			complain(0, "%s: %s", name, why);
-		if (key != NULL || why != NULL) {
 			json_free(j);
 			j = NULL;
 		}
@@ -429,10 +273,16 @@ static bool
 send_one(struct import *im, size_t i, const struct json *j, int fd,
     bool eightbit)
 {
-	struct args args = { .n = 0 };
+	struct envelope_args args = { .n = 0 };
+	char former[MARK_ID_LEN + 1];
 	bool sent = false;
 
-	envelope(&args, &im->items[i], j, eightbit);
+	import_envelope_args(&args, j);
+	import_envelope_add(&args, "as", im->items[i].id);
+	mark_former(&im->items[i], former);
+	if (*former != '\0')
+		import_envelope_add(&args, "doubted", former);
+	import_envelope_add(&args, "8bit", eightbit ? "1" : "0");
 	if (args.full)
 		complain(0, "%s" MARK_SUFFIX ": too many recipients",
 		    im->items[i].stem);
@@ -440,7 +290,7 @@ send_one(struct import *im, size_t i, const struct json *j, int fd,
 		sent = talk_ask(&im->ask->talk, &(struct talk_request){
 		    .id = i + 1, .words = im->ask->verb->words,
 		    .args = args.v, .nargs = args.n, .fd = fd }) == CTL_OK;
-	args_clear(&args);
+	import_envelope_clear(&args);
 	return sent;
 }
 
@@ -637,8 +487,10 @@ tell(const struct import *im, const char *path)
 	if (im->ask->json) {
 		fputs("{\"done\":", stdout);
 		json_put(stdout, buf_str(&text), text.len);
-		printf(",\"imported\":%llu,\"known\":%llu,\"held\":%llu,"
-		    "\"failed\":%llu}\n", (unsigned long long)im->done,
+		printf(",\"imported\":%llu,\"imported_before\":%llu,"
+		    "\"known\":%llu,\"held\":%llu,\"failed\":%llu}\n",
+		    (unsigned long long)im->done,
+		    (unsigned long long)im->before,
 		    (unsigned long long)im->known,
 		    (unsigned long long)im->doubted,
 		    (unsigned long long)im->failed);

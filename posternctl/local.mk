@@ -5,7 +5,8 @@ noinst_LIBRARIES += %D%/libposternctl.a
 %C%_libposternctl_a_SOURCES = \
 	%D%/ask.c %D%/ask.h \
 	%D%/backup.c %D%/export.c \
-	%D%/import.c %D%/import_marks.c %D%/import_marks.h \
+	%D%/import.c %D%/import_envelope.c %D%/import_envelope.h \
+	%D%/import_marks.c %D%/import_marks.h \
 	%D%/json.c %D%/json.h \
 	%D%/certificate.c \
 	%D%/password.c %D%/password.h \

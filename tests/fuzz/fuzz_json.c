@@ -1,7 +1,10 @@
-/* JSON from an admin's folder: strings come back as they were written. */
+/*
+ * JSON from an admin's folder: strings come back as they were written, and an
+ * envelope with nothing wrong is told to the queue as far as there is place.
+ */
 #include "lib/prelude.h"
 
-#include "posternctl/json.h"
+#include "posternctl/import_envelope.h"
 #include "tests/fuzz/fuzz.h"
 
 static void
@@ -32,12 +35,18 @@ walk(const struct json *j)
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
+	struct envelope_args args = { .n = 0 };
 	struct json *j;
 	size_t at;
 
 	j = json_parse((const char *)p, n, &at);
 	MUST(at <= n && (j == NULL || at == n));
 	walk(j);
+	if (j != NULL && import_envelope_wrong(j) == NULL) {
+		import_envelope_args(&args, j);
+		MUST(args.n <= CTL_ARGS_MAX);
+		import_envelope_clear(&args);
+	}
 	json_free(j);
 	return 0;
 }

@@ -498,7 +498,8 @@ def test_long_list(p, sink):
                             "%s/%s-%d%s" % (folder, n, i, suffix))
         tap.equal(p.rows("queue", "import", folder),
                   [{"done": "4040 imported from %s." % folder,
-                    "imported": 4040, "known": 0, "held": 0, "failed": 0}],
+                    "imported": 4040, "imported_before": 0, "known": 0,
+                    "held": 0, "failed": 0}],
                   "four thousand more")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

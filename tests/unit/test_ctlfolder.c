@@ -1,4 +1,4 @@
-/* What lies in the folder of backups, and in the files of an import, is not ours alone. */
+/* What lies in the folder of backups is not ours alone. */
 #include "lib/prelude.h"
 
 #include <sys/stat.h>
@@ -19,10 +19,6 @@ static int link_beside(const char *from, const char *to);
 #undef link
 #undef ask_file
 #undef SUFFIX
-
-/* Both have these. */
-#define on_signal	on_import_signal
-#include "posternctl/import.c"
 
 static char dir[] = "/tmp/postern-part-XXXXXX";
 
@@ -101,38 +97,6 @@ test_left(void)
 	}
 }
 
-/* Who is misspelt must not be left out: nobody would hear of it. */
-static void
-test_recipients(void)
-{
-	static const struct {
-		const char *list;
-		bool sound;
-	} cases[] = {
-		{ "[{\"to\":\"a@example.net\"}]", true },
-		{ "[{\"to\":\"a@example.net\",\"pending\":false}]", true },
-		{ "[]", true },			/* the queue refuses it */
-		{ "[{\"to\":\"a@example.net\"},\"b@example.net\"]", false },
-		{ "[{\"to\":\"a@example.net\"},{\"to\":\"\"}]", false },
-		{ "[{\"to\":\"a@example.net\"},{\"to\":null}]", false },
-		{ "[{\"to\":\"a@example.net\"},{\"to\":[\"b@x\"]}]", false },
-		{ "[{\"to\":\"a@example.net\"},[\"b@example.net\"]]", false },
-	};
-	char *text;
-	struct json *j;
-	size_t i, at;
-
-	for (i = 0; i < nitems(cases); i++) {
-		text = xasprintf("{\"from\":\"\",\"recipients\":%s}",
-		    cases[i].list);
-		j = json_parse(text, strlen(text), &at);
-		ok(j != NULL && (lacks(j) == NULL) == cases[i].sound, "%s",
-		    cases[i].list);
-		json_free(j);
-		free(text);
-	}
-}
-
 int
 main(void)
 {
@@ -140,7 +104,6 @@ main(void)
 		fatal("mkdtemp");
 	test_done_beside();
 	test_left();
-	test_recipients();
 	rmdir(dir);
 	return tap_done();
 }
