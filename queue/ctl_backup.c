@@ -206,26 +206,40 @@ one(struct asked *a, const struct store_msg *m, const uint8_t *p, size_t n,
 		ctl_bodies_on(a);
 }
 
+/* Why it is worth nothing, in a static buffer, or NULL. */
+static const char *
+failure(const struct asked *a)
+{
+	const struct backup *b = a->own;
+	static char text[128];
+
+	if (b->error != 0)
+		snprintf(text, sizeof(text), "cannot be written: %s",
+		    strerrordesc_np(b->error));
+	else if (!b->last)
+		snprintf(text, sizeof(text), "was given up, as %s", b->no_room ?
+		    "it would have filled the disk that the queue itself needs" :
+		    "nobody waits for it any more");
+	return b->error != 0 || !b->last ? text : NULL;
+}
+
 static void
 finish(struct asked *a)
 {
 	struct backup *b = a->own;
+	const char *why = failure(a);
 	char n[NUM_TEXT_LEN], size[NUM_TEXT_LEN];
 
 	log_info("backup=%s messages=%llu unreadable=%llu bytes=%llu "
-	    "after_ms=%llu", b->last && b->error == 0 ? "done" : "failed",
+	    "after_ms=%llu%s%s%s", why == NULL ? "done" : "failed",
 	    (unsigned long long)b->messages,
 	    (unsigned long long)b->bodies.unreadable,
 	    (unsigned long long)b->written,
-	    (unsigned long long)(ev_now_ms() - b->began_ms));
-	if (b->error != 0) {
-		asked_end(a, CTL_FAILED, "the backup cannot be written: %s",
-		    strerrordesc_np(b->error));
-		return;
-	}
-	if (!b->last) {
-		asked_end(a, CTL_FAILED, "the backup was given up, as it would "
-		    "have filled the disk that the queue itself needs");
+	    (unsigned long long)(ev_now_ms() - b->began_ms),
+	    why == NULL ? "" : " why=\"it ", why == NULL ? "" : why,
+	    why == NULL ? "" : "\"");
+	if (why != NULL) {
+		asked_end(a, CTL_FAILED, "the backup %s", why);
 		return;
 	}
 	child_ctl_row(a->id, 3);

@@ -154,7 +154,8 @@ def test_killed(p, folder):
     at = len(p.log())
     maker.kill()
     maker.communicate()
-    tap.ok(p.logged("backup=failed", at), "without an asker it ends")
+    tap.ok(p.logged('why="it was given up, as nobody waits for it any more"',
+                    at), "without an asker it ends")
     left = parts(folder)
     tap.equal(len(left), 1, "and leaves what was written")
     os.utime(os.path.join(folder, left[0]), (0, 0))
