@@ -171,11 +171,19 @@ bulk_end(struct asked *a, const char *done)
 }
 
 static void
-obeyed(struct asked *a)
+durable_cb(void *arg)
 {
+	struct asked *a = arg;
 	const struct bulk *b = a->own;
 
 	bulk_end(a, words[b->order.kind].done);
+}
+
+/* What is answered is so after a crash, too. */
+static void
+obeyed(struct asked *a)
+{
+	store_sync(a->q->store, durable_cb, a);
 }
 
 static bool

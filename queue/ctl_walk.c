@@ -43,6 +43,16 @@ is_there(const struct asked *a, uint64_t id)
 	    (!lm->removing || a->all_there));
 }
 
+/* In a thread's hands for a moment: to be stored, or its body to be read. */
+static bool
+in_passing(const struct asked *a, uint64_t id)
+{
+	const struct live_msg *lm = live_find(a->q->live, id);
+
+	return lm != NULL && (lm->state == LIVE_STORING ||
+	    lm->state == LIVE_SETTLING);
+}
+
 /*
  * False: it is to come again. What is ordered is answered as done, so on a full
  * disk no more is ordered than can be written down.
@@ -56,6 +66,8 @@ visit(struct asked *a, const struct store_msg *m)
 	}
 	if (!filter_fits(&a->filter, a->q, m))
 		return true;
+	if (a->changes && in_passing(a, m->id))
+		return false;
 	if (a->changes && !reserve_may_write(a->q, change_bytes(a, m))) {
 		a->disk_full = a->enough = a->stalled++ == STALLED_MAX;
 		return false;

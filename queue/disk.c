@@ -318,8 +318,8 @@ disk_written(struct task_list *list, void *arg)
 	struct disk *d = arg;
 	struct journal_op *first = (struct journal_op *)STAILQ_FIRST(list);
 
-	/* A barrier comes alone; the checkpoint behind it can go on. */
-	if (first->barrier)
+	/* A barrier comes alone; the checkpoint behind it, if any, can go on. */
+	if (first->barrier && first->task.work != NULL)
 		task_crew_give(d->index_crew, &first->task);
 	else
 		task_home_post(d->home, list);
@@ -584,4 +584,37 @@ disk_remove(struct store *s, const struct store_msg *m,
 	record_put(&b, &(struct record){ .type = REC_DEL, .id = m->id });
 	op_bounces(op, &b, bounces);
 	op_give(op, &b);
+}
+
+/* A barrier: nothing is written for it. */
+struct sync {
+	struct journal_op j;		/* first */
+	struct disk *d;
+	struct journal_place at;	/* of no use to us */
+	store_done *done;
+	void	*arg;
+};
+
+static void
+sync_done(struct task *t)
+{
+	struct sync *s = (struct sync *)t;
+
+	if (!s->d->closing)
+		s->done(s->arg);
+	free(s);
+}
+
+void
+disk_sync(struct store *st, store_done *done, void *arg)
+{
+	struct sync *s = xcalloc(1, sizeof(*s));
+
+	s->j.task.done = sync_done;
+	s->j.barrier = true;
+	s->j.at = &s->at;
+	s->d = (struct disk *)st;
+	s->done = done;
+	s->arg = arg;
+	journal_add(s->d->journal, &s->j);
 }

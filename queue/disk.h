@@ -163,6 +163,7 @@ void	 disk_update(struct store *, const struct store_msg *,
 	    const struct store_bounces *, store_done *, void *arg);
 void	 disk_remove(struct store *, const struct store_msg *,
 	    const struct store_bounces *, store_done *, void *arg);
+void	 disk_sync(struct store *, store_done *, void *arg);
 int	 disk_spool_open(struct store *);
 int	 disk_spool_lend(struct store *, int fd, int *writer);
 int	 disk_spool_held(struct store *, int fd);

@@ -588,7 +588,7 @@ const struct store_backend disk_backend = {
 	disk_close, disk_new_id, disk_ids_beyond, disk_has_room, disk_room,
 	disk_spare, disk_count, disk_unsettled, disk_identity,
 	disk_removed, disk_leaving,
-	disk_accept, disk_update, disk_remove,
+	disk_accept, disk_update, disk_remove, disk_sync,
 	disk_spool_open, disk_spool_lend, disk_spool_held, disk_spool_empty,
 	disk_spool_close,
 	disk_due, disk_list, disk_load, disk_body, disk_usage,

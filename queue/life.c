@@ -7,6 +7,7 @@
 #include "queue/life_round.h"
 #include "queue/life_step.h"
 #include "queue/life_times.h"
+#include "queue/reserve.h"
 
 /* --- birth ------------------------------------------------------------------------ */
 
@@ -73,27 +74,18 @@ life_restore(struct queue *q, struct store_msg *m, const uint8_t *body,
 	return lm;
 }
 
-/* On disk it is as it was given: what was ordered since is written only now. */
 void
 life_stored(struct live_msg *lm)
 {
 	life_count(lm->q);
 	live_set_state(lm, LIVE_TRYING);
-	if (lm->removing)
-		life_remove(lm);
-	else if (lm->m.hold != HOLD_NONE && lm->ordered)
-		life_park(lm);
-	else if (lm->m.hold != HOLD_NONE) {
+	if (lm->m.hold != HOLD_NONE) {
 		live_set_state(lm, LIVE_RESTING);
 		live_forget(lm);
-	} else {
-		if (lm->ordered)
-			life_write(lm, NULL);
-		if (lm->m.due_ms > clock_due_ms())
-			life_await_release(lm);
-		else
-			life_release(lm);
-	}
+	} else if (lm->m.due_ms > clock_due_ms())
+		life_await_release(lm);
+	else
+		life_release(lm);
 }
 
 void
@@ -170,6 +162,30 @@ life_due_cb(void *arg)
 		if (lm->njobs == 0)
 			life_round_over(lm);
 	}
+}
+
+/* --- a stop in order ----------------------------------------------------------------- */
+
+/* What was delivered has room; other words do not take that. */
+static bool
+is_unwritten(const struct live_msg *lm)
+{
+	if (lm->state != LIVE_SETTLING && (lm->state != LIVE_TRYING ||
+	    life_untouched(lm)))
+		return false;
+	return lm->reserved > 0 || reserve_may_write(lm->q,
+	    store_msg_bytes(&lm->m));
+}
+
+void
+life_stop(struct queue *q)
+{
+	struct table_node *n;
+
+	for (n = table_next(&q->live->msgs, NULL); n != NULL;
+	    n = table_next(&q->live->msgs, n))
+		if (is_unwritten((struct live_msg *)n))
+			life_write((struct live_msg *)n, NULL);
 }
 
 /* --- what may leave memory -------------------------------------------------------- */

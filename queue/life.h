@@ -75,6 +75,11 @@ void	 life_resume(struct queue *, const struct store_msg *);
 void	 life_settled(struct queue *, const uint64_t *ids, size_t n);
 /* Whether feed will bring it back in time, and memory is better used else. */
 bool	 life_may_forget(const struct live_msg *);
+/*
+ * Before the store is closed in order: what rounds have said so far is written
+ * down, such as what was delivered and waits for its second, or its report.
+ */
+void	 life_stop(struct queue *);
 
 /* For live_new(). */
 void	 life_stored_cb(void *);

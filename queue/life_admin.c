@@ -48,15 +48,11 @@ soon(const struct live_msg *lm)
 	return lm->nsent > 0 ? LIFE_SOON : LIFE_DONE;
 }
 
-/*
- * ... and whoever ordered it has been answered: it is so after a crash, too. What
- * the store has in hand is written when that is back.
- */
+/* ... and whoever ordered it is answered: it is so after a crash, too. */
 static enum life_did
 write_down(struct live_msg *lm)
 {
-	if (lm->state == LIVE_TRYING)
-		life_write_progress(lm);
+	life_write_progress(lm);
 	return soon(lm);
 }
 
@@ -122,9 +118,12 @@ release(struct live_msg *lm, const struct life_order *o)
 		lm->m.env.hold_until_ms = 0;
 	lm->m.hold = HOLD_NONE;
 	life_note(lm, "released by %s", o->by);
-	if (lm->state != LIVE_RESTING)
-		return LIFE_DONE;
-	return go_now(lm, false);
+	if (lm->state == LIVE_RESTING)
+		return go_now(lm, false);
+	/* It is at a next hop, and on hold on disk. */
+	lm->again = true;
+	life_write_progress(lm);
+	return LIFE_DONE;
 }
 
 static void
@@ -169,6 +168,7 @@ redirect(struct live_msg *lm, const struct life_order *o)
 	/* What it waited for was the other route. */
 	lm->early_ms = 0;
 	lm->m.due_ms = clock_due_ms();
+	lm->again = true;
 	if (lm->state == LIVE_TRYING)
 		life_cancel_waiting(lm);
 	if (life_in_hand(lm))
@@ -183,7 +183,22 @@ redirect(struct live_msg *lm, const struct life_order *o)
 	return LIFE_DONE;
 }
 
-/* Should we die before what has it in hand has done, it is on hold. */
+/*
+ * Should we die before what has it in hand has done, it is on hold. On a full
+ * disk that takes the room which was kept for what next hops say of it.
+ */
+static void
+hold_meanwhile(struct live_msg *lm, const struct life_order *o)
+{
+	struct live_job *j;
+
+	TAILQ_FOREACH(j, &lm->jobs, link)
+		reserve_hold(lm->q, &j->reserved, STORE_LEAST_BYTES);
+	lm->m.hold = HOLD_ADMIN;
+	life_note(lm, "held by %s, to be removed", o->by);
+	life_write_progress(lm);
+}
+
 static enum life_did
 remove_it(struct live_msg *lm, const struct life_order *o)
 {
@@ -194,12 +209,8 @@ remove_it(struct live_msg *lm, const struct life_order *o)
 		life_ungather(lm);
 	if (lm->state == LIVE_TRYING)
 		life_cancel_waiting(lm);
-	if (lm->njobs > 0 && reserve_may_write(lm->q,
-	    store_msg_bytes(&lm->m))) {
-		lm->m.hold = HOLD_ADMIN;
-		life_note(lm, "held by %s, to be removed", o->by);
-		write_down(lm);
-	}
+	if (lm->njobs > 0)
+		hold_meanwhile(lm, o);
 	life_remove(lm);
 	return did;
 }
@@ -251,7 +262,6 @@ life_obey(struct queue *q, const struct store_msg *m,
 		unblock(lm);
 	if (did != LIFE_DONE)
 		return did;
-	lm->ordered |= lm->state == LIVE_STORING;
 	log_order(lm, o);
 	return orders[o->kind].obey(lm, o);
 }

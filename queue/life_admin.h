@@ -40,8 +40,8 @@ enum life_did life_would(const struct queue *, const struct store_msg *,
 	    const struct life_order *);
 /*
  * Obeys, for a message that the store has just named (borrowed) and that is
- * there: it has not left, and is not being removed. What is answered is so
- * after a crash, too.
+ * there: it has not left, is not being removed, and neither STORING nor
+ * SETTLING. With the next store_sync() it is so after a crash, too.
  */
 enum life_did life_obey(struct queue *, const struct store_msg *,
 	    const struct life_order *);

@@ -253,6 +253,7 @@ keep(struct sheaf *s, struct live_msg *lm, const uint8_t *original, size_t len)
 	if (s->n == LIFE_DIGEST_FULL)
 		ev_timer_set(&s->timer, 0);
 	lm->m.due_ms = clock_due_ms() + LIFE_DIGEST_MS;
+	lm->m.hold = HOLD_NONE;		/* there is nothing more to hold */
 	live_set_state(lm, LIVE_GATHERED);
 	live_drop_body(lm);
 	life_write_progress(lm);

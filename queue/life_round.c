@@ -209,6 +209,8 @@ set_due(struct live_msg *lm)
 		in_ms = lm->early_ms - due;
 	if (lm->not_before_ms != UINT64_MAX && lm->not_before_ms > now + in_ms)
 		in_ms = lm->not_before_ms - now;
+	if (lm->again)
+		in_ms = 0;
 	in_ms = not_past(in_ms, wall, lm->m.expires_ms);
 	in_ms = not_past(in_ms, wall, life_warning_at(lm));
 	in_ms = not_past(in_ms, wall, lm->m.env.by_ms);

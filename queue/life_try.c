@@ -141,6 +141,7 @@ life_try(struct live_msg *lm, bool force)
 	live_set_state(lm, LIVE_TRYING);
 	memset(lm->words, WORD_NONE, lm->m.env.nrcpts);
 	lm->losses = 0;
+	lm->again = false;
 	lm->not_before_ms = UINT64_MAX;
 	if (life_by_over(lm)) {
 		life_round_over(lm);
@@ -256,6 +257,14 @@ job_end(struct live_job *j)
 		progress(lm);
 }
 
+/* Not if it is to go no more, or not so. */
+static bool
+may_go_on(const struct live_msg *lm)
+{
+	return !lm->removing && !lm->again && lm->m.hold == HOLD_NONE &&
+	    !life_by_over(lm);
+}
+
 /*
  * RFC 5321 4.5.3.1.10: a next hop that takes some recipients and has too many
  * with the others gets those at once in a transaction of their own. It took at
@@ -268,7 +277,7 @@ too_many_at_once(struct live_job *j)
 	const struct store_rcpt *r;
 	size_t k, left = 0;
 
-	if (lm->removing || !job_delivered(j) || life_by_over(lm))
+	if (!may_go_on(lm) || !job_delivered(j))
 		return false;
 	for (k = 0; k < j->n; k++) {
 		r = &lm->m.rcpts[j->rcpts[k]];
@@ -293,8 +302,7 @@ try_again(struct live_job *j)
 	struct live_msg *lm = j->msg;
 	bool delivered = job_delivered(j);
 
-	if (lm->removing || lm->losses >= LOSSES_MAX || life_by_over(lm) ||
-	    !only_wordless(j))
+	if (!may_go_on(lm) || lm->losses >= LOSSES_MAX || !only_wordless(j))
 		return false;
 	if (delivered)
 		progress(lm);

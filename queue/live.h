@@ -76,8 +76,8 @@ struct live_msg {
 	struct fair_load load;		/* what it takes while its jobs run */
 	bool	 indexed;		/* the store could name it again */
 	struct live_share *share[LIVE_BYS]; /* while indexed, or NULL */
-	bool	 removing;		/* the admin wants it gone */
-	bool	 ordered;		/* he changed it while it was LIVE_STORING */
+	bool	 removing;		/* an admin wants it gone */
+	bool	 again;			/* ... tried anew when this round is over */
 	bool	 warn;			/* this round's report warns of delay */
 	bool	 late;			/* ... says that its by-time is over */
 	uint32_t tells;			/* reports that there is room for */

@@ -4,6 +4,7 @@
 #include "lib/xalloc.h"
 #include "queue/ctl.h"
 #include "queue/dispatch.h"
+#include "queue/life.h"
 #include "queue/program.h"
 #include "queue/rooms.h"
 #include "queue/submit.h"
@@ -114,6 +115,7 @@ stop_cb(void *arg)
 	if (dispatch_sent(q->dispatch) > 0)
 		log_warnx("stop attempts=%zu still under way; they are made "
 		    "again at the next start", dispatch_sent(q->dispatch));
+	life_stop(q);
 	queue_close(q);
 	child_exit();
 }

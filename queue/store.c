@@ -305,6 +305,12 @@ store_remove(struct store *s, const struct store_msg *m,
 	s->backend->remove(s, m, bounces, done, arg);
 }
 
+void
+store_sync(struct store *s, store_done *done, void *arg)
+{
+	s->backend->sync(s, done, arg);
+}
+
 int
 store_spool_open(struct store *s)
 {

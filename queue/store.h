@@ -235,6 +235,11 @@ void	 store_update(struct store *, const struct store_msg *,
 	    const struct store_bounces *, store_done *, void *arg);
 void	 store_remove(struct store *, const struct store_msg *,
 	    const struct store_bounces *, store_done *, void *arg);
+/*
+ * done runs once all that these have changed so far is durable; an accept of a
+ * large body may not be.
+ */
+void	 store_sync(struct store *, store_done *, void *arg);
 
 /*
  * A file for a large body, CLOEXEC; -1 with errno. It ends with

@@ -302,6 +302,18 @@ mem_remove(struct store *st, const struct store_msg *m,
 	later(s, answer_done, m->id, (void *)done, arg);
 }
 
+static void
+answer_sync(struct store *st, struct call *c)
+{
+	((store_done *)c->cb)(c->arg);
+}
+
+static void
+mem_sync(struct store *st, store_done *done, void *arg)
+{
+	later(memory(st), answer_sync, 0, (void *)done, arg);
+}
+
 /* --- reading ------------------------------------------------------------------------------ */
 
 static int
@@ -613,7 +625,7 @@ static const struct store_backend backend = {
 	mem_close, mem_new_id, mem_ids_beyond, mem_has_room, mem_room,
 	mem_spare, mem_count,
 	mem_unsettled, mem_identity, mem_removed, mem_leaving,
-	mem_accept, mem_update, mem_remove,
+	mem_accept, mem_update, mem_remove, mem_sync,
 	mem_spool_open, mem_spool_lend, mem_spool_held, mem_spool_empty,
 	mem_spool_close,
 	mem_due, mem_list, mem_load,

@@ -25,6 +25,7 @@ struct store_backend {		/* as the calls of store.h */
 		    const struct store_bounces *, store_done *, void *arg);
 	void	(*remove)(struct store *, const struct store_msg *,
 		    const struct store_bounces *, store_done *, void *arg);
+	void	(*sync)(struct store *, store_done *, void *arg);
 	int	(*spool_open)(struct store *);
 	int	(*spool_lend)(struct store *, int fd, int *writer);
 	int	(*spool_held)(struct store *, int fd);

@@ -18,7 +18,7 @@ UNIT_TESTS += %D%/test_backup %D%/test_restore %D%/test_feed %D%/test_reports %D
 %C%_test_life_LDADD = $(LIBQUEUE)
 %C%_test_reports_SOURCES = %D%/test_reports.c %D%/queue_world.h
 %C%_test_reports_LDADD = $(LIBQUEUE)
-%C%_test_reports_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_update
+%C%_test_reports_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_update,--wrap=store_body
 %C%_test_deliverby_SOURCES = %D%/test_deliverby.c %D%/queue_world.h
 %C%_test_deliverby_LDADD = $(LIBQUEUE)
 %C%_test_notify_SOURCES = %D%/test_notify.c %D%/queue_world.h

@@ -368,6 +368,109 @@ test_hold_crash(void)
 	world_conf.routes.n = 1;
 }
 
+/* What is taken back at a next hop is so after a crash, too. */
+static void
+test_release_crash(void)
+{
+	char id[STORE_ID_LEN + 1];
+	struct world_job j;
+
+	submit(A, "x@example.net", id);
+	ok(world_job(&relay, &j), "a message at a relay");
+	ask("queue hold %s", id);
+	ask("queue release %s", id);
+	is_str(said.end, "1 message released.", "held, then released");
+	free(j.body);
+	world_crash(&smtpd, &relay);
+	ok(world_job(&relay, &j) && strcmp(j.id, id) == 0,
+	    "it is tried after a crash");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(store_count(world.store), 0, "nothing is left");
+}
+
+/* Nor does a relay that dies, or has no answer, make it go again. */
+static void
+test_hold_death(void)
+{
+	static const char *const orders[] = { "hold", "redirect detour" };
+	char id[STORE_ID_LEN + 1];
+	struct world_job j;
+	size_t i;
+
+	world_routes[1].name = (char *)"detour";
+	world_conf.routes.n = 2;
+	for (i = 0; i < nitems(orders); i++) {
+		submit(A, "x@example.net", id);
+		ok(world_job(&relay, &j), "a message at a relay");
+		ask("queue %s %s", orders[i], id);
+		free(j.body);
+		world_disconnect(&relay);
+		world_connect(&relay, ROLE_RELAY, 0);
+		world_turn(20);
+		if (i == 0) {
+			ok(!world_job(&relay, &j), "held: its relay dies, and "
+			    "it is not tried again");
+			ask("queue list state=held");
+			ok(said.rows == 1 && strstr(said.all, "held by admin;")
+			    != NULL, "it is on hold: %s", said.all);
+			ask("queue release %s", id);
+		}
+		ok(world_job(&relay, &j) && strcmp(j.id, id) == 0, "it goes");
+		is_str(j.route, i == 0 ? "up" : "detour", "by its route");
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	}
+	is_int(store_count(world.store), 0, "nothing is left");
+	world_conf.routes.n = 1;
+}
+
+/* On a full disk there is the room that was kept for the next hop's word. */
+static void
+test_remove_full(void)
+{
+	char id[STORE_ID_LEN + 1];
+	struct world_job j;
+
+	submit(A, "x@example.net", id);
+	ok(world_job(&relay, &j), "a message at a relay");
+	store_memory_set_room(world_store, world.reserved + STORE_LEAST_BYTES);
+	ask("queue remove %s", id);
+	ok(said.code == CTL_OK, "removed on a full disk: %s", said.end);
+	ok(world.reserved <= STORE_LEAST_BYTES, "it takes no more than that");
+	store_memory_set_room(world_store, UINT64_MAX);
+	free(j.body);
+	world_crash(&smtpd, &relay);
+	ok(!world_job(&relay, &j), "it does not go after a crash");
+	ask("queue remove %s", id);
+	is_int(store_count(world.store), 0, "nothing is left");
+}
+
+/* A stop in order: what was delivered and waits for its second is written down. */
+static void
+test_stop(void)
+{
+	char many[40 * 24] = "", id[STORE_ID_LEN + 1];
+	struct world_job j;
+	uint32_t i, taken = 0;
+
+	for (i = 0; i < 40; i++)
+		snprintf(many + strlen(many), sizeof(many) - strlen(many),
+		    "%sr%u@h%u.example", i == 0 ? "" : " ", i, i);
+	world_routes[0].by_domain = true;
+	world_routes[0].connections = 1;
+	submit(A, many, id);
+	for (; taken < 3 && world_job(&relay, &j); taken++)
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(taken, 3, "three of forty are delivered");
+	life_stop(&world);
+	world_crash(&smtpd, &relay);
+	for (; world_job(&relay, &j); taken++)
+		world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(taken, 40, "the others go, each once");
+	is_int(store_count(world.store), 0, "and all is delivered");
+	world_routes[0].by_domain = false;
+	world_routes[0].connections = 4;
+}
+
 /* What a route's budget keeps back says so, until it was tried. */
 static void
 test_paced(void)
@@ -443,6 +546,10 @@ test_redirect(void)
 	ask("queue redirect detour %s", id);
 	ok(strstr(said.end, "at a next hop right now") != NULL, "under way");
 	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	ok(world_job(&relay, &j) && strcmp(j.route, "detour") == 0,
+	    "and by the other at once, when this one does not take it");
+	world_answer(&relay, &j, OUTCOME_DEFERRED, "4.0.0", "later");
+	ok(!world_job(&relay, &j), "once");
 	world_conf.routes.n = 1;
 	ask("queue show %s", id);
 	ok(strstr(said.all, "route=detour;instead=up;") != NULL, "a route that is gone is said to be");
@@ -1321,6 +1428,10 @@ main(void)
 	test_show();
 	test_hold();
 	test_hold_crash();
+	test_release_crash();
+	test_hold_death();
+	test_remove_full();
+	test_stop();
 	test_early_order();
 	test_in_line();
 	test_paced();

@@ -43,6 +43,18 @@ __wrap_store_update(struct store *s, const struct store_msg *m,
 	__real_store_update(s, m, b, done, arg);
 }
 
+static bool no_body;		/* the disk is slow with them */
+
+void	 __real_store_body(struct store *, uint64_t, store_body_cb *, void *);
+void	 __wrap_store_body(struct store *, uint64_t, store_body_cb *, void *);
+
+void
+__wrap_store_body(struct store *s, uint64_t id, store_body_cb *cb, void *arg)
+{
+	if (!no_body)
+		__real_store_body(s, id, cb, arg);
+}
+
 static void
 submit(const char *rcpts, uint8_t notify, const char *envid)
 {
@@ -640,6 +652,58 @@ test_digest_orders(void)
 	free(last);
 }
 
+/* One that is held at its next hop, and fails there, is not held any more. */
+static void
+test_digest_held(void)
+{
+	static const struct life_order hold = { LIFE_HOLD, HOLD_ADMIN, "",
+	    "admin" };
+	struct live_msg *lm;
+	struct world_job j;
+	char *last = NULL;
+	int i, failures = 0;
+
+	world_step(2 * HOUR);
+	for (i = 0; i < LIFE_SINGLE_REPORTS; i++)
+		submit("bob@example.net", 0, NULL);
+	is_int(refuse_all(&last, &failures), LIFE_SINGLE_REPORTS, "the first");
+	submit("bob@example.net", 0, NULL);
+	ok(world_job(&relay, &j), "at its next hop");
+	lm = live_find(world.live, store_id_parse(j.id));
+	is_int(life_obey(&world, &lm->m, &hold), LIFE_SOON, "it is held");
+	world_answer(&relay, &j, OUTCOME_FAILED, "5.1.1", "550 no");
+	is_int(lm->state, LIVE_GATHERED, "and fails");
+	world_crash(&smtpd, &relay);
+	world_step(LIFE_DIGEST_MS + 1000);
+	failures = 0;
+	refuse_all(&last, &failures);
+	is_int(failures, 1, "its sender hears of it, behind a crash too");
+	is_int(world_queued(), 0, "nothing is left");
+	free(last);
+}
+
+/* A stop in order, while the body of what is to be reported is read. */
+static void
+test_stop(void)
+{
+	struct world_job j;
+
+	submit("x@example.net y@example.net", 0, NULL);
+	ok(world_job(&relay, &j), "to two");
+	no_body = true;
+	world_say(&relay, &j, 0, OUTCOME_DELIVERED, "2.0.0", "ok");
+	world_say(&relay, &j, 1, OUTCOME_FAILED, "5.1.1", "550 no");
+	world_end(&relay, &j, true);
+	is_int(settling(), 1, "one took it, of the other its sender will hear");
+	life_stop(&world);
+	no_body = false;
+	world_crash(&smtpd, &relay);
+	ok(world_job(&relay, &j) && *j.return_path == '\0',
+	    "behind a stop that is all there is to do");
+	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
+	is_int(world_queued(), 0, "nothing is left");
+}
+
 int
 main(void)
 {
@@ -659,6 +723,8 @@ main(void)
 	test_many_delayed();
 	test_digest();
 	test_digest_orders();
+	test_digest_held();
+	test_stop();
 	test_full_blocked();
 	test_full_owed();
 	test_full_large();
