@@ -76,8 +76,9 @@ static const struct verb verbs[] = {
 	    WAY_BULK, BULK },
 	{ "queue retry", MANY, "try them now", 0, -1, VIEW_WORD, WAY_BULK,
 	    BULK },
-	{ "queue flush", "(all of it; for some: queue retry FILTER)",
-	    "try everything now", 0, 0, VIEW_WORD, WAY_BULK, "" },
+	{ "queue flush", "[--dry-run] (all of it; for some: queue retry "
+	    "FILTER)", "try everything now", 0, 0, VIEW_WORD, WAY_BULK,
+	    "dry-run!" },
 	{ "queue redirect", "ROUTE|- " MANY, "send them by another route; - "
 	    "for the configured one", 1, -1, VIEW_WORD, WAY_BULK, BULK },
 	{ "queue remove", MANY, "throw them away; nobody is told", 0, -1,

@@ -283,17 +283,26 @@ ctl_retry(struct asked *a, size_t argc, const char *const *argv)
 void
 ctl_flush(struct asked *a, size_t argc, const char *const *argv)
 {
-	static const char *const all[] = { "all=yes", "counts=yes" };
-	bool counts = argc == 1 && strcmp(argv[0], "counts=yes") == 0;
+	const char *all[] = { "all=yes", NULL, NULL };
+	bool dry = false;
+	size_t i;
 
-	if (argc > 0 && !counts) {
-		asked_end(a, CTL_USAGE, "queue flush is for all; for some: "
-		    "posternctl queue retry FILTER --yes");
-		return;
+	for (i = 0; i < argc; i++) {
+		bool is_dry = strcmp(argv[i], "dry-run=yes") == 0;
+
+		if (i + 1 == nitems(all) ||
+		    (!is_dry && strcmp(argv[i], "counts=yes") != 0)) {
+			asked_end(a, CTL_USAGE, "queue flush is for all; for "
+			    "some: posternctl queue retry FILTER --yes");
+			return;
+		}
+		dry |= is_dry;
+		all[i + 1] = argv[i];
 	}
 	bulk_of(a)->flush = true;
-	sched_unblock(a->q->sched, NULL);
-	order(a, LIFE_RETRY, "", nitems(all) - !counts, all);
+	if (!dry)
+		sched_unblock(a->q->sched, NULL);
+	order(a, LIFE_RETRY, "", argc + 1, all);
 }
 
 void

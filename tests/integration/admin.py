@@ -200,6 +200,10 @@ def test_hold(p, sink):
     r = people(p, "queue", "retry", rows[0]["id"])
     tap.ok(r.returncode == 1 and "on hold" in r.stderr, "not to be tried")
     sink.answer["RCPT"] = None
+    r = people(p, "queue", "flush", "--dry-run")
+    tap.ok(r.returncode == 0 and "1 message would be tried; 2 on hold" in
+           r.stdout and len(r.stdout.splitlines()) == 3 and
+           sink.messages == [], "a flush that only looks: " + r.stdout)
     r = people(p, "queue", "flush")
     tap.ok(r.returncode == 0 and "1 message to be tried now" in r.stdout,
            "flush tries the third")
@@ -482,6 +486,9 @@ def test_long_list(p, sink):
     tap.equal([(r["done"], r["removed"]) for r in said],
               [("No message is like that.", 0)], "or none")
     tap.equal(p.rows("queue", "flush")[0]["retried"], 0, "a flush, too")
+    said = p.rows("queue", "flush", "--dry-run")
+    tap.equal([(r["retried"], r["on_hold"], r["dry_run"]) for r in said],
+              [(0, 40, True)], "and one that only looks")
     r = people(p, "queue", "flush", "--to", "@example.net")
     tap.ok(r.returncode == 2 and "queue retry FILTER" in r.stderr,
            "which takes no filter: " + r.stderr)

@@ -70,6 +70,10 @@ test_early_order(void)
 	waiting(A, "x@example.net", id);
 	due = number_of(id, "next_try=");
 	is_int(number_of(id, "attempts="), 1, "tried once");
+	ask("queue flush dry-run=yes");
+	ok(said.rows == 1 && !world_job(&relay, &j), "a flush that only looks "
+	    "tells what it would try");
+	is_str(said.end, "1 message would be tried.", "and tries none");
 	for (i = 0; i < nitems(orders); i++) {
 		/* The last one is less than a fifth of the wait before. */
 		world_step(i < 3 ? 40000 : due - ev_wall_ms() - 20000);
@@ -279,6 +283,10 @@ test_hold(void)
 	ask("queue flush counts=yes");
 	ok(said.code == CTL_OK && strstr(said.all, "on_hold=1;") != NULL,
 	    "a flush leaves and counts it: %s", said.end);
+	ask("queue flush dry-run=yes counts=yes");
+	ok(said.code == CTL_OK && strstr(said.all, "on_hold=1;") != NULL &&
+	    strstr(said.all, "dry_run=true;") != NULL,
+	    "and so does one that only looks: %s", said.end);
 	world_step(86400000);
 	ok(!world_job(&relay, &j), "for a day nothing happens");
 	ask("queue release %s", id);
