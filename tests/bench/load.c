@@ -1,7 +1,7 @@
 /*
  * Load for a submission server, by its side on the loopback or anywhere:
  *
- *	bench_load -p PORT [-h ADDRESS] [-t starttls|implicit|clear]
+ *	bench_load -p PORT [-h HOST] [-t starttls|implicit|clear]
  *	    [-u USER -w PASSWORD] [-f FROM] [-d DOMAIN] [-R RUN]
  *	    [-s SESSIONS] [-n MESSAGES] [-m PER_SESSION] [-b BYTES]
  *	    [-r RECIPIENTS] [-P] [-q] [-i] [-c RATE [-o FIRST] [-l BYTES]]
@@ -19,8 +19,9 @@
 #include "lib/prelude.h"
 
 #include <sys/resource.h>
-#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <inttypes.h>
+#include <netdb.h>
 #include <openssl/ssl.h>
 
 #include "lib/ev.h"
@@ -40,7 +41,7 @@ static struct load load = { .conf = {
 } };
 static uint64_t want_sessions = 1, want_messages = 1;
 static bool logins_only;
-static struct in_addr address = { .s_addr = 0 };
+static const char *host = "127.0.0.1", *port;
 static uint64_t running, idling;
 static uint64_t resting;		/* of those running, behind a refusal */
 static struct ev_timer rest;
@@ -49,7 +50,7 @@ static struct ev_fd input;
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: bench_load -p PORT [-h ADDRESS] "
+	fprintf(stderr, "usage: bench_load -p PORT [-h HOST] "
 	    "[-t starttls|implicit|clear] [-u USER -w PASSWORD]\n"
 	    "\t[-f FROM] [-d DOMAIN] [-R RUN] [-s SESSIONS] [-n MESSAGES]\n"
 	    "\t[-m PER_SESSION] [-b BYTES] [-r RECIPIENTS] [-P] [-q] [-i]\n"
@@ -99,17 +100,14 @@ option(int c)
 	case 'm': conf->per_session = number(optarg, UINT32_MAX); break;
 	case 'n': want_messages = number(optarg, UINT32_MAX); break;
 	case 'o': load.begun = (uint32_t)number(optarg, UINT32_MAX); break;
-	case 'p': conf->port = (uint16_t)number(optarg, UINT16_MAX); break;
+	case 'p': number(port = optarg, UINT16_MAX); break;
 	case 'q': logins_only = true; break;
 	case 'r': conf->rcpts = (uint32_t)number(optarg, 10000); break;
 	case 's': want_sessions = number(optarg, 60000); break;
 	case 't': tls_option(optarg); break;
 	case 'u': conf->user = optarg; break;
 	case 'w': conf->password = optarg; break;
-	case 'h':
-		if (inet_pton(AF_INET, optarg, &address) != 1)
-			usage();
-		break;
+	case 'h': host = optarg; break;
 	default: usage();
 	}
 }
@@ -120,17 +118,42 @@ options(int argc, char **argv)
 	struct load_conf *conf = &load.conf;
 	int c;
 
-	address.s_addr = htonl(INADDR_LOOPBACK);
 	while ((c = getopt(argc, argv, "PR:b:c:d:f:h:il:m:n:o:p:qr:s:t:u:w:")) != -1)
 		option(c);
-	if (optind != argc || conf->port == 0 ||
+	if (optind != argc || port == NULL ||
 	    (conf->user == NULL) != (conf->password == NULL))
 		usage();
 	if (logins_only)
 		conf->per_session = 0;
 	else if (!conf->idle)
 		load.todo = conf->rate > 0 ? UINT64_MAX / 2 : want_messages;
-	conf->address = &address;
+}
+
+static bool
+answers(const struct addrinfo *a)
+{
+	int fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, 0);
+	bool good = fd != -1 && connect(fd, a->ai_addr, a->ai_addrlen) == 0;
+
+	if (fd != -1)
+		close(fd);
+	return good;
+}
+
+/* Of several addresses the first that answers. All are the caller's to free. */
+static struct addrinfo *
+look_up(void)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+	    .ai_flags = AI_NUMERICSERV }, *all, *a;
+	int why = getaddrinfo(host, port, &hints, &all);
+
+	if (why != 0)
+		fatalx("%s: %s", host, gai_strerror(why));
+	for (a = all; a->ai_next != NULL && !answers(a); a = a->ai_next)
+		;
+	load.conf.to = a;
+	return all;
 }
 
 /* --- sessions ------------------------------------------------------------------------ */
@@ -292,10 +315,12 @@ report(uint64_t us)
 int
 main(int argc, char **argv)
 {
+	struct addrinfo *addresses;
 	uint64_t start;
 
 	options(argc, argv);
 	log_init("bench_load", -1);
+	addresses = look_up();
 	ev_init();
 	load.over = over_cb;
 	load.idle = idle_cb;
@@ -316,6 +341,7 @@ main(int argc, char **argv)
 	ev_loop();
 	report(tally_now_us() - start);
 	SSL_CTX_free(load.conf.ctx);
+	freeaddrinfo(addresses);
 	free(load.text);
 	free(load.again.v);
 	return load.broken == 0 ? 0 : 1;

@@ -1,7 +1,7 @@
 #include "lib/prelude.h"
 
 #include <sys/socket.h>
-#include <netinet/in.h>
+#include <netdb.h>
 #include <openssl/ssl.h>
 
 #include "lib/base64.h"
@@ -434,14 +434,14 @@ void
 load_session_new(struct load *l)
 {
 	struct session *s = xcalloc(1, sizeof(*s));
-	struct sockaddr_in a = { .sin_family = AF_INET,
-	    .sin_port = htons(l->conf.port), .sin_addr = *l->conf.address };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const struct addrinfo *to = l->conf.to;
+	int fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK |
+	    SOCK_CLOEXEC, 0);
 
 	if (fd == -1)
 		fatal("socket");
 	net_no_delay(fd);
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == -1 &&
+	if (connect(fd, to->ai_addr, to->ai_addrlen) == -1 &&
 	    errno != EINPROGRESS)
 		fatal("connect");
 	l->sessions++;

@@ -14,14 +14,13 @@
 
 #define STALL_US	38000	/* a delayed ACK takes 40 ms */
 
-struct in_addr;
+struct addrinfo;
 struct ssl_ctx_st;
 
 enum load_tls { LOAD_CLEAR, LOAD_STARTTLS, LOAD_IMPLICIT };
 
 struct load_conf {
-	struct in_addr *address;
-	uint16_t port;
+	const struct addrinfo *to;	/* the server's */
 	enum load_tls tls;
 	struct ssl_ctx_st *ctx;
 	const char *user, *password;	/* NULL: no AUTH */

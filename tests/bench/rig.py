@@ -13,10 +13,13 @@ PROGRAMS = os.path.join(servers.postern.BUILD, "tests", "bench")
 
 
 class Sink:
+    def __init__(self, address="127.0.0.1"):
+        self.address = address
+
     def __enter__(self):
         self.process = subprocess.Popen(
-            [os.path.join(PROGRAMS, "bench_sink")], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True)
+            [os.path.join(PROGRAMS, "bench_sink"), "-a", self.address],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = json.loads(self.process.stdout.readline())["port"]
         return self
 

@@ -1,9 +1,9 @@
 /*
  * A next hop that is always there and takes everything:
  *
- *	bench_sink [-p PORT] [-c CERTIFICATE -k KEY]
+ *	bench_sink [-a ADDRESS] [-p PORT] [-c CERTIFICATE -k KEY]
  *
- * It listens on 127.0.0.1, prints {"port": N}, and then obeys lines on its
+ * It listens on ADDRESS, 127.0.0.1 unless told, prints {"port": N}, and then obeys lines on its
  * input: "run N" forgets all and waits for that run's messages, "report" prints
  * what came as a line of JSON, "seen N" whether that message did, "mood well" (or
  * "refuses", "closes") is how it will be. At the end of its input it ends.
@@ -12,8 +12,8 @@
 
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <arpa/inet.h>
 #include <inttypes.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 
@@ -34,7 +34,7 @@ static void
 usage(void)
 {
 	fprintf(stderr,
-	    "usage: bench_sink [-p PORT] [-c CERTIFICATE -k KEY]\n");
+	    "usage: bench_sink [-a ADDRESS] [-p PORT] [-c CERTIFICATE -k KEY]\n");
 	exit(2);
 }
 
@@ -58,24 +58,31 @@ accept_cb(void *arg, int what)
 }
 
 static void
-listen_on(uint16_t port)
+listen_on(const char *address, const char *port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET,
-	    .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+	    .ai_flags = AI_NUMERICSERV | AI_PASSIVE }, *to;
+	struct sockaddr_storage a = { 0 };
 	socklen_t len = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1;
+	int fd, on = 1, why = getaddrinfo(address, port, &hints, &to);
 
+	if (why != 0)
+		fatalx("%s: %s", address, gai_strerror(why));
+	fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
 	if (fd == -1 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1 ||
-	    bind(fd, (struct sockaddr *)&a, sizeof(a)) == -1 ||
+	    bind(fd, to->ai_addr, to->ai_addrlen) == -1 ||
 	    listen(fd, BACKLOG) == -1 ||
 	    getsockname(fd, (struct sockaddr *)&a, &len) == -1)
-		fatal("cannot listen on 127.0.0.1:%u", port);
+		fatal("cannot listen on %s, port %s", address, port);
+	freeaddrinfo(to);
 	net_no_delay(fd);
 	ev_fd_init(&listener, fd, accept_cb, NULL);
 	ev_fd_want(&listener, EV_IN);
-	printf("{\"port\": %u}\n", ntohs(a.sin_port));
+	printf("{\"port\": %u}\n", ntohs(a.ss_family == AF_INET6 ?
+	    ((struct sockaddr_in6 *)&a)->sin6_port :
+	    ((struct sockaddr_in *)&a)->sin_port));
 	fflush(stdout);
 }
 
@@ -184,17 +191,20 @@ input_cb(void *arg, int what)
 int
 main(int argc, char **argv)
 {
+	const char *address = "127.0.0.1", *port = "0";
 	const char *certificate = NULL, *key = NULL;
-	uint64_t port = 0;
+	uint64_t n;
 	int c;
 
-	while ((c = getopt(argc, argv, "c:k:p:")) != -1) {
-		if (c == 'c')
+	while ((c = getopt(argc, argv, "a:c:k:p:")) != -1) {
+		if (c == 'a')
+			address = optarg;
+		else if (c == 'c')
 			certificate = optarg;
 		else if (c == 'k')
 			key = optarg;
-		else if (c != 'p' || num_parse(optarg, strlen(optarg), 0,
-		    UINT16_MAX, &port) == -1)
+		else if (c != 'p' || num_parse(port = optarg, strlen(optarg),
+		    0, UINT16_MAX, &n) == -1)
 			usage();
 	}
 	if (optind != argc || (certificate == NULL) != (key == NULL))
@@ -203,7 +213,7 @@ main(int argc, char **argv)
 	ev_init();
 	if (certificate != NULL)
 		sink.tls = tls_context(certificate, key);
-	listen_on((uint16_t)port);
+	listen_on(address, port);
 	ev_fd_init(&input, STDIN_FILENO, input_cb, NULL);
 	ev_fd_want(&input, EV_IN);
 	ev_loop();

@@ -4,6 +4,7 @@ The bench works: its load arrives at its sink, alone and through Postern, over
 each kind of TLS, and what is missing or comes twice is seen.
 """
 import os
+import socket
 import sys
 import tempfile
 import time
@@ -28,6 +29,22 @@ def test_alone(sink):
     tap.equal(sink.report()["duplicate"], 2, "what comes again is seen")
     rig.load(sink.port, run + 1, t="clear")
     tap.equal(sink.report()["strange"], 1, "what is another's is seen")
+
+
+def test_hosts():
+    """By name, though its first address may be another's, and on IPv6."""
+    for address, host in (("127.0.0.1", "localhost"), ("::1", "::1")):
+        try:
+            socket.create_server((address, 0), family=socket.AF_INET6
+                                 if ":" in address else socket.AF_INET).close()
+        except OSError:
+            tap.note("no %s here" % address)
+            continue
+        with rig.Sink(address) as sink:
+            run = sink.begin()
+            load = rig.load(sink.port, run, t="clear", h=host, n=5)
+            tap.equal((load["accepted"], sink.report()["unique"]), (5, 5),
+                      "%s reaches %s" % (host, address))
 
 
 def arrived(sink, load):
@@ -85,6 +102,7 @@ def main():
     servers.postern.need_root()
     with rig.Sink() as sink, tempfile.TemporaryDirectory() as directory:
         test_alone(sink)
+        test_hosts()
         test_steady(sink)
         certificate = servers.postern.make_certificate(directory, "smoke")
         with servers.Postern(sink.port, certificate, 1) as server:
