@@ -2,7 +2,8 @@
  * The messages of a folder, each a NAME.json with its NAME.eml, go to the
  * queue, a few at a time. Before one is sent its file is marked with the id that
  * it will have in that queue (import_marks): the next import sends it under the
- * same id, and the queue knows whether it has it.
+ * same id, and the queue knows whether it has it. A dry run sends all the same
+ * and marks nothing: the queue looks and queues nothing.
  */
 #include "lib/prelude.h"
 
@@ -37,6 +38,7 @@ struct import {
 	char	 ids[AT_ONCE][MARK_ID_LEN + 1]; /* that were handed out for them */
 	size_t	 nids;
 	bool	 fresh;			/* these were not sent before */
+	bool	 dry;			/* all are only looked at */
 	uint64_t done, known, doubted, failed;
 	uint64_t before;		/* files of messages taken long since */
 	char	*why;			/* owned: nobody takes any more */
@@ -212,7 +214,7 @@ part_cb(uint64_t id, struct ipc_in *in, void *arg)
 	if (in->type != M_CTL_ROW || !row_get(in, &row))
 		return -1;
 	if (id == 0) {		/* an id for a message to come */
-		if (im->nids < im->n)
+		if (im->nids < AT_ONCE)
 			snprintf(im->ids[im->nids], MARK_ID_LEN + 1, "%s",
 			    row_value(&row, "id"));
 		im->nids++;
@@ -239,7 +241,7 @@ static void
 not_taken(struct import *im, struct mark *it)
 {
 	im->failed++;
-	if (im->fresh)
+	if (im->fresh && !im->dry)
 		mark_undo(im->dir, it);
 }
 
@@ -259,7 +261,9 @@ settle(struct import *im)
 	}
 	it = &im->items[id - 1];
 	im->sent[id - 1] = false;
-	if (code == CTL_OK)
+	if (code == CTL_OK && im->dry)
+		;
+	else if (code == CTL_OK)
 		mark_imported(im->dir, it);
 	else if (code == CTL_TEMPORARY)
 		give_up(im, text);
@@ -278,7 +282,10 @@ send_one(struct import *im, size_t i, const struct json *j, int fd,
 	bool sent = false;
 
 	import_envelope_args(&args, j);
-	import_envelope_add(&args, "as", im->items[i].id);
+	if (im->dry)
+		import_envelope_add(&args, "dry-run", "yes");
+	if (!im->dry || !im->fresh)
+		import_envelope_add(&args, "as", im->items[i].id);
 	mark_former(&im->items[i], former);
 	if (*former != '\0')
 		import_envelope_add(&args, "doubted", former);
@@ -298,7 +305,7 @@ static void
 import_one(struct import *im, size_t i)
 {
 	struct mark *it = &im->items[i];
-	char *file = mark_file(it, true), *name = mark_file(it, false);
+	char *file = im->dry ? xstrdup(it->file) : mark_file(it, true), *name = mark_file(it, false);
 	char *eml = xasprintf("%s.eml", it->stem);
 	struct json *j = read_json(im, file, name);
 	bool eightbit;
@@ -316,9 +323,9 @@ import_one(struct import *im, size_t i)
 }
 
 static bool
-get_ids(struct import *im)
+get_ids(struct import *im, size_t n)
 {
-	char *arg = xasprintf("ids=%zu", im->n);
+	char *arg = xasprintf("ids=%zu", n);
 	const char *text = "the request cannot be sent";
 	uint64_t id;
 	int code;
@@ -330,7 +337,7 @@ get_ids(struct import *im)
 	free(arg);
 	if (code == CTL_OK)
 		code = talk_answer(&im->ask->talk, part_cb, im, &id, &text);
-	if (code == CTL_OK && im->nids == im->n)
+	if (code == CTL_OK && im->nids == n)
 		return true;
 	give_up(im, text);
 	return false;
@@ -350,17 +357,33 @@ mark_some(struct import *im)
 	return good;
 }
 
+/* The one id that a dry run has says which queue this is. */
+static bool
+foresee_some(struct import *im)
+{
+	size_t i;
+
+	if (im->nids == 0 && !get_ids(im, 1))
+		return false;
+	for (i = 0; i < im->n; i++) {
+		mark_foresee(&im->items[i], im->ids[0]);
+		im->failed += im->items[i].skip;
+	}
+	return true;
+}
+
 /* A few messages, all answered at the end. */
 static void
 import_some(struct import *im)
 {
 	size_t i;
 
-	if (im->n > 0 && get_ids(im) && mark_some(im))
+	if (im->n > 0 && (im->dry ? foresee_some(im) :
+	    get_ids(im, im->n) && mark_some(im)))
 		for (i = 0; i < im->n; i++) {
 			if (!interrupted && !im->items[i].skip)
 				import_one(im, i);
-			else if (im->fresh)
+			else if (im->fresh && !im->dry)
 				mark_undo(im->dir, &im->items[i]);
 		}
 	for (i = 0; i < im->n; i++) {
@@ -459,8 +482,11 @@ in_words(const struct import *im, const char *path, struct buf *text)
 {
 	const char *line = im->ask->json ? " " : "\n";
 
-	buf_addf(text, "%llu imported from %s.", (unsigned long long)im->done,
-	    path);
+	buf_addf(text, "%llu %simported from %s.", (unsigned long long)im->done,
+	    im->dry ? "would be " : "", path);
+	if (im->dry && im->failed > 0)
+		buf_addf(text, "%s%llu would not.", line,
+		    (unsigned long long)im->failed);
 	if (im->before > 0)
 		buf_addf(text, "%s%llu in it %s imported before.", line,
 		    (unsigned long long)im->before, im->before == 1 ? "was" :
@@ -470,11 +496,12 @@ in_words(const struct import *im, const char *path, struct buf *text)
 		    "interrupted, and are not queued twice.", line,
 		    (unsigned long long)im->known);
 	if (im->doubted > 0)
-		buf_addf(text, "%s%llu more are on hold: they were under way "
+		buf_addf(text, "%s%llu more %s on hold: they were under way "
 		    "when the queue ended, or to another server's,%sand may "
 		    "have gone out. See posternctl queue list --state held; "
 		    "remove those that the log has as delivered, release the "
-		    "rest.", line, (unsigned long long)im->doubted, line);
+		    "rest.", line, (unsigned long long)im->doubted,
+		    im->dry ? "would be" : "are", line);
 }
 
 static void
@@ -488,12 +515,13 @@ tell(const struct import *im, const char *path)
 		fputs("{\"done\":", stdout);
 		json_put(stdout, buf_str(&text), text.len);
 		printf(",\"imported\":%llu,\"imported_before\":%llu,"
-		    "\"known\":%llu,\"held\":%llu,\"failed\":%llu}\n",
+		    "\"known\":%llu,\"held\":%llu,\"failed\":%llu%s}\n",
 		    (unsigned long long)im->done,
 		    (unsigned long long)im->before,
 		    (unsigned long long)im->known,
 		    (unsigned long long)im->doubted,
-		    (unsigned long long)im->failed);
+		    (unsigned long long)im->failed,
+		    im->dry ? ",\"dry_run\":true" : "");
 	} else
 		puts(buf_str(&text));
 	buf_clear(&text);
@@ -502,7 +530,7 @@ tell(const struct import *im, const char *path)
 int
 ask_import(struct ask *a)
 {
-	struct import im = { .ask = a };
+	struct import im = { .ask = a, .dry = ask_has(a, "dry-run") };
 	struct dirent **names;
 	const char *path = a->args[0];
 	int i, n, code = open_folder(&im, path);
@@ -524,11 +552,11 @@ ask_import(struct ask *a)
 	tell(&im, path);
 	code = im.failed == 0 ? CTL_OK : CTL_FAILED;
 	if (im.why != NULL)
-		code = complain(CTL_TEMPORARY, "%s; run this import again for "
-		    "the rest", im.why);
+		code = complain(CTL_TEMPORARY, "%s; run this import again%s",
+		    im.why, im.dry ? "" : " for the rest");
 	else if (interrupted)
-		code = complain(CTL_FAILED, "interrupted; run it again for the "
-		    "rest");
+		code = complain(CTL_FAILED, "interrupted; run it again%s",
+		    im.dry ? "" : " for the rest");
 	free(im.why);
 	return code;
 }

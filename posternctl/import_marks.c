@@ -69,6 +69,7 @@ mark_read(struct mark *m, const char *name)
 	const char *id = id_in(name);
 
 	memset(m, 0, sizeof(*m));
+	m->file = xstrdup(name);
 	if (id == NULL) {
 		m->stem = xstrndup(name, strlen(name) - strlen(MARK_SUFFIX));
 		m->former = xstrdup("");
@@ -83,6 +84,7 @@ void
 mark_clear(struct mark *m)
 {
 	free(m->stem);
+	free(m->file);
 	free(m->former);
 	memset(m, 0, sizeof(*m));
 }
@@ -103,18 +105,25 @@ mark_file(const struct mark *m, bool under_way)
 
 /* --- marks ------------------------------------------------------------------------- */
 
-/* False after a complaint. One whose name is too long is no other's concern. */
+/* Which is no other's concern. */
+static void
+too_long(struct mark *m, const char *name)
+{
+	complain(0, "%s: too long a name to be marked while it is under way: "
+	    "shorten what stands before " MARK_SUFFIX ", and that of its .eml",
+	    name);
+	m->skip = true;
+}
+
+/* False after a complaint. */
 static bool
 rename_to(int dir, struct mark *m, const char *from, const char *to)
 {
 	if (renameat(dir, from, dir, to) == 0)
 		return true;
-	if (errno == ENAMETOOLONG) {
-		complain(0, "%s: too long a name to be marked while it is "
-		    "under way: shorten what stands before " MARK_SUFFIX
-		    ", and that of its .eml", from);
-		m->skip = true;
-	} else
+	if (errno == ENAMETOOLONG)
+		too_long(m, from);
+	else
 		complain(0, "%s cannot be renamed: %s", from,
 		    strerrordesc_np(errno));
 	return false;
@@ -179,6 +188,21 @@ name_again(struct mark *m, const char *id)
 		memmove(p, p + 1 + MARK_ID_LEN, strlen(p + MARK_ID_LEN));
 	free(m->former);
 	m->former = former;
+}
+
+void
+mark_foresee(struct mark *m, const char *id)
+{
+	char *to;
+
+	if (*m->id == '\0')
+		snprintf(m->id, sizeof(m->id), "%s", id);
+	else if (strncmp(m->id, id, QUEUE_LEN) != 0)
+		name_again(m, id);
+	to = mark_file(m, true);
+	if (strlen(to) > NAME_MAX)
+		too_long(m, m->file);
+	free(to);
 }
 
 /* Those of another queue are this one's from now on, in doubt. */

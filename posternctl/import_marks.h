@@ -18,6 +18,7 @@ struct mark {
 	char	*stem;			/* owned: NAME */
 	char	 id[MARK_ID_LEN + 1];	/* or "" */
 	char	*former;		/* owned: "+QUEUE-ID" for each; or "" */
+	char	*file;			/* owned: what it was called when read */
 	bool	 skip;			/* its name cannot be marked */
 };
 
@@ -43,6 +44,8 @@ char	*mark_file(const struct mark *, bool under_way);
  */
 bool	 mark_all(int dir, struct mark *, char (*ids)[MARK_ID_LEN + 1],
 	    size_t n, bool fresh);
+/* What mark_all() would make of one, by any id of that queue; marks nothing. */
+void	 mark_foresee(struct mark *, const char *id);
 /* It is to be imported as before. */
 void	 mark_undo(int dir, struct mark *);
 void	 mark_imported(int dir, struct mark *);

@@ -86,8 +86,8 @@ static const struct verb verbs[] = {
 	{ "queue export", "DIR [ID...|FILTER...]", "copy messages into a "
 	    "folder, each as .eml and .json", 1, -1, VIEW_TABLE, WAY_EXPORT,
 	    FILTER " limit" },
-	{ "queue import", "DIR", "queue the messages of such a folder", 1, 1,
-	    VIEW_TABLE, WAY_IMPORT, "" },
+	{ "queue import", "DIR [--dry-run]", "queue the messages of such a "
+	    "folder", 1, 1, VIEW_TABLE, WAY_IMPORT, "dry-run!" },
 	{ "queue backup", "DIR [--rate BYTES]", "copy the queue into a file "
 	    "there, while it works", 1, 1, VIEW_CARD, WAY_BACKUP, "rate" },
 	{ "queue restore", "FILE [--dry-run] [--again] [--damaged]",

@@ -10,6 +10,9 @@
  * whether it went out already, as another process or another server's queue had
  * it ("doubted=QUEUE-ID", its id there, beside one of this queue's), it is held,
  * for it must not go twice unless the admin says so.
+ *
+ * With "dry-run=yes" all is looked at and answered as ever, but for the end:
+ * nothing is queued, and nothing goes to the disk.
  */
 #include "lib/prelude.h"
 
@@ -40,6 +43,7 @@ struct import {
 	char	 of[STORE_ID_LEN + 1];	/* ... the identity of its queue */
 	char	 former[HANDED_LEN + 1]; /* its id in another queue, or "" */
 	bool	 doubted;		/* it may have gone out before */
+	bool	 dry;			/* it is only looked at */
 	char	 id[STORE_ID_LEN + 1];
 	int	 fd, spool_fd;
 	uint64_t at;
@@ -196,6 +200,10 @@ set(struct import *im, const char *arg)
 		return set_as(im, value);
 	if (strcmp(name, "doubted") == 0)
 		return set_former(im, value);
+	if (strcmp(name, "dry-run") == 0) {
+		im->dry = true;
+		return strcmp(value, "yes") == 0;
+	}
 	if (strcmp(name, "ret") == 0)
 		return ctl_get_ret(value, &im->m.env.ret);
 	if (strcmp(name, "by") == 0)
@@ -416,7 +424,10 @@ take(struct asked *a)
 {
 	struct import *im = a->own;
 
-	if (im->as == 0)
+	if (im->dry) {
+		answer(a, false);
+		asked_end(a, CTL_OK, "%s", "");
+	} else if (im->as == 0)
 		accept(a);
 	else if (handed_look(im->as) == HANDED_UNKNOWN && !im->doubted)
 		asked_end(a, CTL_TEMPORARY, "too many imports at once");
@@ -432,7 +443,7 @@ copy(struct asked *a)
 	struct import *im = a->own;
 	uint64_t left = im->m.size - im->at;	/* it may have grown */
 	/* A small one is all in it, however many reads that takes. */
-	uint8_t *p = im->piece + (im->spool_fd == -1 ? im->at : 0);
+	uint8_t *p = im->piece + (im->m.in_spool ? 0 : im->at);
 	ssize_t n = pread(im->fd, p, left < sizeof(im->piece) ?
 	    (size_t)left : sizeof(im->piece), (off_t)im->at);
 
@@ -457,7 +468,7 @@ copy(struct asked *a)
 		asked_end(a, CTL_FAILED, "its file ends in the middle of a "
 		    "line end");
 	else {
-		im->len = im->spool_fd == -1 ? (size_t)im->m.size : 0;
+		im->len = im->m.in_spool ? 0 : (size_t)im->m.size;
 		take(a);
 	}
 }
@@ -481,9 +492,9 @@ begin(struct asked *a)
 {
 	struct import *im = a->own;
 
-	if (im->m.in_spool)
+	if (im->m.in_spool && !im->dry)
 		im->spool_fd = store_spool_open(a->q->store);
-	if (im->m.in_spool && im->spool_fd == -1)
+	if (im->m.in_spool && !im->dry && im->spool_fd == -1)
 		asked_end(a, CTL_FAILED, "the queue cannot make a spool file");
 	else
 		copy(a);

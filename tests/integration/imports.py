@@ -234,10 +234,28 @@ def histories(p):
             p.rows("queue", "show", m["id"]) if "what" in r]
 
 
-def run(p, folder):
+def run(p, folder, *options):
     return subprocess.run(
         [os.path.join(BIN, "posternctl"), "--socket", p.socket, "--json",
-         "queue", "import", folder], capture_output=True, text=True)
+         "queue", "import", folder] + list(options), capture_output=True,
+        text=True)
+
+
+def foreseen(p, folder):
+    """A dry run; then the import, which must say the same of each file."""
+    before, queued_before = sorted(os.listdir(folder)), len(p.queue())
+    dry = run(p, folder, "--dry-run")
+    tap.equal((sorted(os.listdir(folder)), len(p.queue())),
+              (before, queued_before), "a dry run changes nothing")
+    r = run(p, folder)
+    would, did = json.loads(dry.stdout), json.loads(r.stdout)
+    tap.ok(would.pop("dry_run") and would.pop("done").startswith(
+        "%d would be imported from " % would["imported"]), "and counts")
+    del did["done"]
+    tap.equal((dry.returncode, sorted(dry.stderr.splitlines()), would),
+              (r.returncode, sorted(r.stderr.splitlines()), did),
+              "what an import then does")
+    return r
 
 
 def test_back(p, sink):
@@ -259,7 +277,7 @@ def test_back(p, sink):
                   (folder, other, this, first))
         os.rename(folder + "/aside", "%s/m0001.json.importing-%s8+%s-%s" %
                   (folder, other, this, "0000000000009"))
-        r = run(p, folder)
+        r = foreseen(p, folder)
         tap.equal(numbers(r),
                   {"imported": 0, "imported_before": 0, "known": 1, "held": 1,
                    "failed": 0},
@@ -334,7 +352,7 @@ def test_long_names(p, sink):
         os.rename(folder + "/m0002.json", folder + "/m0002.json" + foreign)
         os.rename(folder + "/m0004.json", folder + "/" + long[1])
         os.rename(folder + "/m0004.eml", "%s/%s.eml" % (folder, "c" * 170))
-        r = run(p, folder)
+        r = foreseen(p, folder)
         said = [json.loads(line)["error"] for line in r.stderr.splitlines()]
         tap.equal((r.returncode, numbers(r)),
                   (1, {"imported": 1, "imported_before": 0, "known": 0,
@@ -363,9 +381,7 @@ def test_refused(p, sink):
                 envelope = dict(json.load(f), **more)
                 f.seek(0)
                 json.dump(envelope, f)
-        r = subprocess.run(
-            [os.path.join(BIN, "posternctl"), "--socket", p.socket, "--json",
-             "queue", "import", folder], capture_output=True, text=True)
+        r = foreseen(p, folder)
         said = [json.loads(line) for line in r.stderr.splitlines()]
         tap.ok(r.returncode == 1 and json.loads(r.stdout)["failed"] == 3 and
                ['"expires"' in said[0]["error"], '"notfy"' in
@@ -413,7 +429,7 @@ def test_by_hand(p, sink):
                 json.dump(envelope, f)
             with open("%s/%s.eml" % (folder, name), "wb") as f:
                 f.write(content)
-        r = run(p, folder)
+        r = foreseen(p, folder)
         said = [json.loads(line)["error"] for line in r.stderr.splitlines()]
         for name, _, _, why in cases:
             if why:

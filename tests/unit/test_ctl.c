@@ -882,6 +882,9 @@ test_import(void)
 		give(wrong[i].content, strlen(wrong[i].content));
 		ask("queue import %s", wrong[i].words);
 		is_int(said.code, CTL_FAILED, "refused: %s", said.end);
+		give(wrong[i].content, strlen(wrong[i].content));
+		ask("queue import dry-run=yes %s", wrong[i].words);
+		is_int(said.code, CTL_FAILED, "and foreseen: %s", said.end);
 	}
 	ask("queue import to=a@b");
 	is_int(said.code, CTL_FAILED, "without a file: %s", said.end);
@@ -902,6 +905,15 @@ test_import(void)
 	world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0", "ok");
 	for (i = 0; i < 100001; i++)
 		memcpy(large + 2 * i, i % 10 == 9 ? "\r\n" : "xy", 2);
+	give(large, 200000);
+	ask("queue import dry-run=yes to=x@example.net");
+	ok(said.code == CTL_OK && said.rows == 1 && store_count(world.store) ==
+	    0 && !world_job(&relay, &j), "a large one, only looked at");
+	memcpy(large + 150000, "x\ny", 3);
+	give(large, 200000);
+	ask("queue import dry-run=yes to=x@example.net");
+	is_int(said.code, CTL_FAILED, "to its end: %s", said.end);
+	memcpy(large + 150000, "xyx", 3);
 	give(large, 200000);
 	ask("queue import to=x@example.net hold=1");
 	is_int(said.code, CTL_OK, "a large one, on hold");
@@ -947,6 +959,13 @@ send(const char *id)
 	ask("%s", words_as(NULL, id));
 }
 
+static void
+look(const char *id)
+{
+	give(WORLD_BODY, strlen(WORLD_BODY));
+	ask("%s dry-run=yes", words_as(NULL, id));
+}
+
 /* Sent once more behind an interruption, a message is queued once. */
 static void
 test_import_again(void)
@@ -966,10 +985,16 @@ test_import_again(void)
 	is_int(store_count(world.store), 1, "taken once");
 	ok(delivered(), "and delivered");
 	hand_out(id);
+	look(id);
+	ok(said.code == CTL_OK && strstr(said.all, "known=false;doubted=false;")
+	    != NULL && store_count(world.store) == 0, "looked at first");
 	send(id);
 	ok(said.code == CTL_OK && strstr(said.all, id) != NULL &&
 	    strstr(said.all, "known=false;doubted=false;") != NULL,
 	    "taken under its id: %s", said.all);
+	look(id);
+	ok(said.code == CTL_OK && strstr(said.all, "known=true;") != NULL,
+	    "looked at again it is known");
 	send(id);
 	ok(said.code == CTL_OK && strstr(said.all, "known=true;") != NULL,
 	    "sent again it is known");

@@ -185,6 +185,39 @@ test_long_name(void)
 	mark_clear(&m[1]);
 }
 
+/* Without a change to the folder. */
+static void
+test_foresee(void)
+{
+	static const struct {
+		const char *name, *by, *id, *former;
+	} rows[] = {
+		{ "x.json", A1, A1, "" },
+		{ "x.json.importing-" A1, A2, A1, "" },
+		{ "x.json.importing-" B1, A2, A2, "+" B1 },
+		{ "x.json.importing-" B1 "+" A1, A2, A1, "+" B1 },
+	};
+	char name[256];
+	struct mark m;
+	size_t i;
+
+	for (i = 0; i < nitems(rows); i++) {
+		mark_read(&m, rows[i].name);
+		mark_foresee(&m, rows[i].by);
+		is_str(m.id, rows[i].id, "%s: its id", rows[i].name);
+		is_str(m.former, rows[i].former, "and those before");
+		is_str(m.file, rows[i].name, "which is its name still");
+		ok(!m.skip, "it can be marked");
+		mark_clear(&m);
+	}
+	memset(name, 'l', sizeof(name));
+	snprintf(name + 240, sizeof(name) - 240, "%s", MARK_SUFFIX);
+	mark_read(&m, name);
+	mark_foresee(&m, A1);
+	ok(m.skip, "a long name could not");
+	mark_clear(&m);
+}
+
 int
 main(void)
 {
@@ -195,6 +228,7 @@ main(void)
 	test_fresh();
 	test_unsynced();
 	test_long_name();
+	test_foresee();
 	tidy();
 	return tap_done();
 }
