@@ -3,12 +3,14 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include "tests/fault/calls.h"
 #include "tests/fault/turns.h"
@@ -90,6 +92,25 @@ static struct {
 
 #define FIND(name) (*(void **)&real.name = dlsym(RTLD_NEXT, #name))
 
+/*
+ * Nobody ends in the midst of a change that another thread makes: it would be on
+ * the disk, and not on the tape. The lock is kept.
+ */
+static void
+between_changes(void)
+{
+	if (watch.tape != NULL)
+		pthread_mutex_lock(&lock);
+}
+
+void
+_exit(int status)
+{
+	between_changes();
+	syscall(SYS_exit_group, status);
+	__builtin_unreachable();
+}
+
 /* Before anything else runs, so that threads find it done. */
 __attribute__((constructor)) static void
 find_real(void)
@@ -117,6 +138,8 @@ find_real(void)
 	FIND(opendir);
 	FIND(readdir);
 	FIND(pthread_create);
+	if (atexit(between_changes) != 0)
+		abort();
 }
 
 /* --- what is watched ---------------------------------------------------------------- */

@@ -121,6 +121,17 @@ needless(size_t place, enum cut_kind kind)
 	    (whole && ledger->rebuilt > 0 && ledger->started <= place));
 }
 
+/* The same disk once more, with the store's own words. */
+static void
+show_log(const struct image *im, enum cut_kind kind, uint64_t seed)
+{
+	world_empty(disk_dir);
+	image_write(im, kind, &seed, disk_dir);
+	setenv("SHOW_LOG", "1", 1);
+	(void)world_judge(disk_dir);
+	unsetenv("SHOW_LOG");
+}
+
 static bool
 judge_cut(const struct image *im, size_t place, enum cut_kind kind)
 {
@@ -145,12 +156,7 @@ judge_cut(const struct image *im, size_t place, enum cut_kind kind)
 	    cut_name(kind), (unsigned long long)seed, end_name(end),
 	    ledger->errstr, ledger->rebuilt, ledger->damage);
 	verdict_show(&v);
-	/* The same disk once more, with the store's own words. */
-	world_empty(disk_dir);
-	image_write(im, kind, &seed, disk_dir);
-	setenv("SHOW_LOG", "1", 1);
-	(void)world_judge(disk_dir);
-	unsetenv("SHOW_LOG");
+	show_log(im, kind, seed);
 	return false;
 }
 
@@ -234,7 +240,9 @@ lose_sync(enum area area, uint64_t n, uint32_t *rebuilt)
 	uint64_t none = 0;
 	struct verdict v;
 	struct image *im;
+	uint32_t anew = 0;
 	enum end end;
+	bool good;
 
 	world_fresh(live_dir);
 	im = image_load(live_dir);
@@ -256,16 +264,20 @@ lose_sync(enum area area, uint64_t n, uint32_t *rebuilt)
 		world_empty(disk_dir);
 		image_write(im, CUT_DROPS, &none, disk_dir);
 		end = world_judge(disk_dir);
+		anew = ledger->rebuilt;
+	}
+	*rebuilt += anew;
+	v = world_verdict(tape->n);
+	good = end == END_GOOD && verdict_good(&v);
+	if (!good || anew > 0) {
+		printf("# sync %llu of %s: the worker or the judge %s, index "
+		    "rebuilt %u\n", (unsigned long long)n, area_name(area),
+		    end_name(end), anew);
+		verdict_show(&v);
+		show_log(im, CUT_DROPS, 0);
 	}
 	image_free(&im);
-	*rebuilt += ledger->rebuilt;
-	v = world_verdict(tape->n);
-	if (end == END_GOOD && verdict_good(&v))
-		return true;
-	printf("# sync %llu of %s: the worker or the judge %s\n",
-	    (unsigned long long)n, area_name(area), end_name(end));
-	verdict_show(&v);
-	return false;
+	return good;
 }
 
 static void
