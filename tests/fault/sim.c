@@ -1,6 +1,7 @@
 #include "lib/prelude.h"
 
 #include <sys/random.h>
+#include <signal.h>
 
 #include "lib/crc32c.h"
 #include "tests/fault/calls.h"
@@ -447,6 +448,23 @@ note_job(struct sim_job *j, const struct sim_letter *l)
 			n->rcpts |= (uint8_t)(1 << rcpt);
 }
 
+static const char *const routes[] = { "up", "detour" };
+
+/* What was on its way before the order was answered may come behind it. */
+static void
+check_order(const struct sim_job *j, const struct sim_letter *l)
+{
+	if (l->on_its_way)
+		return;
+	if (l->stopped)
+		sim_wrong("letter %zu, %s, goes, and was %s", letter_no(l),
+		    l->id, l->gone ? "removed" : "held");
+	if (l->route != SIM_EITHER && strcmp(j->job.route,
+	    routes[l->route]) != 0)
+		sim_wrong("letter %zu, %s, goes by %s", letter_no(l), l->id,
+		    j->job.route);
+}
+
 static int
 on_deliver(struct sim_relay *r, struct ipc_in *in)
 {
@@ -464,6 +482,7 @@ on_deliver(struct sim_relay *r, struct ipc_in *in)
 	j->report = strcmp(j->job.domain, "acct.test") == 0;
 	if (!j->report && rcpt_named(j->job.rcpts[0].addr, &l) != NULL) {
 		check_content(j, l);
+		check_order(j, l);
 		note_job(j, l);
 	}
 	ev_timer_set(&j->timer, one_in(20) ? sim_dice(600000) :
@@ -636,13 +655,15 @@ turn_some(int n)
 static void
 all_quiet(void)
 {
-	int i;
+	size_t i;
 
 	for (i = 0; i < 12; i++) {
 		turns_all_wait();
 		world_turn(2);
 	}
 	sim->noted = sim->seq;
+	for (i = 0; i < sim->n; i++)
+		sim->v[i].on_its_way = false;
 }
 
 static void
@@ -690,31 +711,128 @@ order(const char *words)
 	int i;
 
 	begin(words);
-	for (i = 0; i < 40000 && said.ended == 0; i++)
+	for (i = 0; i < 40000 && said.ended == 0; i++) {
+		ev_clock_step(1);
 		turn_some(1);
+	}
 	sim->orders++;
 }
 
+/* What it leaves open until it is answered: the queue may die over it. */
 static void
-some_order(void)
+is_given(struct sim_letter *l, const char *verb)
+{
+	l->retried = true;
+	if (strcmp(verb, "remove") == 0)
+		l->removed = true;
+	if (strcmp(verb, "hold") == 0 || strcmp(verb, "remove") == 0)
+		l->doubted |= !l->stopped;
+	if (strcmp(verb, "release") == 0 && !l->gone) {
+		l->doubted |= l->stopped;
+		l->stopped = false;
+	}
+	if (strncmp(verb, "redirect", 8) == 0)
+		l->route = SIM_EITHER;
+}
+
+static void
+is_answered(struct sim_letter *l, const char *verb)
+{
+	if (said.ended != 1 || said.code != CTL_OK)
+		return;
+	l->on_its_way = strstr(said.end, "at a next hop") != NULL;
+	if (strcmp(verb, "hold") == 0 || strcmp(verb, "remove") == 0)
+		l->stopped = true;
+	if (strcmp(verb, "hold") == 0 || strcmp(verb, "release") == 0)
+		l->doubted = false;
+	if (strcmp(verb, "remove") == 0) {
+		l->gone = true;
+		l->at_hop = l->on_its_way;
+	}
+	if (strcmp(verb, "redirect detour") == 0)
+		l->route = SIM_DETOUR;
+	if (strcmp(verb, "redirect -") == 0)
+		l->route = SIM_UP;
+}
+
+static bool
+is_queued(const struct sim_letter *l)
+{
+	uint8_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (l->rcpts[i].delivered + l->rcpts[i].reports == 0)
+			return l->state == SIM_ACKED;
+	return false;
+}
+
+/* One at a relay, or one that is queued, if chance finds any. */
+static struct sim_letter *
+some_letter(void)
+{
+	struct sim_letter *l = &sim->v[sim_dice(sim->n)];
+	size_t i, at = sim_dice(8);
+	bool at_relay = one_in(2);
+
+	for (i = 0; at_relay && i < 8; i++)
+		if (sim->jobs[(at + i) % 8].rcpts != 0)
+			return &sim->v[sim->jobs[(at + i) % 8].letter];
+	for (i = 0; i < 64 && !is_queued(l); i++)
+		l = &sim->v[sim_dice(sim->n)];
+	return l;
+}
+
+static void
+some_order(struct sim_letter *l)
 {
 	static const char *const verbs[] = { "hold", "release", "retry",
-	    "remove", "redirect up", "redirect -" };
-	struct sim_letter *l = &sim->v[sim_dice(sim->n)];
-	size_t k = sim_dice(nitems(verbs));
+	    "remove", "redirect detour", "redirect -" };
+	const char *verb = verbs[sim_dice(nitems(verbs))];
 	char words[80];
 
-	if (l->state != SIM_ACKED || said.ended == 0)
+	if (l->state != SIM_ACKED || said.ended == 0 ||
+	    (strcmp(verb, "remove") == 0 && !one_in(4)))
 		return;
-	/* Before it is given: the queue may die over it. */
-	l->retried = true;
-	if (strcmp(verbs[k], "remove") == 0) {
-		if (!one_in(4))
-			return;
-		l->removed = true;
-	}
-	snprintf(words, sizeof(words), "queue %s %s", verbs[k], l->id);
+	is_given(l, verb);
+	snprintf(words, sizeof(words), "queue %s %s", verb, l->id);
 	order(words);
+	is_answered(l, verb);
+	/* He has been told: no moment is worse to die. */
+	if (!life->in_memory && one_in(16))
+		kill(getpid(), SIGKILL);
+	if (one_in(2))
+		some_order(l);		/* he thinks better of it */
+}
+
+/* The queue has died: what was to be removed may be on hold, and no more. */
+static void
+orders_died(void)
+{
+	size_t i;
+
+	for (i = 0; i < sim->n; i++) {
+		sim->v[i].on_its_way = false;
+		if (sim->v[i].at_hop)
+			sim->v[i].gone = sim->v[i].at_hop = false;
+	}
+}
+
+/* Of what is on hold, as much as said.all can tell. */
+static void
+check_held(void)
+{
+	const char *at = said.all;
+	size_t i;
+
+	while ((at = strstr(at, ";id=")) != NULL) {
+		at += 4;
+		for (i = 0; i < sim->n; i++)
+			if (strncmp(sim->v[i].id, at, STORE_ID_LEN) == 0)
+				break;
+		if (i < sim->n && !sim->v[i].stopped && !sim->v[i].doubted)
+			sim_wrong("letter %zu, %s, is on hold, and nobody has "
+			    "ordered that", i, sim->v[i].id);
+	}
 }
 
 /* --- a life -------------------------------------------------------------------------------------- */
@@ -727,6 +845,9 @@ configure(void)
 	world_routes[0].by_domain = true;
 	world_routes[0].expire_sec = EXPIRE_SEC;
 	world_routes[0].warn_sec = 4 * 3600;
+	world_routes[1] = world_routes[0];
+	world_routes[1].name = (char *)"detour";
+	world_conf.routes.n = 2;
 }
 
 static void
@@ -784,11 +905,14 @@ some_event(void)
 	case 5:
 	case 6:
 	case 7:
-		if (!life->calm && sim->n > 0)
-			some_order();
-		break;
 	case 8:
 	case 9:
+	case 10:
+		if (!life->calm && sim->n > 0)
+			some_order(some_letter());
+		break;
+	case 11:
+	case 12:
 		all_quiet();
 		break;
 	}
@@ -813,8 +937,14 @@ drain(void)
 {
 	uint64_t end = ev_now_ms() + DRAIN_DAYS * DAY_MS;
 
+	size_t i;
+
 	draining = true;
 	all_quiet();
+	order("queue list state=held");
+	check_held();
+	for (i = 0; i < sim->n; i++)
+		sim->v[i].stopped &= sim->v[i].gone;
 	order("queue release all=yes");
 	if (said.ended != 1 || (said.code != CTL_OK && said.code != CTL_NOT_FOUND))
 		sim_wrong("release answers %d: %s", said.code, said.end);
@@ -851,7 +981,11 @@ stop_in_order(void)
 		turn_some(2);
 		pass(20);
 	}
-	all_quiet();
+	/* What nobody has read yet of relays' words is lost, else nothing. */
+	if (dispatch_sent(world.dispatch) > 0)
+		all_quiet();
+	life_stop(&world);
+	sim->noted = sim->seq;
 	sim->stops++;
 }
 
@@ -907,6 +1041,7 @@ sim_died(bool killed)
 	size_t i, k;
 
 	sim->kills += killed;
+	orders_died();
 	for (n = sim->jobs; n < sim->jobs + SIM_JOBS; n++) {
 		l = &sim->v[n->letter];
 		for (k = 0; k < l->n; k++)

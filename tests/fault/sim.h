@@ -11,7 +11,10 @@
  *	a message that is not what was submitted, byte for byte,
  *	a second copy that no death between a next hop's word and its being
  *	written down explains, and a second report of one failure,
- *	a bounce before its time.
+ *	a bounce before its time,
+ *	an order of an admin that was answered and is not obeyed, whoever dies:
+ *	what he holds or removes goes no more, what he sends elsewhere goes
+ *	there, and nothing is on hold but by him.
  */
 #ifndef TESTS_FAULT_SIM_H
 #define TESTS_FAULT_SIM_H
@@ -35,11 +38,20 @@ struct sim_rcpt {
 	char	 report[STORE_ID_LEN + 1]; /* the newest report's id */
 };
 
+enum sim_route { SIM_UP, SIM_DETOUR, SIM_EITHER };
+
 enum sim_state { SIM_UNKNOWN, SIM_ACKED, SIM_REFUSED };
 
 struct sim_letter {
 	uint8_t	 state, n, account, notify;
 	bool	 removed, retried;	/* by an admin */
+	/* what he was answered: */
+	bool	 stopped;		/* it is held, or removed */
+	bool	 gone;			/* it is removed */
+	bool	 at_hop;		/* ... as soon as a next hop has done */
+	bool	 on_its_way;		/* of that order: a relay may just get it */
+	bool	 doubted;		/* he was not: it is held, or not */
+	uint8_t	 route;			/* enum sim_route */
 	bool	 spooled;
 	uint32_t size;
 	uint64_t began_ms;
