@@ -194,8 +194,12 @@ spool_open(const char *dir, uint64_t id, uint64_t size, uint32_t crc,
 	uint64_t got_size;
 	uint32_t got_crc;
 
+	*errstr = fd != -1 ? NULL : errno == ENOENT ?
+	    "its spool file is missing" STORE_DAMAGED_DO : errno == EACCES ?
+	    "its spool file is closed to the queue: find out who changed it, "
+	    "then chown it to the queue's user, as the others there" :
+	    "its spool file cannot be opened";
 	free(path);
-	*errstr = "its spool file cannot be opened";
 	if (fd == -1)
 		return -1;
 	*errstr = "its spool file cannot be read";

@@ -135,8 +135,12 @@ body_cb(const uint8_t *p, size_t n, int fd, uint32_t crc,
 	} else if (errstr == NULL && n <= l->size) {
 		memcpy(got, p, n);
 		len = (ssize_t)n;
-	} else
+	} else {
 		l->unread = true;
+		if (errstr != NULL)
+			snprintf(ledger->errstr, sizeof(ledger->errstr), "%s",
+			    errstr);
+	}
 	l->spoilt |= len != (ssize_t)l->size || memcmp(got, want, l->size) != 0;
 	free(got);
 	free(want);

@@ -14,6 +14,7 @@
 
 #include "lib/dbdisk.h"
 #include "queue/ballast.h"
+#include "queue/spool.h"
 #include "queue/stock.h"
 #include "tests/unit/store_rig.h"
 
@@ -468,6 +469,29 @@ test_spool(void)
 	    "a spoilt and a missing file: these two are refused");
 	ok(access(path, F_OK) == -1, "a file of nobody is removed");
 	free(path);
+}
+
+/* Where it cannot be had, an admin is told what to do. */
+static void
+test_spool_closed(void)
+{
+	char *spool = xasprintf("%s/spool", dir), *path;
+	const char *errstr;
+
+	fresh();
+	is_int(mkdir(spool, 0755), 0, "spool");
+	path = xasprintf("%s/%016llx", spool, 7ULL);
+	is_int(spool_open(spool, 7, 1, 0, &errstr), -1, "%s", errstr);
+	ok(strstr(errstr, "is missing: remove it") != NULL, "which is told");
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	if (geteuid() == 0 && chmod(dir, 0711) == 0 && seteuid(61004) == 0) {
+		is_int(spool_open(spool, 7, 1, 0, &errstr), -1, "%s", errstr);
+		ok(strstr(errstr, "chown it to the queue's user") != NULL,
+		    "one of somebody else's, too");
+		ok(seteuid(0) == 0, "root again");
+	}
+	free(path);
+	free(spool);
 }
 
 /* It ends short of what it should have, or is read so. */
@@ -1015,6 +1039,7 @@ main(void)
 	test_crash_in_recovery();
 	test_clock_set_back();
 	test_spool();
+	test_spool_closed();
 	test_cut_short();
 	test_start_time();
 	test_too_early();
