@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """
-Signals in every state. TERM, INT, HUP and PIPE to each process while it starts,
-serves under load, and stops. Nobody but posternd heeds them; HUP and PIPE break
-no session; TERM and INT end it cleanly, once or twice said: open sessions hear
+Signals in every state. TERM, INT, HUP, PIPE and CHLD to each process while it
+starts, serves under load, and stops. Nobody but posternd heeds them; HUP, PIPE and
+a CHLD without a child that has ended break no session; TERM and INT end it cleanly, once or twice said: open sessions hear
 421, and what was acknowledged arrives when the next one starts.
 """
 import os
@@ -22,7 +22,8 @@ from sink import Sink                                            # noqa: E402
 
 ALICE = "alice@example.org"
 LATE_SECONDS = 11
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE)
+HARMLESS = (signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD)
+SIGNALS = (signal.SIGTERM, signal.SIGINT) + HARMLESS
 
 
 class Load:
@@ -71,7 +72,7 @@ def test_serving(p):
     for name, pid in before:
         for s in SIGNALS:
             os.kill(pid, s)
-    for s in (signal.SIGHUP, signal.SIGPIPE) * 3:
+    for s in HARMLESS * 3:
         p.process.send_signal(s)
         n = len(load.acked)
         wait_for(lambda: len(load.acked) > n)
@@ -182,7 +183,7 @@ def starting(p, s, after):
     time.sleep(after)
     children = p.children()
     p.process.send_signal(s)
-    if s in (signal.SIGHUP, signal.SIGPIPE):
+    if s in HARMLESS:
         if wait_for(lambda: p.process.poll() is not None or p.ctl(
                 "status", check=False).returncode == 0):
             children += p.children() if p.process.poll() is None else []
@@ -218,8 +219,10 @@ def main():
         test_stopping(p, sink, "TERM", [term])
         test_stopping(p, sink, "INT", [signal.SIGINT])
         test_stopping(p, sink, "TERM,TERM", [term, term])
-        test_stopping(p, sink, "TERM,HUP,PIPE,INT",
-                      [term, hup, signal.SIGPIPE, signal.SIGINT])
+        test_stopping(p, sink, "TERM,CHLD", [term, signal.SIGCHLD])
+        test_stopping(p, sink, "TERM,HUP,PIPE,CHLD,INT",
+                      [term, hup, signal.SIGPIPE, signal.SIGCHLD,
+                       signal.SIGINT])
         test_in_doubt(p, sink)
         test_backlog(p, sink)
         test_starting(p)
