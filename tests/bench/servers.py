@@ -49,12 +49,14 @@ class Server:
 class Postern(Server):
     name = "Postern"
 
-    def __init__(self, sink_port, certificate, workers=None, queue=""):
+    def __init__(self, sink_port, certificate, workers=None, queue="",
+                 limits=""):
         super().__init__(sink_port, certificate)
         # Caps that count everything and stop nobody.
         self.inner = postern.Postern(
             next_hop="smtp://127.0.0.1:%d" % sink_port, certificate=certificate,
             route_options="tls = none", workers=workers, queue=queue,
+            limits=limits,
             caps='cap default { messages = {"100000000/1d"} '
                  'recipients = {"1000000000/1d"} bytes = {"100000G/1d"} '
                  'recipients-per-message = 1000 }')

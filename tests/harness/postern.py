@@ -184,6 +184,7 @@ class Postern:
             'recipients = {"100000000/1h"} bytes = {} ' \
             'recipients-per-message = 1000 }'
         min_free = "" if "min-free" in s["queue"] else 'min-free = "1M"'
+        sessions = "" if "sessions = " in s["limits"] else "sessions = 20000"
         users = " ".join('%s = "%d"' % u for u in USERS.items())
         with open(self.conf_path, "w") as f:
             f.write(f'''hostname = "{HOSTNAME}"
@@ -199,7 +200,7 @@ users {{ {users} }}
 tls {{ certificate = "{self.cert}" key = "{self.key}" }}
 listen submission {{ address = "127.0.0.1" port = {self.port} tls = starttls }}
 listen submissions {{ address = "127.0.0.1" port = {self.tls_port} tls = implicit }}
-limits {{ sessions = 20000 sessions-per-address = 20000 {s["limits"]} }}
+limits {{ {sessions} sessions-per-address = 20000 {s["limits"]} }}
 {caps}
 queue {{ {min_free} {s["queue"]} }}
 route out {{ next-hop = "{s["next_hop"]}" {s["route_options"]} }}

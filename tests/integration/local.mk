@@ -14,6 +14,7 @@ TESTS += %D%/dns_hostile.py
 TESTS += %D%/parent.py
 TESTS += %D%/one_worker.py
 TESTS += %D%/crowd.py
+TESTS += %D%/overload.py
 TESTS += %D%/memory.py
 TESTS += %D%/signals.py
 TESTS += %D%/captured.py
@@ -49,6 +50,7 @@ EXTRA_DIST += \
 	%D%/parent.py \
 	%D%/one_worker.py \
 	%D%/crowd.py \
+	%D%/overload.py \
 	%D%/memory.py \
 	%D%/signals.py \
 	%D%/captured.py \
