@@ -15,6 +15,7 @@ TESTS += %D%/parent.py
 TESTS += %D%/one_worker.py
 TESTS += %D%/crowd.py
 TESTS += %D%/overload.py
+TESTS += %D%/throng.py
 TESTS += %D%/memory.py
 TESTS += %D%/signals.py
 TESTS += %D%/captured.py
@@ -51,6 +52,7 @@ EXTRA_DIST += \
 	%D%/one_worker.py \
 	%D%/crowd.py \
 	%D%/overload.py \
+	%D%/throng.py \
 	%D%/memory.py \
 	%D%/signals.py \
 	%D%/captured.py \
@@ -70,6 +72,6 @@ EXTRA_DIST += \
 	%D%/deliverby.py \
 	%D%/tokens.py
 
-INTEGRATION_LONG_TESTS = %D%/long_scanners.sh %D%/long_stuffing.sh %D%/throng.py %D%/timing.py
+INTEGRATION_LONG_TESTS = %D%/long_scanners.sh %D%/long_stuffing.sh %D%/long_throng.sh %D%/timing.py
 LONG_TESTS += $(INTEGRATION_LONG_TESTS)
 EXTRA_DIST += $(INTEGRATION_LONG_TESTS)
