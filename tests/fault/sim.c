@@ -968,6 +968,8 @@ look(void)
 	life->look();
 }
 
+static bool all_heard;		/* at a stop */
+
 /* As posternd's SIGTERM: queue/program.c does this. */
 static void
 stop_in_order(void)
@@ -982,10 +984,10 @@ stop_in_order(void)
 		pass(20);
 	}
 	/* What nobody has read yet of relays' words is lost, else nothing. */
-	if (dispatch_sent(world.dispatch) > 0)
+	all_heard = dispatch_sent(world.dispatch) == 0;
+	if (!all_heard)
 		all_quiet();
 	life_stop(&world);
-	sim->noted = sim->seq;
 	sim->stops++;
 }
 
@@ -1012,6 +1014,9 @@ fall(void)
 	queue_close(&world);
 	if (life->in_memory)
 		store_memory_reopen(world_store, &queue_store_ops, &world);
+	/* It may have been killed before it came so far. */
+	if (life->stop && all_heard)
+		sim->noted = sim->seq;
 }
 
 void
