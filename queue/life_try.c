@@ -255,6 +255,10 @@ job_end(struct live_job *j)
 		life_round_over(lm);
 	else if (delivered && !lm->removing)
 		progress(lm);
+	/* Should we die it is on hold, and may be let go. */
+	else if (delivered && reserve_may_write(lm->q,
+	    store_msg_bytes(&lm->m)))
+		life_write_progress(lm);
 }
 
 /* Not if it is to go no more, or not so. */

@@ -452,6 +452,29 @@ test_remove_full(void)
 	is_int(store_count(world.store), 0, "nothing is left");
 }
 
+/* What is delivered while it is to be removed does not go again either. */
+static void
+test_remove_delivered(void)
+{
+	char id[STORE_ID_LEN + 1];
+	struct world_job j[2];
+
+	world_routes[0].by_domain = true;
+	submit(A, "x@a.example y@b.example", id);
+	ok(world_job(&relay, &j[0]) && world_job(&relay, &j[1]), "two jobs");
+	ask("queue remove %s", id);
+	world_answer(&relay, &j[0], OUTCOME_DELIVERED, "2.0.0", "ok");
+	free(j[1].body);
+	world_crash(&smtpd, &relay);
+	ask("queue release %s", id);
+	ok(world_job(&relay, &j[1]), "released after a crash, it goes");
+	ok(strcmp(j[0].domain, j[1].domain) != 0, "to the other");
+	world_answer(&relay, &j[1], OUTCOME_DELIVERED, "2.0.0", "ok");
+	ok(!world_job(&relay, &j[0]), "alone");
+	is_int(store_count(world.store), 0, "nothing is left");
+	world_routes[0].by_domain = false;
+}
+
 /* A stop in order: what was delivered and waits for its second is written down. */
 static void
 test_stop(void)
@@ -1464,6 +1487,7 @@ main(void)
 	test_release_crash();
 	test_hold_death();
 	test_remove_full();
+	test_remove_delivered();
 	test_stop();
 	test_early_order();
 	test_in_line();
