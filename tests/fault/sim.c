@@ -196,6 +196,17 @@ explain(struct sim_rcpt *r)
 	r->explained = r->delivered;
 }
 
+static void
+explain_unnoted(void)
+{
+	size_t i, k;
+
+	for (i = 0; i < sim->n; i++)
+		for (k = 0; k < sim->v[i].n; k++)
+			if (sim->v[i].rcpts[k].seq > sim->noted)
+				explain(&sim->v[i].rcpts[k]);
+}
+
 /* Too early for a bounce by age, which no server asked for? */
 static bool
 early(const struct sim_letter *l, const struct sim_rcpt *r)
@@ -352,6 +363,7 @@ relay_killed(struct sim_relay *r)
 				take_copy(l, rcpt);
 				explain(rcpt);
 			}
+	explain_unnoted();	/* or was told, and not heard */
 	sim->relay_deaths++;
 	happened(3, 0);
 	relay_die(r);
@@ -1043,7 +1055,7 @@ sim_died(bool killed)
 {
 	struct sim_letter *l;
 	struct sim_job_note *n;
-	size_t i, k;
+	size_t k;
 
 	sim->kills += killed;
 	orders_died();
@@ -1054,10 +1066,7 @@ sim_died(bool killed)
 				take_copy(l, &l->rcpts[k]);
 		*n = (struct sim_job_note){ 0 };
 	}
-	for (i = 0; i < sim->n; i++)
-		for (k = 0; k < sim->v[i].n; k++)
-			if (sim->v[i].rcpts[k].seq > sim->noted)
-				explain(&sim->v[i].rcpts[k]);
+	explain_unnoted();
 	sim->noted = sim->seq;
 }
 
