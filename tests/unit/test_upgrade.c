@@ -5,6 +5,8 @@
  * the mark are a fourth, a change of the first, and a fifth that is removed
  * again. Each is opened, changed, copied and opened again. What a later version
  * has written, or the journal's first format, is refused and left as it is.
+ * large-v3 has three thousand of one byte to 400 KB: two thousand were written and
+ * the queue stopped, then one thousand, 300 changes and 40 removals, and killed.
  */
 #include "lib/prelude.h"
 
@@ -21,22 +23,41 @@
 #define NEWEST		4
 #define NEWEST_NAME	"v4"
 #define SAMPLES		4	/* messages still queued in each */
-#define ATTEMPTS	7	/* of the first */
+#define LARGE		3000	/* ... in the large one */
+#define LARGE_SEGMENTS	5	/* ... of which so many are looked at */
+#define ATTEMPTS	7	/* of the first, and each tenth */
 
 extern char **environ;
 
-static const size_t sizes[SAMPLES] = { 900, 300, 400000, 900 };
+static size_t samples = SAMPLES;	/* of the store at hand */
+
+static size_t
+size_of(size_t at)
+{
+	static const size_t few[SAMPLES] = { 900, 300, 400000, 900 };
+	static const size_t many[] = { 1, 300, 900, 2000, 4000, 8000, 16000 };
+
+	if (samples == SAMPLES)
+		return few[at];
+	return at % 500 == 250 ? 400000 : many[at % nitems(many)];
+}
 
 /* --- files ------------------------------------------------------------------------- */
 
-static void
-run(char *const argv[])
+static bool
+runs(char *const argv[])
 {
 	int status;
 	pid_t pid;
 
-	if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) != 0 ||
-	    waitpid(pid, &status, 0) == -1 || status != 0)
+	return posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) == 0 &&
+	    waitpid(pid, &status, 0) != -1 && status == 0;
+}
+
+static void
+run(char *const argv[])
+{
+	if (!runs(argv))
 		fatalx("%s failed", argv[0]);
 }
 
@@ -44,9 +65,9 @@ static void
 unpack(const char *name)
 {
 	const char *src = getenv("srcdir");
-	char *file = xasprintf("%s/tests/unit/stores/%s.tar.gz",
-	    src == NULL ? "." : src, name);
-	char *argv[] = { (char []){ "tar" }, (char []){ "-xzf" }, file,
+	char *file = xasprintf("%s/tests/unit/stores/%s.tar.%s",
+	    src == NULL ? "." : src, name, samples == LARGE ? "xz" : "gz");
+	char *argv[] = { (char []){ "tar" }, (char []){ "-xf" }, file,
 	    (char []){ "-C" }, dir, (char []){ "--no-same-owner" }, NULL };
 
 	fresh();
@@ -54,23 +75,38 @@ unpack(const char *name)
 	free(file);
 }
 
-/* A backup of the files: copied, the queue emptied, and copied back. */
 static void
-through_backup(void)
+copy_all(const char *from, const char *to)
 {
-	char *copy = xasprintf("%s.copy", dir), *from = xasprintf("%s/.", copy);
-	char *there[] = { (char []){ "cp" }, (char []){ "-a" }, dir, copy,
-	    NULL };
-	char *back[] = { (char []){ "cp" }, (char []){ "-a" }, from, dir,
-	    NULL };
+	char *argv[] = { (char []){ "cp" }, (char []){ "-a" },
+	    xasprintf("%s/.", from), xstrdup(to), NULL };
 
-	run(there);
-	fresh();
-	run(back);
+	run(argv);
+	free(argv[2]);
+	free(argv[3]);
+}
+
+/* A copy of the files: its name. restore() ends it. */
+static char *
+backup(void)
+{
+	char *copy = xasprintf("%s.copy", dir);
+
+	if (mkdir(copy, 0700) == -1)
+		fatal("%s", copy);
+	copy_all(dir, copy);
+	return copy;
+}
+
+/* The queue is emptied, and it is copied back; frees its name. */
+static void
+restore(char *copy)
+{
+	nftw(dir, remove_cb, 16, FTW_DEPTH | FTW_PHYS);
+	copy_all(copy, dir);
 	nftw(copy, remove_cb, 16, FTW_DEPTH | FTW_PHYS);
 	if (rmdir(copy) == -1)
 		fatal("%s", copy);
-	free(from);
 	free(copy);
 }
 
@@ -86,7 +122,7 @@ static void
 sample_body_cb(const uint8_t *p, size_t n, int fd, uint32_t crc,
     const char *errstr, void *arg)
 {
-	size_t at = *(size_t *)arg, k, size = sizes[at];
+	size_t at = *(size_t *)arg, k, size = size_of(at);
 	uint8_t *got = xmalloc(size + 1);
 	ssize_t len = -1;
 
@@ -119,14 +155,14 @@ as_written(const struct store_msg *m, size_t at, const struct look *l)
 	return m->arrived_ms == 1700000000000ULL + at &&
 	    m->due_ms == m->arrived_ms + 1000 * at &&
 	    m->expires_ms == m->arrived_ms + 432000000 &&
-	    m->attempts == (at == 0 ? l->attempts : 0) &&
-	    m->hold == (at == 1 ? HOLD_ADMIN : HOLD_NONE) &&
+	    m->attempts == (at % 10 == 0 ? l->attempts : 0) &&
+	    m->hold == (at % 5 == 1 ? HOLD_ADMIN : HOLD_NONE) &&
 	    same(m->account, "alice@example.org") &&
 	    same(m->env.return_path, "alice@example.org") &&
 	    m->env.nrcpts == 2 && m->env.rcpts[1].notify == 3 &&
 	    same(m->env.rcpts[0].addr, "bob@example.net") &&
-	    m->charge[LIMIT_MESSAGES] == 1 && m->size == sizes[at] &&
-	    m->in_spool == (at == 2) &&
+	    m->charge[LIMIT_MESSAGES] == 1 && m->size == size_of(at) &&
+	    m->in_spool == (m->size > STORE_INLINE_MAX) &&
 	    same(m->route, l->version >= 2 ? "upstream" : NULL) &&
 	    m->nevents == (l->version >= 2) &&
 	    same(m->device, l->version >= 3 ? "phone" : NULL) &&
@@ -140,17 +176,19 @@ look_cb(struct store_msg *const *v, size_t n, void *arg)
 	size_t i, *at;
 
 	waiting--;
+	page = n;
 	for (i = 0; i < n; i++) {
+		last_id = v[i]->id;
 		at = xmalloc(sizeof(*at));
 		if (sscanf(v[i]->env.envid == NULL ? "" : v[i]->env.envid,
-		    "sample-%zu", at) != 1 || *at >= SAMPLES) {
+		    "sample-%zu", at) != 1 || *at >= samples) {
 			told->strange++;
 			free(at);
 			continue;
 		}
 		told->found++;
 		l->bad += !as_written(v[i], *at, l);
-		if (*at == 0) {
+		if (*at % 10 == 0) {
 			v[i]->attempts++;
 			store_update(store, v[i], NULL, NULL, NULL);
 		}
@@ -166,11 +204,13 @@ do_look(const struct job *j)
 
 	if (!open_store(MB))
 		return 1;
-	waiting++;
-	store_list(store, 0, 10, look_cb, &l);
-	wait_all();
+	do {
+		waiting++;
+		store_list(store, last_id, 100, look_cb, &l);
+		wait_all();
+	} while (page > 0);
 	store_close(&store);
-	return told->found != SAMPLES || told->strange > 0 ||
+	return told->found != samples || told->strange > 0 ||
 	    told->spoilt > 0 || l.bad > 0 ? 2 : 0;
 }
 
@@ -217,7 +257,7 @@ test_older(void)
 		    "all is there as it was, from its own index", v);
 		ok(looks(v, ATTEMPTS + 1) && !rebuilt(),
 		    "version %d: a change of it, too", v);
-		through_backup();
+		restore(backup());
 		ok(looks(v, ATTEMPTS + 2) && !rebuilt(),
 		    "version %d: and a copy of its files", v);
 	}
@@ -322,16 +362,16 @@ test_later_in_index(void)
 	    "a message of a later version in the index: %s", told->errstr);
 }
 
-/* Of all that is in the journal's first two segments. */
+/* Of all that is in the journal's first segments. */
 static uint32_t
-journal_sum(void)
+journal_sum(int segments)
 {
 	static uint8_t bytes[MB];
 	uint32_t crc = 0;
 	char *path;
 	int i, fd;
 
-	for (i = 1; i <= 2; i++) {
+	for (i = 1; i <= segments; i++) {
 		path = xasprintf("%s/journal/%016x.seg", dir, (unsigned int)i);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd == -1 || read(fd, bytes, sizeof(bytes)) != MB)
@@ -349,11 +389,43 @@ test_first_format(void)
 	uint32_t before;
 
 	unpack("format1");
-	before = journal_sum();
+	before = journal_sum(2);
 	ok(!looks(1, ATTEMPTS) && !told->opened &&
 	    strstr(told->errstr, "another version") != NULL && !rebuilt(),
 	    "the journal's first format: %s", told->errstr);
-	is_int(journal_sum(), before, "it is left as it is");
+	is_int(journal_sum(2), before, "it is left as it is");
+}
+
+/* The same of thousands, there and back. */
+static void
+test_large(void)
+{
+	struct job none = { 0 };
+	char *xz[] = { (char []){ "sh" }, (char []){ "-c" },
+	    (char []){ "command -v xz >/dev/null" }, NULL };
+	uint32_t before;
+	char *copy;
+
+	if (!runs(xz)) {
+		printf("ok %d # skip no xz\n", ++tap_count);
+		return;
+	}
+	samples = LARGE;
+	unpack("large-v3");
+	ok(looks(3, ATTEMPTS) && !rebuilt(), "thousands of version 3: all are "
+	    "there as they were, from their own index");
+	ok(looks(3, ATTEMPTS + 1) && !rebuilt(), "the changed ones, too");
+	copy = backup();
+	is_int(child(do_put_later, &none), 0, "one is a later version's");
+	before = journal_sum(LARGE_SEGMENTS);
+	ok(!looks(3, ATTEMPTS + 2) && !told->opened &&
+	    strstr(told->errstr, "later version") != NULL && !rebuilt(),
+	    "all are refused: %s", told->errstr);
+	is_int(journal_sum(LARGE_SEGMENTS), before, "and left as they are");
+	restore(copy);
+	ok(looks(3, ATTEMPTS + 2) && !rebuilt(), "a copy of the files from "
+	    "before has all again");
+	samples = SAMPLES;
 }
 
 int
@@ -365,5 +437,6 @@ main(void)
 	test_later_record();
 	test_later_in_index();
 	test_first_format();
+	test_large();
 	return rig_end();
 }
