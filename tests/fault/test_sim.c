@@ -385,6 +385,8 @@ test_day(uint32_t hours)
 	    "delivered, %u recipients bounced, all accounted for", hours,
 	    sim->n, sim->copies, sim->bounced);
 	show_memory();
+	if (hours < 24)		/* caches and the caps' slots still fill */
+		return;
 	ok(memory->n == LOOKS && memory->used[LOOKS - 1] <
 	    memory->used[LOOKS / 2] + SLOPE_MAX, "memory does not grow");
 }
