@@ -258,11 +258,12 @@ send_packet(int sock, const uint8_t *p, size_t len, int fd, int flags)
 	return sendmsg(sock, &mh, flags | MSG_NOSIGNAL);
 }
 
+/* Not now; the peer has no part in it. */
 static bool
 full(int err)
 {
-	return err == EAGAIN || err == ENOBUFS || err == EINTR ||
-	    err == ETOOMANYREFS;
+	return err == EAGAIN || err == ENOBUFS || err == ENOMEM ||
+	    err == EINTR || err == ETOOMANYREFS;
 }
 
 /* Marks the channel dead now, tells the owner from the loop. */
@@ -523,8 +524,8 @@ read_one(struct ipc *ipc)
 	int r, fd;
 
 	r = recv_packet(ipc->fd, &len, &fd, MSG_DONTWAIT);
-	if (r == -1 && (errno == EAGAIN || errno == EINTR))
-		return 0;
+	if (r == -1 && full(errno))
+		return 0;	/* the packet is still there */
 	if (r != 1) {
 		ended(ipc, r == 0 || errno == ECONNRESET ? NULL :
 		    errno == EPROTO ? "malformed message" : "receive failed");
@@ -635,7 +636,7 @@ ipc_recv_sync(int sock, int timeout_ms, struct ipc_in *in)
 			errno = ETIMEDOUT;
 			return -1;
 		}
-		if (r != -1 || (errno != EINTR && errno != EAGAIN))
+		if (r != -1 || !full(errno))
 			return r;
 		if (timeout_ms >= 0)
 			left = ev_now_ms() >= end ? 0 :

@@ -3,12 +3,36 @@
 
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <fcntl.h>
 
 #include "lib/ev.h"
 #include "lib/ipc.h"
 #include "lib/ipc_msgs.h"
 #include "tests/tap.h"
+
+/* What the kernel has no memory for, so many times. */
+static int no_send, no_recv, no_error;
+
+ssize_t
+sendmsg(int fd, const struct msghdr *mh, int flags)
+{
+	if (no_send > 0 && no_send-- > 0) {
+		errno = no_error;
+		return -1;
+	}
+	return syscall(SYS_sendmsg, fd, mh, flags);
+}
+
+ssize_t
+recvmsg(int fd, struct msghdr *mh, int flags)
+{
+	if (no_recv > 0 && no_recv-- > 0) {
+		errno = no_error;
+		return -1;
+	}
+	return syscall(SYS_recvmsg, fd, mh, flags);
+}
 
 static unsigned int got_msgs;
 static bool gone, plain_end;
@@ -349,6 +373,43 @@ test_no_descriptor_free(void)
 	ipc_free(&b);
 }
 
+/* The peer is not to blame, and nothing is lost or comes in another order. */
+static void
+test_not_now(void)
+{
+	static const int errors[] = { ENOMEM, ENOBUFS, EINTR };
+	struct ipc *a, *b;
+	char want[32];
+	int fd[2];
+	size_t i;
+	uint32_t n;
+
+	gone = false;
+	for (i = 0; i < nitems(errors); i++) {
+		ok(ipc_pair(fd) == 0, "a pair");
+		a = ipc_new(fd[0], &ops, NULL);
+		b = ipc_new(fd[1], &ops, NULL);
+		no_error = errors[i];
+		no_send = no_recv = 3;
+		got_msgs = 0;
+		for (n = 0; n < 5; n++) {
+			ipc_begin(M_STOP, 7);
+			ipc_put_u32(n);
+			ipc_put_str("now");
+			ipc_send(a, -1);
+		}
+		turn(20);
+		is_int(got_msgs, 5, "%s: all arrive", strerrorname_np(no_error));
+		snprintf(want, sizeof(want), "%u now -", n - 1);
+		is_str(got_str, want, "in order");
+		ok(!gone && ipc_alive(a) && ipc_alive(b),
+		    "and both ends live");
+		ipc_free(&a);
+		ipc_free(&b);
+	}
+	no_send = no_recv = 0;
+}
+
 int
 main(void)
 {
@@ -360,5 +421,6 @@ main(void)
 	test_garbage();
 	test_descriptors();
 	test_no_descriptor_free();
+	test_not_now();
 	return tap_done();
 }
