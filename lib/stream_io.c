@@ -62,6 +62,11 @@ write_plain(struct stream *st)
 		st->blocked = true;
 		return false;
 	}
+	if (n == -1 && (errno == ENOBUFS || errno == ENOMEM)) {
+		/* The peer would wait for us, and we for it. */
+		stream_over(st, STREAM_ERROR, strerrordesc_np(errno));
+		return false;
+	}
 	if (n == -1) {
 		deafen(st, strerrordesc_np(errno));
 		return false;

@@ -2,6 +2,7 @@
 #include "lib/prelude.h"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <netinet/in.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,6 +12,17 @@
 #include "lib/stream.h"
 #include "tests/tap.h"
 #include "tests/unit/tls_pair.h"
+
+static int send_error;		/* of the next one; 0: none */
+
+ssize_t
+send(int fd, const void *p, size_t n, int flags)
+{
+	errno = send_error;
+	send_error = 0;
+	return errno != 0 ? -1 :
+	    syscall(SYS_sendto, fd, p, n, flags, NULL, (socklen_t)0);
+}
 
 struct side {
 	struct stream *st;
@@ -363,6 +375,26 @@ test_last_words(void)
 	close(listener);
 }
 
+/* The peer has heard nothing and will say nothing: nobody waits for it. */
+static void
+test_no_buffers(void)
+{
+	static const int errors[] = { ENOBUFS, ENOMEM };
+	struct side a, b;
+	size_t i;
+
+	for (i = 0; i < nitems(errors); i++) {
+		make_pair(&a, &b, 1000);
+		send_error = errors[i];
+		stream_write(a.st, "EHLO\r\n", 6);
+		turns(3);
+		ok(a.ends == 1 && a.end == STREAM_ERROR,
+		    "%s: the stream ends", strerrorname_np(errors[i]));
+		is_int(b.ends, 0, "by itself");
+		free_pair(&a, &b);
+	}
+}
+
 int
 main(void)
 {
@@ -388,5 +420,6 @@ main(void)
 	SSL_CTX_free(server);
 	SSL_CTX_free(client);
 	test_last_words();
+	test_no_buffers();
 	return tap_done();
 }
