@@ -337,7 +337,9 @@ wake_cb(void *arg, int what)
 	struct ev_wake *w = arg;
 	uint64_t n;
 
-	if (read(w->efd.fd, &n, sizeof(n)) == -1 && errno != EAGAIN)
+	/* What is not read now makes the loop come again. */
+	if (read(w->efd.fd, &n, sizeof(n)) == -1 && errno != EAGAIN &&
+	    errno != EINTR)
 		fatal("eventfd read");
 	w->cb(w->arg);
 }
@@ -359,9 +361,13 @@ void
 ev_wake_up(struct ev_wake *w)
 {
 	uint64_t one = 1;
+	ssize_t n;
 
+	do
+		n = write(w->efd.fd, &one, sizeof(one));
+	while (n == -1 && errno == EINTR);
 	/* EAGAIN means that the counter is full: the loop is being woken. */
-	if (write(w->efd.fd, &one, sizeof(one)) == -1 && errno != EAGAIN)
+	if (n == -1 && errno != EAGAIN)
 		fatal("eventfd write");
 }
 

@@ -51,13 +51,24 @@ log_set_debug(const char *topics)
 }
 
 static int
+send_all(const struct msghdr *mh)
+{
+	ssize_t n;
+
+	do
+		n = sendmsg(log_fd, mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n == -1 && errno == EINTR);
+	return n == -1 ? -1 : 0;
+}
+
+static int
 send_packet(enum log_level level, const char *line, size_t len)
 {
 	uint8_t lvl = (uint8_t)level;
 	struct iovec iov[2] = { { &lvl, 1 }, { (void *)(uintptr_t)line, len } };
 	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2 };
 
-	return sendmsg(log_fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) == -1 ? -1 : 0;
+	return send_all(&mh);
 }
 
 static void
@@ -100,7 +111,7 @@ log_leave(void)
 	if (!gathers || gathered_len == 0)
 		return;
 	report_dropped();
-	if (sendmsg(log_fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
+	if (send_all(&mh) == -1)
 		atomic_fetch_add(&log_dropped, gathered_lines);
 	gathered_len = 0;
 	gathered_lines = 0;
