@@ -20,6 +20,16 @@
 /* --- what libsasl2 would do badly itself ------------------------------------------ */
 
 /*
+ * Without memory sasl_server_new() goes on with a null pointer. As our own small
+ * objects do, its allocations succeed or end the process.
+ */
+static void *
+alloc_again(void *p, size_t n)
+{
+	return xreallocarray(p, 1, n);
+}
+
+/*
  * Takes the place of the library's own, which in a confined process falls back
  * to the time and the process id (RFC 5802 5.1 wants an unpredictable nonce).
  */
@@ -156,6 +166,7 @@ sasl_login_init(void)
 	int r;
 
 	cache_init();
+	sasl_set_alloc(xmalloc, xcalloc, alloc_again, free);
 	sasl_set_mutex(mutex_new, mutex_lock, mutex_unlock, mutex_free);
 	r = sasl_server_init(callbacks, NULL);
 	if (r == SASL_OK)

@@ -5,6 +5,7 @@
  */
 #include "lib/prelude.h"
 
+#include <sys/wait.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -723,6 +724,61 @@ test_enumeration(void)
 	ok(a.type == b.type && a.no == b.no, "LOGIN: the same answer");
 }
 
+/* --- no memory ----------------------------------------------------------------------- */
+
+#if !defined(POSTERN_SANITIZED)	/* whose heap is its own */
+#define MALLOCS	40		/* of a login that begins; more than there are */
+
+extern void *__libc_malloc(size_t);
+
+static int malloc_left;		/* the last of these fails; 0: none */
+
+void *
+malloc(size_t n)
+{
+	return malloc_left > 0 && --malloc_left == 0 ? NULL : __libc_malloc(n);
+}
+
+/* Whether a login can be begun whose k-th malloc fails; it may end us. */
+static int
+begin_without(int k)
+{
+	struct sasl_login_params p = { .mechanism = "PLAIN" };
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		malloc_left = k;
+		_exit(sasl_login_new(&p) == NULL ? 2 : 0);
+	}
+	if (pid == -1 || waitpid(pid, &status, 0) != pid)
+		abort();
+	return status;
+}
+
+/* libsasl2 would go on with a null pointer; the process ends, and says why. */
+static void
+test_no_memory(void)
+{
+	int k, status, good = 0, ended = 0, bad = 0;
+
+	fflush(stdout);
+	for (k = 1; k <= MALLOCS; k++) {
+		status = begin_without(k);
+		good += WIFEXITED(status) && WEXITSTATUS(status) == 0;
+		ended += WIFEXITED(status) && WEXITSTATUS(status) == 1;
+		bad += !WIFEXITED(status);
+	}
+	ok(bad == 0 && ended > 1 && good > 0, "no memory at one of %d places: "
+	    "%d ends with a word, %d crashes", MALLOCS - good, ended, bad);
+}
+#else
+static void
+test_no_memory(void)
+{
+}
+#endif
+
 int
 main(void)
 {
@@ -743,6 +799,7 @@ main(void)
 	test_enumeration();
 	ok(rig_begin(++id, "PLAIN", S("\0bob\0correct horse"))->type ==
 	    M_AUTH_OK, "after all this: in");
+	test_no_memory();
 	rig_stop();
 	return tap_done();
 }
