@@ -93,45 +93,70 @@ become(const char *program, const char *name, int control_fd, int log_fd)
 	_exit(127);
 }
 
-static void
+static int
 child_sockets(struct child *c, int control_fd[2], int *log_fd)
 {
 	if (ipc_pair(control_fd) == -1)
-		fatal("cannot make a channel to %s", c->name);
+		return -1;
 	c->log = logsource_new(c->name, log_fd);
-	if (c->log == NULL)
-		fatal("cannot make a log channel to %s", c->name);
+	if (c->log == NULL) {
+		close(control_fd[0]);
+		close(control_fd[1]);
+		return -1;
+	}
+	return 0;
 }
 
-void
-child_spawn(struct child *c, const struct config *cfg)
+/* -1: errno; the others go on, as if it had never been tried. */
+static int
+child_fork(struct child *c, int *control_fd)
 {
 	char program[PATH_MAX];
-	int fd[2], log_fd;
+	int fd[2], log_fd, saved_errno;
 
 	snprintf(program, sizeof(program), "%s/postern-%s", config->program_dir,
 	    slices_role_name(c->role));
-	child_sockets(c, fd, &log_fd);
+	if (child_sockets(c, fd, &log_fd) == -1)
+		return -1;
 	c->pid = fork();
 	if (c->pid == 0)
 		become(program, strrchr(program, '/') + 1, fd[1], log_fd);
-	if (c->pid == -1)
-		fatal("cannot start a process");
+	saved_errno = errno;
 	close(fd[1]);
 	close(log_fd);
+	*control_fd = fd[0];
+	if (c->pid != -1)
+		return 0;
+	c->pid = 0;
+	close(fd[0]);
+	logsource_free(&c->log);
+	errno = saved_errno;
+	return -1;
+}
+
+bool
+child_spawn(struct child *c, const struct config *cfg)
+{
+	int fd;
+
+	if (child_fork(c, &fd) == -1) {
+		log_warn("cannot start %s", c->name);
+		return false;
+	}
 	c->born_ms = ev_now_ms();
 	c->why = NULL;
-	c->control = ipc_new(fd[0], control_ops, c);
+	c->control = ipc_new(fd, control_ops, c);
 	ev_timer_set(&c->patience, PATIENCE_MS);
 	child_set_state(c, CHILD_ASKED);
 	slices_send(cfg, c->role, c->control);
+	return true;
 }
 
-void
+bool
 child_begin(struct child *c, const struct config *cfg)
 {
 	c->failures = c->restarts = 0;
-	child_spawn(c, cfg);
+	return child_spawn(c, cfg);
 }
 
 bool
@@ -156,8 +181,11 @@ send_peer(struct child *to, const struct child *peer, int fd)
 	close(fd);
 }
 
-/* A channel to everybody who has been launched; the others follow suit. */
-static void
+/*
+ * A channel to everybody who has been launched; the others follow suit. False:
+ * there is none to be had; those who have got theirs will see its end.
+ */
+static bool
 connect_peers(struct child *c)
 {
 	size_t i;
@@ -169,11 +197,15 @@ connect_peers(struct child *c)
 		if (!child_linked(c->role, d->role) || (d->state != CHILD_LAUNCHED &&
 		    d->state != CHILD_READY))
 			continue;
-		if (ipc_pair(fd) == -1)
-			fatal("cannot make a channel");
+		if (ipc_pair(fd) == -1) {
+			log_warn("cannot make a channel from %s to %s",
+			    c->name, d->name);
+			return false;
+		}
 		send_peer(c, d, fd[0]);
 		send_peer(d, c, fd[1]);
 	}
+	return true;
 }
 
 /* --- TLS session tickets ------------------------------------------------------------ */
@@ -233,7 +265,11 @@ launch(struct child *c)
 	ipc_send(c->control, -1);
 	ipc_begin(M_STATS, 0);
 	ipc_send(c->control, c->stats_fd);
-	connect_peers(c);
+	child_set_state(c, CHILD_LAUNCHED);
+	if (!connect_peers(c)) {
+		child_kill(c, "ended: it cannot reach the others");
+		return;
+	}
 	if (c->role == ROLE_SMTPD) {
 		send_tls_key(c);
 		listeners_send(listeners, NULL, c->control, c->index);
@@ -245,7 +281,6 @@ launch(struct child *c)
 	ipc_put_str(root);
 	ipc_put_bool(config->sandbox);
 	ipc_send(c->control, -1);
-	child_set_state(c, CHILD_LAUNCHED);
 }
 
 void

@@ -126,8 +126,9 @@ children_start(const struct config *cfg, const struct listeners *ls,
 		ev_timer_init(&children[i].again, again_cb, &children[i]);
 		ev_timer_init(&children[i].patience, patience_cb,
 		    &children[i]);
-		if (children[i].state != CHILD_ABSENT)
-			child_spawn(&children[i], cfg);
+		if (children[i].state != CHILD_ABSENT &&
+		    !child_spawn(&children[i], cfg))
+			fatalx("not all processes can be started");
 	}
 }
 
@@ -142,13 +143,19 @@ patience_cb(void *arg)
 	    "it took too long to start");
 }
 
+static uint64_t	pause_before_next(struct child *);
+
+/* A kernel that has no process or descriptor for us now is asked again. */
 static void
 again_cb(void *arg)
 {
 	struct child *c = arg;
 
+	if (!child_spawn(c, children_config())) {
+		ev_timer_set(&c->again, pause_before_next(c));
+		return;
+	}
 	c->restarts++;
-	child_spawn(c, children_config());
 }
 
 static const char *
@@ -191,8 +198,10 @@ pause_before_next(struct child *c)
 {
 	uint64_t ms;
 
-	if (ev_now_ms() - c->born_ms >= WELL_MS)
+	/* Once for each that was born. */
+	if (c->born_ms != 0 && ev_now_ms() - c->born_ms >= WELL_MS)
 		c->failures = 0;
+	c->born_ms = 0;
 	if (c->failures++ == 0)
 		return 0;
 	if (c->failures > 16)

@@ -57,10 +57,13 @@ void	 child_set_state(struct child *, enum child_state);
 const char *child_state_name(const struct child *);
 /* Whether two roles have a channel to each other. */
 bool	 child_linked(enum role, enum role);
-/* A process for it, which checks its slice of cfg. */
-void	 child_spawn(struct child *, const struct config *cfg);
+/*
+ * A process for it, which checks its slice of cfg. False: there is none to be
+ * had now, and that has been said; `again` is not armed.
+ */
+bool	 child_spawn(struct child *, const struct config *cfg);
 /* The first process of a child that was absent. */
-void	 child_begin(struct child *, const struct config *cfg);
+bool	 child_begin(struct child *, const struct config *cfg);
 /* Launches those whose slices are good. */
 void	 children_launch_fit(bool workers_too);
 /* Another key of TLS tickets for all workers. */

@@ -131,7 +131,11 @@ children_reload(const struct config *cfg, const struct listeners *ls)
 		if (c->state == CHILD_ABSENT) {
 			if (!slices_wanted(cfg, c->role))
 				continue;
-			child_begin(c, cfg);
+			if (!child_begin(c, cfg)) {
+				refuse("a process cannot be started; try "
+				    "again");
+				return;
+			}
 		} else
 			slices_send(cfg, c->role, c->control);
 		c->offered = true;
