@@ -7,6 +7,7 @@
 
 #include "lib/ev.h"
 #include "lib/log.h"
+#include "lib/seldom.h"
 #include "lib/xalloc.h"
 #include "posternd/children.h"
 #include "posternd/control.h"
@@ -18,6 +19,7 @@
 #define FULL_BYTES	(1024 * 1024)	/* unread by a client: others wait */
 #define PAUSE_LOOK_MS	20
 #define PAUSE_MAX_MS	30000	/* after that it is cut off */
+#define REST_MS		1000	/* when there are no descriptors */
 
 struct client {
 	LIST_ENTRY(client) link;
@@ -40,6 +42,7 @@ static size_t nclients, nasked;
 static uint64_t last_id;
 static const struct control_ops *ops;
 static struct ev_fd door;
+static struct ev_timer door_rest;
 static char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
 static struct client *paused_for;	/* the slow one */
@@ -384,14 +387,33 @@ welcome(const struct ipc *ipc)
 }
 
 static void
+rest_cb(void *arg)
+{
+	ev_fd_want(&door, EV_IN);
+}
+
+/* Who knocks meanwhile waits; else the loop would turn without end. */
+static void
+no_accept(void)
+{
+	static struct seldom told;
+
+	if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
+		return;
+	if (seldom_due(&told))
+		log_warn("control: accept%s", seldom_more(&told));
+	ev_fd_want(&door, 0);
+	ev_timer_set(&door_rest, REST_MS);
+}
+
+static void
 door_cb(void *arg, int what)
 {
 	struct client *c;
 	int fd = accept4(door.fd, NULL, NULL, SOCK_CLOEXEC);
 
 	if (fd == -1) {
-		if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-			log_warn("control: accept");
+		no_accept();
 		return;
 	}
 	if (nclients == CLIENTS_MAX) {
@@ -475,6 +497,7 @@ control_open(const struct config *cfg, const struct control_ops *control_ops,
 	}
 	snprintf(path, sizeof(path), "%s", sun.sun_path);
 	ev_timer_init(&pause_timer, pause_cb, NULL);
+	ev_timer_init(&door_rest, rest_cb, NULL);
 	ev_fd_init(&door, s, door_cb, NULL);
 	ev_fd_want(&door, EV_IN);
 	return 0;
@@ -488,6 +511,7 @@ control_close(void)
 	if (unlink(path) == -1)
 		log_debug("control", "the socket was gone already");
 	path[0] = '\0';
+	ev_timer_cancel(&door_rest);
 	ev_fd_clear(&door);
 	close(door.fd);
 }

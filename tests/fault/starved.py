@@ -23,8 +23,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "harness"))
 import tap                                                      # noqa: E402
-from postern import (Postern, PATIENCE, SANITIZED,              # noqa: E402
-                     need_root, wait_for)
+from postern import (BIN, CTL_ENV, PATIENCE, SANITIZED,         # noqa: E402
+                     Postern, need_root, wait_for)
 from sink import Sink                                           # noqa: E402
 from trouble import (Kernel, Load, MemoryGroup, accounted,      # noqa: E402
                      descriptors, fill, limit, message, pid_of,
@@ -402,6 +402,24 @@ def test_no_spin(sink, p):
         tap.ok(knocking.recv(100)[:4] == b"220 ", "with one it answers")
 
 
+def test_no_spin_at_the_door(p):
+    """The same of posternd, and of posternctl that knocks there."""
+    pid = p.process.pid
+    mark = len(p.log())
+    used = {int(fd) for fd in os.listdir("/proc/%d/fd" % pid)}
+    old = limit(pid, "nofile", min(set(range(len(used) + 1)) - used))
+    with subprocess.Popen([os.path.join(BIN, "posternctl"), "--socket",
+                           p.socket, "status"], stdout=subprocess.DEVNULL,
+                          env=CTL_ENV) as knocking:
+        tap.ok(p.logged("control: accept", mark), "the door: it is told")
+        took = spins(pid, 2)
+        tap.ok(SANITIZED or took < 0.05, "without a descriptor posternd "
+               "takes %.1f %% of a core" % (took * 100))
+        limit(pid, "nofile", old)
+        tap.equal(knocking.wait(PATIENCE), 0, "with one it answers")
+    quiet(p, mark, 2, "the door")
+
+
 # --- what the kernel says ------------------------------------------------------------
 
 def test_kernel():
@@ -550,6 +568,7 @@ def main():
         p.account(ALICE, "open-sesame")
         test_descriptors(sink, p)
         test_no_spin(sink, p)
+        test_no_spin_at_the_door(p)
         if not SANITIZED:       # whose address space is endless
             test_memory(sink, p)
     if not SANITIZED:           # which come before any library
