@@ -35,7 +35,7 @@ call_name(enum call c)
 	static const char *const names[CALLS] = {
 		"none", "open", "read", "write", "fsync", "rename", "unlink",
 		"mkdir", "ftruncate", "stat", "opendir", "readdir", "dup",
-		"statvfs", "pthread_create", "malloc",
+		"statvfs", "pthread_create", "close", "malloc",
 	};
 
 	return names[c];
@@ -436,12 +436,20 @@ openat(int dirfd, const char *name, int flags, ...)
 	    real.openat(dirfd, name, flags, mode);
 }
 
+/* As Linux: whatever it says, the descriptor is free. */
 int
 close(int fd)
 {
+	bool bad = is_our_fd(fd) && fails(CALL_CLOSE, fd_area(fd), NULL);
+	int r, saved = errno;
+
 	if (is_our_fd(fd))
 		watch.fd[fd] = 0;
-	return real.close(fd);
+	r = real.close(fd);
+	die_if_due();
+	if (bad)
+		errno = saved;
+	return bad ? -1 : r;
 }
 
 /*

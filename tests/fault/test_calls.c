@@ -59,6 +59,8 @@ static const struct fault faults[] = {
 	{ CALL_OPENDIR, ENOMEM, false, AREA_ANY },
 	{ CALL_READDIR, EIO, false, AREA_ANY },
 	{ CALL_DUP, EMFILE, false, AREA_ANY },
+	{ CALL_CLOSE, EIO, false, AREA_ANY },
+	{ CALL_CLOSE, EINTR, false, AREA_ANY },
 	{ CALL_STATVFS, EIO, true, AREA_ANY },
 	{ CALL_THREAD, EAGAIN, false, AREA_ANY },
 	{ CALL_MALLOC, ENOMEM, false, AREA_ANY },
