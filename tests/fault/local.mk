@@ -1,6 +1,6 @@
 # What happens when processes are killed, calls fail and the power goes.
-FAULT_TESTS = %D%/kill_under_load.py %D%/soak.py %D%/starved.py %D%/twice.py \
-	%D%/one_hour.sh
+FAULT_TESTS = %D%/kill_under_load.py %D%/soak.py %D%/starved.py %D%/inject.py \
+	%D%/twice.py %D%/one_hour.sh
 STORE_FAULT_TESTS = %D%/test_calls %D%/test_changes %D%/test_clock %D%/test_files %D%/test_first %D%/test_flips %D%/test_kills \
 	%D%/test_order %D%/test_power %D%/test_sim
 check_PROGRAMS += $(STORE_FAULT_TESTS)
@@ -9,9 +9,12 @@ EXTRA_DIST += $(FAULT_TESTS)
 
 STORE_LONG_TESTS = %D%/long_load.sh %D%/long_hour.sh %D%/long_calls.sh %D%/long_files.sh %D%/long_flips.sh %D%/long_kills.sh \
 	%D%/long_power.sh %D%/long_sim.sh %D%/long_day.sh %D%/long_starved.sh \
-	%D%/long_soak.sh
+	%D%/long_soak.sh %D%/long_inject.sh
 LONG_TESTS += $(STORE_LONG_TESTS)
 EXTRA_DIST += $(STORE_LONG_TESTS)
+
+# What inject.py builds for itself, as it is no part of any program.
+EXTRA_DIST += %D%/inject.c
 
 # kill_under_load.py has real processes killed by it.
 check_PROGRAMS += %D%/kill_at
