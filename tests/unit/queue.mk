@@ -1,5 +1,5 @@
 # unit tests of queue, its store excepted
-UNIT_TESTS += %D%/test_backup %D%/test_restore %D%/test_feed %D%/test_reports %D%/test_deliverby %D%/test_notify %D%/test_caps %D%/test_ctl %D%/test_dsn %D%/test_life %D%/test_retry %D%/test_route \
+UNIT_TESTS += %D%/test_backup %D%/test_restore %D%/test_feed %D%/test_reports %D%/test_deliverby %D%/test_notify %D%/test_caps %D%/test_ctl %D%/test_orders %D%/test_copies %D%/test_dsn %D%/test_life %D%/test_retry %D%/test_route \
 	%D%/test_sched %D%/test_submit %D%/test_table
 
 %C%_test_backup_SOURCES = %D%/test_backup.c %D%/ctl_world.h %D%/queue_world.h
@@ -11,6 +11,10 @@ UNIT_TESTS += %D%/test_backup %D%/test_restore %D%/test_feed %D%/test_reports %D
 %C%_test_caps_LDADD = $(LIBQUEUE)
 %C%_test_ctl_SOURCES = %D%/test_ctl.c %D%/ctl_world.h %D%/queue_world.h
 %C%_test_ctl_LDADD = $(LIBQUEUE)
+%C%_test_orders_SOURCES = %D%/test_orders.c %D%/ctl_world.h %D%/queue_world.h
+%C%_test_orders_LDADD = $(LIBQUEUE)
+%C%_test_copies_SOURCES = %D%/test_copies.c %D%/ctl_world.h %D%/queue_world.h
+%C%_test_copies_LDADD = $(LIBQUEUE)
 %C%_test_dsn_LDADD = $(LIBQUEUE)
 %C%_test_feed_SOURCES = %D%/test_feed.c %D%/queue_world.h
 %C%_test_feed_LDADD = $(LIBQUEUE)
