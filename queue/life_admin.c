@@ -56,6 +56,17 @@ write_down(struct live_msg *lm)
 	return soon(lm);
 }
 
+/*
+ * Its jobs may have ended with failures that want a report, for which the body is
+ * read first: what was ordered does not wait for that.
+ */
+static void
+end_round(struct live_msg *lm)
+{
+	life_write(lm, NULL);
+	life_round_over(lm);
+}
+
 /* --- the orders --------------------------------------------------------------------- */
 
 static bool
@@ -100,9 +111,8 @@ hold(struct live_msg *lm, const struct life_order *o)
 		life_cancel_waiting(lm);
 	if (life_in_hand(lm))
 		return write_down(lm);
-	/* Jobs of this round may have ended with failures that want a report. */
 	if (lm->state == LIVE_TRYING && !life_untouched(lm))
-		life_round_over(lm);
+		end_round(lm);
 	else {
 		life_as_scheduled(lm);
 		life_park(lm);
@@ -174,7 +184,7 @@ redirect(struct live_msg *lm, const struct life_order *o)
 	if (life_in_hand(lm))
 		return write_down(lm);
 	if (lm->state == LIVE_TRYING && !life_untouched(lm)) {
-		life_round_over(lm);
+		end_round(lm);
 		return LIFE_DONE;
 	}
 	if (lm->m.hold == HOLD_NONE)

@@ -254,6 +254,59 @@ test_hold_crash(void)
 	world_conf.routes.n = 1;
 }
 
+/*
+ * A round that an order ends may want a report, for which the body is read
+ * first: what was ordered is given to the store all the same.
+ */
+static void
+test_hold_settling(void)
+{
+	static const struct life_order orders[] = {
+		{ LIFE_HOLD, HOLD_ADMIN, "", "admin" },
+		{ LIFE_REDIRECT, HOLD_ADMIN, "detour", "admin" },
+	};
+	char id[STORE_ID_LEN + 1], other[STORE_ID_LEN + 1];
+	struct world_job first, j;
+	struct live_msg *lm;
+	size_t i;
+
+	world_routes[1].name = (char *)"detour";
+	world_conf.routes.n = 2;
+	for (i = 0; i < nitems(orders); i++) {
+		world_routes[0].by_domain = true;
+		world_routes[0].connections = 1;
+		submit(A, "z@b.example", other);
+		submit(A, "x@a.example y@b.example", id);
+		while (world_job(&relay, &j))
+			free(j.body);
+		world_crash(&smtpd, &relay);	/* no body is in memory now */
+		ok(world_job(&relay, &first), "one has the only place at b");
+		is_str(first.id, other, "the older");
+		ok(world_job(&relay, &j), "and of two recipients");
+		is_str(j.domain, "a.example", "one is tried");
+		world_answer(&relay, &j, OUTCOME_FAILED, "5.1.1", "550 no");
+		lm = live_find(world.live, store_id_parse(id));
+		life_obey(&world, &lm->m, &orders[i]);
+		is_int(lm->state, LIVE_SETTLING, "its body is to be read");
+		free(first.body);
+		world_routes[0].connections = 4;
+		world_crash(&smtpd, &relay);
+		for (; world_job(&relay, &j); free(j.body))
+			if (strcmp(j.id, id) == 0)
+				is_str(j.route, i == 0 ? "none" : "detour",
+				    "it goes as ordered");
+		ask("queue list %s", id);
+		ok(strstr(said.all, i == 0 ? "state=held by admin;" :
+		    "next_hop=detour;") != NULL, "after a crash: %s", said.all);
+		ask("queue remove all=yes");
+		world_crash(&smtpd, &relay);
+		ask("queue remove all=yes");
+		is_int(store_count(world.store), 0, "nothing is left");
+	}
+	world_routes[0].by_domain = false;
+	world_conf.routes.n = 1;
+}
+
 /* What is taken back at a next hop is so after a crash, too. */
 static void
 test_release_crash(void)
@@ -391,6 +444,7 @@ main(void)
 	test_early_order();
 	test_hold();
 	test_hold_crash();
+	test_hold_settling();
 	test_release_crash();
 	test_hold_death();
 	test_remove_full();
