@@ -181,11 +181,16 @@ void
 life_stop(struct queue *q)
 {
 	struct table_node *n;
+	struct live_msg *lm;
 
 	for (n = table_next(&q->live->msgs, NULL); n != NULL;
-	    n = table_next(&q->live->msgs, n))
-		if (is_unwritten((struct live_msg *)n))
-			life_write((struct live_msg *)n, NULL);
+	    n = table_next(&q->live->msgs, n)) {
+		lm = (struct live_msg *)n;
+		if (lm->removing && lm->state == LIVE_TRYING)
+			life_remove_last(lm);
+		else if (is_unwritten(lm))
+			life_write(lm, NULL);
+	}
 }
 
 /* --- what may leave memory -------------------------------------------------------- */

@@ -77,7 +77,8 @@ void	 life_settled(struct queue *, const uint64_t *ids, size_t n);
 bool	 life_may_forget(const struct live_msg *);
 /*
  * Before the store is closed in order: what rounds have said so far is written
- * down, such as what was delivered and waits for its second, or its report.
+ * down, such as what was delivered and waits for its second, or its report. What
+ * an admin has removed goes, though relays have it. Nothing else may follow.
  */
 void	 life_stop(struct queue *);
 

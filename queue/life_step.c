@@ -202,3 +202,10 @@ life_remove(struct live_msg *lm)
 	log_info("%s removed by=admin", life_name(lm));
 	life_finish(lm, NULL);
 }
+
+void
+life_remove_last(struct live_msg *lm)
+{
+	log_info("%s removed by=admin", life_name(lm));
+	store_remove(lm->q->store, &lm->m, NULL, NULL, NULL);
+}

@@ -55,5 +55,7 @@ void	 life_redate(struct live_msg *);
 void	 life_finish(struct live_msg *, struct live_msg *bounces);
 /* What the admin ordered, once nobody has it in hand; else later. */
 void	 life_remove(struct live_msg *);
+/* ... at a stop, whoever has it: the store alone hears of it. */
+void	 life_remove_last(struct live_msg *);
 
 #endif

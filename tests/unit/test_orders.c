@@ -433,6 +433,30 @@ test_stop(void)
 	world_routes[0].connections = 4;
 }
 
+/* ... and what is at a next hop and was removed does not come back. */
+static void
+test_stop_removed(void)
+{
+	char id[STORE_ID_LEN + 1], other[STORE_ID_LEN + 1];
+	struct world_job j;
+
+	submit(A, "x@example.net", id);
+	ok(world_job(&relay, &j), "a message at a relay");
+	free(j.body);
+	submit(A, "y@example.net", other);
+	ok(world_job(&relay, &j), "another one");
+	free(j.body);
+	ask("queue remove %s", id);
+	ok(strstr(said.end, "1 of them at a next hop right now") != NULL,
+	    "removed: %s", said.end);
+	life_stop(&world);
+	world_crash(&smtpd, &relay);
+	ask("queue list");
+	ok(said.rows == 1 && strstr(said.all, other) != NULL,
+	    "the other is there behind a stop: %s", said.all);
+	ok(delivered(), "and is delivered");
+}
+
 int
 main(void)
 {
@@ -450,6 +474,7 @@ main(void)
 	test_remove_full();
 	test_remove_delivered();
 	test_stop();
+	test_stop_removed();
 	world_disconnect(&smtpd);
 	world_disconnect(&relay);
 	world_close();
