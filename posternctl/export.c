@@ -223,6 +223,14 @@ ask_for(struct ask *a, const struct export *e)
 	return code;
 }
 
+/* It stays if anything is in it. */
+static void
+unmake_folder(const struct export *e)
+{
+	if (e->made)
+		rmdir(e->path);
+}
+
 static void
 tell(const struct ask *a, uint64_t done)
 {
@@ -246,8 +254,13 @@ ask_export(struct ask *a)
 	uint64_t id;
 	int code = open_folder(&e, a->args[0]);
 
-	if (code != CTL_OK || (code = ask_for(a, &e)) != CTL_OK)
+	if (code != CTL_OK)
 		return code;
+	code = ask_for(a, &e);
+	if (code != CTL_OK) {
+		unmake_folder(&e);
+		return code;
+	}
 	code = talk_answer(&a->talk, part_cb, &e, &id, &text);
 	finish(&e);
 	if (syncfs(e.dir) == -1)
@@ -260,8 +273,8 @@ ask_export(struct ask *a)
 	else if (e.part != NULL)
 		code = complain(e.done > 0 ? CTL_IN_PART : CTL_FAILED, "%s",
 		    e.part);
-	if (code != CTL_OK && e.made)
-		rmdir(a->args[0]);	/* it stays if anything is in it */
+	if (code != CTL_OK)
+		unmake_folder(&e);
 	free(e.trouble);
 	free(e.part);
 	tell(a, e.done);

@@ -305,7 +305,8 @@ static void
 import_one(struct import *im, size_t i)
 {
 	struct mark *it = &im->items[i];
-	char *file = im->dry ? xstrdup(it->file) : mark_file(it, true), *name = mark_file(it, false);
+	char *file = im->dry ? xstrdup(it->file) : mark_file(it, true);
+	char *name = mark_file(it, false);
 	char *eml = xasprintf("%s.eml", it->stem);
 	struct json *j = read_json(im, file, name);
 	bool eightbit;

@@ -494,6 +494,10 @@ def test_long_list(p, sink):
            "which takes no filter: " + r.stderr)
     folder = tempfile.mkdtemp(prefix="postern-test-")
     try:
+        r = people(p, "queue", "export", folder + "/new",
+                   *["1mchanq600015"] * 30000)
+        tap.ok(r.returncode == 2 and not os.path.exists(folder + "/new"),
+               "a request that is too long leaves no folder: " + r.stderr)
         tap.equal(p.rows("queue", "export", folder),
                   [{"done": "40 exported to %s." % folder, "exported": 40}],
                   "exported")
