@@ -3,7 +3,8 @@
 #include "lib/xalloc.h"
 #include "posternctl/import_envelope.h"
 
-#define KEEP	3		/* args for others than what the file says */
+#define MOST	(CTL_ARGS_MAX - 2)	/* beside the verb's two words */
+#define KEEP	4		/* of these for others than what the file says */
 
 enum kind { WORD, NUMBER, FLAG, LIST };
 
@@ -162,7 +163,7 @@ void
 import_envelope_add(struct envelope_args *to, const char *name,
     const char *value)
 {
-	add(to, CTL_ARGS_MAX, name, value);
+	add(to, MOST, name, value);
 }
 
 static bool
@@ -184,9 +185,9 @@ members(struct envelope_args *to, const struct json *j,
 		if (m == NULL || keys[i].name == NULL)
 			continue;
 		if (m->kind == JSON_TRUE)
-			add(to, CTL_ARGS_MAX - KEEP, keys[i].name, "1");
+			add(to, MOST - KEEP, keys[i].name, "1");
 		else if (!says_nothing(m))
-			add(to, CTL_ARGS_MAX - KEEP, keys[i].name, m->text);
+			add(to, MOST - KEEP, keys[i].name, m->text);
 	}
 }
 

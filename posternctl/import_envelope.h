@@ -23,7 +23,7 @@ const char *import_envelope_wrong(const struct json *);
  * an envelope that is not wrong. Ends with import_envelope_clear().
  */
 void	 import_envelope_args(struct envelope_args *, const struct json *);
-/* Another one, for which there is place: three are kept. */
+/* Another one, for which there is place: four are kept. */
 void	 import_envelope_add(struct envelope_args *, const char *name,
 	    const char *value);
 void	 import_envelope_clear(struct envelope_args *);

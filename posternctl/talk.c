@@ -66,7 +66,7 @@ int
 talk_ask(struct talk *t, const struct talk_request *r)
 {
 	const char *w = r->words;
-	uint32_t words = 1;
+	uint32_t words = 1, all;
 	char word[32];
 	size_t i;
 	int sent;
@@ -75,7 +75,8 @@ talk_ask(struct talk *t, const struct talk_request *r)
 	for (; *w != '\0'; w++)
 		words += *w == ' ';
 	w = r->words;
-	ipc_put_u32(words + (uint32_t)r->nargs);
+	all = words + (uint32_t)r->nargs;
+	ipc_put_u32(all);
 	for (; words > 0; words--) {
 		snprintf(word, sizeof(word), "%.*s", (int)strcspn(w, " "), w);
 		ipc_put_str(word);
@@ -84,7 +85,7 @@ talk_ask(struct talk *t, const struct talk_request *r)
 	for (i = 0; i < r->nargs; i++)
 		ipc_put_str(r->args[i]);
 	ipc_put_bytes(r->secret, r->secret_len);
-	if (!ipc_fits())
+	if (!ipc_fits() || all > CTL_ARGS_MAX)
 		return complain(CTL_USAGE, "that is more than one request can "
 		    "hold");
 	sent = ipc_send_sync(t->sock, r->fd);

@@ -498,6 +498,9 @@ def test_long_list(p, sink):
                    *["1mchanq600015"] * 30000)
         tap.ok(r.returncode == 2 and not os.path.exists(folder + "/new"),
                "a request that is too long leaves no folder: " + r.stderr)
+        r = people(p, "queue", "list", *["1mchanq600015"] * 3099)
+        tap.ok(r.returncode == 2 and "more than one request" in r.stderr,
+               "nor may there be too many words: " + r.stderr)
         tap.equal(p.rows("queue", "export", folder),
                   [{"done": "40 exported to %s." % folder, "exported": 40}],
                   "exported")

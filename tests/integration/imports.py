@@ -454,6 +454,25 @@ def test_by_hand(p, sink):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def test_crowds(p, sink):
+    """Too many recipients, and about as many as a request holds at all."""
+    crowds = [1000, 1001, *range(3085, 3102), 1]
+    folder = folder_of(len(crowds))
+    try:
+        for i, n in enumerate(crowds):
+            with open("%s/m%04d.json" % (folder, i), "w") as f:
+                json.dump({"from": ALICE, "recipients": [
+                    {"to": "%d@example.net" % k} for k in range(n)]}, f)
+        r = foreseen(p, folder)
+        tap.equal((r.returncode, numbers(r)),
+                  (1, {"imported": 2, "imported_before": 0, "known": 0,
+                       "held": 0, "failed": len(crowds) - 2}),
+                  "each is refused by itself: " + r.stderr)
+    finally:
+        p.ctl("queue", "remove", "--all", "--yes")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def export(p, folder):
     return subprocess.run(
         [os.path.join(BIN, "posternctl"), "--socket", p.socket, "queue",
@@ -526,7 +545,7 @@ def main():
             p.account(ALICE, "open-sesame")
             for test in (test_interrupt, test_killed, test_queue_killed,
                          test_foreign, test_back, test_three,
-                         test_long_names, test_refused, test_by_hand):
+                         test_long_names, test_refused, test_by_hand, test_crowds):
                 if len(sys.argv) == 1 or test.__name__ in sys.argv[1:]:
                     test(p, sink)
         if len(sys.argv) == 1 or "test_export_full" in sys.argv[1:]:
