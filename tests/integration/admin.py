@@ -442,7 +442,8 @@ def test_owed_copies(p, sink):
         for i in range(12):
             p.submit(DAVE, ["nobody@example.net"], b"Subject: x\r\n\r\nx\r\n")
         tap.ok(wait_for(lambda: len(sink.messages) == before + 10 and
-                        len(p.queue()) == 2), "ten reports, two to come")
+                        [r["state"] for r in p.queue()] == ["failed"] * 2),
+               "ten reports, two to come")
         rows = p.rows("queue", "list", "--state", "failed", "--to",
                       "@example.net", "--reason", "nobody")
         tap.equal([(r["state"], r["to"], r["recipients"]) for r in rows],
