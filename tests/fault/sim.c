@@ -15,6 +15,7 @@
 #define SIM_TEXT_MAX	(STORE_INLINE_MAX + 64)
 #define DAY_MS		(86400 * 1000ULL)
 #define EXPIRE_SEC	(5 * 86400)
+#define ROOM_MAX	(2 * 1024 * 1024) /* at most, of a full disk */
 #define DRAIN_DAYS	40
 /* A bounce by age within this part of the expiry comes too early. */
 #define EARLY_PART	4
@@ -930,6 +931,16 @@ some_event(void)
 	}
 }
 
+/* Now and then the disk is full: there is what is held, and a little more. */
+static void
+some_room(void)
+{
+	if (!life->in_memory || !one_in(6))
+		return;
+	store_memory_set_room(world_store, one_in(3) ? world.reserved +
+	    sim_dice(ROOM_MAX) : UINT64_MAX);
+}
+
 static void
 step(void)
 {
@@ -940,6 +951,7 @@ step(void)
 	while (letters-- > 0)
 		new_letter();
 	some_event();
+	some_room();
 	pass(life->step_ms != 0 ? life->step_ms : some_time());
 }
 
@@ -952,6 +964,8 @@ drain(void)
 	size_t i;
 
 	draining = true;
+	if (life->in_memory)
+		store_memory_set_room(world_store, UINT64_MAX);
 	all_quiet();
 	order("queue list state=held");
 	check_held();
@@ -969,6 +983,9 @@ drain(void)
 	if (!sim->drained)
 		sim_wrong("the queue does not become empty: %llu left",
 		    (unsigned long long)store_count(world.store));
+	else if (world.reserved != 0)
+		sim_wrong("nothing is queued, and %llu bytes are held for it",
+		    (unsigned long long)world.reserved);
 }
 
 /* What is still held when all mail is gone is held for good. */
