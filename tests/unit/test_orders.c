@@ -457,6 +457,32 @@ test_stop_removed(void)
 	ok(delivered(), "and is delivered");
 }
 
+/* Who leaves at any moment, such as before it is durable, has been obeyed or not. */
+static void
+test_leave(void)
+{
+	char id[STORE_ID_LEN + 1], words[64];
+	int turns;
+
+	waiting(A, "x@example.net", id);
+	for (turns = 0; turns < 12; turns++) {
+		snprintf(words, sizeof(words), "queue %s %s", turns % 2 == 0 ?
+		    "hold" : "release", id);
+		begin(words);
+		world_turn(turns);
+		ctl_gone(&world, 7);
+		ctl_read(&world, 7, 1);
+		world_turn(200);
+		is_int(said.ended, 1, "%s: ended, left after %d", words, turns);
+		ask("queue list %s", id);
+		is_int(said.rows, 1, "it is there");
+	}
+	world_disconnect(&relay);
+	ask("queue remove %s", id);
+	is_int(store_count(world.store), 0, "until it is removed");
+	world_connect(&relay, ROLE_RELAY, 0);
+}
+
 int
 main(void)
 {
@@ -475,6 +501,7 @@ main(void)
 	test_remove_delivered();
 	test_stop();
 	test_stop_removed();
+	test_leave();
 	world_disconnect(&smtpd);
 	world_disconnect(&relay);
 	world_close();
