@@ -39,6 +39,7 @@ struct asked {
 	bool	 busy;		/* visit() has set it: ctl_walk_on() follows */
 	bool	 all_there;	/* what is being removed is visited, too */
 	bool	 changes;	/* visit() does: keep the index's pace */
+	bool	(*writes)(struct asked *, const struct store_msg *); /* to this */
 	bool	 removes;	/* ... so that it is gone */
 	uint64_t leave;		/* of a full disk to deliveries, else */
 	unsigned int stalled;	/* so often, one after the other: a full disk */

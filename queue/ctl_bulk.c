@@ -186,6 +186,15 @@ obeyed(struct asked *a)
 	store_sync(a->q->store, durable_cb, a);
 }
 
+/* What is as ordered already, or is not to be, takes no room. */
+static bool
+writes(struct asked *a, const struct store_msg *m)
+{
+	const struct bulk *b = a->own;
+
+	return life_would(a->q, m, &b->order) == LIFE_DONE;
+}
+
 static bool
 would(struct asked *a, const struct store_msg *m)
 {
@@ -255,6 +264,7 @@ order(struct asked *a, enum life_kind kind, const char *route, size_t argc,
 		ctl_walk(a, show, dry_done);
 	else {
 		a->changes = true;
+		a->writes = writes;
 		a->removes = kind == LIFE_REMOVE;
 		/* On a full disk most is for mail that leaves. */
 		a->leave = a->q->conf->segment_bytes / LEAVE_PART;

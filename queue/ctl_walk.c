@@ -68,7 +68,8 @@ visit(struct asked *a, const struct store_msg *m)
 		return true;
 	if (a->changes && in_passing(a, m->id))
 		return false;
-	if (a->changes && !reserve_may_write(a->q, change_bytes(a, m))) {
+	if (a->changes && a->writes(a, m) &&
+	    !reserve_may_write(a->q, change_bytes(a, m))) {
 		a->disk_full = a->enough = a->stalled++ == STALLED_MAX;
 		return false;
 	}

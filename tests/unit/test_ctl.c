@@ -445,6 +445,19 @@ test_full_disk(void)
 	ask("queue remove %s", id);
 	is_int(said.code, CTL_OK, "when it is written down it may");
 	store_memory_set_room(world.store, UINT64_MAX);
+	waiting(A, "x@example.net", id);
+	ask("queue hold %s", id);
+	store_memory_set_room(world.store, 2 * 1024);
+	order("hold", id);
+	is_str(said.end, "0 messages held; 1 on hold already.",
+	    "what was so takes no room");
+	ask("queue flush");
+	is_str(said.end, "0 messages to be tried now; 1 on hold, release them "
+	    "first.", "nor does what is not to be tried");
+	order("release", id);
+	is_int(said.code, CTL_TEMPORARY, "but what is changed does");
+	store_memory_set_room(world.store, UINT64_MAX);
+	ask("queue remove %s", id);
 	submit(A, "x@example.net", id);
 	world_step(2000);
 	ok(delivered(), "and with room again all is as ever");
