@@ -20,7 +20,7 @@
 	X(DEFERRED, "deferred", "deferrals")				\
 	X(FAILED, "failed", "recipients failed")			\
 	X(BOUNCES, "bounces", "reports of failure queued")		\
-	X(DISK_LOW, "disk_low", "1: less than min-free is left on the disk") \
+	X(DISK_LOW, "disk_low", "1: the disk is too full to take mail") \
 	X(OVER_CAP, "over_cap", "refusals over a cap")			\
 	X(SIGNATURES, "signatures", "TLS signatures made")		\
 	X(SIGNATURES_REFUSED, "signatures_refused", "signatures refused") \

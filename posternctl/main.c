@@ -268,6 +268,18 @@ run(int argc, char **argv)
 	return code;
 }
 
+/* What was told has reached whom it was told, or this was no success. */
+static int
+told(int code)
+{
+	bool lost = fflush(stdout) == EOF || ferror(stdout) != 0;
+
+	if (!lost || code != CTL_OK)
+		return code;
+	return errno == EPIPE ? CTL_FAILED : complain(CTL_FAILED, "the answer "
+	    "could not be written: %s", strerrordesc_np(errno));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -296,12 +308,12 @@ main(int argc, char **argv)
 	while ((c = getopt_long(n, argv, "+hs:V", options, NULL)) != -1) {
 		switch (c) {
 		case 'h':
-			return help();
+			return told(help());
 		case 's':
 			socket_path = optarg;
 			break;
 		case 'V':
-			return version();
+			return told(version());
 		default:
 			return !json ? CTL_USAGE : complain(CTL_USAGE,
 			    "%s: there is no such option, or it wants a "
@@ -315,5 +327,5 @@ main(int argc, char **argv)
 		help();
 		return CTL_USAGE;
 	}
-	return run(n - optind, argv + optind);
+	return told(run(n - optind, argv + optind));
 }

@@ -18,6 +18,8 @@
 /* The least disk for a queue beside min-free: postern.conf(5). */
 #define QUEUE_SEGMENTS 6
 #define QUEUE_BYTES (40ULL << 20)
+#define BALLAST_SEGMENTS 3
+#define BALLAST_BYTES (11ULL << 20)
 #define PROBE (64 * 1024)	/* what must fit on the disk to begin at all */
 #define STOPPING " stopping"	/* in the lock, behind the holder's number */
 #define LOCK_WAIT_MS 5000	/* for one that stops */
@@ -362,6 +364,21 @@ is_new(const struct config *cfg)
 	return access(path, F_OK) == -1 && errno == ENOENT;
 }
 
+/* What is not there of a ballast that has been thrown off. */
+static uint64_t
+ballast_thrown(const struct config *cfg)
+{
+	uint64_t all = BALLAST_SEGMENTS * cfg->queue.segment_bytes +
+	    BALLAST_BYTES;
+	struct stat st;
+	int fd = open_ballast(cfg, &st);
+
+	if (fd == -1)
+		return 0;
+	close(fd);
+	return (uint64_t)st.st_size < all ? all - (uint64_t)st.st_size : 0;
+}
+
 /*
  * The queue takes no mail below this (queue/disk_room.c). What it needs in all
  * is as postern.conf(5) has it at min-free.
@@ -373,11 +390,13 @@ warn_of_room(const struct config *cfg, const char *dir, struct buf *warnings)
 	uint64_t free_bytes = cfg->queue.min_free_bytes, least = free_bytes;
 	uint64_t takes = is_new(cfg) ? NEW_SEGMENTS * segment : 0, left;
 	uint64_t all = free_bytes + QUEUE_SEGMENTS * segment + QUEUE_BYTES;
+	uint64_t thrown = ballast_thrown(cfg);
 	char have[NUM_TEXT_LEN], need[NUM_TEXT_LEN], whole[NUM_TEXT_LEN];
 	struct statvfs vfs;
 
 	if (least < FREE_SEGMENTS * segment)
 		least = FREE_SEGMENTS * segment;
+	least += thrown;
 	if (statvfs(dir, &vfs) == -1)
 		return;
 	left = (uint64_t)vfs.f_bavail * vfs.f_frsize;
@@ -388,7 +407,8 @@ warn_of_room(const struct config *cfg, const char *dir, struct buf *warnings)
 		    "is more; the least disk for the queue has %s, and what "
 		    "mail that must wait takes", num_print_size(left < takes ?
 		    0 : (left - takes) >> 20 << 20, have), dir, takes > 0 ?
-		    " once a new queue has its journal" : "", least >
+		    " once a new queue has its journal" : "", thrown > 0 ?
+		    "min-free and the ballast that was thrown off" : least >
 		    free_bytes ? "two segments" : "min-free",
 		    num_print_size(least, need), whole);
 	else if (takes > 0 && left < all)

@@ -156,7 +156,8 @@ trouble(bool disk_low)
 	buf_init(&out, sizeof(text) - 1);
 	if (disk_low)
 		buf_adds(&out, "No mail is accepted: the disk that state-dir is "
-		    "on has less than min-free left. Make room there.");
+		    "on is too full; the log says how much must be free. Make "
+		    "room there.");
 	for (i = 0; i < ncerts; i++)
 		add_cert_trouble(&out, &certs[i]);
 	snprintf(text, sizeof(text), "%s", buf_str(&out));

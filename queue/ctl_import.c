@@ -237,7 +237,11 @@ set_defaults(struct asked *a, struct store_msg *m)
 static const char *
 why_no_address(const struct envelope *e, const char *s)
 {
-	return addr_parse(s, strlen(s), e->utf8 ? ADDR_UTF8 : 0, NULL);
+	const char *why = addr_parse(s, strlen(s), e->utf8 ? ADDR_UTF8 : 0,
+	    NULL);
+
+	return why == NULL || e->utf8 || addr_parse(s, strlen(s), ADDR_UTF8,
+	    NULL) != NULL ? why : "beyond ASCII it needs \"utf8\": true";
 }
 
 /* What sound_envelope() has found, with its name if it is an address. */

@@ -30,7 +30,8 @@ held_by(const struct store_msg *m)
 		if (strncmp(what, DOUBTED_NOTE, strlen(DOUBTED_NOTE)) == 0)
 			return "held by import";
 		if (strncmp(what, "held by", strlen("held by")) == 0)
-			break;
+			return strstr(what, TO_BE_REMOVED) != NULL ?
+			    "held, was to be removed" : holds[HOLD_ADMIN];
 	}
 	return m->hold < nitems(holds) ? holds[m->hold] : "held";
 }

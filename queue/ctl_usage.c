@@ -82,6 +82,11 @@ ctl_usage(struct asked *a, size_t argc, const char *const *argv)
 			    "the time that the caps look back", account);
 			return;
 		}
+		if (*cap != '\0' && caps_find(a->q->caps, cap)->limits.n == 0) {
+			usage_row(account, a);
+			asked_end(a, CTL_OK, "Its cap, %s, has no limits.", cap);
+			return;
+		}
 		if (*cap != '\0') {
 			usage_of(a, account);
 			asked_end(a, CTL_OK, "%s", "");

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "lib/log.h"
+#include "lib/num.h"
 #include "lib/seldom.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
@@ -81,6 +82,7 @@ static void
 look_for_room(struct disk *d)
 {
 	static struct seldom told;
+	char has[NUM_TEXT_LEN], need[NUM_TEXT_LEN];
 	uint64_t floor, left;
 	struct statvfs v;
 	bool room;
@@ -98,9 +100,13 @@ look_for_room(struct disk *d)
 	floor = floor_of(d);
 	room = left >= floor;
 	if (room != d->room)
-		log_warnx("disk=%s: %s", d->dir, room ? "there is room again" :
-		    "less than min-free, or than two segments, is left; mail is "
-		    "refused with 452 until there is room");
+		log_warnx("disk=%s: %s, %s free of %s needed for min-free or two "
+		    "segments%s%s", d->dir, room ? "there is room again" :
+		    "mail is refused with 452 until there is room",
+		    num_print_size(left >> 20 << 20, has),
+		    num_print_size(floor, need), ballast_thrown(d->dir,
+		    d->ballast_bytes) > 0 ? ", and for the ballast that was "
+		    "thrown off" : "", room ? "" : "; make room");
 	d->room = room;
 	stats_set(STAT_DISK_LOW, !room);
 	/*

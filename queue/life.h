@@ -34,6 +34,8 @@
 
 #include "queue/live.h"
 
+/* In its history, behind "held by", where a next hop had it when it was removed. */
+#define TO_BE_REMOVED	", to be removed"
 /* How its history begins that a message came from a backup. */
 #define RESTORED_NOTE	"restored from the backup "
 /* ... and that an import was interrupted, and nobody knows how it fared. */

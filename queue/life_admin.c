@@ -75,6 +75,25 @@ goes_so(const struct store_msg *m, const char *route)
 	return strcmp(m->route == NULL ? "" : m->route, route) == 0;
 }
 
+/* Of nobody it is tried any more, and its sender hears so in a report to come. */
+static bool
+has_failed(const struct store_msg *m, const struct live_msg *lm)
+{
+	bool owed = false;
+	size_t i;
+
+	if (lm != NULL && lm->state == LIVE_GATHERED)
+		return true;
+	if ((lm != NULL && lm->state != LIVE_RESTING) || m->hold != HOLD_NONE)
+		return false;
+	for (i = 0; i < m->env.nrcpts; i++) {
+		if (m->rcpts[i].state == RCPT_PENDING)
+			return false;
+		owed |= m->rcpts[i].state == RCPT_OWED;
+	}
+	return owed;
+}
+
 /* Whether there is anything to do about it: LIFE_DONE, or why there is not. */
 static enum life_did
 to_do(const struct store_msg *m, const struct live_msg *lm,
@@ -82,8 +101,7 @@ to_do(const struct store_msg *m, const struct live_msg *lm,
 {
 	bool so = false;
 
-	if (lm != NULL && lm->state == LIVE_GATHERED &&
-	    o->kind != LIFE_REMOVE)
+	if (o->kind != LIFE_REMOVE && has_failed(m, lm))
 		return LIFE_FAILED;
 	if (o->kind == LIFE_HOLD)
 		so = m->hold == o->hold;
@@ -205,7 +223,9 @@ hold_meanwhile(struct live_msg *lm, const struct life_order *o)
 	TAILQ_FOREACH(j, &lm->jobs, link)
 		reserve_hold(lm->q, &j->reserved, STORE_LEAST_BYTES);
 	lm->m.hold = HOLD_ADMIN;
-	life_note(lm, "held by %s, to be removed", o->by);
+	life_note(lm, "held by %s" TO_BE_REMOVED, o->by);
+	log_info("%s to be removed by=%s, when its next hop has done",
+	    life_name(lm), o->by);
 	life_write_progress(lm);
 }
 

@@ -151,7 +151,9 @@ count_try(struct live_msg *lm)
 	struct retry retry = life_retry(lm->q, &lm->m);
 	uint64_t begun = life_begun_ms(&lm->m), wall = ev_wall_ms();
 
-	if (lm->early_ms > clock_due_ms())
+	/* A report that is still owed is no attempt. */
+	if (lm->early_ms > clock_due_ms() || (!any_pending(lm) &&
+	    life_untouched(lm)))
 		return;
 	lm->early_ms = 0;
 	if (!retry_counts(&retry, lm->m.attempts, begun, wall))

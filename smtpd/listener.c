@@ -9,6 +9,7 @@
 #include "lib/flood.h"
 #include "lib/log.h"
 #include "lib/net.h"
+#include "lib/seldom.h"
 #include "lib/stats.h"
 #include "lib/xalloc.h"
 #include "smtpd/crowd.h"
@@ -140,6 +141,18 @@ turn_away(const struct server *srv, int fd, unsigned int how, enum reply r)
 		log_warn("close");
 }
 
+/* Where TLS comes first nobody else says so. */
+static void
+log_turned_away(const struct sockaddr *peer, const char *why)
+{
+	static struct seldom told;
+	char text[NET_TEXT_LEN];
+
+	if (seldom_due(&told))
+		log_warnx("client=%s turned away why=\"%s\"%s", net_text(peer,
+		    text), why, seldom_more(&told));
+}
+
 /* Whether there is room; if not the client is told, and fd is closed. */
 static bool
 has_room(struct server *srv, int fd, unsigned int how,
@@ -150,15 +163,19 @@ has_room(struct server *srv, int fd, unsigned int how,
 	enum crowd_verdict v;
 
 	if (server_full(srv)) {
+		log_turned_away(peer, "sessions");
 		turn_away(srv, fd, how, REPLY_CROWDED);
 		return false;
 	}
 	v = crowd_enter(srv->crowd, crowd_key_of(peer), max,
 	    site_max > max ? site_max : max);
-	if (v != CROWD_OK)
-		turn_away(srv, fd, how, v == CROWD_ADDRESS ?
-		    REPLY_CROWDED_ADDRESS : REPLY_CROWDED_SITE);
-	return v == CROWD_OK;
+	if (v == CROWD_OK)
+		return true;
+	log_turned_away(peer, v == CROWD_ADDRESS ? "sessions-per-address" :
+	    "sessions, too many of them from its network");
+	turn_away(srv, fd, how, v == CROWD_ADDRESS ? REPLY_CROWDED_ADDRESS :
+	    REPLY_CROWDED_SITE);
+	return false;
 }
 
 void

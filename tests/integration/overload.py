@@ -120,6 +120,8 @@ def test_full(p, clients):
     going.clear()
     users.join(5 * PATIENCE)
     tap.equal(len(heard), CLIENTS, "nobody of %d is left waiting" % CLIENTS)
+    tap.ok(wait_for(lambda: 'turned away why="sessions"' in p.log()),
+           "the log says so, for whom 465 tells nothing")
     tap.equal({h[:10] for h in heard[1::2]}, {b"421 4.3.2 "},
               "who can be is told why")
     tap.equal(set(heard[::2]), {b""}, "others see the end")
