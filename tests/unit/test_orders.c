@@ -240,8 +240,9 @@ test_hold_crash(void)
 		if (i < 2) {
 			ok(!world_job(&relay, &j), "is not tried after it");
 			ask("queue list state=held");
-			ok(said.rows == 1 && strstr(said.all, "held by admin;")
-			    != NULL, "but on hold: %s", said.all);
+			ok(said.rows == 1 && strstr(said.all, i == 0 ?
+			    "state=held by admin;" : "state=held, was to be "
+			    "removed;") != NULL, "but on hold: %s", said.all);
 			ask("queue release %s", id);
 		}
 		ok(world_job(&relay, &j) && strcmp(j.id, id) == 0,
@@ -252,6 +253,58 @@ test_hold_crash(void)
 	}
 	is_int(store_count(world.store), 0, "nothing is left");
 	world_conf.routes.n = 1;
+}
+
+/* One that fails; reports of ours arrive. */
+static int
+fail_all(void)
+{
+	struct world_job j;
+	int reports = 0;
+
+	while (world_job(&relay, &j))
+		if (*j.return_path == '\0') {
+			world_answer(&relay, &j, OUTCOME_DELIVERED, "2.0.0",
+			    "ok");
+			reports++;
+		} else
+			world_answer(&relay, &j, OUTCOME_FAILED, "5.1.1",
+			    "550 nobody");
+	return reports;
+}
+
+/* What waits for a report about many has failed, behind a crash, too. */
+static void
+test_failed(void)
+{
+	static const char *const orders[] = { "hold", "retry", "release",
+	    "redirect -" };
+	char id[STORE_ID_LEN + 1];
+	int i, crash;
+	size_t k;
+
+	world_step(2 * 3600000);
+	for (i = 0; i <= LIFE_SINGLE_REPORTS; i++) {
+		submit(A, "x@example.net", id);
+		fail_all();
+	}
+	for (crash = 0; crash < 2; crash++) {
+		if (crash == 1)
+			world_crash(&smtpd, &relay);
+		for (k = 0; k < nitems(orders); k++) {
+			ask("queue %s %s", orders[k], id);
+			ok(said.code == CTL_FAILED && strstr(said.end,
+			    "1 failed already") != NULL, "no %s: %s",
+			    orders[k], said.end);
+		}
+		ask("queue flush");
+		ok(strstr(said.end, "0 messages to be tried now; 1 failed "
+		    "already") != NULL, "nor a flush: %s", said.end);
+		is_int(number_of(id, "attempts="), 1, "it was tried once");
+	}
+	world_step(LIFE_DIGEST_MS + 1000);
+	is_int(fail_all(), 1, "its sender hears at the hour that was told");
+	is_int(store_count(world.store), 0, "nothing is left");
 }
 
 /*
@@ -494,6 +547,7 @@ main(void)
 	test_early_order();
 	test_hold();
 	test_hold_crash();
+	test_failed();
 	test_hold_settling();
 	test_release_crash();
 	test_hold_death();
