@@ -614,6 +614,13 @@ def test_programs(p, sink):
     r = people(p, "queue", "restore", nothing)
     tap.equal((r.stdout, r.stderr.count("\n")), ("", 1),
               "what is no backup is told in a line, without a table")
+    for words in (["status"], ["queue", "list"], ["--version"], ["--help"]):
+        with open("/dev/full", "w") as full:
+            r = subprocess.run([os.path.join(BIN, "posternctl"), "--socket",
+                                p.socket] + words, stdout=full,
+                               stderr=subprocess.PIPE, text=True)
+        tap.ok(r.returncode == 1 and "could not be written" in r.stderr,
+               "%s that nobody got is no success" % words[-1])
     up = p.rows("status")[0]["up"]
     tap.ok(isinstance(up, int) and " second" in people(p, "status").stdout or
            up >= 120, "how long it is up is a number for programs: %r" % up)
