@@ -173,6 +173,17 @@ look_with(struct config *cfg, uint64_t segments)
 	return buf_str(&warnings);
 }
 
+/* There is one of no bytes, of the queue's own user. */
+static void
+throw_off(void)
+{
+	char *path = xasprintf("%s/queue/ballast", dir);
+
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	ok(chown(path, 0, 0) == 0, "an empty ballast");
+	free(path);
+}
+
 /*
  * A new queue makes two segments before it takes any mail, and on the least disk
  * there is room for more.
@@ -190,6 +201,10 @@ test_room_new(struct config *cfg)
 	    "it is little: %s", buf_str(&warnings));
 	ok(mkdir(journal, 0700) == 0, "a queue that has begun");
 	is_str(look_with(cfg, 0), "", "has made them");
+	throw_off();
+	ok(strstr(look_with(cfg, 0), "less than min-free and the ballast that "
+	    "was thrown off (") != NULL, "and has to give its ballast back: %s",
+	    buf_str(&warnings));
 	rmdir(journal);
 	free(journal);
 }
