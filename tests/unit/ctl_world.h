@@ -234,4 +234,26 @@ delivered(void)
 
 #define A "alice@example.org"
 
+/* --- around the tests of one program ---------------------------------------------- */
+
+__attribute__((unused)) static void
+ctl_world_open(void)
+{
+	world_defaults();
+	world_limits[0].count = 100000;
+	world_open();
+	world_connect(&smtpd, ROLE_SMTPD, 0);
+	world_connect(&relay, ROLE_RELAY, 0);
+}
+
+/* What main() returns. */
+__attribute__((unused)) static int
+ctl_world_close(void)
+{
+	world_disconnect(&smtpd);
+	world_disconnect(&relay);
+	world_close();
+	return tap_done();
+}
+
 #endif

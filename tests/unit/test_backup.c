@@ -690,11 +690,7 @@ test_pace(void)
 int
 main(void)
 {
-	world_defaults();
-	world_limits[0].count = 100000;
-	world_open();
-	world_connect(&smtpd, ROLE_SMTPD, 0);
-	world_connect(&relay, ROLE_RELAY, 0);
+	ctl_world_open();
 	test_there_and_back();
 	test_under_way();
 	test_bounced_meanwhile();
@@ -706,8 +702,5 @@ main(void)
 	test_trouble();
 	test_ahead();
 	test_pace();
-	world_disconnect(&smtpd);
-	world_disconnect(&relay);
-	world_close();
-	return tap_done();
+	return ctl_world_close();
 }

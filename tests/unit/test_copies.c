@@ -476,11 +476,7 @@ test_export_misread(void)
 int
 main(void)
 {
-	world_defaults();
-	world_limits[0].count = 100000;
-	world_open();
-	world_connect(&smtpd, ROLE_SMTPD, 0);
-	world_connect(&relay, ROLE_RELAY, 0);
+	ctl_world_open();
 	test_import();
 	test_import_again();
 	test_import_leaving();
@@ -490,8 +486,5 @@ main(void)
 	test_handed();
 	test_export();
 	test_export_misread();
-	world_disconnect(&smtpd);
-	world_disconnect(&relay);
-	world_close();
-	return tap_done();
+	return ctl_world_close();
 }

@@ -665,11 +665,7 @@ test_reasons(void)
 int
 main(void)
 {
-	world_defaults();
-	world_limits[0].count = 100000;
-	world_open();
-	world_connect(&smtpd, ROLE_SMTPD, 0);
-	world_connect(&relay, ROLE_RELAY, 0);
+	ctl_world_open();
 	test_filters();
 	test_show();
 	test_in_line();
@@ -683,8 +679,5 @@ main(void)
 	test_misuse();
 	test_reasons();
 	test_told_later();
-	world_disconnect(&smtpd);
-	world_disconnect(&relay);
-	world_close();
-	return tap_done();
+	return ctl_world_close();
 }

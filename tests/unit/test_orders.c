@@ -539,11 +539,7 @@ test_leave(void)
 int
 main(void)
 {
-	world_defaults();
-	world_limits[0].count = 100000;
-	world_open();
-	world_connect(&smtpd, ROLE_SMTPD, 0);
-	world_connect(&relay, ROLE_RELAY, 0);
+	ctl_world_open();
 	test_early_order();
 	test_hold();
 	test_hold_crash();
@@ -556,8 +552,5 @@ main(void)
 	test_stop();
 	test_stop_removed();
 	test_leave();
-	world_disconnect(&smtpd);
-	world_disconnect(&relay);
-	world_close();
-	return tap_done();
+	return ctl_world_close();
 }
